@@ -1,0 +1,141 @@
+"""Everything a suite can name, and the class or function behind each name.
+
+A line here and a file there adds a model, a data set, a measure …; another package adds its own through entry points of
+the same groups (`[project.entry-points."repro.models"]`). Targets are text: looking a name up imports nothing.
+"""
+
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from repro import source
+from repro.document import nearest
+from repro.errors import ReproError
+
+
+class UnknownName(ReproError):
+    """A name that no catalogue has."""
+
+
+class Catalogue:
+    """The names of one kind. `given` are the parameters that the harness fills in itself; the others are options."""
+
+    def __init__(self, kind: str, group: str, builtin: Mapping[str, str], given: tuple[str, ...] = ()):
+        self.kind, self.group, self.builtin, self.given = kind, group, builtin, given
+        self._classes: dict[str, type[BaseModel]] = {}
+
+    @cached_property
+    def targets(self) -> dict[str, str]:
+        return {**{point.name: point.value for point in entry_points(group=self.group)}, **self.builtin}
+
+    def target(self, name: str) -> str:
+        if name not in self.targets:
+            raise UnknownName(f"unknown {self.kind} '{name}'{nearest(name, self.targets)}")
+        return self.targets[name]
+
+    def load(self, name: str) -> Any:
+        """The class or function itself; imports its module."""
+        module, _, attribute = self.target(name).partition(":")
+        return getattr(import_module(module), attribute)
+
+    def parameters(self, name: str) -> dict[str, source.Parameter]:
+        return {k: v for k, v in source.parameters(self.target(name)).items() if k not in self.given}
+
+    def options(self, name: str) -> type[BaseModel]:
+        """A strict class for the options of a name, made from the signature behind it."""
+        if name not in self._classes:
+            fields: dict[str, Any] = {
+                key: (p.annotation, ... if p.required else p.default) for key, p in self.parameters(name).items()
+            }
+            self._classes[name] = create_model(name, __config__=ConfigDict(extra="forbid", strict=True), **fields)
+        return self._classes[name]
+
+    def errors(self, name: str, options: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], str, str]]:
+        """What is wrong with the options: (location, type of error, message)."""
+        try:
+            self.options(name).model_validate_json(json.dumps(dict(options)))
+        except ValidationError as error:
+            return [(e["loc"], e["type"], e["msg"]) for e in error.errors(include_url=False)]
+        return []
+
+
+MODELS = Catalogue(
+    "model",
+    "repro.models",
+    {"cifar_resnet": "repro.models.cifar_resnet:CifarResNet"},
+)
+
+DATASETS = Catalogue(
+    "data set",
+    "repro.datasets",
+    {
+        "fashion-mnist-small": "repro.data.embedded:FashionMnistSmall",
+        "fashion-mnist": "repro.data.torchvision_sets:FashionMnist",
+        "cifar10": "repro.data.torchvision_sets:Cifar10",
+        "cifar100": "repro.data.torchvision_sets:Cifar100",
+        "hugging-face": "repro.data.hugging_face:HuggingFace",
+    },
+)
+
+# A task's class has a constant `metrics`: what a trained net of this task is measured by.
+TASKS = Catalogue(
+    "task",
+    "repro.tasks",
+    {"classification": "repro.tasks.classification:Classification"},
+)
+
+# The first parameter of a measure says what it looks at: `model` is a net on the meta device (no seed, no memory),
+# `state` a net with real weights, its data and its task.
+MEASURES = Catalogue(
+    "measure",
+    "repro.measures",
+    {
+        "params": "repro.measures.static:params",
+        "gradient_norm": "repro.measures.probes:gradient_norm",
+    },
+    given=("model", "state"),
+)
+
+OPTIMIZERS = Catalogue(
+    "optimizer",
+    "repro.optimizers",
+    {"sgd": "repro.training.optimizers:sgd", "adamw": "repro.training.optimizers:adamw"},
+    given=("parameters",),
+)
+
+SCHEDULES = Catalogue(
+    "schedule",
+    "repro.schedules",
+    {
+        "constant": "repro.training.schedules:constant",
+        "step": "repro.training.schedules:step",
+        "cosine": "repro.training.schedules:cosine",
+        "one_cycle": "repro.training.schedules:one_cycle",
+    },
+    given=("now", "steps"),
+)
+
+AUGMENTATIONS = Catalogue(
+    "augmentation",
+    "repro.augmentations",
+    {"pad_crop": "repro.data.augment:pad_crop", "flip": "repro.data.augment:flip"},
+    given=("images", "targets", "generator"),
+)
+
+
+def metrics(task: str) -> tuple[str, ...]:
+    """What a trained net of a task is measured by."""
+    return tuple(source.constant(TASKS.target(task), "metrics") or ())
+
+
+def kind(measurement: str, task: str) -> str:
+    """`metric` (of a trained net), `probe` (of a net with weights) or `static` (of the architecture alone)."""
+    if measurement in metrics(task):
+        return "metric"
+    first = next(iter(source.parameters(MEASURES.target(measurement))), "")
+    return {"model": "static", "state": "probe"}[first]

@@ -1,0 +1,199 @@
+"""The command `repro`. Exit codes: 0 as expected, 1 a claim not as expected, 2 wrong use or a bad suite, 4 nothing ran."""
+
+import json
+import shlex
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from repro.errors import ReproError
+
+AS_EXPECTED, NOT_AS_EXPECTED, WRONG_USE, NOTHING_RAN = 0, 1, 2, 4
+RESULTS = Path("results")
+
+
+class Errors(click.Group):
+    """Shows a user's mistakes as text, with exit code 2."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except ReproError as error:
+            click.echo(str(error), err=True)
+            sys.exit(WRONG_USE)
+        except KeyboardInterrupt:
+            click.echo("\ninterrupted: what is done is kept; the same command goes on from there", err=True)
+            sys.exit(130)
+
+
+@click.group(cls=Errors, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="repro")
+def main() -> None:
+    """Test the claims of the papers that made computer vision."""
+
+
+SUITES = click.argument("suites", nargs=-1, type=click.Path(path_type=Path), metavar="[SUITE]...")
+
+
+@main.command()
+@SUITES
+@click.option("--profile", default="cpu", show_default=True, help="The scale at which claims are tested.")
+@click.option("--device", type=click.Choice(["cpu", "cuda", "mps"]), help="Train here instead of on the profile's device.")
+@click.option("--seeds-max", type=click.IntRange(min=1), metavar="N", help="Allow N seeds instead of what the suite allows.")
+@click.option("--fresh", is_flag=True, help="Train everything again instead of using what the store has.")
+@click.option("--results", type=click.Path(path_type=Path, file_okay=False), default=RESULTS, show_default=True)
+@click.option("--strict-claims", is_flag=True, help="Fail where a claim is undecided.")
+@click.option("--jobs", "-j", type=click.IntRange(min=1), metavar="N", help="Trials at once (default: as many as cores).")
+@click.option("-k", "only", metavar="TEXT", help="Only claims whose name contains the text.")
+def run(
+    suites: tuple[Path, ...],
+    profile: str,
+    device: Any,
+    seeds_max: int | None,
+    fresh: bool,
+    results: Path,
+    strict_claims: bool,
+    jobs: int | None,
+    only: str | None,
+) -> None:
+    """Decide the claims of suites (files or folders; by default all under suites/) and write result JSONs."""
+    import time
+
+    from repro import result
+    from repro.executors.local import local
+    from repro.report.progress import Display, to_terminal
+    from repro.report.text import claim_details, discoveries, verdicts
+    from repro.runner import Runner
+    from repro.store import Store, home
+    from repro.suite import load
+
+    loaded = [(path, load(path)) for path in _files(suites)]
+    chosen = [
+        (path, suite, [name for name, _ in suite.claims_at(profile) if only is None or only in name]) for path, suite in loaded
+    ]
+    if not any(names for _, _, names in chosen):
+        known = sorted({name for _, suite in loaded for name in suite.profiles})
+        click.echo(f"nothing to run: no claim{f' like {only!r}' if only else ''} at profile '{profile}' (profiles: {', '.join(known)})", err=True)
+        sys.exit(NOTHING_RAN)
+    store = Store(home(), newer_than=time.time() if fresh else 0.0)
+    runner = Runner(store, local(jobs), profile, device, seeds_max)
+    shown, written, failed = dict[str, Any](), list[Path](), False
+    write, every = to_terminal()
+    try:
+        with Display(store, write, every):
+            for path, suite, names in chosen:
+                claims, trials = dict[str, Any](), dict[tuple[str, int], str]()
+                for name in names:
+                    claim, used = result.conclude(runner, suite, name)
+                    claims[name] = shown[f"{path}::{name}"] = claim
+                    trials |= {(arm, seed): digest for arm, seed, digest in used}
+                    failed |= not claim.as_expected and (strict_claims or claim.verdict != "undecided")
+                if claims:
+                    made = result.build(suite, str(path), profile, claims, trials, store, _command(path, profile, device, seeds_max), Path.cwd())
+                    written.append(result.write(made, results))
+    finally:
+        runner.close()
+        if sys.stderr.isatty():
+            click.echo("\r\033[K", nl=False, err=True)
+    for name, claim in shown.items():
+        if not claim.as_expected:
+            click.echo(claim_details(name, claim) + "\n")
+    click.echo(verdicts(shown))
+    for line in (discoveries(shown.values(), result.level(shown.values())), *(f"result: {path}" for path in written)):
+        if line:
+            click.echo(line)
+    sys.exit(NOT_AS_EXPECTED if failed else AS_EXPECTED)
+
+
+@main.command()
+@SUITES
+def check(suites: tuple[Path, ...]) -> None:
+    """Read suites and say everything that is wrong with them, without running anything."""
+    from repro.document import DocumentError
+    from repro.suite import load
+
+    files, claims, bad = _files(suites), 0, 0
+    for path in files:
+        try:
+            claims += len(load(path).claims)
+        except DocumentError as error:
+            click.echo(str(error), err=True)
+            bad += 1
+    if bad:
+        sys.exit(WRONG_USE)
+    click.echo(f"{len(files)} suites with {claims} claims: no mistakes found")
+
+
+@main.command("list")
+@SUITES
+def list_(suites: tuple[Path, ...]) -> None:
+    """List suites with their claims, and where each is asked."""
+    from repro.report.text import table
+    from repro.suite import load
+
+    rows = [("claim", "profiles", "says")]
+    for path in _files(suites):
+        suite = load(path)
+        for name, claim in suite.claims.items():
+            profiles = [p + (f" ({claim.at[p].verdict})" if p in claim.at else "") for p in claim.profiles or suite.profiles]
+            rows.append((f"{path}::{name}", ", ".join(profiles), " ".join(claim.says.split())))
+    click.echo(table(rows))
+
+
+@main.command()
+@click.argument("name", metavar="RESULT")
+@click.option("--results", type=click.Path(path_type=Path), default=RESULTS, show_default=True, help="Where run ids are looked up.")
+@click.option("-k", "only", metavar="TEXT", help="Only claims whose name contains the text, with every number.")
+def show(name: str, results: Path, only: str | None) -> None:
+    """Show a result (a file, a run id, or a suite's name for its latest): its verdicts with their evidence."""
+    from repro import result
+    from repro.report.text import claim_details, discoveries, verdicts
+
+    path = result.find(name, results)
+    found = result.read(path)
+    claims = {key: claim for key, claim in found.claims.items() if only is None or only in key}
+    if not claims:
+        raise ReproError(f"{path}: no claim like '{only}'; there are: {', '.join(found.claims)}")
+    facts = found.environment.facts
+    devices = ", ".join(sorted({f"{key['device']} ({key['precision']}, torch {key['torch']})" for key in found.environment.key}))
+    commit = f"commit {facts['commit'][:10]}{' with changes' if facts['dirty'] else ''}" if facts.get("commit") else "no commit"
+    click.echo(f"{found.suite} at profile {found.profile}, {found.finished}, {devices or facts['cpu']}, {commit}\n")
+    if only is not None:
+        click.echo("\n\n".join(claim_details(key, claim) for key, claim in claims.items()) + "\n")
+    click.echo(verdicts(claims))
+    for line in (discoveries(claims.values(), found.false_discovery_level), f"again: {found.command}"):
+        if line:
+            click.echo(line)
+
+
+@main.command()
+@click.option("--result", "of_result", is_flag=True, help="The schema of result JSONs instead.")
+def schema(of_result: bool) -> None:
+    """Print the JSON Schema of suites, for completion in editors."""
+    from repro.schema import of_results, of_suites
+
+    click.echo(json.dumps(of_results() if of_result else of_suites(), indent=1, sort_keys=True))
+
+
+def _files(paths: Iterable[Path]) -> list[Path]:
+    """Suite files, from files and folders. Raises `ReproError` where there are none."""
+    given = list(paths) or [Path("suites")]
+    found: list[Path] = []
+    for path in given:
+        if path.is_dir():
+            found += sorted(p for p in path.rglob("*.y*ml") if p.suffix in (".yaml", ".yml"))
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise ReproError(f"{path}: no such file or folder")
+    if not found:
+        raise ReproError(f"no suites under {', '.join(map(str, given))}")
+    return found
+
+
+def _command(path: Path, profile: str, device: str | None, seeds_max: int | None) -> str:
+    options = {"--profile": profile, "--device": device, "--seeds-max": seeds_max}
+    return " ".join(["repro run", shlex.quote(str(path)), *(f"{k} {v}" for k, v in options.items() if v is not None)])

@@ -1,0 +1,1 @@
+"""What nets are trained and tested on, and how training images are varied."""

@@ -1,0 +1,91 @@
+"""Random variation of a batch of training images, on the device the images are on, and their scaling to floats.
+
+An augmentation is a function (images, targets, generator, *, options) → (images, targets). Images are uint8
+[N, C, H, W]. Targets [N], a class an image, stay as they are; targets [N, H, W], a class a pixel, move with the pixels.
+All randomness is from `generator`, which is on the images' device. Nothing here waits for the device.
+Times in comments: a batch of 128×3×32×32 on one CPU thread.
+"""
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from repro.errors import ReproError
+
+IGNORE = 255  # the class of a pixel that no loss and no metric counts
+
+
+def pad_crop(images: Tensor, targets: Tensor, generator: torch.Generator, *, pad: int = 4) -> tuple[Tensor, Tensor]:
+    """`pad` black pixels on every side, then a crop of the old size at a random place, each image its own.
+
+    He et al. 2015, section 4.2, who pad by 4; there and here zero is padded before the mean is taken off. New pixels of
+    targets are 255, ignored.
+    """
+    if pad < 0:
+        raise ReproError(f"pad_crop wants a pad of 0 or more pixels, not {pad}")
+    places = torch.randint(2 * pad + 1, (2, len(images)), generator=generator, device=images.device)
+    if targets.ndim == 3:
+        targets = _crop(targets[:, None], places, pad, IGNORE)[:, 0]
+    return _crop(images, places, pad, 0), targets
+
+
+def flip(images: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Each image left-right or not, with probability 1/2."""
+    flipped = torch.randint(2, (len(images), 1, 1, 1), generator=generator, device=images.device)
+    if targets.ndim == 3:
+        targets = _mirror(targets[:, None], flipped)[:, 0]
+    return _mirror(images, flipped), targets
+
+
+def normalise(
+    images: Tensor,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    dtype: torch.dtype = torch.float32,
+    channels_last: bool = False,
+) -> Tensor:
+    """(images / 255 - mean) / std, of each channel. Computed in float32 where `dtype` is narrower."""
+    plain = type(images) is Tensor  # a fake tensor, say, must not meet constants kept from real ones
+    scale, shift = (_constants if plain else _constants.__wrapped__)(mean, std, dtype, images.device)
+    # 0.20 ms; 0.59 with addcmul, 0.64 with the four steps of the formula.
+    scaled = images.to(scale.dtype).mul_(scale).add_(shift).to(dtype)
+    # 0.47 ms with channels last; 1.6 where the layout is changed before the arithmetic.
+    return scaled.contiguous(memory_format=torch.channels_last) if channels_last else scaled
+
+
+@lru_cache(maxsize=64)
+def _constants(
+    mean: tuple[float, ...], std: tuple[float, ...], dtype: torch.dtype, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Scale and shift, [C, 1, 1]. Kept, since to copy them anew would make the host wait for the GPU in every step."""
+    wide = torch.promote_types(dtype, torch.float32)
+    scale = torch.tensor([1 / (255 * s) for s in std], dtype=wide, device=device)
+    shift = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)], dtype=wide, device=device)
+    return scale[:, None, None], shift[:, None, None]
+
+
+def _crop(maps: Tensor, places: Tensor, pad: int, fill: int) -> Tensor:
+    """[N, C, H, W] → the same shape, with top row and left column in `places` [2, N], both 0 to 2 `pad`."""
+    count, channels, height, width = maps.shape
+    padded = F.pad(maps, (pad, pad, pad, pad), value=fill)
+    tall, wide = height + 2 * pad, width + 2 * pad
+
+    def steps(number: int, stride: int) -> Tensor:
+        return torch.arange(number, device=maps.device) * stride
+
+    first = steps(count, channels * tall * wide) + places[0] * wide + places[1]
+    starts = first[:, None, None] + steps(channels, tall * wide)[:, None] + steps(height, wide)
+    # Whole rows are copied from where they start: 0.30 ms. Windows by index 1.1, gather by pixel 1.4, `padded[…]` 5.5.
+    return padded.flatten().unfold(0, width, 1).index_select(0, starts.flatten()).view(maps.shape)
+
+
+def _mirror(maps: Tensor, flipped: Tensor) -> Tensor:
+    """Integers [N, C, H, W] → left-right where `flipped` [N, 1, 1, 1] is 1."""
+    # a ^ ((a ^ b) & mask) is b where all bits of the mask are set, else a: 0.14 ms, torch.where 1.0.
+    change = maps.flip(-1)
+    change ^= maps
+    change &= -flipped.to(maps.dtype)
+    change ^= maps
+    return change

@@ -1,0 +1,212 @@
+"""Any labelled images that `datasets` reads: a folder of pictures, Parquet files, or a name on the Hugging Face Hub."""
+
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from repro.data.images import ImageSet, MissingData
+from repro.errors import ReproError
+
+
+class HuggingFace:
+    """`path` is a folder with train/CLASS/*.png and test/CLASS/*.png, a .parquet file or folder of them, or a hub name.
+
+    `name` is the configuration, of hub sets that have several. `train` and `test` are splits, or slices of them as
+    `datasets` writes them: `train[:80%]`. `image` and `label` are columns. Images are stretched to `size` × `size`
+    (bilinear over the source's area) and made grey (`channels` 1) or colour (3). The hub is asked only with `download`;
+    else a hub set comes from what `datasets` has in its cache.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        size: int,
+        classes: int,
+        name: str | None = None,
+        train: str = "train",
+        test: str = "test",
+        image: str = "image",
+        label: str = "label",
+        channels: Literal[1, 3] = 3,
+        download: bool = False,
+    ):
+        if channels not in (1, 3) or size < 1 or classes < 2:
+            raise ReproError(
+                f"data set '{path}' wants channels 1 or 3, a size of 1 or more and 2 or more classes, "
+                f"not channels {channels}, size {size}, classes {classes}"
+            )
+        self.path, self.name, self.train, self.test = path, name, train, test
+        self.image, self.label = image, label
+        self.size, self.classes, self.channels, self.download = size, classes, channels, download
+
+    def fingerprint(self) -> str:
+        """Of the options and the content: for local files their relative names and bytes, for the hub its revision."""
+        content = hashlib.sha256()
+        options = (self.name, self.train, self.test, self.image, self.label, self.size, self.classes, self.channels)
+        content.update(repr(options).encode())
+        local = self._local()
+        if local is None:
+            with self._splits() as splits:
+                content.update(repr([split._fingerprint for split in splits]).encode())
+        else:
+            for file in _files(local):
+                bytes_ = file.read_bytes()
+                relative = file.relative_to(local).as_posix()  # "." of a single file, whose name may change
+                content.update(f"{relative}\0{len(bytes_)}\0".encode() + bytes_)
+        return content.hexdigest()[:16]
+
+    def load(self) -> ImageSet:
+        with self._splits() as (train, test):
+            names = getattr(train.features.get(self.label), "names", None) or [str(c) for c in range(self.classes)]
+            return ImageSet.of(self._arrays(train, self.train), self._arrays(test, self.test), tuple(names))
+
+    def _local(self) -> Path | None:
+        """The file or folder that `path` is; None for a hub name. `MissingData` if it is neither."""
+        local = Path(self.path).expanduser().absolute()
+        if local.exists():
+            return local
+        if self.path.startswith((".", "/", "~")) or self.path.endswith(".parquet") or self.path.count("/") > 1:
+            raise MissingData(
+                f"data set 'hugging-face': {local} does not exist. `path` is a folder with train/CLASS/ and "
+                "test/CLASS/, a .parquet file, a folder of these, or a name on the Hugging Face Hub"
+            )
+        return None
+
+    @contextmanager
+    def _splits(self) -> Iterator[tuple[Any, Any]]:
+        """The training and the test split, as `datasets.Dataset`. What it makes of local files is removed after."""
+        import datasets
+
+        local = self._local()
+        with tempfile.TemporaryDirectory(prefix="repro-") as scratch, _quiet_and_offline(unless=self.download):
+            try:
+                if local is None:
+                    builder = datasets.load_dataset_builder(self.path, self.name)
+                elif local.is_file():
+                    files = {"data_files": str(local), "cache_dir": scratch}
+                    builder = datasets.load_dataset_builder("parquet", **files)
+                else:
+                    builder = datasets.load_dataset_builder(str(local), self.name, cache_dir=scratch)
+                builder.download_and_prepare()
+            except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+                raise self._unreadable(local, error) from None
+            yield self._split(builder, self.train), self._split(builder, self.test)
+
+    def _split(self, builder: Any, wanted: str) -> Any:
+        import datasets
+
+        for part in wanted.split("+"):
+            split = part.partition("[")[0].strip()
+            if split not in builder.info.splits:
+                raise self._unknown("split", split, builder.info.splits)
+        try:
+            rows = builder.as_dataset(split=wanted)
+        except (ValueError, AssertionError, datasets.exceptions.DatasetsError) as error:
+            raise ReproError(f"data set '{self.path}' has no slice '{wanted}': {_line(error)}") from None
+        for column in (self.image, self.label):
+            if column not in rows.features:
+                raise self._unknown("column", column, rows.features)
+        if not len(rows):
+            raise ReproError(f"data set '{self.path}' has no rows in '{wanted}'")
+        return rows
+
+    def _arrays(self, rows: Any, split: str) -> tuple[np.ndarray, np.ndarray]:
+        return self._pixels(rows, split), self._labels(rows, split)
+
+    def _pixels(self, rows: Any, split: str) -> np.ndarray:
+        """uint8 [N, channels, size, size]."""
+        import datasets
+        from PIL import Image
+
+        try:
+            pictures = rows.select_columns([self.image]).cast_column(self.image, datasets.Image())
+            mode = "L" if self.channels == 1 else "RGB"
+            pixels = np.empty((len(rows), self.size, self.size, self.channels), np.uint8)
+            for number, row in enumerate(pictures):
+                picture = row[self.image].convert(mode).resize((self.size, self.size), Image.Resampling.BILINEAR)
+                pixels[number] = np.asarray(picture).reshape(pixels.shape[1:])
+        except Exception as error:  # of pyarrow, PIL or `datasets`, by what the column holds
+            kind = rows.features[self.image]
+            raise ReproError(
+                f"data set '{self.path}': column '{self.image}' of '{split}' ({kind}) cannot be read as images: "
+                f"{_line(error)}"
+            ) from None
+        return pixels.transpose(0, 3, 1, 2)
+
+    def _labels(self, rows: Any, split: str) -> np.ndarray:
+        where = f"data set '{self.path}': column '{self.label}' of '{split}'"
+        names = getattr(rows.features[self.label], "names", None)
+        if names and len(names) != self.classes:
+            raise ReproError(f"{where} has {len(names)} classes, not {self.classes}: {', '.join(names)}")
+        labels = np.array(rows[self.label][:])
+        if labels.ndim != 1 or labels.dtype.kind not in "iu":
+            kind = rows.features[self.label]
+            raise ReproError(f"{where} wants one integer a row, from 0 to {self.classes - 1}; it has {kind}")
+        outside = np.unique(labels[(labels < 0) | (labels >= self.classes)])
+        if len(outside):
+            listed = ", ".join(map(str, outside[:5])) + (", …" if len(outside) > 5 else "")
+            raise ReproError(f"{where} has labels outside 0 to {self.classes - 1}: {listed}")
+        return labels
+
+    def _unknown(self, kind: str, name: str, present: Any) -> ReproError:
+        near = get_close_matches(name, list(present), 1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        return ReproError(f"data set '{self.path}' has no {kind} '{name}', only {', '.join(present)}{hint}")
+
+    def _unreadable(self, local: Path | None, error: Exception) -> ReproError:
+        import datasets
+
+        if local is not None:
+            return ReproError(f"data set 'hugging-face' cannot read {local}: {_line(error)}")
+        if self.download:
+            return MissingData(f"data set '{self.path}' cannot be had from the Hugging Face Hub: {_line(error)}")
+        configuration = f", configuration '{self.name}'," if self.name else ""
+        return MissingData(
+            f"data set '{self.path}'{configuration} is not in this machine's cache "
+            f"({datasets.config.HF_DATASETS_CACHE}; HF_HOME moves it), nor is there a file or folder of that name. "
+            "To get it from the Hugging Face Hub, give the option `download: true`"
+        )
+
+
+@contextmanager
+def _quiet_and_offline(unless: bool) -> Iterator[None]:
+    """No hub and no progress bars, until the block ends. Without this, `datasets` tries an absent hub for 23 s.
+
+    Both libraries read HF_HUB_OFFLINE when they are imported, which may long have happened: so their constants are set.
+    """
+    import datasets
+    from huggingface_hub import constants
+
+    if unless:
+        yield
+        return
+    before = constants.HF_HUB_OFFLINE, datasets.config.HF_HUB_OFFLINE, datasets.are_progress_bars_disabled()
+    constants.HF_HUB_OFFLINE = datasets.config.HF_HUB_OFFLINE = True
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE, datasets.config.HF_HUB_OFFLINE = before[:2]
+        if not before[2]:
+            datasets.enable_progress_bars()
+
+
+def _files(local: Path) -> list[Path]:
+    """The file itself, or all files under the folder but hidden ones, sorted by relative name."""
+    if local.is_file():
+        return [local]
+    relatives = sorted(path.relative_to(local).as_posix() for path in local.rglob("*") if path.is_file())
+    return [local / relative for relative in relatives if not any(part.startswith(".") for part in relative.split("/"))]
+
+
+def _line(error: Exception) -> str:
+    """The cause of an error, or the error itself, in one line of at most 200 characters."""
+    line = " ".join(str(error.__cause__ or error).split()) or type(error).__name__
+    return line if len(line) <= 200 else line[:199] + "…"

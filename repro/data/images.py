@@ -1,0 +1,85 @@
+"""A set of images in memory, and what every data set needs to make one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from repro.errors import ReproError
+
+if TYPE_CHECKING:
+    from torch import Tensor, device
+
+
+class MissingData(ReproError):
+    """A data set that is not on this machine. The message says where it was looked for and how to get it."""
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """Images are uint8 [N, C, H, W]; targets int64, [N] (a class an image) or [N, H, W] (a class a pixel).
+
+    `mean` and `std` have a number a channel: those of all pixels of the training images, scaled to 0 to 1.
+    """
+
+    train_images: Tensor
+    train_targets: Tensor
+    test_images: Tensor
+    test_targets: Tensor
+    class_names: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @classmethod
+    def of(
+        cls, train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray], class_names: tuple[str, ...]
+    ) -> ImageSet:
+        """From (images, targets) of both splits: uint8 [N, C, H, W] and any integers."""
+        import torch
+
+        def tensors(images: np.ndarray, targets: np.ndarray) -> tuple[Tensor, Tensor]:
+            writable = np.require(images, np.uint8, ["C", "W"])
+            return torch.from_numpy(writable), torch.from_numpy(np.array(targets, np.int64))
+
+        mean, std = mean_and_std(train[0])
+        return cls(*tensors(*train), *tensors(*test), class_names, mean, std)
+
+    def to(self, device: device | str) -> ImageSet:
+        """The same set with its tensors on a device; the images stay uint8."""
+        names = ("train_images", "train_targets", "test_images", "test_targets")
+        return replace(self, **{name: getattr(self, name).to(device) for name in names})
+
+
+def mean_and_std(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Of each channel of uint8 [N, C, H, W], scaled to 0 to 1. Summed in integers, so the same on every machine."""
+    levels = np.arange(256)
+    means, stds = [], []
+    for channel in range(images.shape[1]):
+        counts = np.zeros(256, np.int64)
+        for start in range(0, len(images), 4096):  # bincount makes int64 of its input: 8 bytes a pixel
+            counts += np.bincount(images[start : start + 4096, channel].ravel(), minlength=256)
+        pixels, total, squares = int(counts.sum()), int(counts @ levels), int(counts @ levels**2)
+        means.append(total / (255 * pixels))
+        stds.append(math.sqrt((pixels * squares - total**2) / (255 * pixels) ** 2))
+    return tuple(means), tuple(stds)
+
+
+def check_size(name: str, size: int, side: int) -> None:
+    """A data set of `side` pixels can be had at its full, half and quarter side; `ReproError` for anything else."""
+    sizes = (side, side // 2, side // 4)
+    if size not in sizes:
+        raise ReproError(f"data set '{name}' has no size {size}; its sizes are {', '.join(map(str, sizes))}")
+
+
+def shrink(images: np.ndarray, size: int) -> np.ndarray:
+    """uint8 [N, C, H, H] → [N, C, size, size]: the mean of each block of pixels, rounded half up. `size` divides H."""
+    count, channels, side, _ = images.shape
+    block = side // size
+    if block == 1:
+        return images
+    blocks = images.reshape(count, channels, size, block, size, block)
+    area = block * block
+    return ((blocks.sum(axis=(3, 5), dtype=np.uint32) + area // 2) // area).astype(np.uint8)

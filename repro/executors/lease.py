@@ -1,0 +1,50 @@
+"""Leases: how many trials run at once on a machine, whatever the number of processes that want to run one.
+
+A place is a lock file of the machine (not of a store), which the system lets go of when its holder dies.
+"""
+
+import getpass
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+POLL = 0.05  # seconds
+
+
+def cores() -> int:
+    """CPU cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def lease(places: list[str]) -> Iterator[int]:
+    """Wait for one of some places and hold it; gives its index."""
+    folder = Path(tempfile.gettempdir()) / f"repro-{getpass.getuser()}"
+    folder.mkdir(parents=True, exist_ok=True)
+    locks = [FileLock(folder / f"{place}.lock", timeout=0) for place in places]
+    while True:
+        for index, lock in enumerate(locks):
+            try:
+                lock.acquire()
+            except Timeout:
+                continue
+            try:
+                yield index
+                return
+            finally:
+                lock.release()
+        time.sleep(POLL)
+
+
+def places(device: str) -> list[str]:
+    """The places of a device kind: a CPU core, or a GPU that CUDA_VISIBLE_DEVICES lets us see, by its identity."""
+    if device != "cuda":
+        return [f"cpu-{core}" for core in range(cores())] if device == "cpu" else [device]
+    import torch
+
+    return [f"cuda-{torch.cuda.get_device_properties(i).uuid}" for i in range(torch.cuda.device_count())]

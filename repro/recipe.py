@@ -1,0 +1,53 @@
+"""How arms are trained: frozen, strict, and stored as it was resolved."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
+
+
+class Strict(BaseModel):
+    """The base of all that a suite says: unknown keys and wrong types are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Named(BaseModel):
+    """A name of a catalogue and its options: `{name: sgd, lr: 0.1}`, or the name alone."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    name: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+def _named(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+Choice = Annotated[Named, BeforeValidator(_named, json_schema_input_type=str | Named)]
+
+
+class Evaluation(Strict):
+    """What the error and loss on the training set are measured on, and how often the test curve is."""
+
+    train_images: PositiveInt | None = Field(None, description="the first so many training images; all, if not given")
+    every: PositiveInt | None = Field(None, description="also measure on the test set every so many steps, for the curve")
+
+
+class Recipe(Strict):
+    """A training recipe. Arms share it; an arm's own `recipe:` changes single keys of it."""
+
+    steps: NonNegativeInt = Field(description="optimizer steps (iterations, not epochs)")
+    batch_size: PositiveInt
+    optimizer: Choice
+    schedule: Choice = Named(name="constant")
+    warmup: NonNegativeInt = Field(0, description="steps over which the learning rate rises linearly from 0")
+    augment: tuple[Choice, ...] = ()
+    clip_grad_norm: PositiveFloat | None = None
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16 is autocast; weights and optimizer stay fp32")
+    channels_last: bool = True
+    compile: bool = False
+    deterministic: bool = True
+    evaluate: Evaluation = Evaluation(train_images=None, every=None)

@@ -1,0 +1,119 @@
+"""Results as text: the verdict table, and one claim with all its numbers."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+
+from repro.result import ClaimResult, Evidence, Interval
+
+MOST_SEEDS = 20  # rows of a claim's table
+
+
+def table(rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> str:
+    """Columns aligned with two blanks between; those numbered in `right` to the right."""
+    rows = [list(row) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = (
+        "  ".join(cell.rjust(width) if i in right else cell.ljust(width) for i, (cell, width) in enumerate(zip(row, widths, strict=True)))
+        for row in rows
+    )
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def figure(value: float | None) -> str:
+    """Four significant digits, without noise behind them."""
+    if value is None:
+        return "diverged"
+    return f"{value:,.0f}" if abs(value) >= 1e4 and float(value).is_integer() else f"{value:.4g}"
+
+
+def interval(ends: Interval | None) -> str:
+    if ends is None:
+        return ""
+    low, high = ends
+    return f"[{'-∞' if low is None else figure(low)}, {'∞' if high is None else figure(high)}]"
+
+
+def duration(seconds: float) -> str:
+    seconds = round(seconds)
+    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}" if seconds >= 3600 else f"{seconds // 60}:{seconds % 60:02}"
+
+
+def verdict(claim: ClaimResult) -> str:
+    if claim.as_expected:
+        return claim.verdict + (" (as known)" if claim.expected != "reproduced" else "")
+    return f"{claim.verdict}, expected {claim.expected}"
+
+
+def verdicts(claims: Mapping[str, ClaimResult]) -> str:
+    """The verdict table. `claims` are by the name to show."""
+    head = ("claim", "verdict", "seeds", "margin", "interval", "e-value", "training")
+    rows = [head]
+    for name, claim in claims.items():
+        evidence = claim.evidence
+        e = evidence.e_against if claim.verdict == "refuted" else evidence.e_for
+        rows.append(
+            (
+                ("" if claim.as_expected else "! ") + name,
+                verdict(claim),
+                str(len(evidence.seeds)) if evidence.seeds else "-",
+                figure(evidence.estimate),
+                interval(evidence.interval),
+                "-" if e is None else figure(e),
+                duration(claim.seconds) if evidence.seeds else "-",
+            )
+        )
+    return table(rows, right=(2, 3, 5, 6))
+
+
+def discoveries(claims: Iterable[ClaimResult], level: float) -> str:
+    """What the e-values of a whole run are worth together."""
+    count = sum(claim.verdict == "reproduced" and claim.evidence.e_for is not None for claim in claims)
+    if not count:
+        return ""
+    return f"of the {count} reproduced by evidence, at most {level * count:.2g} are expected to be false (e-BH level {level:.2g})"
+
+
+def claim_details(name: str, claim: ClaimResult, command: str | None = None) -> str:
+    """One claim for a reader who has not seen its suite: what was asked, every seed, and what it adds up to."""
+    evidence = claim.evidence
+    facts = [("says", claim.says), ("expects", claim.expect), ("verdict", verdict(claim))]
+    if claim.because:
+        facts.append(("known", claim.because))
+    if command:
+        facts.append(("again", command))
+    text = [name, *(f"  {key:8} {' '.join(value.split())}" for key, value in facts), ""]
+    columns = list(claim.values)
+    if evidence.seeds:
+        head = ["seed", *columns, *(["margin"] if len(evidence.parts) == 1 else [])]
+        rows = [head]
+        for i, seed in enumerate(islice(evidence.seeds, MOST_SEEDS)):
+            values = [figure(v[i] if len(v) == len(evidence.seeds) else v[0]) for v in claim.values.values()]
+            rows.append([str(seed), *values, *([figure(evidence.parts[0].margins[i])] if len(evidence.parts) == 1 else [])])
+        text += [_indented(table(rows, right=range(1, len(head)))), ""]
+    else:
+        text += [_indented(table([[column, figure(values[0])] for column, values in claim.values.items()], right=(1,))), ""]
+    return "\n".join([*text, *(f"  {line}" for line in _conclusion(claim, evidence))])
+
+
+def _conclusion(claim: ClaimResult, evidence: Evidence) -> Iterable[str]:
+    for part in evidence.parts:
+        if part.holds is not None:
+            yield f"{part.text}: {'holds' if part.holds else 'does not hold'}"
+            continue
+        e_for, e_against = part.path[-1] if part.path else (1.0, 1.0)
+        yield f"{part.text}: holds by {figure(part.estimate)} on average, interval {interval(part.interval)}"
+        yield f"  e-value for {figure(e_for)}, against {figure(e_against)}"
+    if evidence.e_for is not None:
+        needed = 1 / evidence.alpha
+        yield (
+            f"A verdict needs an e-value of {needed:g} (error rate {evidence.alpha:g} a side); differences are assumed "
+            f"{'symmetric about their centre' if evidence.assume == 'symmetric' else 'normal'}."
+        )
+        if claim.verdict == "undecided":
+            yield f"{len(evidence.seeds)} seeds were not enough to tell; more can be allowed with --seeds-max."
+        if evidence.reversed_at:
+            yield f"!! LATER EVIDENCE SPEAKS THE OTHER WAY: after {evidence.reversed_at} seeds the opposite verdict was reached, too."
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines())

@@ -1,0 +1,202 @@
+"""How a claim gets decided: the trials it needs, seed after seed, until the evidence speaks."""
+
+import os
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from repro.catalogue import kind
+from repro.errors import ReproError
+from repro.evidence import first_look
+from repro.expectation import Measurement
+from repro.store import Store, from_json
+from repro.suite import Claim, Device, Suite, Verdict
+from repro.trial import Job, Number, TrialSpec, count, needs_training, probe, specify
+from repro.verdict import Judgement, judge
+
+DEATHS = 3  # of workers at one job, after which it is given up
+
+
+class Executor(Protocol):
+    """Where jobs are done. A future gives False if another process was found at the job."""
+
+    slots: int
+
+    def submit(self, job: Job, store: Store) -> Future[bool]: ...
+    def restart(self) -> None: ...
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A claim with its verdict and all the numbers behind it."""
+
+    claim: Claim
+    expected: Verdict
+    judgement: Judgement
+    seeds: tuple[int, ...]
+    values: dict[Measurement, tuple[float, ...]]  # a value per seed; one value if it is static
+    trials: dict[tuple[str, int], TrialSpec]  # by arm and seed
+
+    @property
+    def as_expected(self) -> bool:
+        return self.judgement.verdict == self.expected
+
+
+class Runner:
+    """Decides claims at one profile. Several, in any number of processes, share the work through the store."""
+
+    def __init__(self, store: Store, executor: Executor, profile: str, device: Device | None = None, seeds_max: int | None = None):
+        self.store, self.executor, self.profile, self.device, self.seeds_max = store, executor, profile, device, seeds_max
+        self.records: dict[str, dict[str, Any]] = {}
+        self.wanted: set[str] = set()
+        self.finished: set[str] = set()
+        self.trained = 0  # jobs that this runner did itself
+        self.tick: Callable[[], None] = lambda: None
+
+    def decide(self, suite: Suite, name: str) -> Decided:
+        """Train what the claim needs and decide it. Raises `ReproError` if it cannot be measured here."""
+        claim = suite.claims[name]
+        measurements = claim.expectation.measurements
+        seeds = range(0 if self._is_static(suite, claim) else self.seeds_max or suite.seeds.max)
+        rules = suite.evidence
+        at_once = min(len(seeds), first_look(rules.alpha, rules.assume))
+        done: Sequence[int] = seeds[:at_once]
+        while True:
+            self.ensure([job for seed in done or [0] for m in measurements for job in self._jobs(suite, m, seed)])
+            judgement = judge(
+                claim.expectation,
+                done,
+                lambda m, seed: self._value(suite, m, seed),
+                lambda m: kind(m.name, suite.task) == "static",
+                rules.alpha,
+                rules.assume,
+            )
+            if judgement.verdict != "undecided" or len(done) == len(seeds):
+                break
+            done = seeds[: len(done) + 1]
+        used = tuple(done)
+        return Decided(
+            claim=claim,
+            expected=claim.expected(self.profile),
+            judgement=judgement,
+            seeds=used,
+            values={
+                m: tuple(self._value(suite, m, s) for s in (used if kind(m.name, suite.task) != "static" else (0,)))
+                for m in measurements
+            },
+            trials={
+                (m.arm, seed): self._trial(suite, m.arm, seed)
+                for m in measurements
+                if needs_training(m, suite.task)
+                for seed in used
+            },
+        )
+
+    def ensure(self, jobs: Sequence[Job]) -> None:
+        """See to it that jobs are done: by this runner's executor, or by whoever else is at them."""
+        self._do([job for job in jobs if isinstance(job, TrialSpec)])
+        self._do([job for job in jobs if isinstance(job, Number)])
+
+    def _do(self, jobs: Sequence[Job]) -> None:
+        todo = deque(job for job in {job.digest: job for job in jobs}.values() if not self._is_done(job))
+        self.wanted |= {job.digest for job in todo}
+        running: dict[Future[bool], Job] = {}
+        deaths: Counter[str] = Counter()
+        others: dict[str, float] = {}  # jobs that others are at, with when to look again
+        self._tell()
+        while todo or running:
+            for _ in range(len(todo)):
+                if len(running) >= self.executor.slots:
+                    break
+                job = todo.popleft()
+                if self._is_done(job):
+                    self.finished.add(job.digest)
+                elif others.get(job.digest, 0.0) > time.monotonic():
+                    todo.append(job)
+                else:
+                    running[self.executor.submit(job, self.store)] = job
+            ended, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED) if running else (set(), None)
+            if not running:
+                time.sleep(0.05)
+            for future in ended:
+                job = running.pop(future)
+                try:
+                    did_it = future.result()
+                except BrokenExecutor:
+                    deaths[job.digest] += 1
+                    if deaths[job.digest] >= DEATHS:
+                        raise ReproError(f"{_name(job)}: its process died {DEATHS} times; is the memory enough?") from None
+                    self.executor.restart()
+                    did_it = False
+                if did_it:
+                    self.trained += 1
+                    self.finished.add(job.digest)
+                else:
+                    others[job.digest] = time.monotonic() + 0.2
+                    todo.append(job)
+                self._tell()
+            self.tick()
+        self._tell()
+
+    def _tell(self) -> None:
+        """Say, for the display, how far this process is with what it wants."""
+        if self.wanted:
+            status = {"wanted": sorted(self.wanted), "finished": sorted(self.finished & self.wanted)}
+            self.store.tell(f"process-{os.getpid()}", status)
+
+    def close(self) -> None:
+        self.executor.close()
+        if self.wanted:
+            self.store.tell(f"process-{os.getpid()}", {})
+
+    def record(self, spec: TrialSpec) -> dict[str, Any]:
+        """The record of a trial that is done."""
+        if spec.digest not in self.records:
+            found = self.store.read(spec.digest)
+            if found is None:
+                raise ReproError(f"the record of {_name(spec)} has gone from {self.store.folder(spec.digest)}; run again")
+            self.records[spec.digest] = found
+        return self.records[spec.digest]
+
+    def _is_done(self, job: Job) -> bool:
+        if isinstance(job, Number):
+            return self.store.read_number(job.digest) is not None
+        return job.digest in self.records or self.store.read(job.digest) is not None
+
+    def _is_static(self, suite: Suite, claim: Claim) -> bool:
+        return all(kind(m.name, suite.task) == "static" for m in claim.expectation.measurements)
+
+    def _trial(self, suite: Suite, arm: str, seed: int, *, trained: bool = True) -> TrialSpec:
+        device = self.device or suite.profiles[self.profile].device
+        return specify(suite.task, suite.resolve(arm, self.profile), seed, device, trained=trained)
+
+    def _number(self, suite: Suite, measurement: Measurement, seed: int) -> Number:
+        options = dict(measurement.options)
+        if kind(measurement.name, suite.task) == "static":
+            return count(measurement.name, options, suite.resolve(measurement.arm, self.profile))
+        trained = options.pop("at", "end") == "end"
+        return probe(measurement.name, options, self._trial(suite, measurement.arm, seed, trained=trained))
+
+    def _jobs(self, suite: Suite, measurement: Measurement, seed: int) -> list[Job]:
+        if kind(measurement.name, suite.task) == "metric":
+            return [self._trial(suite, measurement.arm, seed)]
+        number = self._number(suite, measurement, seed)
+        return [number] if number.trial is None or number.trial.recipe is None else [number.trial, number]
+
+    def _value(self, suite: Suite, measurement: Measurement, seed: int) -> float:
+        if kind(measurement.name, suite.task) == "metric":
+            record = self.record(self._trial(suite, measurement.arm, seed))
+            return from_json(record["measurements"][measurement.name])
+        value = self.store.read_number(self._number(suite, measurement, seed).digest)
+        assert value is not None
+        return value
+
+
+def _name(job: Job) -> str:
+    model = job.model
+    options = ", ".join(f"{key}={value}" for key, value in model.options.items())
+    return f"{model.name}({options})" + (f", seed {job.seed}" if isinstance(job, TrialSpec) else f", {job.measure}")

@@ -1,0 +1,170 @@
+"""The trial store: what is remembered, and the meeting point of all processes that work. Imports no torch.
+
+    .repro/trials/<digest>/record.json  weights.safetensors  checkpoint.pt
+    .repro/numbers/<digest>.json  one number: a count of an architecture, or a probe of a net
+    .repro/locks/<digest>.lock    held while a trial is trained; the system lets go of it when a process dies
+    .repro/running/<digest>.json  where a running trial stands, for the display
+"""
+
+import errno
+import json
+import math
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from repro.errors import ReproError
+
+SCHEMA = 1
+ROOT_MARKS = ("tox.ini", "pyproject.toml", ".git")
+
+
+class StoreError(ReproError):
+    """Something in the store, or the disk under it, is not as it should be."""
+
+
+def home(start: Path | None = None) -> Path:
+    """`REPRO_HOME`, or `.repro` at the root of the project that a folder belongs to."""
+    if os.environ.get("REPRO_HOME"):
+        return Path(os.environ["REPRO_HOME"]).expanduser().resolve()
+    start = (start or Path.cwd()).resolve()
+    for folder in (start, *start.parents):
+        if any((folder / mark).exists() for mark in ROOT_MARKS):
+            return folder / ".repro"
+    return start / ".repro"
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """The whole content under the name, or nothing: never a part. Raises `StoreError` where it cannot be written."""
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise StoreError(_cannot_write(path, error)) from error
+
+
+def _cannot_write(path: Path, error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{path}: no space left on the disk. Nothing is lost: make room and run the same command again"
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return f"{path}: cannot be written ({error.strerror}). Set REPRO_HOME to a folder that can"
+    return f"{path}: cannot be written: {error.strerror}"
+
+
+class Store:
+    """Records of trials and numbers under a folder. Records older than `newer_than` (seconds of the epoch) do not count."""
+
+    def __init__(self, root: Path, newer_than: float = 0.0):
+        self.root, self.newer_than = root, newer_than
+
+    def folder(self, digest: str) -> Path:
+        return self.root / "trials" / digest
+
+    def read(self, digest: str) -> dict[str, Any] | None:
+        """A trial's record; None if it has none. Raises `StoreError`, naming the file, if it is torn or not ours."""
+        record = self._read(self.folder(digest) / "record.json", digest)
+        return None if record is None or record["finished"] < self.newer_than else record
+
+    def write(self, digest: str, record: dict[str, Any]) -> None:
+        self._write(self.folder(digest) / "record.json", {**record, "digest": digest, "finished": time.time()})
+
+    def read_number(self, digest: str) -> float | None:
+        record = self._read(self.root / "numbers" / f"{digest}.json", digest)
+        if record is None or record["finished"] < self.newer_than:
+            return None
+        return from_json(record["value"])
+
+    def write_number(self, digest: str, value: float) -> None:
+        self._write(self.root / "numbers" / f"{digest}.json", {"value": value, "digest": digest, "finished": time.time()})
+
+    @contextmanager
+    def claim(self, digest: str, wait: bool = False) -> Iterator[bool]:
+        """Hold a trial's lock. Gives False, at once, if another process holds it (unless told to wait)."""
+        path = self.root / "locks" / f"{digest}.lock"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(path, timeout=-1 if wait else 0)
+            lock.acquire()
+        except Timeout:
+            yield False
+            return
+        except OSError as error:
+            raise StoreError(_cannot_write(path, error)) from error
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    def is_claimed(self, digest: str) -> bool:
+        with self.claim(digest) as got:
+            return not got
+
+    def tell(self, digest: str, progress: dict[str, Any]) -> None:
+        """Say where a running trial stands; nothing, that it has ended. Only for the display, so not synced to disk."""
+        path = self.root / "running" / f"{digest}.json"
+        if not progress:
+            path.unlink(missing_ok=True)
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(f".{os.getpid()}.part")
+        part.write_text(json.dumps({**progress, "at": time.time()}), encoding="utf-8")
+        os.replace(part, path)
+
+    def running(self, within: float = 10.0) -> list[dict[str, Any]]:
+        """Trials that said in the last seconds where they stand."""
+        found = []
+        for path in sorted((self.root / "running").glob("*.json")):
+            try:
+                progress = json.loads(path.read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                continue  # replaced or removed this instant
+            if time.time() - progress["at"] < within:
+                found.append(progress)
+        return found
+
+    def _read(self, path: Path, digest: str) -> dict[str, Any] | None:
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (ValueError, UnicodeDecodeError) as error:
+            raise StoreError(f"{path}: torn or not a record ({error}). Delete it, and it is made again") from None
+        except OSError as error:
+            raise StoreError(f"{path}: cannot be read: {error.strerror}") from error
+        if not isinstance(record, dict) or record.get("schema") != SCHEMA or record.get("digest") != digest:
+            raise StoreError(f"{path}: not a record of this store (schema {SCHEMA}, digest {digest}). Move it away")
+        return record
+
+    def _write(self, path: Path, record: dict[str, Any]) -> None:
+        content = json.dumps(finite({**record, "schema": SCHEMA}), sort_keys=True, indent=1, allow_nan=False)
+        write_atomically(path, content.encode())
+
+
+def finite(content: Any) -> Any:
+    """The same plain data with null for every number that is not finite: JSON has no NaN."""
+    if isinstance(content, dict):
+        return {key: finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [finite(value) for value in content]
+    if isinstance(content, float) and not math.isfinite(content):
+        return None
+    return content
+
+
+def from_json(value: float | None) -> float:
+    """A recorded measurement: null stands for one that diverged, and counts as infinite."""
+    return math.inf if value is None else float(value)

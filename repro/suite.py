@@ -1,0 +1,218 @@
+"""What is asked: a suite, its arms, profiles and claims, as a YAML file says them. Imports no torch.
+
+`load` reads a file and finds everything that is wrong with it at once.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, ValidationError
+
+from repro import document, expectation
+from repro.document import Document, DocumentError, Problem, nearest
+from repro.recipe import Choice, Named, Recipe, Strict
+
+Verdict = Literal["reproduced", "refuted", "undecided"]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+ArmName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+Device = Literal["cpu", "cuda", "mps"]
+
+
+class Paper(Strict):
+    title: Text
+    arxiv: str | None = Field(None, pattern=r"^\d{4}\.\d{4,5}$", description="in quotes, or YAML takes it for a number")
+    url: str | None = None
+    venue: str | None = None
+
+
+class Arm(BaseModel):
+    """One side of a comparison. Keys that are not listed here are options of its model."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    model: str
+    data: dict[str, Any] = Field(default_factory=dict, description="what differs from the profile's data")
+    recipe: dict[str, Any] = Field(default_factory=dict, description="what differs from the profile's recipe")
+    seed_offset: int = Field(0, ge=0, description="trains seed n + offset where other arms train seed n (for A/A suites)")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+class Profile(Strict):
+    """A scale: where the arms are trained, on what, and how."""
+
+    device: Device = "cpu"
+    data: Choice | None = None
+    recipe: Recipe | None = None
+    model: dict[str, Any] = Field(default_factory=dict, description="model options of every arm at this scale")
+    arms: dict[ArmName, dict[str, Any]] = Field(default_factory=dict, description="model options of single arms")
+
+
+class Known(Strict):
+    """A verdict that is known to differ at a scale: the claim passes only while it is this one."""
+
+    verdict: Verdict
+    because: Text
+
+
+class Claim(Strict):
+    says: Text = Field(description="what the paper says, in a sentence")
+    expect: Text = Field(description="the same over measurements: train_error(a) < train_error(b)")
+    source: str | None = Field(None, description="figure, table or section of the paper")
+    ledger: tuple[str, ...] = ()
+    profiles: tuple[Name, ...] | None = Field(None, description="the profiles it is asked at; all, if not given")
+    at: dict[Name, Known] = Field(default_factory=dict)
+
+    @cached_property
+    def expectation(self) -> expectation.Expectation:
+        return expectation.parse(self.expect)
+
+    def expected(self, profile: str) -> Verdict:
+        return self.at[profile].verdict if profile in self.at else "reproduced"
+
+
+class Seeds(Strict):
+    max: PositiveInt = 10
+
+
+class Rules(Strict):
+    """How the claims are decided."""
+
+    assume: Literal["symmetric", "normal"] = "symmetric"
+    alpha: float = Field(0.05, gt=0, lt=0.5)
+
+
+@dataclass(frozen=True)
+class ResolvedArm:
+    """An arm at a profile, with nothing left open but the seed."""
+
+    model: Named
+    data: Named | None
+    recipe: Recipe | None
+    seed_offset: int
+
+
+class Suite(Strict):
+    suite: Name
+    paper: Paper | None = None
+    about: str | None = Field(None, description="what a reader should know before the claims: departures from the paper, cost")
+    task: str
+    arms: dict[ArmName, Arm] = Field(min_length=1)
+    profiles: dict[Name, Profile] = Field(min_length=1)
+    claims: dict[Name, Claim] = Field(min_length=1)
+    seeds: Seeds = Seeds()
+    evidence: Rules = Rules()
+
+    def resolve(self, arm: str, profile: str) -> ResolvedArm:
+        """Raises `pydantic.ValidationError` if the arm's changes do not make a recipe."""
+        scale, own = self.profiles[profile], self.arms[arm]
+        options = {**own.options, **scale.model, **scale.arms.get(arm, {})}
+        data = merge(scale.data.model_dump() if scale.data else {}, own.data)
+        recipe = merge(scale.recipe.model_dump(exclude_unset=True) if scale.recipe else {}, own.recipe)
+        return ResolvedArm(
+            model=Named(name=own.model, **options),
+            data=Named.model_validate(data) if data else None,
+            recipe=Recipe.model_validate_json(json.dumps(recipe)) if recipe else None,
+            seed_offset=own.seed_offset,
+        )
+
+    def claims_at(self, profile: str) -> Iterator[tuple[str, Claim]]:
+        for name, claim in self.claims.items():
+            if profile in self.profiles and (claim.profiles is None or profile in claim.profiles):
+                yield name, claim
+
+
+def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with `changes`, mapping by mapping; a choice with another name replaces the whole choice."""
+    merged = dict(base)
+    for key, value in changes.items():
+        old = merged.get(key)
+        if isinstance(old, Mapping) and isinstance(value, Mapping) and value.get("name", old.get("name")) == old.get("name"):
+            value = merge(old, value)
+        merged[key] = value
+    return merged
+
+
+def load(path: Path) -> Suite:
+    """Raises `DocumentError` with all that is wrong, a `FILE:LINE:COL: message` each."""
+    from repro.check import check
+
+    file = document.read(path)
+    if not isinstance(file.data, dict):
+        raise DocumentError(path, [Problem(1, 1, "a suite is a mapping: suite, task, arms, profiles, claims")])
+    data, problems = file.data, list[Problem]()
+    try:
+        suite = Suite.model_validate_json(json.dumps(data))
+    except ValidationError as error:
+        problems = [_problem(file, e) for e in error.errors(include_url=False)]
+        suite = _sound_part(data, [e["loc"] for e in error.errors()])
+    if suite is not None:
+        problems += check(suite, file)
+    if problems:
+        raise DocumentError(path, problems)
+    assert suite is not None
+    return suite
+
+
+def _sound_part(data: dict[str, Any], locations: list[tuple[int | str, ...]]) -> Suite | None:
+    """The suite without the entries that are wrong, so that the others are still checked. None if too little is left."""
+    sound = {k: dict(v) if isinstance(v, dict) else v for k, v in data.items()}
+    for location in locations:
+        parent = sound.get(str(location[0]))
+        if len(location) > 1 and isinstance(parent, dict):
+            parent.pop(location[1], None)
+        else:
+            sound.pop(str(location[0]), None)
+    try:
+        return Suite.model_validate_json(json.dumps({"suite": "x", "task": "", **sound}))
+    except ValidationError:
+        return None
+
+
+def _problem(file: Document, error: Any) -> Problem:
+    """A pydantic error, said for a reader of YAML."""
+    location = tuple(step for step in error["loc"] if step != "[key]")
+    return file.problem(location, describe(error, Suite), at_key=error["type"] == "extra_forbidden")
+
+
+def describe(error: Any, model: type[BaseModel] | None = None) -> str:
+    key, given = (error["loc"] or ("",))[-1], error.get("input")
+    match error["type"]:
+        case "extra_forbidden":
+            return f"unknown key '{key}'{nearest(str(key), _keys(model, error['loc'][:-1]))}"
+        case "missing":
+            return f"'{key}' is missing"
+        case "string_type" if isinstance(given, int | float):
+            return f"{key}: expected text; put quotes around it: \"{given}\""
+        case "string_pattern_mismatch":
+            return f"'{given}' is not a valid name here (pattern {error['ctx']['pattern']})"
+        case _:
+            return f"{key}: {error['msg'][0].lower()}{error['msg'][1:]}" + (f", not {given!r}" if _is_plain(given) else "")
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str | int | float | bool) and len(str(value)) < 60
+
+
+def _keys(model: Any, location: tuple[Any, ...]) -> list[str]:
+    """The keys that the class at a location has."""
+    import typing
+
+    def classes(annotation: Any) -> list[Any]:
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            return [annotation]
+        return [c for a in typing.get_args(annotation) for c in classes(a)]
+
+    for step in location:
+        if model is None:
+            return []
+        field = model.model_fields.get(step)
+        if field is not None:
+            model = next(iter(classes(field.annotation)), None)
+    return list(model.model_fields) if model else []

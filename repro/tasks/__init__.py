@@ -1,0 +1,1 @@
+"""What a net is trained for: loss, prediction and metrics."""

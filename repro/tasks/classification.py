@@ -1,0 +1,29 @@
+"""One label for an image."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+class Classification:
+    """Outputs are logits [N, classes], targets labels [N]. Errors are shares of images, 0 to 1; losses are nats per image."""
+
+    metrics = ("train_error", "test_error", "train_loss", "test_loss")
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return F.cross_entropy(outputs.float(), targets)
+
+    def error(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The share of a batch that is wrong. A net whose outputs are not numbers predicts class 0."""
+        return (outputs.nan_to_num(0.0).argmax(1) != targets).float().mean()
+
+    def evaluate(self, batches: Iterable[tuple[Tensor, Tensor]], split: str) -> dict[str, Tensor]:
+        """Error and mean loss over a split (`train` or `test`), from its batches of outputs and targets."""
+        wrong, loss, count = torch.zeros(()), torch.zeros(()), 0
+        for outputs, targets in batches:
+            wrong = wrong.to(outputs.device) + self.error(outputs, targets) * len(targets)
+            loss = loss.to(outputs.device) + self.loss(outputs, targets) * len(targets)
+            count += len(targets)
+        return {f"{split}_error": wrong / count, f"{split}_loss": loss / count}

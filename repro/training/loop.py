@@ -1,0 +1,107 @@
+"""The training loop: one for all tasks, models and devices."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+
+from repro.catalogue import OPTIMIZERS, SCHEDULES
+from repro.recipe import Recipe
+from repro.training import devices
+from repro.training.batches import Batches
+from repro.training.checkpoint import Checkpoint
+from repro.training.cost import Stopwatch, cost
+from repro.training.curves import Curves
+from repro.training.randomness import seed_default
+from repro.training.state import State
+
+
+@dataclass
+class Trained:
+    """What a run leaves: metrics (0 to 1 for shares, nats for losses), curves by name as [step, value], and what it cost."""
+
+    measurements: dict[str, float]
+    curves: dict[str, list[tuple[int, float]]]
+    cost: dict[str, Any]
+
+
+class Progress:
+    """Where a run stands; `tell` hears of it about once a second."""
+
+    def __init__(self, tell: Callable[[dict[str, Any]], None] = lambda _: None):
+        self.tell, self.last = tell, 0.0
+
+    def at(self, step: int, recipe: Recipe, seconds: float) -> None:
+        if time.monotonic() - self.last >= 1.0:
+            self.last = time.monotonic()
+            rate, left = (step * recipe.batch_size / seconds, seconds / step * (recipe.steps - step)) if step else (None, None)
+            self.tell({"step": step, "steps": recipe.steps, "images_per_second": rate, "seconds_left": left})
+
+
+def train(state: State, checkpoint: Checkpoint, progress: Progress) -> Trained:
+    """Train to the end of the recipe, from the checkpoint on if there is one, and evaluate."""
+    recipe, model = state.spec.recipe, state.model
+    assert recipe is not None
+    optimizer = OPTIMIZERS.load(recipe.optimizer.name)(model.parameters(), **recipe.optimizer.options)
+    rate = _learning_rate(recipe, optimizer.param_groups[0]["lr"])
+    batches, curves = Batches(state), Curves(recipe.steps)
+    start, training, evaluating = 0, Stopwatch(state.device), Stopwatch(state.device)
+    saved = checkpoint.load()
+    if saved is not None:
+        model.load_state_dict(saved["model"])
+        optimizer.load_state_dict(saved["optimizer"])
+        curves.restore(saved["curves"], state.device)
+        start, training.seconds, evaluating.seconds = saved["step"], saved["training"], saved["evaluating"]
+    forward = torch.compile(model) if recipe.compile else model
+    memory = devices.PeakMemory(state.device)
+    training.start()
+    for step in range(start, recipe.steps):
+        images, targets = batches.at(step)
+        seed_default(state.device, batches.noise + step)
+        for group in optimizer.param_groups:
+            group["lr"] = rate(step)
+        with state.autocast():
+            outputs = forward(images)
+            loss = state.task.loss(outputs, targets)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if recipe.clip_grad_norm is not None:
+            nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_grad_norm)
+        optimizer.step()
+        done = step + 1
+        curves.add(done, loss.detach(), state.task.error(outputs.detach(), targets))
+        progress.at(done, recipe, training.read())
+        if recipe.evaluate.every and done % recipe.evaluate.every == 0 and done < recipe.steps:
+            training.stop()
+            with evaluating:
+                curves.test(done, state.evaluate("test"))
+            training.start()
+        if checkpoint.due():
+            training.stop()
+            checkpoint.save(
+                {
+                    "model": model.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "curves": curves.state(),
+                    "step": done,
+                    "training": training.seconds,
+                    "evaluating": evaluating.seconds,
+                }
+            )
+            training.start()
+    training.stop()
+    with evaluating:
+        tested = state.evaluate("test")
+        measurements = {**state.evaluate("train", recipe.evaluate.train_images), **tested}
+    curves.test(recipe.steps, tested)
+    return Trained(measurements, curves.lists(), cost(state, training.seconds, evaluating.seconds, memory.read()))
+
+
+def _learning_rate(recipe: Recipe, base: float) -> Callable[[int], float]:
+    factor = partial(SCHEDULES.load(recipe.schedule.name), steps=recipe.steps, **recipe.schedule.options)
+    warmup = recipe.warmup
+    return lambda step: base * factor(step) * min(1.0, (step + 1) / warmup if warmup else 1.0)

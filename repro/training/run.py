@@ -1,0 +1,99 @@
+"""A job, done in this process: a trial trained and recorded, or a number measured and recorded."""
+
+from functools import lru_cache
+from typing import Any
+
+import torch
+from safetensors.torch import load as load_weights
+from safetensors.torch import save as dump_weights
+
+from repro.catalogue import DATASETS, MEASURES
+from repro.data.images import ImageSet
+from repro.errors import ReproError
+from repro.recipe import Named
+from repro.store import Store, StoreError, write_atomically
+from repro.training import devices
+from repro.training.checkpoint import EVERY, Checkpoint
+from repro.training.loop import Progress, train
+from repro.training.randomness import own_default_stream
+from repro.training.state import State, build, make_model
+from repro.trial import Job, Number, TrialSpec
+
+
+def execute(job: Job, store: Store, *, device_index: int = 0, checkpoint_every: float = EVERY) -> bool:
+    """Do a job that is not done yet. False, at once, if another process is at it."""
+    with store.claim(job.digest) as mine:
+        if not mine:
+            return False
+        if isinstance(job, TrialSpec):
+            if store.read(job.digest) is None:
+                _train(job, store, devices.resolve(job.device, device_index), checkpoint_every)
+        elif store.read_number(job.digest) is None:
+            device = job.trial.device if job.trial else "cpu"
+            store.write_number(job.digest, _measure(job, store, devices.resolve(device, device_index)))
+    return True
+
+
+def _train(spec: TrialSpec, store: Store, device: torch.device, checkpoint_every: float) -> None:
+    assert spec.recipe is not None
+    folder = store.folder(spec.digest)
+    checkpoint = Checkpoint(folder / "checkpoint.pt", checkpoint_every, newer_than=store.newer_than)
+    progress = Progress(lambda now: store.tell(spec.digest, {**now, "model": _label(spec), "seed": spec.seed}))
+    progress.at(0, spec.recipe, 0.0)
+    try:
+        with devices.flags(spec.recipe.deterministic), own_default_stream(device):
+            state = build(spec, images(spec.data, device), device)
+            trained = train(state, checkpoint, progress)
+        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in state.model.state_dict().items()}
+        write_atomically(folder / "weights.safetensors", dump_weights(weights))
+        record: dict[str, Any] = {
+            "spec": spec.model_dump(mode="json"),
+            "measurements": trained.measurements,
+            "curves": trained.curves,
+            "cost": trained.cost,
+            "environment": devices.describe(device, spec.recipe.precision),
+        }
+        store.write(spec.digest, record)
+        checkpoint.remove()
+    finally:
+        store.tell(spec.digest, {})
+
+
+def _label(spec: TrialSpec) -> str:
+    return " ".join([spec.model.name, *(f"{key}={value}" for key, value in spec.model.options.items())])
+
+
+def _measure(number: Number, store: Store, device: torch.device) -> float:
+    measure = MEASURES.load(number.measure)
+    with own_default_stream(device):
+        if number.trial is None:
+            with torch.device("meta"):
+                return float(measure(make_model(number.model, number.data), **number.options))
+        with devices.flags(deterministic=True):
+            return float(measure(state_of(number.trial, store, device), **number.options))
+
+
+def state_of(spec: TrialSpec, store: Store, device: torch.device) -> State:
+    """The net of a finished trial, or of one before its first step."""
+    state = build(spec, images(spec.data, device), device)
+    if spec.recipe is not None:
+        path = store.folder(spec.digest) / "weights.safetensors"
+        try:
+            state.model.load_state_dict(load_weights(path.read_bytes()))
+        except (OSError, RuntimeError, ValueError) as error:
+            raise StoreError(f"{path}: not the weights of its trial ({error}). Delete {path.parent}") from error
+    return state
+
+
+def images(data: Named, device: torch.device) -> ImageSet:
+    """A data set on a device; the last one stays loaded."""
+    return _images(data.model_dump_json(), device)
+
+
+@lru_cache(maxsize=1)
+def _images(data: str, device: torch.device) -> ImageSet:
+    named = Named.model_validate_json(data)
+    try:
+        return DATASETS.load(named.name)(**named.options).load().to(device)
+    except torch.OutOfMemoryError as error:
+        raise ReproError(f"data set '{named.name}' does not fit into the memory of {device}: {error}") from error

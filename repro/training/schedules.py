@@ -1,0 +1,24 @@
+"""Learning-rate schedules: the factor on the recipe's learning rate at step `now` (from 0) of `steps`. Imports no torch."""
+
+from math import cos, pi
+
+
+def constant(now: int, steps: int) -> float:
+    return 1.0
+
+
+def step(now: int, steps: int, *, at: list[int], factor: float = 0.1) -> float:
+    """Times `factor` from each of the steps `at` on."""
+    return factor ** sum(now >= boundary for boundary in at)
+
+
+def cosine(now: int, steps: int) -> float:
+    """Half a cosine from 1 down to 0: Loshchilov & Hutter 2017, eq. 5 without restarts."""
+    return 0.5 * (1 + cos(pi * now / steps))
+
+
+def one_cycle(now: int, steps: int, *, rise: float = 0.3, start: float = 0.04, end: float = 4e-6) -> float:
+    """Up from `start` to 1 over the share `rise` of the steps, down to `end`, along cosines: Smith & Topin 2018."""
+    peak = rise * steps
+    low, high, share = (start, 1.0, now / peak) if now < peak else (1.0, end, (now - peak) / max(steps - peak, 1))
+    return low + (high - low) * (1 - cos(pi * share)) / 2

@@ -1,0 +1,118 @@
+"""A trial: one training run, fully determined by its `TrialSpec` and named by the digest of it. Imports no torch."""
+
+import hashlib
+import json
+from functools import cache, cached_property
+from importlib.metadata import version
+from typing import Any, TypeAlias
+
+from repro import source
+from repro.catalogue import AUGMENTATIONS, DATASETS, MEASURES, MODELS, OPTIMIZERS, SCHEDULES, TASKS, kind
+from repro.expectation import Measurement
+from repro.recipe import Named, Recipe, Strict
+from repro.suite import Device, ResolvedArm
+
+STATES = ("start", "end")  # when a probe looks at a net: before the first step, or after the last (if not said)
+LOOP = "repro.training.loop:train"
+
+
+class TrialSpec(Strict):
+    """Everything that determines the outcome of a training run."""
+
+    task: str
+    model: Named
+    data: Named
+    fingerprint: str  # of the data's content
+    recipe: Recipe | None  # None: the net is only initialised, for probes at the start
+    seed: int
+    device: Device
+    code: str  # of the modules that train and evaluate
+    torch: str
+
+    @cached_property
+    def digest(self) -> str:
+        return digest(self.model_dump(mode="json"))
+
+
+def digest(content: Any) -> str:
+    """The name of some plain data: a hash of its canonical JSON."""
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+
+
+def specify(task: str, arm: ResolvedArm, seed: int, device: Device, *, trained: bool = True) -> TrialSpec:
+    """The spec of an arm's trial for a seed. Raises `ReproError` if its data is missing."""
+    assert arm.data is not None
+    recipe = arm.recipe if trained else None
+    return TrialSpec(
+        task=task,
+        model=arm.model,
+        data=arm.data,
+        fingerprint=_fingerprint(digest(arm.data.model_dump()), arm.data),
+        recipe=recipe,
+        seed=seed + arm.seed_offset,
+        device=device,
+        code=source.digest(frozenset(_targets(task, arm.model, arm.data, recipe))),
+        torch=torch_version(),
+    )
+
+
+@cache
+def torch_version() -> str:
+    return version("torch")
+
+
+class Number(Strict):
+    """One number that is not a task's metric: a count of an architecture, or a probe of a trial's net."""
+
+    measure: str
+    options: dict[str, Any]
+    model: Named
+    data: Named | None  # for the numbers of channels and classes
+    trial: TrialSpec | None  # of a probe; untrained (no recipe) for a probe at the start
+    code: str
+    torch: str
+
+    @cached_property
+    def digest(self) -> str:
+        return digest(self.model_dump(mode="json"))
+
+
+Job: TypeAlias = TrialSpec | Number
+
+
+def count(measure: str, options: dict[str, Any], arm: ResolvedArm) -> Number:
+    """A static measure of an arm's architecture."""
+    return _number(measure, options, arm.model, arm.data, None)
+
+
+def probe(measure: str, options: dict[str, Any], trial: TrialSpec) -> Number:
+    """A probe of the net that a trial ends with, or starts with if it has no recipe."""
+    return _number(measure, options, trial.model, trial.data, trial)
+
+
+def _number(measure: str, options: dict[str, Any], model: Named, data: Named | None, trial: TrialSpec | None) -> Number:
+    code = source.digest(frozenset([MEASURES.target(measure), MODELS.target(model.name)]))
+    return Number(measure=measure, options=options, model=model, data=data, trial=trial, code=code, torch=torch_version())
+
+
+def needs_training(measurement: Measurement, task: str) -> bool:
+    of = kind(measurement.name, task)
+    return of == "metric" or (of == "probe" and dict(measurement.options).get("at", "end") == "end")
+
+
+def _targets(task: str, model: Named, data: Named, recipe: Recipe | None) -> list[str]:
+    targets = [LOOP, TASKS.target(task), MODELS.target(model.name), DATASETS.target(data.name)]
+    if recipe is not None:
+        targets += [OPTIMIZERS.target(recipe.optimizer.name), SCHEDULES.target(recipe.schedule.name)]
+        targets += [AUGMENTATIONS.target(choice.name) for choice in recipe.augment]
+    return targets
+
+
+_fingerprints: dict[str, str] = {}
+
+
+def _fingerprint(key: str, data: Named) -> str:
+    if key not in _fingerprints:
+        _fingerprints[key] = DATASETS.load(data.name)(**data.options).fingerprint()
+    return _fingerprints[key]

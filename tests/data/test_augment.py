@@ -1,0 +1,109 @@
+import pytest
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn import functional as F
+
+from repro.data.augment import IGNORE, flip, normalise, pad_crop
+from repro.errors import ReproError
+
+SHAPES = [(16, 1, 28, 28), (16, 3, 32, 32), (5, 2, 4, 7)]
+
+
+def batch(shape: tuple[int, ...], dense: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    images = torch.randint(1, 256, shape, dtype=torch.uint8, generator=generator)  # never 0: padding can be told
+    size = (shape[0], *shape[2:]) if dense else (shape[0],)
+    return images, torch.randint(10, size, generator=generator)
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("pad", [0, 1, 4])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_pad_crop_is_a_loop_over_images_that_pads_and_crops_each(shape, pad):
+    images, targets = batch(shape, dense=True)
+    cropped, moved = pad_crop(images, targets, generator(), pad=pad)
+    tops, lefts = torch.randint(2 * pad + 1, (2, len(images)), generator=generator()).tolist()
+    for i, (top, left) in enumerate(zip(tops, lefts, strict=True)):
+        window = (..., slice(top, top + shape[2]), slice(left, left + shape[3]))
+        assert torch.equal(cropped[i], F.pad(images[i], (pad,) * 4)[window])
+        assert torch.equal(moved[i], F.pad(targets[i], (pad,) * 4, value=IGNORE)[window])
+    assert cropped.is_contiguous() and cropped.dtype == torch.uint8 and moved.dtype == torch.int64
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_flip_is_a_loop_over_images_that_mirrors_about_half_of_them(shape):
+    images, targets = batch(shape, dense=True)
+    mirrored, moved = flip(images, targets, generator())
+    flipped = torch.randint(2, (len(images), 1, 1, 1), generator=generator()).flatten().tolist()
+    assert 0 < sum(flipped) < len(images)
+    for i, turned in enumerate(flipped):
+        assert torch.equal(mirrored[i], images[i].flip(-1) if turned else images[i])
+        assert torch.equal(moved[i], targets[i].flip(-1) if turned else targets[i])
+
+
+def test_every_place_and_both_sides_are_equally_likely():
+    images = torch.zeros(90_000, 1, 3, 3, dtype=torch.uint8)
+    images[:, :, 1, 1] = 1
+    cropped, _ = pad_crop(images, torch.zeros(90_000), generator(), pad=1)
+    assert torch.allclose(cropped.sum(0)[0] / 10_000, torch.ones(3, 3), atol=0.05)  # 5 standard deviations
+    images = torch.arange(2, dtype=torch.uint8).expand(90_000, 1, 1, 2)
+    mirrored, _ = flip(images, torch.zeros(90_000), generator())
+    assert mirrored[:, 0, 0, 0].double().mean().item() == pytest.approx(0.5, abs=0.01)  # 6 standard deviations
+
+
+@pytest.mark.parametrize("augment", [pad_crop, flip])
+def test_class_targets_and_the_given_tensors_stay_as_they_are(augment):
+    images, targets = batch(SHAPES[1])
+    before = images.clone()
+    _, same = augment(images, targets, generator())
+    assert same is targets and torch.equal(images, before)
+
+
+@pytest.mark.parametrize("augment", [pad_crop, flip])
+def test_all_randomness_is_of_the_given_generator(augment):
+    images, targets = batch(SHAPES[1])
+    state = torch.get_rng_state()
+    first, again, other = (augment(images, targets, generator(seed))[0] for seed in (3, 3, 4))
+    assert torch.equal(first, again) and not torch.equal(first, other)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_negative_pad_is_refused():
+    with pytest.raises(ReproError, match="pad of 0 or more pixels, not -1"):
+        pad_crop(*batch(SHAPES[0]), generator(), pad=-1)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float32, 1e-6), (torch.float64, 1e-12), (torch.bfloat16, 0.01)]
+)
+@pytest.mark.parametrize(
+    ("shape", "mean", "std"),
+    [(SHAPES[0], (0.286,), (0.353,)), (SHAPES[1], (0.5, 0.4, 0.3), (0.2, 0.3, 0.1))],
+)
+def test_normalise_takes_off_the_mean_and_divides_by_the_deviation(shape, mean, std, dtype, tolerance, channels_last):
+    images, _ = batch(shape)
+    before = images.clone()
+    got = normalise(images, mean, std, dtype, channels_last)
+    m, s = (torch.tensor(v, dtype=torch.float64)[:, None, None] for v in (mean, std))
+    expected = (images.double() / 255 - m) / s
+    assert got.dtype == dtype and torch.equal(images, before)
+    assert torch.allclose(got.double(), expected, rtol=tolerance, atol=tolerance)
+    assert got.is_contiguous(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
+
+
+def test_a_batch_stays_on_its_device_and_nothing_is_read_back():
+    normalise(batch(SHAPES[1])[0], (0.5, 0.4, 0.3), (0.2, 0.3, 0.1))  # real constants, not to be met below
+    with FakeTensorMode():
+        images = torch.empty(8, 3, 32, 32, dtype=torch.uint8, device="cuda")
+        targets = torch.empty(8, 32, 32, dtype=torch.int64, device="cuda")
+        for augment in (pad_crop, flip):
+            images, targets = augment(images, targets, None)  # a real CUDA generator needs a GPU
+        floats = normalise(images, (0.5, 0.4, 0.3), (0.2, 0.3, 0.1), torch.bfloat16, channels_last=True)
+    assert {images.device.type, targets.device.type, floats.device.type} == {"cuda"}
+    assert images.shape == (8, 3, 32, 32) and targets.shape == (8, 32, 32) and floats.shape == (8, 3, 32, 32)
+    real = normalise(batch(SHAPES[1])[0], (0.5, 0.4, 0.3), (0.2, 0.3, 0.1))
+    assert type(real) is torch.Tensor
