@@ -18,7 +18,6 @@ from repro.catalogue import (
     TASKS,
     Catalogue,
     UnknownName,
-    kind,
     metrics,
 )
 from repro.document import Document, Location, Problem, nearest
@@ -26,8 +25,7 @@ from repro.errors import ReproError
 from repro.evidence import first_look
 from repro.expectation import ExpectationError, Link, Measurement
 from repro.recipe import Named, Recipe
-from repro.suite import Claim, Suite, describe
-from repro.trial import STATES, needs_training
+from repro.suite import STATES, Claim, Suite, describe
 
 
 def check(suite: Suite, file: Document) -> list[Problem]:
@@ -141,7 +139,9 @@ class _Check:
         asked = set(claim.profiles or known)
         for index, profile in enumerate(claim.profiles or ()):
             if profile not in known:
-                yield self.file.problem((*place, "profiles", index), f"unknown profile '{profile}'{nearest(profile, map(str, known))}")
+                yield self.file.problem(
+                    (*place, "profiles", index), f"unknown profile '{profile}'{nearest(profile, map(str, known))}"
+                )
         for profile in claim.at:
             if profile not in asked:
                 message = f"the claim is not asked at a profile '{profile}'{nearest(profile, map(str, asked))}"
@@ -149,7 +149,9 @@ class _Check:
         ids = _ledger(self.file.path.resolve())
         for index, entry in enumerate(claim.ledger):
             if ids is not None and entry not in ids:
-                yield self.file.problem((*place, "ledger", index), f"unknown ledger id '{entry}'{nearest(entry, ids) if ids else ''}")
+                yield self.file.problem(
+                    (*place, "ledger", index), f"unknown ledger id '{entry}'{nearest(entry, ids) if ids else ''}"
+                )
         try:
             expected = claim.expectation
         except ExpectationError as error:
@@ -165,7 +167,7 @@ class _Check:
 
     def _exact(self, link: Link) -> bool:
         try:
-            return all(kind(m.name, self.suite.task) == "static" for m in link.measurements)
+            return all(self.suite.kind(m) == "static" for m in link.measurements)
         except ReproError:
             return True  # the unknown name is its own problem
 
@@ -179,7 +181,7 @@ class _Check:
             yield f"unknown measurement '{measurement.name}'{nearest(measurement.name, known)}"
             return
         options = dict(measurement.options)
-        of = kind(measurement.name, self.suite.task)
+        of = self.suite.kind(measurement)
         if of == "metric" and options:
             yield f"'{measurement.name}' has no options"
         if of == "probe" and options.pop("at", "end") not in STATES:
@@ -194,7 +196,7 @@ class _Check:
                 resolved = self.suite.resolve(measurement.arm, profile)
             except ValidationError:
                 continue
-            if resolved.data is None or (resolved.recipe is None and needs_training(measurement, self.suite.task)):
+            if resolved.data is None or (resolved.recipe is None and self.suite.needs_training(measurement)):
                 yield f"'{measurement.name}' needs data and a recipe, which profile '{profile}' does not give"
 
 

@@ -76,7 +76,10 @@ def run(
     ]
     if not any(names for _, _, names in chosen):
         known = sorted({name for _, suite in loaded for name in suite.profiles})
-        click.echo(f"nothing to run: no claim{f' like {only!r}' if only else ''} at profile '{profile}' (profiles: {', '.join(known)})", err=True)
+        click.echo(
+            f"nothing to run: no claim{f' like {only!r}' if only else ''} at profile '{profile}' (profiles: {', '.join(known)})",
+            err=True,
+        )
         sys.exit(NOTHING_RAN)
     store = Store(home(), newer_than=time.time() if fresh else 0.0)
     runner = Runner(store, local(jobs), profile, device, seeds_max)
@@ -92,7 +95,9 @@ def run(
                     trials |= {(arm, seed): digest for arm, seed, digest in used}
                     failed |= not claim.as_expected and (strict_claims or claim.verdict != "undecided")
                 if claims:
-                    made = result.build(suite, str(path), profile, claims, trials, store, _command(path, profile, device, seeds_max), Path.cwd())
+                    made = result.build(
+                        suite, str(path), profile, claims, trials, store, _command(path, profile, device, seeds_max), Path.cwd()
+                    )
                     written.append(result.write(made, results))
     finally:
         runner.close()
@@ -145,7 +150,9 @@ def list_(suites: tuple[Path, ...]) -> None:
 
 @main.command()
 @click.argument("name", metavar="RESULT")
-@click.option("--results", type=click.Path(path_type=Path), default=RESULTS, show_default=True, help="Where run ids are looked up.")
+@click.option(
+    "--results", type=click.Path(path_type=Path), default=RESULTS, show_default=True, help="Where run ids are looked up."
+)
 @click.option("-k", "only", metavar="TEXT", help="Only claims whose name contains the text, with every number.")
 def show(name: str, results: Path, only: str | None) -> None:
     """Show a result (a file, a run id, or a suite's name for its latest): its verdicts with their evidence."""

@@ -109,7 +109,9 @@ class Link:
         left, right = evaluate(self.left, values), evaluate(self.right, values)
         if self.tolerance is not None:
             return abs(left - right) <= evaluate(self.tolerance, values)
-        return {"<": left < right, "<=": left <= right, ">": left > right, ">=": left >= right, "==": left == right}[self.relation]
+        return {"<": left < right, "<=": left <= right, ">": left > right, ">=": left >= right, "==": left == right}[
+            self.relation
+        ]
 
 
 @dataclass(frozen=True)
@@ -214,7 +216,7 @@ def _equivalence(left: ast.expr, approx: Any, places: list[tuple[Measurement, in
     if len(approx.args) != 1 or len(keywords) != 1 or not keywords.keys() <= {"abs", "rel"}:
         raise ExpectationError("approx takes a value and abs=… or rel=…", approx.col_offset)
     target = _expression(approx.args[0], places)
-    (kind, node), = keywords.items()
+    ((kind, node),) = keywords.items()
     tolerance = _expression(node, places)
     if kind == "rel":
         tolerance = Operation("*", (tolerance, Operation("abs", (target,))))
@@ -232,7 +234,7 @@ def _arguments(node: Any, count: int | None = None) -> list[ast.expr]:
 
 
 def _expression(node: ast.expr, places: list[tuple[Measurement, int]]) -> Expression:
-    if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
         try:
             return Number(float(node.value))
         except OverflowError:

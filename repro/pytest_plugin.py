@@ -1,7 +1,9 @@
 """The pytest face: `pytest suites/` has one item a claim. Collecting imports no torch."""
 
+import os
 import re
 import shlex
+import sys
 import time
 import warnings
 from collections.abc import Iterable, Iterator
@@ -84,14 +86,12 @@ class ClaimItem(pytest.Item):
 
     def __init__(self, *, suite: "Suite", **rest: Any):
         super().__init__(**rest)
-        from repro.trial import needs_training
-
         self.suite = suite
         self.result: ClaimResult | None = None
         self.trials: list[tuple[str, int, str]] = []
         measurements = suite.claims[self.name].expectation.measurements
         self.add_marker(suite.task)
-        self.add_marker("trained" if any(needs_training(m, suite.task) for m in measurements) else "static")
+        self.add_marker("trained" if any(suite.needs_training(m) for m in measurements) else "static")
 
     def runtest(self) -> None:
         from repro.result import conclude
@@ -118,6 +118,10 @@ class ClaimItem(pytest.Item):
     def reportinfo(self) -> tuple[Path, int | None, str]:
         return self.path, None, self.name
 
+    def place(self) -> int:
+        """Which claim of its suite it is."""
+        return list(self.suite.claims).index(self.name)
+
     def command(self) -> str:
         session: Session = self.config.pluginmanager.getplugin("repro-session")
         return f"repro run {session.shown(self.path)} -k {self.name}{session.options()}"
@@ -128,7 +132,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     report = yield
     if isinstance(item, ClaimItem) and call.when == "call" and item.result is not None:
         claim = item.result.model_dump(mode="json")
-        report.repro = {"file": str(item.path), "name": item.name, "claim": claim, "trials": item.trials}
+        report.repro = {"file": str(item.path), "name": item.name, "place": item.place(), "claim": claim, "trials": item.trials}
     return report
 
 
@@ -197,7 +201,10 @@ class Session:
         if terminal.verbosity >= 0 and (self.profiles or self.config.getoption("numprocesses", None)):
             from repro.report.progress import Display
 
-            self._display.enter_context(Display(self.store(), lambda line: terminal.write_line(f"\n  {line}"), PROGRESS_EVERY))
+            # Nothing is captured at this moment: a copy of standard output keeps on reaching the terminal.
+            stream = self._display.enter_context(os.fdopen(os.dup(sys.__stdout__.fileno()), "w"))
+            write = lambda line: print(f"\n  {line}", file=stream, flush=True)  # noqa: E731
+            self._display.enter_context(Display(self.store(), write, PROGRESS_EVERY))
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         found = getattr(report, "repro", None)
@@ -235,7 +242,9 @@ class Session:
         from repro.report.text import discoveries, verdicts
         from repro.result import ClaimResult, level
 
-        entries = [entry for found in self.reports.values() for entry in found]
+        entries = [
+            entry for _, found in sorted(self.reports.items()) for entry in sorted(found, key=lambda entry: entry["place"])
+        ]
         claims = {
             f"{self.shown(Path(entry['file']))}::{entry['name']}": ClaimResult.model_validate(entry["claim"]) for entry in entries
         }

@@ -85,7 +85,7 @@ class Environment(Base):
 
 
 class Result(Base):
-    schema_: Literal[1] = Field(SCHEMA, alias="schema")
+    schema_: Literal[1] = Field(1, alias="schema")
     id: str
     suite: str
     suite_digest: str
@@ -130,7 +130,9 @@ def conclude(runner: Runner, suite: Suite, name: str) -> tuple[ClaimResult, list
             parts=tuple(map(_part, judgement.parts)),
         ),
         values={str(measurement): finite(values) for measurement, values in decided.values.items()},
-        seconds=sum(runner.record(spec)["cost"]["seconds"] for spec in {spec.digest: spec for spec in decided.trials.values()}.values()),
+        seconds=sum(
+            runner.record(spec)["cost"]["seconds"] for spec in {spec.digest: spec for spec in decided.trials.values()}.values()
+        ),
     )
     return result, [(arm, seed, spec.digest) for (arm, seed), spec in decided.trials.items()]
 
@@ -162,7 +164,9 @@ def build(
     records = {key: record for key, name in sorted(trials.items()) if (record := store.read(name)) is not None}
     keys = {json.dumps(record["environment"], sort_keys=True) for record in records.values()}
     now = time.gmtime()
-    content = digest([suite.model_dump(mode="json"), profile, {name: claim.verdict for name, claim in claims.items()}, time.time()])
+    content = digest(
+        [suite.model_dump(mode="json"), profile, {name: claim.verdict for name, claim in claims.items()}, time.time()]
+    )
     return Result(
         id=f"{time.strftime('%Y%m%dT%H%M%SZ', now)}-{content[:6]}",
         suite=suite.suite,
@@ -172,7 +176,9 @@ def build(
         paper=suite.paper.model_dump(exclude_none=True) if suite.paper else None,
         environment=Environment(key=tuple(json.loads(key) for key in sorted(keys)), facts=environment.facts(folder)),
         trials=tuple(
-            TrialResult(arm=arm, seed=seed, digest=trials[arm, seed], **{k: record[k] for k in ("measurements", "curves", "cost")})
+            TrialResult(
+                arm=arm, seed=seed, digest=trials[arm, seed], **{k: record[k] for k in ("measurements", "curves", "cost")}
+            )
             for (arm, seed), record in records.items()
         ),
         claims=dict(sorted(claims.items())),

@@ -8,13 +8,12 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from repro.catalogue import kind
 from repro.errors import ReproError
 from repro.evidence import first_look
 from repro.expectation import Measurement
 from repro.store import Store, from_json
 from repro.suite import Claim, Device, Suite, Verdict
-from repro.trial import Job, Number, TrialSpec, count, needs_training, probe, specify
+from repro.trial import Job, Number, TrialSpec, count, probe, specify
 from repro.verdict import Judgement, judge
 
 DEATHS = 3  # of workers at one job, after which it is given up
@@ -49,7 +48,9 @@ class Decided:
 class Runner:
     """Decides claims at one profile. Several, in any number of processes, share the work through the store."""
 
-    def __init__(self, store: Store, executor: Executor, profile: str, device: Device | None = None, seeds_max: int | None = None):
+    def __init__(
+        self, store: Store, executor: Executor, profile: str, device: Device | None = None, seeds_max: int | None = None
+    ):
         self.store, self.executor, self.profile, self.device, self.seeds_max = store, executor, profile, device, seeds_max
         self.records: dict[str, dict[str, Any]] = {}
         self.wanted: set[str] = set()
@@ -71,7 +72,7 @@ class Runner:
                 claim.expectation,
                 done,
                 lambda m, seed: self._value(suite, m, seed),
-                lambda m: kind(m.name, suite.task) == "static",
+                lambda m: suite.kind(m) == "static",
                 rules.alpha,
                 rules.assume,
             )
@@ -85,14 +86,10 @@ class Runner:
             judgement=judgement,
             seeds=used,
             values={
-                m: tuple(self._value(suite, m, s) for s in (used if kind(m.name, suite.task) != "static" else (0,)))
-                for m in measurements
+                m: tuple(self._value(suite, m, s) for s in (used if suite.kind(m) != "static" else (0,))) for m in measurements
             },
             trials={
-                (m.arm, seed): self._trial(suite, m.arm, seed)
-                for m in measurements
-                if needs_training(m, suite.task)
-                for seed in used
+                (m.arm, seed): self._trial(suite, m.arm, seed) for m in measurements if suite.needs_training(m) for seed in used
             },
         )
 
@@ -168,7 +165,7 @@ class Runner:
         return job.digest in self.records or self.store.read(job.digest) is not None
 
     def _is_static(self, suite: Suite, claim: Claim) -> bool:
-        return all(kind(m.name, suite.task) == "static" for m in claim.expectation.measurements)
+        return all(suite.kind(m) == "static" for m in claim.expectation.measurements)
 
     def _trial(self, suite: Suite, arm: str, seed: int, *, trained: bool = True) -> TrialSpec:
         device = self.device or suite.profiles[self.profile].device
@@ -176,19 +173,19 @@ class Runner:
 
     def _number(self, suite: Suite, measurement: Measurement, seed: int) -> Number:
         options = dict(measurement.options)
-        if kind(measurement.name, suite.task) == "static":
+        if suite.kind(measurement) == "static":
             return count(measurement.name, options, suite.resolve(measurement.arm, self.profile))
         trained = options.pop("at", "end") == "end"
         return probe(measurement.name, options, self._trial(suite, measurement.arm, seed, trained=trained))
 
     def _jobs(self, suite: Suite, measurement: Measurement, seed: int) -> list[Job]:
-        if kind(measurement.name, suite.task) == "metric":
+        if suite.kind(measurement) == "metric":
             return [self._trial(suite, measurement.arm, seed)]
         number = self._number(suite, measurement, seed)
         return [number] if number.trial is None or number.trial.recipe is None else [number.trial, number]
 
     def _value(self, suite: Suite, measurement: Measurement, seed: int) -> float:
-        if kind(measurement.name, suite.task) == "metric":
+        if suite.kind(measurement) == "metric":
             record = self.record(self._trial(suite, measurement.arm, seed))
             return from_json(record["measurements"][measurement.name])
         value = self.store.read_number(self._number(suite, measurement, seed).digest)

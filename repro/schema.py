@@ -40,7 +40,12 @@ def _choice(catalogue: Catalogue) -> dict[str, Any]:
         options = _options(catalogue, name)
         properties = {"name": {"const": name}, **options["properties"]}
         mappings.append(
-            {"type": "object", "properties": properties, "required": ["name", *options["required"]], "additionalProperties": False}
+            {
+                "type": "object",
+                "properties": properties,
+                "required": ["name", *options["required"]],
+                "additionalProperties": False,
+            }
         )
         if not options["required"]:
             names.append(name)

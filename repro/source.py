@@ -79,13 +79,28 @@ def _tree(module: str) -> ast.Module:
 
 @cache
 def _path(module: str) -> Path:
-    try:
-        spec = importlib.util.find_spec(module)
-    except ImportError:
-        spec = None
-    if spec is None or not spec.origin or not spec.origin.endswith(".py"):
+    found = _file(module)
+    if found is None:
         raise ReproError(f"module '{module}' is registered but has no source file; is its package installed?")
-    return Path(spec.origin)
+    return found
+
+
+def _file(module: str) -> Path | None:
+    """Where a module's source stands, found without importing it or the packages around it."""
+    package, *steps = module.split(".")
+    try:
+        spec = importlib.util.find_spec(package)
+    except (ImportError, ValueError):
+        return None
+    if spec is None or not spec.origin:
+        return None
+    if not steps:
+        return Path(spec.origin) if spec.origin.endswith(".py") else None
+    for root in map(Path, spec.submodule_search_locations or ()):
+        for file in (root.joinpath(*steps).with_suffix(".py"), root.joinpath(*steps, "__init__.py")):
+            if file.is_file():
+                return file
+    return None
 
 
 def _definition(target: str) -> Any:
@@ -123,16 +138,8 @@ def _imports(module: str) -> Iterable[str]:
         else:
             continue
         for name in names:
-            if name.partition(".")[0] == package and name.rpartition(".")[0] not in ("", HARNESS) and _is_module(name):
+            if name.partition(".")[0] == package and name.rpartition(".")[0] not in ("", HARNESS) and _file(name):
                 yield name
-
-
-@cache
-def _is_module(name: str) -> bool:
-    try:
-        return importlib.util.find_spec(name) is not None
-    except ImportError:
-        return False
 
 
 @cache

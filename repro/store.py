@@ -1,9 +1,9 @@
 """The trial store: what is remembered, and the meeting point of all processes that work. Imports no torch.
 
-    .repro/trials/<digest>/record.json  weights.safetensors  checkpoint.pt
-    .repro/numbers/<digest>.json  one number: a count of an architecture, or a probe of a net
-    .repro/locks/<digest>.lock    held while a trial is trained; the system lets go of it when a process dies
-    .repro/running/<digest>.json  where a running trial stands, for the display
+.repro/trials/<digest>/record.json  weights.safetensors  checkpoint.pt
+.repro/numbers/<digest>.json  one number: a count of an architecture, or a probe of a net
+.repro/locks/<digest>.lock    held while a trial is trained; the system lets go of it when a process dies
+.repro/running/<digest>.json  where a running trial stands, for the display
 """
 
 import errno

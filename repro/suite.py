@@ -12,8 +12,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, ValidationError
 
-from repro import document, expectation
+from repro import catalogue, document, expectation
 from repro.document import Document, DocumentError, Problem, nearest
+from repro.expectation import Measurement
 from repro.recipe import Choice, Named, Recipe, Strict
 
 Verdict = Literal["reproduced", "refuted", "undecided"]
@@ -21,6 +22,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
 ArmName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Device = Literal["cpu", "cuda", "mps"]
+STATES = ("start", "end")  # when a probe looks at a net: before the first step, or after the last (if not said)
 
 
 class Paper(Strict):
@@ -122,6 +124,14 @@ class Suite(Strict):
             seed_offset=own.seed_offset,
         )
 
+    def kind(self, measurement: Measurement) -> str:
+        """`metric` (of a trained net), `probe` (of a net with weights) or `static` (of the architecture alone)."""
+        return catalogue.kind(measurement.name, self.task)
+
+    def needs_training(self, measurement: Measurement) -> bool:
+        kind = self.kind(measurement)
+        return kind == "metric" or (kind == "probe" and dict(measurement.options).get("at", STATES[-1]) == STATES[-1])
+
     def claims_at(self, profile: str) -> Iterator[tuple[str, Claim]]:
         for name, claim in self.claims.items():
             if profile in self.profiles and (claim.profiles is None or profile in claim.profiles):
@@ -147,6 +157,7 @@ def load(path: Path) -> Suite:
     if not isinstance(file.data, dict):
         raise DocumentError(path, [Problem(1, 1, "a suite is a mapping: suite, task, arms, profiles, claims")])
     data, problems = file.data, list[Problem]()
+    suite: Suite | None
     try:
         suite = Suite.model_validate_json(json.dumps(data))
     except ValidationError as error:
@@ -189,7 +200,7 @@ def describe(error: Any, model: type[BaseModel] | None = None) -> str:
         case "missing":
             return f"'{key}' is missing"
         case "string_type" if isinstance(given, int | float):
-            return f"{key}: expected text; put quotes around it: \"{given}\""
+            return f'{key}: expected text; put quotes around it: "{given}"'
         case "string_pattern_mismatch":
             return f"'{given}' is not a valid name here (pattern {error['ctx']['pattern']})"
         case _:

@@ -7,12 +7,10 @@ from importlib.metadata import version
 from typing import Any, TypeAlias
 
 from repro import source
-from repro.catalogue import AUGMENTATIONS, DATASETS, MEASURES, MODELS, OPTIMIZERS, SCHEDULES, TASKS, kind
-from repro.expectation import Measurement
+from repro.catalogue import AUGMENTATIONS, DATASETS, MEASURES, MODELS, OPTIMIZERS, SCHEDULES, TASKS
 from repro.recipe import Named, Recipe, Strict
 from repro.suite import Device, ResolvedArm
 
-STATES = ("start", "end")  # when a probe looks at a net: before the first step, or after the last (if not said)
 LOOP = "repro.training.loop:train"
 
 
@@ -94,11 +92,6 @@ def probe(measure: str, options: dict[str, Any], trial: TrialSpec) -> Number:
 def _number(measure: str, options: dict[str, Any], model: Named, data: Named | None, trial: TrialSpec | None) -> Number:
     code = source.digest(frozenset([MEASURES.target(measure), MODELS.target(model.name)]))
     return Number(measure=measure, options=options, model=model, data=data, trial=trial, code=code, torch=torch_version())
-
-
-def needs_training(measurement: Measurement, task: str) -> bool:
-    of = kind(measurement.name, task)
-    return of == "metric" or (of == "probe" and dict(measurement.options).get("at", "end") == "end")
 
 
 def _targets(task: str, model: Named, data: Named, recipe: Recipe | None) -> list[str]:

@@ -110,5 +110,3 @@ def combine(parts: Sequence[Part], alpha: float = 0.05) -> Judgement:
     e_for, e_against = path[-1] if path else (1.0, 1.0)
     later = [seeds for other, seeds in decided.items() if other != verdict]
     return Judgement(verdict, tuple(parts), e_for, e_against, decided.get(verdict), later[0] if later else None, path)
-
-

@@ -135,8 +135,7 @@ class HuggingFace:
         except Exception as error:  # of pyarrow, PIL or `datasets`, by what the column holds
             kind = rows.features[self.image]
             raise ReproError(
-                f"data set '{self.path}': column '{self.image}' of '{split}' ({kind}) cannot be read as images: "
-                f"{_line(error)}"
+                f"data set '{self.path}': column '{self.image}' of '{split}' ({kind}) cannot be read as images: {_line(error)}"
             ) from None
         return pixels.transpose(0, 3, 1, 2)
 

@@ -19,7 +19,7 @@ def work(job: Job, root: Path, newer_than: float) -> bool:
 
     device = job.device if not isinstance(job, Number) else job.trial.device if job.trial else "cpu"
     with lease(places(device)) as index:
-        return execute(job, Store(root, newer_than), device_index=index)
+        return bool(execute(job, Store(root, newer_than), device_index=index))
 
 
 class InProcess:

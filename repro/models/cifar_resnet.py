@@ -67,7 +67,10 @@ class CifarResNet(nn.Module):
         inputs = [width, *widths[:-1]]
         self.stem = nn.Sequential(nn.Conv2d(in_channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU())
         self.stages = nn.Sequential(
-            *(Pair(channels, out, stride, residual, shortcut) for channels, out, stride in zip(inputs, widths, strides, strict=True))
+            *(
+                Pair(channels, out, stride, residual, shortcut)
+                for channels, out, stride in zip(inputs, widths, strides, strict=True)
+            )
         )
         self.classifier = nn.Linear(4 * width, classes)
         for module in self.modules():

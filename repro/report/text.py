@@ -13,7 +13,10 @@ def table(rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> str:
     rows = [list(row) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = (
-        "  ".join(cell.rjust(width) if i in right else cell.ljust(width) for i, (cell, width) in enumerate(zip(row, widths, strict=True)))
+        "  ".join(
+            cell.rjust(width) if i in right else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
         for row in rows
     )
     return "\n".join(line.rstrip() for line in lines)
@@ -35,7 +38,11 @@ def interval(ends: Interval | None) -> str:
 
 def duration(seconds: float) -> str:
     seconds = round(seconds)
-    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}" if seconds >= 3600 else f"{seconds // 60}:{seconds % 60:02}"
+    return (
+        f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+        if seconds >= 3600
+        else f"{seconds // 60}:{seconds % 60:02}"
+    )
 
 
 def verdict(claim: ClaimResult) -> str:
@@ -112,7 +119,7 @@ def _conclusion(claim: ClaimResult, evidence: Evidence) -> Iterable[str]:
         if claim.verdict == "undecided":
             yield f"{len(evidence.seeds)} seeds were not enough to tell; more can be allowed with --seeds-max."
         if evidence.reversed_at:
-            yield f"!! LATER EVIDENCE SPEAKS THE OTHER WAY: after {evidence.reversed_at} seeds the opposite verdict was reached, too."
+            yield f"!! LATER EVIDENCE SPEAKS THE OTHER WAY: the opposite verdict was reached after {evidence.reversed_at} seeds."
 
 
 def _indented(text: str) -> str:

@@ -77,9 +77,7 @@ def test_a_negative_pad_is_refused():
 
 
 @pytest.mark.parametrize("channels_last", [False, True])
-@pytest.mark.parametrize(
-    ("dtype", "tolerance"), [(torch.float32, 1e-6), (torch.float64, 1e-12), (torch.bfloat16, 0.01)]
-)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-6), (torch.float64, 1e-12), (torch.bfloat16, 0.01)])
 @pytest.mark.parametrize(
     ("shape", "mean", "std"),
     [(SHAPES[0], (0.286,), (0.353,)), (SHAPES[1], (0.5, 0.4, 0.3), (0.2, 0.3, 0.1))],

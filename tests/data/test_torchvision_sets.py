@@ -109,9 +109,7 @@ def test_a_damaged_archive_is_refused(tmp_path):
         fashion_mnist.read(tmp_path, "train-labels-idx1-ubyte")
 
 
-@pytest.mark.parametrize(
-    ("ours", "source", "label_key"), [(Cifar10, CIFAR10, "labels"), (Cifar100, CIFAR100, "fine_labels")]
-)
+@pytest.mark.parametrize(("ours", "source", "label_key"), [(Cifar10, CIFAR10, "labels"), (Cifar100, CIFAR100, "fine_labels")])
 def test_cifar_is_what_torchvision_shows_image_by_image(data, monkeypatch, ours, source, label_key):
     written = write_cifar(source, data, monkeypatch, label_key, ["cat", "dog", "frog"])
     images = ours().load()
@@ -187,9 +185,7 @@ def test_fingerprints_need_no_files_and_tell_sets_and_sizes_apart():
     assert Cifar10(download=True).fingerprint() == Cifar10().fingerprint()
 
 
-@pytest.mark.parametrize(
-    ("ours", "expected"), [(FashionMnist, (1, 10, 28)), (Cifar10, (3, 10, 32)), (Cifar100, (3, 100, 32))]
-)
+@pytest.mark.parametrize(("ours", "expected"), [(FashionMnist, (1, 10, 28)), (Cifar10, (3, 10, 32)), (Cifar100, (3, 100, 32))])
 def test_attributes_are_known_before_anything_is_read(ours, expected):
     data = ours()
     assert (data.channels, data.classes, data.size) == expected
