@@ -105,7 +105,7 @@ def run(
             click.echo("\r\033[K", nl=False, err=True)
     for name, claim in shown.items():
         if not claim.as_expected:
-            click.echo(claim_details(name, claim) + "\n")
+            click.echo(f"{name}\n{claim_details(claim)}\n")
     click.echo(verdicts(shown))
     for line in (discoveries(shown.values(), result.level(shown.values())), *(f"result: {path}" for path in written)):
         if line:
@@ -169,7 +169,7 @@ def show(name: str, results: Path, only: str | None) -> None:
     commit = f"commit {facts['commit'][:10]}{' with changes' if facts['dirty'] else ''}" if facts.get("commit") else "no commit"
     click.echo(f"{found.suite} at profile {found.profile}, {found.finished}, {devices or facts['cpu']}, {commit}\n")
     if only is not None:
-        click.echo("\n\n".join(claim_details(key, claim) for key, claim in claims.items()) + "\n")
+        click.echo("\n\n".join(f"{key}\n{claim_details(claim)}" for key, claim in claims.items()) + "\n")
     click.echo(verdicts(claims))
     for line in (discoveries(claims.values(), found.false_discovery_level), f"again: {found.command}"):
         if line:

@@ -19,8 +19,9 @@ from repro.errors import ReproError
 Location = tuple[str | int, ...]
 
 MAX_DEPTH = 32  # a suite nests 6 deep
-INTEGER = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
-FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")  # longer ones are floats
+FLOAT = re.compile(r"[-+]?((0|[1-9][0-9]*)?\.[0-9]+|(0|[1-9][0-9]*)\.?)([eE][-+]?[0-9]+)?")
+FORBIDDEN = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # YAML 1.2, section 5.1
 CONSTANTS = {"": None, "~": None, "null": None, "true": True, "false": False}
 
 
@@ -49,15 +50,18 @@ class Document:
     data: Any = None
     keys: dict[Location, tuple[int, int]] = field(default_factory=dict)
     values: dict[Location, tuple[int, int]] = field(default_factory=dict)
-    plain: set[Location] = field(default_factory=set)  # one-line scalars: a column inside them is a column in the file
+    texts: dict[Location, int] = field(default_factory=dict)  # the column where the text of a one-line scalar starts
+    duplicates: list[Problem] = field(default_factory=list)  # the later one of two equal keys is in `data`
 
-    def problem(self, location: Location, message: str, *, at_key: bool = False, offset: int = 0) -> Problem:
-        """A problem at a location, or at the nearest place above it that the file has."""
+    def problem(self, location: Location, message: str, *, at_key: bool = False, offset: int | None = None) -> Problem:
+        """A problem at a location, or at the nearest place above it that the file has; `offset` counts within a text."""
         while location and location not in self.values:
             location = location[:-1]
         places = self.keys if at_key and location in self.keys else self.values
         line, column = places.get(location, (1, 1))
-        return Problem(line, column + (offset if location in self.plain else 0), message)
+        if offset is not None and location in self.texts:
+            column = self.texts[location] + offset
+        return Problem(line, column, message)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -76,21 +80,25 @@ def scalar(text: str, quoted: bool) -> Any:
     if text.lower() in CONSTANTS and text in (text.lower(), text.capitalize(), text.upper()):
         return CONSTANTS[text.lower()]
     if INTEGER.fullmatch(text):
-        return int(text) if len(text) < 19 else text
+        return int(text)
     if FLOAT.fullmatch(text) and abs(float(text)) < float("inf"):
         return float(text)
     return text
 
 
 def read(path: Path) -> Document:
-    """Read a file. Raises `DocumentError` with every duplicate key, tag and alias in it, or the first syntax error."""
+    """Read a file. Raises `DocumentError` with the first syntax error, or every tag, anchor and alias in it."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise DocumentError(path, [Problem(line, 1, f"not UTF-8 text: {error.reason}")]) from None
-    except OSError as error:
-        raise ReproError(f"{path}: cannot be read: {error.strerror}") from None
+        before = error.object[: error.start].decode("utf-8", errors="replace")
+        raise DocumentError(path, [Problem(*_position(before, len(before)), f"not UTF-8 text: {error.reason}")]) from None
+    except (OSError, ValueError) as error:
+        raise ReproError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    forbidden = FORBIDDEN.search(text)
+    if forbidden:
+        message = f"not YAML: the character U+{ord(forbidden[0]):04X} is not allowed"
+        raise DocumentError(path, [Problem(*_position(text, forbidden.start()), message)])
     document, problems = Document(path), list[Problem]()
     try:
         _build(document, yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)), problems)
@@ -98,11 +106,14 @@ def read(path: Path) -> Document:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         problems.append(Problem(line, column, f"not YAML: {error.problem or error.context}"))
-    except yaml.YAMLError as error:
-        problems.append(Problem(1, 1, f"not YAML: {' '.join(str(error).split())}"))
     if problems:
-        raise DocumentError(path, problems)
+        raise DocumentError(path, [*problems, *document.duplicates])
     return document
+
+
+def _position(text: str, index: int) -> tuple[int, int]:
+    """Line and column of a character."""
+    return text.count("\n", 0, index) + 1, index - text.rfind("\n", 0, index)
 
 
 class _Level:
@@ -133,13 +144,12 @@ def _build(document: Document, events: Iterable[Any], problems: list[Problem]) -
             if documents > 1:
                 problems.append(Problem(line, column, "a second document; a file holds one suite"))
                 return
-        elif isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            problems.append(Problem(line, column, "anchors and aliases are not supported; write the value out"))
-            return
         elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
             levels.pop()
-        elif isinstance(event, yaml.ScalarEvent | yaml.MappingStartEvent | yaml.SequenceStartEvent):
-            if event.tag is not None:
+        elif isinstance(event, yaml.NodeEvent):
+            if event.anchor is not None:
+                problems.append(Problem(line, column, "anchors and aliases are not supported; write the value out"))
+            if getattr(event, "tag", None) is not None:
                 problems.append(Problem(line, column, f"tag '{event.tag}' is not supported; write the plain value"))
             if not _take(document, levels, event, (line, column), problems):
                 return
@@ -152,26 +162,28 @@ def _build(document: Document, events: Iterable[Any], problems: list[Problem]) -
 
 def _take(document: Document, levels: list[_Level], event: Any, position: tuple[int, int], problems: list[Problem]) -> bool:
     """Take one key or value in; a container opens a level. False where reading cannot go on."""
-    is_scalar = isinstance(event, yaml.ScalarEvent)
+    is_scalar = not isinstance(event, yaml.CollectionStartEvent)
+    text = getattr(event, "value", "")  # that of an alias is of no account
     if levels and isinstance(levels[-1].data, dict) and levels[-1].key is None:  # a key
         level = levels[-1]
         if not is_scalar:
             problems.append(Problem(*position, "a key must be plain text"))
             return False
-        level.key = event.value
+        level.key = text
         place = level.place()
-        if place in document.keys:
-            first = document.keys[place][0]
-            problems.append(Problem(*position, f"duplicate key '{event.value}' (first on line {first})"))
+        if text in level.data:
+            document.duplicates.append(Problem(*position, f"duplicate key '{text}' (first on line {document.keys[place][0]})"))
         document.keys[place] = position
         return True
     place = levels[-1].place() if levels else ()
     document.values[place] = position
     value: Any
     if is_scalar:
-        value = scalar(event.value, quoted=event.style in ("'", '"', "|", ">"))
-        if event.start_mark.line == event.end_mark.line:
-            document.plain.add(place)
+        quotes = 2 * (getattr(event, "style", None) in ("'", '"'))
+        value = scalar(text, quoted=getattr(event, "style", None) in ("'", '"', "|", ">"))
+        start, end = event.start_mark, event.end_mark
+        if start.line == end.line and end.index - start.index == len(text) + quotes:  # nothing folded, nothing escaped
+            document.texts[place] = position[1] + quotes // 2
     else:
         value = [] if isinstance(event, yaml.SequenceStartEvent) else {}
     if levels:

@@ -11,13 +11,16 @@ An expectation is a conjunction of links, each of one or two margins: numbers th
 
 import ast
 import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from keyword import iskeyword
 from typing import Any, TypeAlias
 
 from repro.errors import ReproError
 
 MAX_LENGTH = 1000  # characters; the longest of a real suite has a third of it
+MAX_DEPTH = 100  # operators within operators
 FUNCTIONS: dict[str, Callable[..., float]] = {"abs": abs, "min": min, "max": max, "log": math.log, "log2": math.log2}
 OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"}
 COMPARISONS = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "=="}
@@ -37,7 +40,8 @@ class Number:
     value: float
 
     def __str__(self) -> str:
-        return f"{self.value:.12g}"
+        short = f"{self.value:.12g}"
+        return short if float(short) == self.value else repr(self.value)
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,12 @@ class Measurement:
     options: tuple[tuple[str, Option], ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.name}({', '.join([self.arm, *(f'{k}={v}' for k, v in self.options)])})"
+        return f"{self.name}({', '.join([self.arm, *(f'{k}={_written(v)}' for k, v in self.options)])})"
+
+
+def _written(option: Option) -> str:
+    is_word = isinstance(option, str) and option.isidentifier() and not iskeyword(option)
+    return str(option) if is_word else repr(option)
 
 
 @dataclass(frozen=True)
@@ -62,10 +71,14 @@ class Operation:
     def __str__(self) -> str:
         if self.name in FUNCTIONS:
             return f"{self.name}({', '.join(map(str, self.operands))})"
-        if len(self.operands) == 1:
-            return f"-{self.operands[0]}"
-        left, right = (f"({o})" if isinstance(o, Operation) and o.name not in FUNCTIONS else str(o) for o in self.operands)
-        return f"{left} {self.name} {right}"
+        *left, right = (f"({o})" if _needs_brackets(o) else str(o) for o in self.operands)
+        return f"{left[0]} {self.name} {right}" if left else f"-{right}"
+
+
+def _needs_brackets(operand: "Expression") -> bool:
+    if isinstance(operand, Number):
+        return operand.value < 0  # -2 ** 2 would be -(2 ** 2)
+    return isinstance(operand, Operation) and operand.name not in FUNCTIONS
 
 
 Expression: TypeAlias = Number | Measurement | Operation
@@ -74,7 +87,10 @@ Values: TypeAlias = Callable[[Measurement], float]
 
 @dataclass(frozen=True)
 class Link:
-    """`left relation right`. With `tolerance` (of an `approx`) it is an equivalence: left - right within ± tolerance."""
+    """`left relation right`. With a tolerance it is an equivalence: left - right is within ± tolerance.
+
+    Its relation then says whether the tolerance itself is within: `==` (of an `approx`), `<` or `<=` (of `abs(…) < …`).
+    """
 
     left: Expression
     relation: str
@@ -82,9 +98,11 @@ class Link:
     tolerance: Expression | None = None
 
     def __str__(self) -> str:
-        if self.tolerance is not None:
-            return f"{self.left} == {self.right} ± {self.tolerance}"
-        return f"{self.left} {self.relation} {self.right}"
+        if self.tolerance is None:
+            return f"{self.left} {self.relation} {self.right}"
+        if self.relation == "==":
+            return f"{self.left} == approx({self.right}, abs={self.tolerance})"
+        return f"abs({self.left}) {self.relation} {self.tolerance}"
 
     @property
     def expressions(self) -> tuple[Expression, ...]:
@@ -107,11 +125,12 @@ class Link:
     def holds(self, values: Values) -> bool:
         """For numbers without noise: exactly what the relation says."""
         left, right = evaluate(self.left, values), evaluate(self.right, values)
+        relation = self.relation
         if self.tolerance is not None:
-            return abs(left - right) <= evaluate(self.tolerance, values)
-        return {"<": left < right, "<=": left <= right, ">": left > right, ">=": left >= right, "==": left == right}[
-            self.relation
-        ]
+            difference = evaluate(Operation("abs", (Operation("-", (self.left, self.right)),)), values)
+            left, right = difference, evaluate(self.tolerance, values)
+            relation = "<=" if relation == "==" else relation
+        return {"<": left < right, "<=": left <= right, ">": left > right, ">=": left >= right, "==": left == right}[relation]
 
 
 @dataclass(frozen=True)
@@ -151,18 +170,18 @@ def evaluate(expression: Expression, values: Values) -> float:
             case "*", [a, b]:
                 result = a * b
             case "/", [a, b]:
-                result = a / b
+                result = 1.0 if math.isinf(a) and math.isinf(b) else a / b
             case "**", [a, b]:
                 result = a**b
             case name, _:
                 result = FUNCTIONS[name](*operands)
-    except OverflowError:
-        return math.inf
+    except OverflowError:  # of a power: it alone raises
+        return -math.inf if operands[0] < 0 and operands[1] % 2 == 1 else math.inf
     except (ZeroDivisionError, ValueError):
         result = math.nan
-    if isinstance(result, complex) or math.isnan(result):
-        if any(map(math.isinf, operands)):
-            return 0.0  # two diverged runs: neither is the better one
+    if expression.name in ("+", "-", "*") and any(map(math.isinf, operands)) and not any(map(math.isnan, operands)):
+        return 0.0 if math.isnan(result) else float(result)  # two diverged runs: neither is the better one
+    if isinstance(result, complex) or math.isnan(result) or any(map(math.isnan, operands)):
         raise ReproError(f"{expression} has no value: its operands are {', '.join(f'{o:g}' for o in operands)}")
     return float(result)
 

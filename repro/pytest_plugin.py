@@ -6,6 +6,7 @@ import shlex
 import sys
 import time
 import warnings
+from argparse import ArgumentTypeError
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -26,6 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--profile", default="cpu", help="the scale at which claims are tested, such as cpu or gpu (default: cpu)")
     group.addoption("--device", choices=("cpu", "cuda", "mps"), help="train here instead of on the profile's device")
     group.addoption("--seeds-max", type=_positive, metavar="N", help="allow N seeds instead of what the suite allows")
+    group.addoption("--jobs", type=_positive, metavar="N", help="trials at once (default: as many as cores)")
     group.addoption("--fresh", action="store_true", help="train everything again instead of using what the store has")
     group.addoption("--results", type=Path, metavar="DIR", help="where result JSONs go (default: results/)")
     group.addoption("--strict-claims", action="store_true", help="fail where a claim is undecided")
@@ -33,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise ValueError(f"not a number of seeds: {text}")
+        raise ArgumentTypeError(f"not a whole number above 0: {text}")
     return int(text)
 
 
@@ -110,7 +112,7 @@ class ClaimItem(pytest.Item):
         from repro.report.text import claim_details
 
         if isinstance(excinfo.value, UnexpectedVerdict) and self.result is not None:
-            return claim_details(self.nodeid, self.result, self.command())
+            return claim_details(self.result, self.command())
         if isinstance(excinfo.value, ReproError):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
@@ -163,9 +165,8 @@ class Session:
 
             option = self.config.getoption
             workers = getattr(self.config, "workerinput", {}).get("workercount", 1)
-            self._runner = Runner(
-                self.store(), local(max(1, cores() // workers)), option("profile"), option("device"), option("seeds_max")
-            )
+            jobs = max(1, (option("jobs") or cores()) // workers)
+            self._runner = Runner(self.store(), local(jobs), option("profile"), option("device"), option("seeds_max"))
         return self._runner
 
     def store(self) -> Any:
@@ -189,7 +190,7 @@ class Session:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         profile = self.config.getoption("profile")
-        if self.profiles and profile not in self.profiles:
+        if self.profiles and profile not in self.profiles and not hasattr(self.config, "workerinput"):
             known = ", ".join(sorted(self.profiles))
             raise pytest.UsageError(f"no suite has a profile '{profile}'; there are: {known}")
 
@@ -236,8 +237,10 @@ class Session:
             )
             self.written.append(result.write(made, folder))
 
-    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+    def pytest_terminal_summary(self, terminalreporter: Any, exitstatus: int) -> None:
         if not self.reports:
+            if self.config.getoption("numprocesses", None) and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+                terminalreporter.write_line(f"no claim is asked at the profile '{self.config.getoption('profile')}'")
             return
         from repro.report.text import discoveries, verdicts
         from repro.result import ClaimResult, level

@@ -17,6 +17,7 @@ from repro.trial import Job, Number, TrialSpec, count, probe, specify
 from repro.verdict import Judgement, judge
 
 DEATHS = 3  # of workers at one job, after which it is given up
+TELL_EVERY = 2.0  # seconds; a status that is older than 10 no longer counts
 
 
 class Executor(Protocol):
@@ -25,7 +26,6 @@ class Executor(Protocol):
     slots: int
 
     def submit(self, job: Job, store: Store) -> Future[bool]: ...
-    def restart(self) -> None: ...
     def close(self) -> None: ...
 
 
@@ -56,6 +56,7 @@ class Runner:
         self.wanted: set[str] = set()
         self.finished: set[str] = set()
         self.trained = 0  # jobs that this runner did itself
+        self.told = 0.0
         self.tick: Callable[[], None] = lambda: None
 
     def decide(self, suite: Suite, name: str) -> Decided:
@@ -127,7 +128,6 @@ class Runner:
                     deaths[job.digest] += 1
                     if deaths[job.digest] >= DEATHS:
                         raise ReproError(f"{_name(job)}: its process died {DEATHS} times; is the memory enough?") from None
-                    self.executor.restart()
                     did_it = False
                 if did_it:
                     self.trained += 1
@@ -135,6 +135,8 @@ class Runner:
                 else:
                     others[job.digest] = time.monotonic() + 0.2
                     todo.append(job)
+                self._tell()
+            if time.monotonic() - self.told >= TELL_EVERY:
                 self._tell()
             self.tick()
         self._tell()
@@ -144,6 +146,7 @@ class Runner:
         if self.wanted:
             status = {"wanted": sorted(self.wanted), "finished": sorted(self.finished & self.wanted)}
             self.store.tell(f"process-{os.getpid()}", status)
+        self.told = time.monotonic()
 
     def close(self) -> None:
         self.executor.close()
@@ -186,8 +189,11 @@ class Runner:
 
     def _value(self, suite: Suite, measurement: Measurement, seed: int) -> float:
         if suite.kind(measurement) == "metric":
-            record = self.record(self._trial(suite, measurement.arm, seed))
-            return from_json(record["measurements"][measurement.name])
+            spec = self._trial(suite, measurement.arm, seed)
+            measured = self.record(spec)["measurements"]
+            if measurement.name not in measured:
+                raise ReproError(f"task '{suite.task}' did not measure '{measurement.name}' of {_name(spec)}")
+            return from_json(measured[measurement.name])
         value = self.store.read_number(self._number(suite, measurement, seed).digest)
         assert value is not None
         return value

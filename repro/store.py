@@ -10,10 +10,10 @@ import errno
 import json
 import math
 import os
-import tempfile
+import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,27 +42,33 @@ def home(start: Path | None = None) -> Path:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """The whole content under the name, or nothing: never a part. Raises `StoreError` where it cannot be written."""
-    temporary = None
+    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
+        with part.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-        raise StoreError(_cannot_write(path, error)) from error
+        os.replace(part, path)
+    except BaseException as error:  # Ctrl-C too leaves no part behind
+        with suppress(OSError):
+            part.unlink()
+        if isinstance(error, OSError):
+            raise StoreError(_cannot_write(path, error)) from error
+        raise
+
+
+def remove_parts(folder: Path) -> None:
+    """What killed writers left in a folder that nobody else writes to now."""
+    for part in folder.glob(".*.part"):
+        with suppress(OSError):
+            part.unlink()
 
 
 def _cannot_write(path: Path, error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{path}: no space left on the disk. Nothing is lost: make room and run the same command again"
-    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-        return f"{path}: cannot be written ({error.strerror}). Set REPRO_HOME to a folder that can"
-    return f"{path}: cannot be written: {error.strerror}"
+    return f"{path}: cannot be written ({error.strerror or error}). Set REPRO_HOME to move the store to a folder that can be"
 
 
 class Store:
@@ -109,20 +115,20 @@ class Store:
         finally:
             lock.release()
 
-    def is_claimed(self, digest: str) -> bool:
-        with self.claim(digest) as got:
-            return not got
-
     def tell(self, digest: str, progress: dict[str, Any]) -> None:
         """Say where a running trial stands; nothing, that it has ended. Only for the display, so not synced to disk."""
         path = self.root / "running" / f"{digest}.json"
-        if not progress:
-            path.unlink(missing_ok=True)
-            return
-        path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(f".{os.getpid()}.part")
-        part.write_text(json.dumps({**progress, "at": time.time()}), encoding="utf-8")
-        os.replace(part, path)
+        try:
+            if not progress:
+                path.unlink(missing_ok=True)
+                return
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part.write_text(json.dumps({**progress, "at": time.time()}), encoding="utf-8")
+            os.replace(part, path)
+        except OSError:  # a full or read-only disk: no training ends because it cannot be watched
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
 
     def running(self, within: float = 10.0) -> list[dict[str, Any]]:
         """Trials that said in the last seconds where they stand."""
@@ -130,9 +136,10 @@ class Store:
         for path in sorted((self.root / "running").glob("*.json")):
             try:
                 progress = json.loads(path.read_text(encoding="utf-8"))
-            except (OSError, ValueError):
-                continue  # replaced or removed this instant
-            if time.time() - progress["at"] < within:
+                recent = time.time() - progress["at"] < within
+            except (OSError, ValueError, KeyError, TypeError):
+                continue  # replaced or removed this instant, or torn when the disk was full
+            if recent:
                 found.append(progress)
         return found
 
@@ -141,13 +148,16 @@ class Store:
             record = json.loads(path.read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except (ValueError, UnicodeDecodeError) as error:
+        except (ValueError, RecursionError) as error:
             raise StoreError(f"{path}: torn or not a record ({error}). Delete it, and it is made again") from None
         except OSError as error:
-            raise StoreError(f"{path}: cannot be read: {error.strerror}") from error
-        if not isinstance(record, dict) or record.get("schema") != SCHEMA or record.get("digest") != digest:
-            raise StoreError(f"{path}: not a record of this store (schema {SCHEMA}, digest {digest}). Move it away")
-        return record
+            raise StoreError(f"{path}: cannot be read ({error.strerror}). Move it away, and it is made again") from error
+        ours = isinstance(record, dict) and record.get("schema") == SCHEMA and record.get("digest") == digest
+        if not ours or not isinstance(record.get("finished"), int | float):
+            raise StoreError(
+                f"{path}: not a record of this store (schema {SCHEMA}, digest {digest}). Move it away, and it is made again"
+            )
+        return dict(record)
 
     def _write(self, path: Path, record: dict[str, Any]) -> None:
         content = json.dumps(finite({**record, "schema": SCHEMA}), sort_keys=True, indent=1, allow_nan=False)

@@ -3,7 +3,6 @@
 A place is a lock file of the machine (not of a store), which the system lets go of when its holder dies.
 """
 
-import getpass
 import os
 import tempfile
 import time
@@ -12,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+
+from repro.errors import ReproError
 
 POLL = 0.05  # seconds
 
@@ -23,16 +24,19 @@ def cores() -> int:
 
 @contextmanager
 def lease(places: list[str]) -> Iterator[int]:
-    """Wait for one of some places and hold it; gives its index."""
-    folder = Path(tempfile.gettempdir()) / f"repro-{getpass.getuser()}"
-    folder.mkdir(parents=True, exist_ok=True)
+    """Wait for one of some places (at least one) and hold it; gives its index."""
+    user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "")  # in a container an id may have no name
+    folder = Path(tempfile.gettempdir()) / f"repro-{user}"
     locks = [FileLock(folder / f"{place}.lock", timeout=0) for place in places]
     while True:
         for index, lock in enumerate(locks):
             try:
+                folder.mkdir(parents=True, exist_ok=True)  # each time: temporary folders are swept
                 lock.acquire()
             except Timeout:
                 continue
+            except OSError as error:
+                raise ReproError(f"{folder}: cannot be written ({error.strerror}). Set TMPDIR to a folder that can be") from error
             try:
                 yield index
                 return
@@ -47,4 +51,5 @@ def places(device: str) -> list[str]:
         return [f"cpu-{core}" for core in range(cores())] if device == "cpu" else [device]
     import torch
 
-    return [f"cuda-{torch.cuda.get_device_properties(i).uuid}" for i in range(torch.cuda.device_count())]
+    found = [f"cuda-{torch.cuda.get_device_properties(i).uuid}" for i in range(torch.cuda.device_count())]
+    return found or [device]  # without a GPU the job itself says so

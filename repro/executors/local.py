@@ -5,7 +5,8 @@ import os
 import signal
 import threading
 import time
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from repro.executors.lease import cores, lease, places
@@ -35,42 +36,73 @@ class InProcess:
             future.set_exception(error)
         return future
 
-    def restart(self) -> None:
-        """Nothing to do: if this process dies, there is nobody left to restart it."""
-
     def close(self) -> None:
         """Nothing is open."""
 
 
+@dataclass
+class Worker:
+    """A pool of one process, so that its death breaks only its own job and says which one that was."""
+
+    pool: ProcessPoolExecutor
+    last: Future[bool] | None = None
+
+    def is_free(self) -> bool:
+        return self.last is None or self.last.done()
+
+    def is_broken(self) -> bool:
+        return self.is_free() and self.last is not None and isinstance(self.last.exception(), BrokenExecutor)
+
+    def close(self) -> None:
+        for process in list((self.pool._processes or {}).values()):
+            process.terminate()
+        self.pool.shutdown(wait=True, cancel_futures=True)
+
+
 class Processes:
-    """A pool of spawned processes, started when there is work, one job each at a time."""
+    """Spawned processes, started when there is work, one job each at a time."""
 
     def __init__(self, slots: int):
         self.slots = slots
-        self.pool: ProcessPoolExecutor | None = None
+        self.workers: list[Worker] = []
 
     def submit(self, job: Job, store: Store) -> Future[bool]:
-        if self.pool is None:
-            context = multiprocessing.get_context("spawn")
-            self.pool = ProcessPoolExecutor(self.slots, mp_context=context, initializer=_follow_the_parent)
-        return self.pool.submit(work, job, store.root, store.newer_than)
+        """A future; it gives `BrokenExecutor` if the process dies. The next job then gets a fresh one."""
+        worker = self._worker()
+        try:
+            worker.last = worker.pool.submit(work, job, store.root, store.newer_than)
+        except BrokenExecutor:  # it died while it had nothing to do
+            self._drop(worker)
+            return self.submit(job, store)
+        return worker.last
 
-    def restart(self) -> None:
-        """After a process died, the pool is broken: the next job starts a fresh one."""
-        self.close()
+    def _worker(self) -> Worker:
+        """One that is free; a new one; or, if a caller left its jobs behind after an error, the one that is longest at its last."""
+        for worker in list(self.workers):
+            if worker.is_broken():
+                self._drop(worker)
+        free = next((worker for worker in self.workers if worker.is_free()), None)
+        if free is None and len(self.workers) < self.slots:
+            context = multiprocessing.get_context("spawn")
+            free = Worker(ProcessPoolExecutor(1, context, _follow_the_parent, (os.getpid(),)))
+            self.workers.append(free)
+        if free is None:
+            free = self.workers.pop(0)
+            self.workers.append(free)
+        return free
+
+    def _drop(self, worker: Worker) -> None:
+        self.workers.remove(worker)
+        worker.close()
 
     def close(self) -> None:
-        if self.pool is not None:
-            for process in list((self.pool._processes or {}).values()):
-                process.terminate()
-            self.pool.shutdown(wait=True, cancel_futures=True)
-            self.pool = None
+        while self.workers:
+            self.workers.pop().close()
 
 
-def _follow_the_parent() -> None:
+def _follow_the_parent(parent: int) -> None:
     """Ctrl-C reaches the whole group: the parent hears it and ends the pool. And if the parent is killed, end too."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = os.getppid()
 
     def watch() -> None:
         while os.getppid() == parent:

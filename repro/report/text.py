@@ -80,25 +80,21 @@ def discoveries(claims: Iterable[ClaimResult], level: float) -> str:
     return f"of the {count} reproduced by evidence, at most {level * count:.2g} are expected to be false (e-BH level {level:.2g})"
 
 
-def claim_details(name: str, claim: ClaimResult, command: str | None = None) -> str:
+def claim_details(claim: ClaimResult, command: str | None = None) -> str:
     """One claim for a reader who has not seen its suite: what was asked, every seed, and what it adds up to."""
     evidence = claim.evidence
-    facts = [("says", claim.says), ("expects", claim.expect), ("verdict", verdict(claim))]
-    if claim.because:
-        facts.append(("known", claim.because))
-    if command:
-        facts.append(("again", command))
-    text = [name, *(f"  {key:8} {' '.join(value.split())}" for key, value in facts), ""]
-    columns = list(claim.values)
+    facts = [("expects", claim.expect), ("known", claim.because), ("again", command)]
+    text = [f"{verdict(claim)}: {' '.join(claim.says.split())}", ""]
+    text += [f"  {key:8} {' '.join(value.split())}" for key, value in facts if value]
+    single = evidence.parts[0] if len(evidence.parts) == 1 else None
     if evidence.seeds:
-        head = ["seed", *columns, *(["margin"] if len(evidence.parts) == 1 else [])]
-        rows = [head]
+        rows = [["seed", *claim.values, *(["margin"] if single else [])]]
         for i, seed in enumerate(islice(evidence.seeds, MOST_SEEDS)):
             values = [figure(v[i] if len(v) == len(evidence.seeds) else v[0]) for v in claim.values.values()]
-            rows.append([str(seed), *values, *([figure(evidence.parts[0].margins[i])] if len(evidence.parts) == 1 else [])])
-        text += [_indented(table(rows, right=range(1, len(head)))), ""]
+            rows.append([str(seed), *values, *([figure(single.margins[i])] if single else [])])
     else:
-        text += [_indented(table([[column, figure(values[0])] for column, values in claim.values.items()], right=(1,))), ""]
+        rows = [[name, figure(values[0])] for name, values in claim.values.items()]
+    text += ["", _indented(table(rows, right=range(1, len(rows[0])))), ""]
     return "\n".join([*text, *(f"  {line}" for line in _conclusion(claim, evidence))])
 
 
@@ -108,16 +104,17 @@ def _conclusion(claim: ClaimResult, evidence: Evidence) -> Iterable[str]:
             yield f"{part.text}: {'holds' if part.holds else 'does not hold'}"
             continue
         e_for, e_against = part.path[-1] if part.path else (1.0, 1.0)
-        yield f"{part.text}: holds by {figure(part.estimate)} on average, interval {interval(part.interval)}"
-        yield f"  e-value for {figure(e_for)}, against {figure(e_against)}"
+        yield f"{part.text}"
+        yield f"  margin {figure(part.estimate)} on average (positive where it holds), interval {interval(part.interval)}"
+        yield f"  evidence for it {figure(e_for)}, against it {figure(e_against)}"
     if evidence.e_for is not None:
-        needed = 1 / evidence.alpha
+        centred = "symmetric about their centre" if evidence.assume == "symmetric" else "normal"
         yield (
-            f"A verdict needs an e-value of {needed:g} (error rate {evidence.alpha:g} a side); differences are assumed "
-            f"{'symmetric about their centre' if evidence.assume == 'symmetric' else 'normal'}."
+            f"A verdict takes evidence (an e-value) of {1 / evidence.alpha:g}: chance alone brings that in at most "
+            f"{evidence.alpha:.3g} of all cases, margins being {centred}."
         )
         if claim.verdict == "undecided":
-            yield f"{len(evidence.seeds)} seeds were not enough to tell; more can be allowed with --seeds-max."
+            yield f"{len(evidence.seeds)} seeds were not enough to tell; --seeds-max allows more."
         if evidence.reversed_at:
             yield f"!! LATER EVIDENCE SPEAKS THE OTHER WAY: the opposite verdict was reached after {evidence.reversed_at} seeds."
 

@@ -1,7 +1,6 @@
 """Checkpoints: weights, optimizer, position and curves of a run that may be killed at any moment."""
 
 import io
-import pickle
 import time
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,13 @@ EVERY = 15.0  # seconds: what a kill can cost
 
 
 class Checkpoint:
-    """One file, replaced atomically. Random streams need no saving: they are functions of the seed and the step."""
+    """One file, replaced atomically. Random streams need no saving: they are functions of the seed and the step.
 
-    def __init__(self, path: Path | None, every: float = EVERY, newer_than: float = 0.0):
-        self.path, self.every, self.newer_than, self.last = path, every, newer_than, time.monotonic()
+    `trial` is the digest of whose run it is: the file of another trial would fit no net, or the wrong one.
+    """
+
+    def __init__(self, path: Path | None, every: float = EVERY, newer_than: float = 0.0, trial: str = ""):
+        self.path, self.every, self.newer_than, self.trial, self.last = path, every, newer_than, trial, time.monotonic()
 
     def due(self) -> bool:
         return self.path is not None and time.monotonic() - self.last >= self.every
@@ -25,18 +27,19 @@ class Checkpoint:
     def save(self, state: dict[str, Any]) -> None:
         if self.path is not None:
             buffer = io.BytesIO()
-            torch.save(state, buffer)
+            torch.save({**state, "trial": self.trial}, buffer)
             write_atomically(self.path, buffer.getvalue())
         self.last = time.monotonic()
 
     def load(self) -> dict[str, Any] | None:
         """What was saved last; None if there is nothing, or nothing that can be read (the run then starts again)."""
-        if self.path is None or not self.path.exists() or self.path.stat().st_mtime < self.newer_than:
-            return None
         try:
-            return torch.load(self.path, weights_only=True, map_location="cpu")
-        except (RuntimeError, EOFError, ValueError, KeyError, OSError, pickle.UnpicklingError):
+            if self.path is None or self.path.stat().st_mtime < self.newer_than:
+                return None
+            saved = torch.load(self.path, weights_only=True, map_location="cpu")
+        except Exception:  # what unpickling raises for a torn or foreign file has no common base
             return None
+        return saved if isinstance(saved, dict) and saved.get("trial") == self.trial else None
 
     def remove(self) -> None:
         if self.path is not None:

@@ -4,6 +4,7 @@ from functools import lru_cache
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load as load_weights
 from safetensors.torch import save as dump_weights
 
@@ -11,7 +12,7 @@ from repro.catalogue import DATASETS, MEASURES
 from repro.data.images import ImageSet
 from repro.errors import ReproError
 from repro.recipe import Named
-from repro.store import Store, StoreError, write_atomically
+from repro.store import Store, StoreError, remove_parts, write_atomically
 from repro.training import devices
 from repro.training.checkpoint import EVERY, Checkpoint
 from repro.training.loop import Progress, train
@@ -37,7 +38,8 @@ def execute(job: Job, store: Store, *, device_index: int = 0, checkpoint_every: 
 def _train(spec: TrialSpec, store: Store, device: torch.device, checkpoint_every: float) -> None:
     assert spec.recipe is not None
     folder = store.folder(spec.digest)
-    checkpoint = Checkpoint(folder / "checkpoint.pt", checkpoint_every, newer_than=store.newer_than)
+    remove_parts(folder)
+    checkpoint = Checkpoint(folder / "checkpoint.pt", checkpoint_every, store.newer_than, spec.digest)
     progress = Progress(lambda now: store.tell(spec.digest, {**now, "model": _label(spec), "seed": spec.seed}))
     progress.at(0, spec.recipe, 0.0)
     try:
@@ -80,7 +82,7 @@ def state_of(spec: TrialSpec, store: Store, device: torch.device) -> State:
         path = store.folder(spec.digest) / "weights.safetensors"
         try:
             state.model.load_state_dict(load_weights(path.read_bytes()))
-        except (OSError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, SafetensorError) as error:
             raise StoreError(f"{path}: not the weights of its trial ({error}). Delete {path.parent}") from error
     return state
 

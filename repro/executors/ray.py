@@ -1,0 +1,39 @@
+"""Trials on the machines of a Ray cluster, which all see the store's folder (a shared disk): a task a trial."""
+
+import os
+from concurrent.futures import Future
+
+from repro.errors import ReproError
+from repro.executors.local import work
+from repro.store import Store
+from repro.trial import Job, Number
+
+
+class Ray:
+    """Ray leases the places: a CPU core a trial, and a GPU for one on `cuda`. `address` None starts a cluster here."""
+
+    def __init__(self, address: str | None = None):
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        try:
+            import ray
+        except ImportError:
+            raise ReproError("the executor 'ray' needs Ray: pip install 'repro[ray]'") from None
+        self.ray = ray
+        if not ray.is_initialized():
+            try:
+                ray.init(address=address, include_dashboard=False, log_to_driver=False, configure_logging=False)
+            except ConnectionError as error:
+                raise ReproError(f"no Ray cluster at {address!r}: {error}") from None
+        self.slots = max(1, int(ray.cluster_resources().get("CPU", 1)))
+
+    def submit(self, job: Job, store: Store) -> Future[bool]:
+        device = job.device if not isinstance(job, Number) else job.trial.device if job.trial else "cpu"
+        task = self.ray.remote(num_cpus=1, num_gpus=int(device == "cuda"), max_retries=3)(work)
+        future: Future[bool] = task.remote(job, store.root, store.newer_than).future()
+        return future
+
+    def restart(self) -> None:
+        """Ray replaces its dead workers itself."""
+
+    def close(self) -> None:
+        self.ray.shutdown()

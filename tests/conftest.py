@@ -1,0 +1,48 @@
+"""What the tests share: a small suite, and a store of their own."""
+
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+TINY = """\
+suite: tiny
+task: classification
+arms:
+  small: {model: cifar_resnet, depth: 8}
+  frozen: {model: cifar_resnet, depth: 8, recipe: {optimizer: {lr: 0}}}
+  large: {model: cifar_resnet, depth: 14}
+profiles:
+  cpu:
+    data: {name: fashion-mnist-small, size: 7}
+    model: {width: 4}
+    recipe: {steps: 20, batch_size: 32, optimizer: {name: sgd, lr: 0.1, momentum: 0.9}, evaluate: {train_images: 100}}
+  missing:
+    data: {name: cifar10}
+    recipe: {steps: 20, batch_size: 32, optimizer: {name: sgd, lr: 0.1}}
+claims:
+  learns: {says: Training helps., expect: test_error(small) < test_error(frozen)}
+  upside-down: {says: Training hurts., expect: test_error(small) > test_error(frozen)}
+  known: {says: Training hurts., expect: test_error(small) > test_error(frozen), at: {cpu: {verdict: refuted, because: it is so}}}
+  coin: {says: An untrained net is right on one image of ten., expect: test_error(frozen) < 0.9}
+  sizes: {says: They are equally large., expect: params(small) == params(large)}
+  order: {says: The deeper one is larger., expect: params(small) < params(large)}
+"""
+
+
+@pytest.fixture(scope="session")
+def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store for tests that only read verdicts: what one trained, the others find."""
+    return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, shared_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The path of a small suite, in the folder that is the current one. Its claims take seconds."""
+    monkeypatch.setenv("REPRO_HOME", str(shared_home))
+    monkeypatch.setenv("REPRO_DATA", str(tmp_path / "nowhere"))
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY)
+    return path

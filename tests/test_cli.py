@@ -1,0 +1,115 @@
+"""The command `repro`: what it says, and its exit codes."""
+
+import json
+
+import jsonschema
+import pytest
+from click.testing import CliRunner
+from conftest import TINY
+
+from repro.cli import main
+from repro.result import Result
+from repro.schema import of_results
+
+
+def repro(*arguments):
+    return CliRunner().invoke(main, list(map(str, arguments)))
+
+
+def test_a_run_as_expected_ends_with_0_the_verdicts_and_a_result(tiny, tmp_path):
+    run = repro("run", tiny, "-k", "learns", "-j", 1)
+    assert run.exit_code == 0, run.output
+    assert "learns  reproduced" in run.output and "result: results/tiny/cpu/" in run.output
+    (path,) = tmp_path.glob("results/tiny/cpu/*.json")
+    result = json.loads(path.read_text())
+    jsonschema.validate(result, of_results())
+    assert result["schema"] == 1 and result["suite"] == "tiny" and result["profile"] == "cpu"
+    assert result["claims"]["learns"]["evidence"]["e_for"] >= 20
+    assert {"arm", "seed", "measurements", "curves", "cost"} <= result["trials"][0].keys()
+    assert result["trials"][0]["cost"]["images_per_second"] > 0
+
+
+@pytest.mark.parametrize(
+    ("claims", "options", "code"),
+    [
+        ("order", (), 0),
+        ("known", (), 0),
+        ("sizes", (), 1),
+        ("upside-down", (), 1),
+        ("coin", (), 0),
+        ("coin", ("--strict-claims",), 1),
+    ],
+)
+def test_the_exit_code_says_whether_all_is_as_expected(tiny, claims, options, code):
+    assert repro("run", tiny, "-k", claims, "-j", 1, *options).exit_code == code
+
+
+def test_a_claim_not_as_expected_is_shown_with_its_numbers(tiny):
+    run = repro("run", tiny, "-k", "sizes")
+    assert "refuted, expected reproduced: They are equally large." in run.output
+    assert "params(large)  11,094" in run.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"), [(("-k", "nothing"), "no claim like 'nothing'"), (("--profile", "x"), "profiles: cpu, missing")]
+)
+def test_nothing_to_run_is_4(tiny, arguments, said):
+    run = repro("run", tiny, *arguments)
+    assert run.exit_code == 4 and said in run.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("run", "nowhere.yaml"), "nowhere.yaml: no such file or folder"),
+        (("run", "tiny.yaml", "--profile", "missing", "-k", "learns", "-j", "1"), "REPRO_DATA"),
+        (("check", "nowhere"), "nowhere: no such file or folder"),
+        (("show", "nothing"), "no result 'nothing'"),
+        (("run", "tiny.yaml", "--seeds-max", "0"), "not in the range"),
+        (("run", "tiny.yaml", "--device", "tpu"), "'tpu' is not one of"),
+        (("frobnicate",), "No such command"),
+    ],
+)
+@pytest.mark.usefixtures("tiny")
+def test_wrong_use_is_2_with_a_message_and_no_traceback(arguments, said):
+    run = repro(*arguments)
+    assert run.exit_code == 2 and said in run.output and "Traceback" not in run.output
+
+
+def test_check_says_everything_that_is_wrong(tiny):
+    assert repro("check", tiny).exit_code == 0
+    tiny.write_text(TINY.replace("lr: 0}", "lr: nil}").replace("suite: tiny", "suite: tiny\nsuit: 1"))
+    run = repro("check", tiny)
+    assert run.exit_code == 2
+    assert f"{tiny}:2:1: unknown key 'suit'; did you mean 'suite'?" in run.output and f"{tiny}:6:" in run.output
+
+
+def test_list_shows_claims_with_their_profiles(tiny):
+    run = repro("list", tiny)
+    assert run.exit_code == 0
+    assert any(
+        line.split() == ["tiny.yaml::known", "cpu", "(refuted),", "missing", "Training", "hurts."]
+        for line in run.output.replace(str(tiny), "tiny.yaml").splitlines()
+    )
+
+
+def test_show_finds_a_result_by_file_by_run_id_and_by_suite(tiny, tmp_path):
+    repro("run", tiny, "-k", "order")
+    (path,) = tmp_path.glob("results/tiny/cpu/*.json")
+    shown = {name: repro("show", name).output for name in (path, path.stem, path.stem[:-3], "tiny")}
+    assert len(set(shown.values())) == 1 and "order  reproduced" in shown[path]
+    assert "params(small)" in repro("show", "tiny", "-k", "order").output
+    assert repro("show", "tiny", "-k", "missing").exit_code == 2
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"schema": 2}', "\x00"])
+def test_show_names_a_file_that_is_no_result(tmp_path, content):
+    path = tmp_path / "broken.json"
+    path.write_text(content)
+    run = repro("show", path)
+    assert run.exit_code == 2 and f"{path}: not a result" in run.output
+
+
+def test_the_schema_of_results_is_that_of_the_class():
+    printed = json.loads(repro("schema", "--result").output)
+    assert printed == of_results() and set(printed["properties"]) == {f.alias or n for n, f in Result.model_fields.items()}
