@@ -23,7 +23,8 @@ from repro.catalogue import (
 from repro.document import Document, Location, Problem, nearest
 from repro.errors import ReproError
 from repro.evidence import first_look
-from repro.expectation import ExpectationError, Link, Measurement
+from repro.expectation import ExpectationError, Link
+from repro.expression import Measurement
 from repro.recipe import Named, Recipe
 from repro.suite import STATES, Claim, Suite, describe
 

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from repro.errors import ReproError
+from repro.executors import EXECUTORS, executor
 
 AS_EXPECTED, NOT_AS_EXPECTED, WRONG_USE, NOTHING_RAN = 0, 1, 2, 4
 RESULTS = Path("results")
@@ -47,6 +48,7 @@ SUITES = click.argument("suites", nargs=-1, type=click.Path(path_type=Path), met
 @click.option("--results", type=click.Path(path_type=Path, file_okay=False), default=RESULTS, show_default=True)
 @click.option("--strict-claims", is_flag=True, help="Fail where a claim is undecided.")
 @click.option("--jobs", "-j", type=click.IntRange(min=1), metavar="N", help="Trials at once (default: as many as cores).")
+@click.option("--executor", "where", type=click.Choice(EXECUTORS), default="local", show_default=True, help="Where trials run.")
 @click.option("-k", "only", metavar="TEXT", help="Only claims whose name contains the text.")
 def run(
     suites: tuple[Path, ...],
@@ -57,13 +59,13 @@ def run(
     results: Path,
     strict_claims: bool,
     jobs: int | None,
+    where: str,
     only: str | None,
 ) -> None:
     """Decide the claims of suites (files or folders; by default all under suites/) and write result JSONs."""
     import time
 
     from repro import result
-    from repro.executors.local import local
     from repro.report.progress import Display, to_terminal
     from repro.report.text import claim_details, discoveries, verdicts
     from repro.runner import Runner
@@ -82,7 +84,7 @@ def run(
         )
         sys.exit(NOTHING_RAN)
     store = Store(home(), newer_than=time.time() if fresh else 0.0)
-    runner = Runner(store, local(jobs), profile, device, seeds_max)
+    runner = Runner(store, executor(where, jobs), profile, device, seeds_max)
     shown, written, failed = dict[str, Any](), list[Path](), False
     write, every = to_terminal()
     try:

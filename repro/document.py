@@ -149,8 +149,9 @@ def _build(document: Document, events: Iterable[Any], problems: list[Problem]) -
         elif isinstance(event, yaml.NodeEvent):
             if event.anchor is not None:
                 problems.append(Problem(line, column, "anchors and aliases are not supported; write the value out"))
-            if getattr(event, "tag", None) is not None:
-                problems.append(Problem(line, column, f"tag '{event.tag}' is not supported; write the plain value"))
+            tag = getattr(event, "tag", None)
+            if tag is not None:
+                problems.append(Problem(line, column, f"tag '{tag}' is not supported; write the plain value"))
             if not _take(document, levels, event, (line, column), problems):
                 return
             if len(levels) > MAX_DEPTH:

@@ -10,21 +10,21 @@ An expectation is a conjunction of links, each of one or two margins: numbers th
 """
 
 import ast
-import math
 import re
-from collections.abc import Callable, Iterator
+import sys
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
-from keyword import iskeyword
-from typing import Any, TypeAlias
+from typing import Any
 
 from repro.errors import ReproError
+from repro.expression import FUNCTIONS, Expression, Number, Operation, Option, Values, evaluate, measurements
+from repro.expression import Measurement as Measurement
 
 MAX_LENGTH = 1000  # characters; the longest of a real suite has a third of it
 MAX_DEPTH = 100  # operators within operators
-FUNCTIONS: dict[str, Callable[..., float]] = {"abs": abs, "min": min, "max": max, "log": math.log, "log2": math.log2}
 OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"}
 COMPARISONS = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "=="}
-Option: TypeAlias = str | float | int | bool
 
 
 class ExpectationError(ReproError):
@@ -33,56 +33,6 @@ class ExpectationError(ReproError):
     def __init__(self, message: str, offset: int):
         self.message, self.offset = message, offset
         super().__init__(message)
-
-
-@dataclass(frozen=True)
-class Number:
-    value: float
-
-    def __str__(self) -> str:
-        short = f"{self.value:.12g}"
-        return short if float(short) == self.value else repr(self.value)
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """`name(arm, option=value, …)`; two that say the same are equal, wherever they stand."""
-
-    name: str
-    arm: str
-    options: tuple[tuple[str, Option], ...] = ()
-
-    def __str__(self) -> str:
-        return f"{self.name}({', '.join([self.arm, *(f'{k}={_written(v)}' for k, v in self.options)])})"
-
-
-def _written(option: Option) -> str:
-    is_word = isinstance(option, str) and option.isidentifier() and not iskeyword(option)
-    return str(option) if is_word else repr(option)
-
-
-@dataclass(frozen=True)
-class Operation:
-    """An operator or a function of `FUNCTIONS` on its operands."""
-
-    name: str
-    operands: tuple["Expression", ...]
-
-    def __str__(self) -> str:
-        if self.name in FUNCTIONS:
-            return f"{self.name}({', '.join(map(str, self.operands))})"
-        *left, right = (f"({o})" if _needs_brackets(o) else str(o) for o in self.operands)
-        return f"{left[0]} {self.name} {right}" if left else f"-{right}"
-
-
-def _needs_brackets(operand: "Expression") -> bool:
-    if isinstance(operand, Number):
-        return operand.value < 0  # -2 ** 2 would be -(2 ** 2)
-    return isinstance(operand, Operation) and operand.name not in FUNCTIONS
-
-
-Expression: TypeAlias = Number | Measurement | Operation
-Values: TypeAlias = Callable[[Measurement], float]
 
 
 @dataclass(frozen=True)
@@ -144,60 +94,40 @@ class Expectation:
         return tuple(dict.fromkeys(measurement for measurement, _ in self.places))
 
 
-def measurements(expression: Expression) -> Iterator[Measurement]:
-    if isinstance(expression, Measurement):
-        yield expression
-    elif isinstance(expression, Operation):
-        for operand in expression.operands:
-            yield from measurements(operand)
-
-
-def evaluate(expression: Expression, values: Values) -> float:
-    """The value of an expression. What overflows is infinite; what has no value (log of 0, 0/0) raises `ReproError`."""
-    if isinstance(expression, Number):
-        return expression.value
-    if isinstance(expression, Measurement):
-        return float(values(expression))
-    operands = [evaluate(operand, values) for operand in expression.operands]
-    try:
-        match expression.name, operands:
-            case "+", [a, b]:
-                result = a + b
-            case "-", [a, b]:
-                result = a - b
-            case "-", [a]:
-                result = -a
-            case "*", [a, b]:
-                result = a * b
-            case "/", [a, b]:
-                result = 1.0 if math.isinf(a) and math.isinf(b) else a / b
-            case "**", [a, b]:
-                result = a**b
-            case name, _:
-                result = FUNCTIONS[name](*operands)
-    except OverflowError:  # of a power: it alone raises
-        return -math.inf if operands[0] < 0 and operands[1] % 2 == 1 else math.inf
-    except (ZeroDivisionError, ValueError):
-        result = math.nan
-    if expression.name in ("+", "-", "*") and any(map(math.isinf, operands)) and not any(map(math.isnan, operands)):
-        return 0.0 if math.isnan(result) else float(result)  # two diverged runs: neither is the better one
-    if isinstance(result, complex) or math.isnan(result) or any(map(math.isnan, operands)):
-        raise ReproError(f"{expression} has no value: its operands are {', '.join(f'{o:g}' for o in operands)}")
-    return float(result)
-
-
 def parse(text: str) -> Expectation:
     """Raises `ExpectationError` with the character where it goes wrong."""
     if len(text) > MAX_LENGTH:
         raise ExpectationError(f"an expectation has at most {MAX_LENGTH} characters", 0)
-    try:
-        body = ast.parse(text.strip().replace("\n", " "), mode="eval").body
-    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
-        offset = (getattr(error, "offset", None) or 1) - 1
-        raise ExpectationError(f"not an expectation: {getattr(error, 'msg', 'too complex')}", offset) from None
+    if "#" in text:
+        raise ExpectationError("'#' is not part of the language", text.index("#"))
+    line = re.sub(r"\s", " ", text)
     places: list[tuple[Measurement, int]] = []
-    links = [link for node in _conjuncts(body) for link in _links(node, places)]
-    return Expectation(text, tuple(links), tuple(places))
+    try:
+        with warnings.catch_warnings(action="error"):  # what Python only warns of is a mistake here
+            body = ast.parse(line.strip(), mode="eval").body
+        if _depth(body) > MAX_DEPTH:
+            raise RecursionError
+        links = [link for node in _conjuncts(body) for link in _links(node, places)]
+    except ExpectationError as error:
+        raise ExpectationError(error.message, _character(line, error.offset)) from None
+    except SyntaxError as error:
+        offset = min(error.offset - 1 if error.offset else len(line), len(line.strip())) + len(line) - len(line.lstrip())
+        raise ExpectationError(f"not an expectation: {error.msg}", offset) from None
+    except (ValueError, MemoryError, RecursionError):
+        raise ExpectationError("not an expectation: too complex", 0) from None
+    return Expectation(text, tuple(links), tuple((m, _character(line, offset)) for m, offset in places))
+
+
+def _character(line: str, offset: int) -> int:
+    """The place of a character in a text, from that of its byte in the stripped text, as `ast` counts."""
+    return len(line) - len(line.lstrip()) + len(line.strip().encode()[:offset].decode(errors="ignore"))
+
+
+def _depth(body: ast.expr) -> int:
+    depth, level = 0, list[ast.AST]([body])
+    while level:
+        depth, level = depth + 1, [child for node in level for child in ast.iter_child_nodes(node)]
+    return depth
 
 
 def _conjuncts(node: ast.expr) -> list[ast.expr]:
@@ -205,6 +135,8 @@ def _conjuncts(node: ast.expr) -> list[ast.expr]:
         return [conjunct for value in node.values for conjunct in _conjuncts(value)]
     if isinstance(node, ast.BoolOp):
         raise ExpectationError("'or' is not supported: a claim says one thing", node.col_offset)
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        raise ExpectationError("'not' is not supported: say what holds", node.col_offset)
     return [node]
 
 
@@ -216,18 +148,25 @@ def _links(node: ast.expr, places: list[tuple[Measurement, int]]) -> Iterator[Li
         relation = COMPARISONS.get(type(operator))
         if relation is None:
             raise ExpectationError("only < <= > >= and == compare", left.col_offset)
-        if _is_call(left, "approx"):
-            left, right = right, left
-        if _is_call(right, "approx"):
-            if relation != "==":
-                raise ExpectationError("approx(…) goes with ==", right.col_offset)
-            yield _equivalence(left, right, places)
-        elif (relation in ("<", "<=") and _is_call(left, "abs")) or (relation in (">", ">=") and _is_call(right, "abs")):
-            inner, bound = (left, right) if relation in ("<", "<=") else (right, left)
-            inner = _arguments(inner, 1)[0]
-            yield Link(_expression(inner, places), "==", Number(0.0), _expression(bound, places))
-        else:
-            yield Link(_expression(left, places), relation, _expression(right, places))
+        link = _link(left, relation, right, places)
+        if not link.measurements:
+            raise ExpectationError(f"'{link}' measures nothing", left.col_offset)
+        yield link
+
+
+def _link(left: ast.expr, relation: str, right: ast.expr, places: list[tuple[Measurement, int]]) -> Link:
+    if _is_call(left, "approx"):
+        left, right = right, left
+    if _is_call(right, "approx"):
+        if relation != "==":
+            raise ExpectationError("approx(…) goes with ==", right.col_offset)
+        return _equivalence(left, right, places)
+    if relation in (">", ">=") and _is_call(right, "abs"):
+        left, relation, right = right, relation.replace(">", "<"), left
+    if relation in ("<", "<=") and _is_call(left, "abs"):
+        inner = _arguments(left, 1)[0]
+        return Link(_expression(inner, places), relation, Number(0.0), _expression(right, places))
+    return Link(_expression(left, places), relation, _expression(right, places))
 
 
 def _equivalence(left: ast.expr, approx: Any, places: list[tuple[Measurement, int]]) -> Link:
@@ -254,10 +193,9 @@ def _arguments(node: Any, count: int | None = None) -> list[ast.expr]:
 
 def _expression(node: ast.expr, places: list[tuple[Measurement, int]]) -> Expression:
     if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
-        try:
-            return Number(float(node.value))
-        except OverflowError:
-            raise ExpectationError("a number too large", node.col_offset) from None
+        if abs(node.value) > sys.float_info.max:
+            raise ExpectationError("a number too large", node.col_offset)
+        return Number(float(node.value))
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         operand = _expression(node.operand, places)
         return Number(-operand.value) if isinstance(operand, Number) else Operation("-", (operand,))
@@ -283,11 +221,23 @@ def _measurement(node: ast.Call, name: str) -> Measurement:
         raise ExpectationError(f"a measurement names one arm: {name}(ARM)", node.col_offset)
     options: list[tuple[str, Option]] = []
     for keyword in node.keywords:
-        value = keyword.value
-        if keyword.arg is None or not isinstance(value, ast.Constant | ast.Name):
-            raise ExpectationError(f"an option of {name} is a number, a word or a text", value.col_offset)
-        option = value.id if isinstance(value, ast.Name) else value.value
-        if not isinstance(option, str | float | int):
-            raise ExpectationError(f"an option of {name} is a number, a word or a text", value.col_offset)
+        option = _option(keyword.value)
+        if keyword.arg is None or option is None:
+            raise ExpectationError(f"an option of {name} is a number, a word or a text", keyword.value.col_offset)
+        if keyword.arg in dict(options):
+            raise ExpectationError(f"the option '{keyword.arg}' is given twice", keyword.value.col_offset)
         options.append((keyword.arg, option))
     return Measurement(name, node.args[0].id, tuple(sorted(options)))
+
+
+def _option(node: ast.expr) -> Option | None:
+    match node:
+        case ast.Name(id=word):
+            return word
+        case ast.Constant(value=str() | bool() as value):
+            return value
+        case ast.Constant(value=int() | float() as value) if abs(value) <= sys.float_info.max:
+            return value
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
+            return None if isinstance(value, bool) else -value
+    return None

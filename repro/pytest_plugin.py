@@ -28,6 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--device", choices=("cpu", "cuda", "mps"), help="train here instead of on the profile's device")
     group.addoption("--seeds-max", type=_positive, metavar="N", help="allow N seeds instead of what the suite allows")
     group.addoption("--jobs", type=_positive, metavar="N", help="trials at once (default: as many as cores)")
+    group.addoption("--executor", choices=("local", "ray"), default="local", help="where trials run (default: local)")
     group.addoption("--fresh", action="store_true", help="train everything again instead of using what the store has")
     group.addoption("--results", type=Path, metavar="DIR", help="where result JSONs go (default: results/)")
     group.addoption("--strict-claims", action="store_true", help="fail where a claim is undecided")
@@ -159,14 +160,16 @@ class Session:
 
     def runner(self) -> "Runner":
         if self._runner is None:
+            from repro.executors import executor
             from repro.executors.lease import cores
-            from repro.executors.local import local
             from repro.runner import Runner
 
             option = self.config.getoption
             workers = getattr(self.config, "workerinput", {}).get("workercount", 1)
             jobs = max(1, (option("jobs") or cores()) // workers)
-            self._runner = Runner(self.store(), local(jobs), option("profile"), option("device"), option("seeds_max"))
+            self._runner = Runner(
+                self.store(), executor(option("executor"), jobs), option("profile"), option("device"), option("seeds_max")
+            )
         return self._runner
 
     def store(self) -> Any:

@@ -98,12 +98,12 @@ class Store:
         self._write(self.root / "numbers" / f"{digest}.json", {"value": value, "digest": digest, "finished": time.time()})
 
     @contextmanager
-    def claim(self, digest: str, wait: bool = False) -> Iterator[bool]:
-        """Hold a trial's lock. Gives False, at once, if another process holds it (unless told to wait)."""
+    def claim(self, digest: str) -> Iterator[bool]:
+        """Hold a trial's lock. Gives False, at once, if another process holds it."""
         path = self.root / "locks" / f"{digest}.lock"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(path, timeout=-1 if wait else 0)
+            lock = FileLock(path, timeout=0)
             lock.acquire()
         except Timeout:
             yield False

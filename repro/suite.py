@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraint
 
 from repro import catalogue, document, expectation
 from repro.document import Document, DocumentError, Problem, nearest
-from repro.expectation import Measurement
+from repro.expression import Measurement
 from repro.recipe import Choice, Named, Recipe, Strict
 
 Verdict = Literal["reproduced", "refuted", "undecided"]

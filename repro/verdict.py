@@ -6,7 +6,8 @@ from itertools import accumulate
 
 from repro import evidence
 from repro.evidence import Assume, Decision
-from repro.expectation import Expectation, Link, Measurement, evaluate
+from repro.expectation import Expectation, Link
+from repro.expression import Measurement, evaluate
 from repro.suite import Verdict
 
 

@@ -77,7 +77,7 @@ class Processes:
         return worker.last
 
     def _worker(self) -> Worker:
-        """One that is free; a new one; or, if a caller left its jobs behind after an error, the one that is longest at its last."""
+        """One that is free, or a new one; if a caller left jobs behind after an error, the one that is longest at its last."""
         for worker in list(self.workers):
             if worker.is_broken():
                 self._drop(worker)

@@ -29,7 +29,8 @@ class Ray:
     def submit(self, job: Job, store: Store) -> Future[bool]:
         device = job.device if not isinstance(job, Number) else job.trial.device if job.trial else "cpu"
         task = self.ray.remote(num_cpus=1, num_gpus=int(device == "cuda"), max_retries=3)(work)
-        future: Future[bool] = task.remote(job, store.root, store.newer_than).future()
+        future: Future[bool] = Future()
+        task.remote(job, store.root, store.newer_than).future().add_done_callback(lambda done: _settle(future, done))
         return future
 
     def restart(self) -> None:
@@ -37,3 +38,12 @@ class Ray:
 
     def close(self) -> None:
         self.ray.shutdown()
+
+
+def _settle(future: Future[bool], done: Future[bool]) -> None:
+    """Pass on what a task came to; its own error, without Ray's wrapping."""
+    error = done.exception()
+    if error is None:
+        future.set_result(done.result())
+    else:
+        future.set_exception(getattr(error, "cause", None) or error)

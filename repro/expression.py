@@ -1,0 +1,103 @@
+"""What a claim measures: numbers, measurements of arms, and what is computed from them."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from keyword import iskeyword
+from typing import TypeAlias
+
+from repro.errors import ReproError
+
+FUNCTIONS: dict[str, Callable[..., float]] = {"abs": abs, "min": min, "max": max, "log": math.log, "log2": math.log2}
+Option: TypeAlias = str | float | int | bool
+
+
+@dataclass(frozen=True)
+class Number:
+    value: float
+
+    def __str__(self) -> str:
+        short = f"{self.value:.12g}"
+        return short if float(short) == self.value else repr(self.value)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """`name(arm, option=value, …)`; two that say the same are equal, wherever they stand."""
+
+    name: str
+    arm: str
+    options: tuple[tuple[str, Option], ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.name}({', '.join([self.arm, *(f'{k}={_written(v)}' for k, v in self.options)])})"
+
+
+def _written(option: Option) -> str:
+    is_word = isinstance(option, str) and option.isidentifier() and not iskeyword(option)
+    return str(option) if is_word else repr(option)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operator or a function of `FUNCTIONS` on its operands."""
+
+    name: str
+    operands: tuple["Expression", ...]
+
+    def __str__(self) -> str:
+        if self.name in FUNCTIONS:
+            return f"{self.name}({', '.join(map(str, self.operands))})"
+        *left, right = (f"({o})" if _needs_brackets(o) else str(o) for o in self.operands)
+        return f"{left[0]} {self.name} {right}" if left else f"-{right}"
+
+
+def _needs_brackets(operand: "Expression") -> bool:
+    if isinstance(operand, Number):
+        return operand.value < 0  # -2 ** 2 would be -(2 ** 2)
+    return isinstance(operand, Operation) and operand.name not in FUNCTIONS
+
+
+Expression: TypeAlias = Number | Measurement | Operation
+Values: TypeAlias = Callable[[Measurement], float]
+
+
+def measurements(expression: Expression) -> Iterator[Measurement]:
+    if isinstance(expression, Measurement):
+        yield expression
+    elif isinstance(expression, Operation):
+        for operand in expression.operands:
+            yield from measurements(operand)
+
+
+def evaluate(expression: Expression, values: Values) -> float:
+    """The value of an expression. What overflows is infinite; what has no value (log(0), 1/0) raises `ReproError`."""
+    if isinstance(expression, Number):
+        return expression.value
+    if isinstance(expression, Measurement):
+        return float(values(expression))
+    operands = [evaluate(operand, values) for operand in expression.operands]
+    try:
+        if any(map(math.isnan, operands)):
+            raise ValueError
+        match expression.name, operands:
+            case "+", [a, b]:
+                result = a + b
+            case "-", [a, b]:
+                result = a - b
+            case "-", [a]:
+                result = -a
+            case "*", [a, b]:
+                result = a * b
+            case "/", [a, b]:
+                result = math.copysign(1, a) * math.copysign(1, b) if math.isinf(a) and math.isinf(b) else a / b
+            case "**", [a, b]:
+                result = math.pow(a, b)
+            case name, _:
+                result = FUNCTIONS[name](*operands)
+    except OverflowError:  # of a power: nothing else raises it
+        return -math.inf if operands[0] < 0 and operands[1] % 2 == 1 else math.inf
+    except (ZeroDivisionError, ValueError):
+        named = ", ".join(f"{operand} = {value:g}" for operand, value in zip(expression.operands, operands, strict=True))
+        raise ReproError(f"{expression} has no value, with {named}") from None
+    return 0.0 if math.isnan(result) else float(result)  # inf - inf: of two diverged runs neither is the better one
