@@ -11,7 +11,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from repro import source
 from repro.document import nearest
@@ -49,18 +49,19 @@ class Catalogue:
     def options(self, name: str) -> type[BaseModel]:
         """A strict class for the options of a name, made from the signature behind it."""
         if name not in self._classes:
-            fields: dict[str, Any] = {
-                key: (p.annotation, ... if p.required else p.default) for key, p in self.parameters(name).items()
+            fields: dict[str, Any] = {  # under names that cannot clash with those of pydantic
+                f"option_{key}": (p.annotation, Field(... if p.required else p.default, alias=key))
+                for key, p in self.parameters(name).items()
             }
             self._classes[name] = create_model(name, __config__=ConfigDict(extra="forbid", strict=True), **fields)
         return self._classes[name]
 
-    def errors(self, name: str, options: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], str, str]]:
-        """What is wrong with the options: (location, type of error, message)."""
+    def errors(self, name: str, options: Mapping[str, Any]) -> list[Any]:
+        """What is wrong with the options, as pydantic says it."""
         try:
             self.options(name).model_validate_json(json.dumps(dict(options)))
         except ValidationError as error:
-            return [(e["loc"], e["type"], e["msg"]) for e in error.errors(include_url=False)]
+            return list(error.errors(include_url=False))
         return []
 
 
@@ -138,4 +139,6 @@ def kind(measurement: str, task: str) -> str:
     if measurement in metrics(task):
         return "metric"
     first = next(iter(source.parameters(MEASURES.target(measurement))), "")
-    return {"model": "static", "state": "probe"}[first]
+    if first not in MEASURES.given:
+        raise ReproError(f"measure '{measurement}': its first parameter must be 'model' or 'state', not '{first}'")
+    return "static" if first == "model" else "probe"

@@ -1,12 +1,12 @@
 """What a suite can get wrong beyond its form: names that do not exist, options that do not fit, arms that nobody uses."""
 
 import json
-from collections.abc import Iterator, Mapping
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from repro.catalogue import (
     AUGMENTATIONS,
@@ -23,148 +23,204 @@ from repro.catalogue import (
 from repro.document import Document, Location, Problem, nearest
 from repro.errors import ReproError
 from repro.evidence import first_look
-from repro.expectation import ExpectationError, Link
+from repro.expectation import Expectation, ExpectationError, Link
 from repro.expression import Measurement
+from repro.form import Form, describe
 from repro.recipe import Named, Recipe
-from repro.suite import STATES, Claim, Suite, describe
+from repro.suite import STATES, Arm, Claim, Profile, Suite
 
 
-def check(suite: Suite, file: Document) -> list[Problem]:
-    """Everything that is wrong with a suite whose form is right."""
-    problems = list(_Check(suite, file).problems())
-    return list({(p.line, p.column, p.message.partition(" (at ")[0]): p for p in reversed(problems)}.values())
+class Finding(NamedTuple):
+    """What is wrong, and where below what was looked at."""
+
+    location: Location
+    message: str
+    at_key: bool = False
+
+
+def check(file: Document) -> tuple[Suite, list[Problem]]:
+    """The suite that a file holds, as far as it is sound, and everything that is wrong with it."""
+    form = Form(file)
+    return form.suite, form.problems + list(dict.fromkeys(_Check(form, file).problems()))
 
 
 class _Check:
-    def __init__(self, suite: Suite, file: Document):
-        self.suite, self.file = suite, file
+    """Nothing is said of what the form has found wrong, nor of what would follow from it."""
+
+    def __init__(self, form: Form, file: Document):
+        self.form, self.suite, self.file = form, form.suite, file
 
     def problems(self) -> Iterator[Problem]:
-        rules = self.suite.evidence
-        least = first_look(rules.alpha, rules.assume)
-        if self.suite.seeds.max < least:
-            message = f"with {self.suite.seeds.max} seeds no claim can be decided; alpha {rules.alpha:g} needs {least} at least"
-            yield self.file.problem(("seeds", "max"), message)
-        if self.suite.task:
-            yield from self._named(TASKS, Named(name=self.suite.task), ("task",))
-        for name, profile in self.suite.profiles.items():
-            place: Location = ("profiles", name)
-            if profile.data:
-                yield from self._named(DATASETS, profile.data, (*place, "data"))
-            if profile.recipe:
-                yield from self._recipe(profile.recipe, (*place, "recipe"))
-            for arm in profile.arms:
-                if arm not in self._arm_names():
-                    yield self.file.problem((*place, "arms", arm), f"unknown arm '{arm}'{self._nearest_arm(arm)}", at_key=True)
-        for name in self.suite.arms:
-            yield from self._arm(name)
-        for name, claim in self.suite.claims.items():
+        yield from self._rules()
+        if self.form.is_sound("task"):
+            for finding in _named(TASKS, Named(name=self.suite.task)):
+                yield self._problem(("task",), finding)
+        for name, profile in self._sound("profiles"):
+            yield from self._profile(name, profile)
+        for name, arm in self._sound("arms"):
+            yield from self._arm(name, arm)
+        for name, claim in self._sound("claims"):
             yield from self._claim(claim, ("claims", name))
+        yield from self._unused()
 
-    def _arm_names(self) -> set[str]:
-        return {location[1] for location in self.file.keys if len(location) == 2 and location[0] == "arms"}  # type: ignore[misc]
+    def _problem(self, place: Location, finding: Finding) -> Problem:
+        return self.file.problem(place + finding.location, finding.message, at_key=finding.at_key)
 
-    def _nearest_arm(self, name: str) -> str:
-        return nearest(name, self._arm_names())
+    def _sound(self, section: str) -> list[tuple[str, Any]]:
+        """The entries of a section, without those that stand in for wrong ones."""
+        return [(k, entry) for k, entry in getattr(self.suite, section).items() if (section, k) in self.file.keys]
 
-    def _arm(self, name: str) -> Iterator[Problem]:
-        place: Location = ("arms", name)
-        arm = self.suite.arms[name]
-        try:
-            MODELS.target(arm.model)
-        except UnknownName as error:
-            yield self.file.problem((*place, "model"), str(error))
+    def _names(self, section: str) -> set[str] | None:
+        """The names that the file gives in a section, be they sound or not; None if it is not a section."""
+        names = {str(place[1]) for place in self.file.keys if len(place) == 2 and place[0] == section}
+        return None if (section,) in self.form.broken else names
+
+    @cached_property
+    def arms(self) -> set[str] | None:
+        return self._names("arms")
+
+    @cached_property
+    def profiles(self) -> set[str] | None:
+        return self._names("profiles")
+
+    @cached_property
+    def ledger(self) -> Mapping[str, Any] | None:
+        """The ledger that stands above the suite, by id; None where there is none."""
+        for folder in self.file.path.resolve().parents:
+            if (folder / "ledger.json").is_file():
+                return _read_ledger(folder / "ledger.json")
+        return None
+
+    @cached_property
+    def expectations(self) -> dict[str, Expectation | ExpectationError]:
+        """What the sound claims expect, or why it cannot be read."""
+        found: dict[str, Expectation | ExpectationError] = {}
+        for name, claim in self._sound("claims"):
+            if self.form.is_sound("claims", name, "expect"):
+                try:
+                    found[name] = claim.expectation
+                except ExpectationError as error:
+                    found[name] = error
+        return found
+
+    def _rules(self) -> Iterator[Problem]:
+        rules, most = self.suite.evidence, self.suite.seeds.max
+        least = first_look(rules.alpha, rules.assume)
+        if most < least and self.form.is_sound("seeds") and self.form.is_sound("evidence"):
+            place = ("seeds", "max") if ("seeds", "max") in self.file.values else ("evidence", "alpha")
+            message = f"with {most} seeds no claim can be decided; alpha {rules.alpha:g} needs {least} at least"
+            yield self.file.problem(place, message)
+
+    def _profile(self, name: str, profile: Profile) -> Iterator[Problem]:
+        place: Location = ("profiles", name)
+        for finding in self._data(profile.data, place):
+            yield self._problem((*place, "data"), finding)
+        for finding in self._recipe(profile.recipe, place):
+            yield self._problem((*place, "recipe"), finding)
+        for arm in profile.arms:
+            if self.arms is not None and arm not in self.arms:
+                yield self.file.problem((*place, "arms", arm), f"unknown arm '{arm}'{nearest(arm, self.arms)}", at_key=True)
+
+    def _data(self, data: Named | None, above: Location) -> Iterator[Finding]:
+        if data is not None and self.form.is_sound(*above, "data"):
+            yield from _named(DATASETS, data)
+
+    def _recipe(self, recipe: Recipe | None, above: Location) -> Iterator[Finding]:
+        if recipe is None:
             return
+        choices: list[tuple[Location, Catalogue, Named]] = [
+            (("optimizer",), OPTIMIZERS, recipe.optimizer),
+            (("schedule",), SCHEDULES, recipe.schedule),
+            *((("augment", index), AUGMENTATIONS, choice) for index, choice in enumerate(recipe.augment)),
+        ]
+        for place, catalogue, choice in choices:
+            if self.form.is_sound(*above, "recipe", *place):
+                yield from (finding._replace(location=place + finding.location) for finding in _named(catalogue, choice))
+
+    def _arm(self, name: str, arm: Arm) -> Iterator[Problem]:
+        if not self.form.is_sound("arms", name, "model"):
+            return
+        if arm.model not in MODELS.targets:
+            message = f"unknown model '{arm.model}'{nearest(arm.model, MODELS.targets)}"
+            yield self.file.problem(("arms", name, "model"), message)
+        found: dict[Problem, list[str]] = {}
         for profile in self.suite.profiles:
-            at = f" (at profile '{profile}')"
-            try:
-                resolved = self.suite.resolve(name, profile)
-            except ValidationError as error:
-                for e in error.errors(include_url=False):
-                    location = (*place, "recipe" if arm.recipe else "data", *e["loc"])
-                    yield self.file.problem(location, describe(e, Recipe) + at, at_key=True)
-                continue
-            scale = ("profiles", profile)
-            for key, problem in self._options(MODELS, resolved.model):
-                own = next(
-                    (
-                        where
-                        for where in ((*place, *key), (*scale, "arms", name, *key), (*scale, "model", *key))
-                        if where in self.file.values
-                    ),
-                    place,
-                )
-                yield self.file.problem(own, problem + at, at_key=True)
-            if arm.data and resolved.data:
-                yield from self._named(DATASETS, resolved.data, (*place, "data"), at)
-            if arm.recipe and resolved.recipe:
-                yield from self._recipe(resolved.recipe, (*place, "recipe"), at)
-        used = {m.arm for claim in self.suite.claims.values() for m in _measurements(claim)}
-        if name not in used and len(self.suite.claims) == len(self._claim_names()):
-            yield self.file.problem(place, f"no claim uses the arm '{name}'", at_key=True)
+            for problem in dict.fromkeys(self._arm_at(name, arm, profile)):
+                found.setdefault(problem, []).append(profile)
+        for (line, column, message), profiles in found.items():
+            where = f" (at {', '.join(profiles)})" if len(profiles) < len(self.suite.profiles) else ""
+            yield Problem(line, column, message + where)
 
-    def _claim_names(self) -> set[Any]:
-        return {location[1] for location in self.file.keys if len(location) == 2 and location[0] == "claims"}
+    def _arm_at(self, name: str, arm: Arm, profile: str) -> Iterator[Problem]:
+        place, scale = ("arms", name), ("profiles", profile)
+        if arm.model in MODELS.targets:
+            for finding in _options(MODELS, arm.model, self.suite.model_options(name, profile), Arm):
+                if finding.location or all(self.form.is_sound(*scale, part) for part in ("model", "arms")):
+                    givers = ((*scale, "arms", name), (*scale, "model"), place)  # the first one counts
+                    given = (giver for giver in givers if (*giver, *finding.location[:1]) in self.file.values)
+                    yield self._problem(next(given, place) if finding.location else place, finding)
+        for part, look in (("data", self._data), ("recipe", self._recipe)):
+            if getattr(arm, part) and self.form.is_sound(*scale, part) and self.form.is_sound(*place, part):
+                known = set(look(getattr(self.suite.profiles[profile], part), scale))  # is said of the profile
+                for finding in self._changed(part, look, name, profile):
+                    if finding not in known:
+                        yield self._problem((*place, part), finding)
 
-    def _recipe(self, recipe: Recipe, place: Location, at: str = "") -> Iterator[Problem]:
-        yield from self._named(OPTIMIZERS, recipe.optimizer, (*place, "optimizer"), at)
-        yield from self._named(SCHEDULES, recipe.schedule, (*place, "schedule"), at)
-        for index, choice in enumerate(recipe.augment):
-            yield from self._named(AUGMENTATIONS, choice, (*place, "augment", index), at)
-
-    def _named(self, catalogue: Catalogue, choice: Named, place: Location, at: str = "") -> Iterator[Problem]:
+    def _changed(
+        self, part: str, look: Callable[[Any, Location], Iterator[Finding]], arm: str, profile: str
+    ) -> Iterator[Finding]:
         try:
-            catalogue.target(choice.name)
-        except UnknownName as error:
-            yield self.file.problem((*place, "name"), str(error) + at)
-            return
-        for key, message in self._options(catalogue, choice):
-            yield self.file.problem((*place, *key), message + at, at_key=True)
+            resolved = self.suite.data_of(arm, profile) if part == "data" else self.suite.recipe_of(arm, profile)
+        except ValidationError as error:
+            for e in error.errors(include_url=False):
+                at_key = e["type"] in ("missing", "extra_forbidden")
+                yield Finding(e["loc"], describe(e, Recipe if part == "recipe" else None), at_key)
+        else:
+            yield from look(resolved, ("arms", arm))
 
-    def _options(self, catalogue: Catalogue, choice: Named) -> Iterator[tuple[Location, str]]:
-        try:
-            for location, type_, message in catalogue.errors(choice.name, choice.options):
-                error = {"loc": location, "type": type_, "msg": message}
-                if type_ == "extra_forbidden":
-                    known = nearest(str(location[-1]), catalogue.parameters(choice.name))
-                    yield location, f"{catalogue.kind} '{choice.name}' has no option '{location[-1]}'{known}"
-                elif type_ == "missing":
-                    yield (), f"{catalogue.kind} '{choice.name}' needs the option '{location[-1]}'"
-                else:
-                    yield location, describe(error)
-        except ReproError as error:
-            yield (), str(error)
+    def _unused(self) -> Iterator[Problem]:
+        """Arms that no claim uses; a claim that cannot be read, or that names no arm of the suite, may have meant them."""
+        read = list(self.expectations.values())
+        used = {m.arm for e in read if isinstance(e, Expectation) for m in e.measurements}
+        whole = self.form.is_sound("claims") and all(isinstance(e, Expectation) for e in read) and not self.file.duplicates
+        if self.arms is not None and whole and used <= self.arms:
+            for arm in self.arms - used:
+                yield self.file.problem(("arms", arm), f"no claim uses the arm '{arm}'", at_key=True)
 
     def _claim(self, claim: Claim, place: Location) -> Iterator[Problem]:
-        known = {location[1] for location in self.file.keys if len(location) == 2 and location[0] == "profiles"}
-        asked = set(claim.profiles or known)
-        for index, profile in enumerate(claim.profiles or ()):
-            if profile not in known:
-                yield self.file.problem(
-                    (*place, "profiles", index), f"unknown profile '{profile}'{nearest(profile, map(str, known))}"
-                )
-        for profile in claim.at:
-            if profile not in asked:
-                message = f"the claim is not asked at a profile '{profile}'{nearest(profile, map(str, asked))}"
-                yield self.file.problem((*place, "at", profile), message, at_key=True)
-        ids = _ledger(self.file.path.resolve())
-        for index, entry in enumerate(claim.ledger):
-            if ids is not None and entry not in ids:
-                yield self.file.problem(
-                    (*place, "ledger", index), f"unknown ledger id '{entry}'{nearest(entry, ids) if ids else ''}"
-                )
-        try:
-            expected = claim.expectation
-        except ExpectationError as error:
-            yield self.file.problem((*place, "expect"), error.message, offset=error.offset)
+        known = self.profiles or set()
+        asked = known if claim.profiles is None else set(claim.profiles)
+        if self.profiles is not None and self.form.is_sound(*place, "profiles"):
+            for index, profile in enumerate(claim.profiles or ()):
+                if profile not in known:
+                    message = f"unknown profile '{profile}'{nearest(profile, known)}"
+                    yield self.file.problem((*place, "profiles", index), message)
+            for profile in claim.at:
+                if profile not in asked:
+                    message = f"the claim is not asked at a profile '{profile}'{nearest(profile, asked)}"
+                    yield self.file.problem((*place, "at", profile), message, at_key=True)
+        else:
+            asked = set()
+        for index, entry in enumerate(claim.ledger if self.ledger is not None else ()):
+            if self.ledger is not None and entry not in self.ledger:
+                message = f"unknown ledger id '{entry}'{nearest(entry, self.ledger)}"
+                yield self.file.problem((*place, "ledger", index), message)
+        for offset, message in self._expected(self.expectations.get(str(place[-1])), asked & known):
+            yield self.file.problem((*place, "expect"), message, offset=offset)
+
+    def _expected(self, expected: Expectation | ExpectationError | None, asked: set[str]) -> Iterator[tuple[int, str]]:
+        if isinstance(expected, ExpectationError):
+            yield expected.offset, expected.message
+        if not isinstance(expected, Expectation):
             return
         for measurement, offset in expected.places:
-            for message in self._measurement(measurement, asked):
-                yield self.file.problem((*place, "expect"), message, offset=offset)
+            if self.arms is not None and measurement.arm not in self.arms:
+                yield offset, f"unknown arm '{measurement.arm}'{nearest(measurement.arm, self.arms)}"
+            if self.suite.task in TASKS.targets:
+                yield from ((offset, message) for message in self._measurement(measurement, asked))
         for link in expected.links:
-            if link.relation == "==" and link.tolerance is None and not self._exact(link):
-                message = f"'{link}': a trained or measured number is never exactly equal; use approx(…, abs=…)"
-                yield self.file.problem((*place, "expect"), message)
+            if self.suite.task in TASKS.targets and link.relation == "==" and link.tolerance is None and not self._exact(link):
+                yield link.offset, f"'{link}': a trained or measured number is never exactly equal; use approx(…, abs=…)"
 
     def _exact(self, link: Link) -> bool:
         try:
@@ -172,12 +228,8 @@ class _Check:
         except ReproError:
             return True  # the unknown name is its own problem
 
-    def _measurement(self, measurement: Measurement, profiles: set[Any]) -> Iterator[str]:
-        if measurement.arm not in self._arm_names():
-            yield f"unknown arm '{measurement.arm}'{self._nearest_arm(measurement.arm)}"
-        if not self.suite.task or self.suite.task not in TASKS.targets:
-            return
-        known = [*metrics(self.suite.task), *MEASURES.targets]
+    def _measurement(self, measurement: Measurement, asked: set[str]) -> Iterator[str]:
+        known = {*metrics(self.suite.task), *MEASURES.targets}
         if measurement.name not in known:
             yield f"unknown measurement '{measurement.name}'{nearest(measurement.name, known)}"
             return
@@ -188,37 +240,54 @@ class _Check:
         if of == "probe" and options.pop("at", "end") not in STATES:
             yield f"'at' is one of {', '.join(STATES)}"
         if of != "metric":
-            for _, message in self._options(MEASURES, Named(name=measurement.name, **options)):
-                yield message
+            yield from (finding.message for finding in _options(MEASURES, measurement.name, options))
         if of == "static" or measurement.arm not in self.suite.arms:
             return
-        for profile in sorted(profiles & set(self.suite.profiles)):
-            try:
-                resolved = self.suite.resolve(measurement.arm, profile)
-            except ValidationError:
-                continue
-            if resolved.data is None or (resolved.recipe is None and self.suite.needs_training(measurement)):
-                yield f"'{measurement.name}' needs data and a recipe, which profile '{profile}' does not give"
+        for profile in sorted(asked & set(self.suite.profiles)):
+            needs_recipe = self.suite.needs_training(measurement)
+            places = [(top, name, part) for top, name in (("profiles", profile), ("arms", measurement.arm)) for part in PARTS]
+            if all(self.form.is_sound(*place) for place in places) and (
+                (self.suite.profiles[profile].data is None and "name" not in self.suite.arms[measurement.arm].data)
+                or (needs_recipe and self.suite.profiles[profile].recipe is None)
+            ):
+                needs = "data and a recipe" if needs_recipe else "data"
+                yield f"'{measurement.name}' needs {needs}, which profile '{profile}' does not give"
 
 
-def _measurements(claim: Claim) -> tuple[Measurement, ...]:
+PARTS = ("data", "recipe")
+
+
+def _named(catalogue: Catalogue, choice: Named) -> Iterator[Finding]:
     try:
-        return claim.expectation.measurements
-    except ExpectationError:
-        return ()
+        catalogue.target(choice.name)
+    except UnknownName as error:
+        yield Finding(("name",), str(error))
+    else:
+        yield from _options(catalogue, choice.name, choice.options)
 
 
-def _ledger(path: Path) -> Mapping[str, Any] | None:
-    """The ledger that stands above a suite, by id; None where there is none."""
-    for folder in path.parents:
-        if (folder / "ledger.json").is_file():
-            return _read_ledger(folder / "ledger.json")
-    return None
+def _options(
+    catalogue: Catalogue, name: str, options: Mapping[str, Any], beside: type[BaseModel] | None = None
+) -> Iterator[Finding]:
+    """What is wrong with the options of a name, which stand among the keys of the class `beside`."""
+    try:
+        for error in catalogue.errors(name, options):
+            location = error["loc"]
+            if error["type"] == "extra_forbidden":
+                known = [*catalogue.parameters(name), *(beside.model_fields if beside else ())]
+                message = f"{catalogue.kind} '{name}' has no option '{location[-1]}'{nearest(location[-1], known)}"
+                yield Finding(location, message, at_key=True)
+            elif error["type"] == "missing":
+                yield Finding((), f"{catalogue.kind} '{name}' needs the option '{location[-1]}'", at_key=True)
+            else:
+                yield Finding(location, describe(error))
+    except ReproError as error:
+        yield Finding((), str(error))
 
 
 @cache
 def _read_ledger(path: Path) -> Mapping[str, Any]:
     try:
         return {entry["id"]: entry for entry in json.loads(path.read_text(encoding="utf-8"))}
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ReproError(f"{path}: not a ledger: {error}") from None

@@ -36,7 +36,7 @@ class DocumentError(ReproError):
 
     def __init__(self, path: Path, problems: Iterable[Problem]):
         self.path, self.problems = path, sorted(set(problems))
-        super().__init__("\n".join(f"{path}:{p.line}:{p.column}: {p.message}" for p in self.problems))
+        super().__init__("\n".join(f"{path}:{p.line}:{p.column}: {_on_one_line(p.message)}" for p in self.problems))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.path, self.problems)
@@ -64,12 +64,21 @@ class Document:
         return Problem(line, column, message)
 
 
+def _on_one_line(message: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that was probably meant."""
+    return next(iter(difflib.get_close_matches(name, known, n=1, cutoff=0.6)), None)
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The tail of an error about an unknown name: the nearest known one, or all of them."""
     known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    if close:
-        return f"; did you mean '{close[0]}'?"
+    close = closest(name, known)
+    if close is not None:
+        return f"; did you mean '{close}'?"
     return f"; known: {', '.join(known)}" if known else ""
 
 
@@ -122,6 +131,7 @@ class _Level:
     def __init__(self, data: dict[str, Any] | list[Any], location: Location):
         self.data, self.location = data, location
         self.key: str | None = None
+        self.lines: dict[str, int] = {}  # where each key stands first
 
     def place(self) -> Location:
         """Where the next value goes."""
@@ -172,8 +182,9 @@ def _take(document: Document, levels: list[_Level], event: Any, position: tuple[
             return False
         level.key = text
         place = level.place()
-        if text in level.data:
-            document.duplicates.append(Problem(*position, f"duplicate key '{text}' (first on line {document.keys[place][0]})"))
+        if text in level.lines:
+            document.duplicates.append(Problem(*position, f"duplicate key '{text}' (first on line {level.lines[text]})"))
+        level.lines.setdefault(text, position[0])
         document.keys[place] = position
         return True
     place = levels[-1].place() if levels else ()

@@ -14,7 +14,7 @@ import re
 import sys
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from repro.errors import ReproError
@@ -46,6 +46,7 @@ class Link:
     relation: str
     right: Expression
     tolerance: Expression | None = None
+    offset: int = field(default=0, compare=False)  # the character it starts at, for errors
 
     def __str__(self) -> str:
         if self.tolerance is None:
@@ -115,7 +116,11 @@ def parse(text: str) -> Expectation:
         raise ExpectationError(f"not an expectation: {error.msg}", offset) from None
     except (ValueError, MemoryError, RecursionError):
         raise ExpectationError("not an expectation: too complex", 0) from None
-    return Expectation(text, tuple(links), tuple((m, _character(line, offset)) for m, offset in places))
+    return Expectation(
+        text,
+        tuple(replace(link, offset=_character(line, link.offset)) for link in links),
+        tuple((measurement, _character(line, offset)) for measurement, offset in places),
+    )
 
 
 def _character(line: str, offset: int) -> int:
@@ -151,7 +156,7 @@ def _links(node: ast.expr, places: list[tuple[Measurement, int]]) -> Iterator[Li
         link = _link(left, relation, right, places)
         if not link.measurements:
             raise ExpectationError(f"'{link}' measures nothing", left.col_offset)
-        yield link
+        yield replace(link, offset=left.col_offset)
 
 
 def _link(left: ast.expr, relation: str, right: ast.expr, places: list[tuple[Measurement, int]]) -> Link:
@@ -164,7 +169,7 @@ def _link(left: ast.expr, relation: str, right: ast.expr, places: list[tuple[Mea
     if relation in (">", ">=") and _is_call(right, "abs"):
         left, relation, right = right, relation.replace(">", "<"), left
     if relation in ("<", "<=") and _is_call(left, "abs"):
-        inner = _arguments(left, 1)[0]
+        inner = _arguments(left)[0]
         return Link(_expression(inner, places), relation, Number(0.0), _expression(right, places))
     return Link(_expression(left, places), relation, _expression(right, places))
 
@@ -185,9 +190,10 @@ def _is_call(node: ast.expr, name: str) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
 
 
-def _arguments(node: Any, count: int | None = None) -> list[ast.expr]:
-    if node.keywords or (count is not None and len(node.args) != count) or not node.args:
-        raise ExpectationError(f"{node.func.id} takes {count or 'one or more'} plain argument(s)", node.col_offset)
+def _arguments(node: Any) -> list[ast.expr]:
+    several = node.func.id in ("min", "max")
+    if node.keywords or (len(node.args) < 2 if several else len(node.args) != 1):
+        raise ExpectationError(f"{node.func.id} takes {'two or more numbers' if several else 'one number'}", node.col_offset)
     return list(node.args)
 
 
@@ -206,8 +212,7 @@ def _expression(node: ast.expr, places: list[tuple[Measurement, int]]) -> Expres
         if name == "approx":
             raise ExpectationError("approx(…) stands alone on one side of ==", node.col_offset)
         if name in FUNCTIONS:
-            count = None if name in ("min", "max") else 1
-            return Operation(name, tuple(_expression(a, places) for a in _arguments(node, count)))
+            return Operation(name, tuple(_expression(a, places) for a in _arguments(node)))
         measurement = _measurement(node, name)
         places.append((measurement, node.col_offset))
         return measurement

@@ -48,14 +48,18 @@ class Operation:
     def __str__(self) -> str:
         if self.name in FUNCTIONS:
             return f"{self.name}({', '.join(map(str, self.operands))})"
-        *left, right = (f"({o})" if _needs_brackets(o) else str(o) for o in self.operands)
-        return f"{left[0]} {self.name} {right}" if left else f"-{right}"
+        if len(self.operands) == 1:
+            return f"-{_in_brackets(self.operands[0])}"
+        left, right = self.operands
+        is_base = self.name == "**"  # -2 ** 2 would be -(2 ** 2)
+        return f"{_in_brackets(left, is_base)} {self.name} {_in_brackets(right)}"
 
 
-def _needs_brackets(operand: "Expression") -> bool:
-    if isinstance(operand, Number):
-        return operand.value < 0  # -2 ** 2 would be -(2 ** 2)
-    return isinstance(operand, Operation) and operand.name not in FUNCTIONS
+def _in_brackets(operand: "Expression", is_base: bool = False) -> str:
+    negative = isinstance(operand, Number) and operand.value < 0
+    if (negative and is_base) or (isinstance(operand, Operation) and operand.name not in FUNCTIONS):
+        return f"({operand})"
+    return str(operand)
 
 
 Expression: TypeAlias = Number | Measurement | Operation

@@ -25,6 +25,10 @@ def of_suites() -> dict[str, Any]:
     definitions["Profile"]["properties"]["data"] = _choice(DATASETS)
     schema["properties"]["task"] = {"enum": sorted(TASKS.targets)}
     definitions.pop("Named", None)
+    for holder in (schema, *definitions.values()):
+        for value in holder.get("properties", {}).values():
+            if "patternProperties" in value:
+                value["additionalProperties"] = False  # a name that does not fit the pattern
     return {"$schema": DIALECT, **schema}
 
 
@@ -38,7 +42,7 @@ def _choice(catalogue: Catalogue) -> dict[str, Any]:
     mappings, names = [], []
     for name in sorted(catalogue.targets):
         options = _options(catalogue, name)
-        properties = {"name": {"const": name}, **options["properties"]}
+        properties = {**options["properties"], "name": {"const": name}}
         mappings.append(
             {
                 "type": "object",

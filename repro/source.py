@@ -4,6 +4,7 @@ A target is `module:name`, as in an entry point: a class or a function.
 """
 
 import ast
+import contextlib
 import hashlib
 import importlib.util
 import typing
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 from repro.errors import ReproError
 
 HARNESS = __name__.partition(".")[0]
+TYPES = {t.__name__: t for t in (bool, int, float, str, list, tuple, dict, set)} | {"Any": Any, "Literal": typing.Literal}
 
 
 class Parameter(NamedTuple):
@@ -28,27 +30,43 @@ class Parameter(NamedTuple):
 @cache
 def parameters(target: str) -> dict[str, Parameter]:
     """The parameters of a function or of a class's constructor, without `self`. Annotations are those of built-in types."""
-    node = _definition(target)
+    module, node = _definition(target)
     if isinstance(node, ast.ClassDef):
-        node = next((n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"), None)
-        if node is None:
-            return {}
-        skipped = 1
-    else:
-        skipped = 0
-    arguments = node.args
+        constructor = next((n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"), None)
+        if constructor is None:
+            return _inherited(module, node)
+        return dict(list(_signature(constructor).items())[1:])
+    return _signature(node)
+
+
+def _signature(function: ast.FunctionDef) -> dict[str, Parameter]:
+    arguments = function.args
     positional = [*arguments.posonlyargs, *arguments.args]
     defaults: list[ast.expr | None] = [None] * (len(positional) - len(arguments.defaults)) + list(arguments.defaults)
-    pairs = [*zip(positional, defaults, strict=True), *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)][skipped:]
-    return {a.arg: Parameter(_annotation(a), d is None, None if d is None else _literal(d)) for a, d in pairs}
+    pairs = [*zip(positional, defaults, strict=True), *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)]
+    return {a.arg: _parameter(a.annotation, d) for a, d in pairs}
+
+
+def _inherited(module: str, node: ast.ClassDef) -> dict[str, Parameter]:
+    """Of a class without `__init__`: those of its bases in the same package, and its own fields if it is a dataclass."""
+    found: dict[str, Parameter] = {}
+    for base in node.bases:
+        if isinstance(base, ast.Name):
+            with contextlib.suppress(ReproError):  # of another package: nothing is known of it
+                found |= parameters(f"{module}:{base.id}")
+    if any(ast.unparse(d).partition("(")[0].rpartition(".")[2] == "dataclass" for d in node.decorator_list):
+        fields = [n for n in node.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)]
+        found |= {ast.unparse(n.target): _parameter(n.annotation, n.value) for n in fields}
+    return found
 
 
 @cache
 def constant(target: str, name: str) -> Any:
     """The literal that a class body gives a name, `metrics = ("train_error", …)` say. None if it gives none."""
-    for node in _definition(target).body:
-        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
-            return ast.literal_eval(node.value)
+    for node in _definition(target)[1].body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        if any(isinstance(t, ast.Name) and t.id == name for t in targets):
+            return _literal(node.value)
     return None
 
 
@@ -74,7 +92,10 @@ def digest(targets: frozenset[str]) -> str:
 
 @cache
 def _tree(module: str) -> ast.Module:
-    return ast.parse(_path(module).read_text(encoding="utf-8"))
+    try:
+        return ast.parse(_path(module).read_bytes())
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ReproError(f"module '{module}' is registered but cannot be read: {error}") from None
 
 
 @cache
@@ -92,10 +113,10 @@ def _file(module: str) -> Path | None:
         spec = importlib.util.find_spec(package)
     except (ImportError, ValueError):
         return None
-    if spec is None or not spec.origin:
+    if spec is None:
         return None
     if not steps:
-        return Path(spec.origin) if spec.origin.endswith(".py") else None
+        return Path(spec.origin) if spec.origin and spec.origin.endswith(".py") else None
     for root in map(Path, spec.submodule_search_locations or ()):
         for file in (root.joinpath(*steps).with_suffix(".py"), root.joinpath(*steps, "__init__.py")):
             if file.is_file():
@@ -103,21 +124,31 @@ def _file(module: str) -> Path | None:
     return None
 
 
-def _definition(target: str) -> Any:
+def _definition(target: str) -> tuple[str, Any]:
+    """The class or function of a name, and the module it stands in: that of the target, or one that it is imported from."""
     module, _, name = target.partition(":")
     for node in _tree(module).body:
         if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name:
-            return node
+            return module, node
+        if isinstance(node, ast.ImportFrom):
+            origin = _origin(module, node)
+            for alias in node.names:
+                if (alias.asname or alias.name) == name and _is_beside(origin, module) and _file(origin):
+                    return _definition(f"{origin}:{alias.name}")
     raise ReproError(f"'{target}' is registered, but {_path(module)} defines no class or function '{name}'")
 
 
-def _annotation(argument: ast.arg) -> Any:
-    if argument.annotation is None:
-        return Any
+def _parameter(annotation: ast.expr | None, default: ast.expr | None) -> Parameter:
+    return Parameter(_type(annotation), default is None, None if default is None else _literal(default))
+
+
+def _type(annotation: ast.expr | None) -> Any:
+    """The type that an annotation of `TYPES` means; any other allows any value, and only the name of the option is checked."""
     try:
-        return eval(ast.unparse(argument.annotation), {"Literal": typing.Literal, "Any": Any})
-    except NameError:
-        return Any  # a type of another module: only the name of the option is checked
+        found = eval(ast.unparse(annotation), {"__builtins__": {}, **TYPES}) if annotation else Any
+    except (NameError, TypeError, AttributeError, SyntaxError):
+        return Any
+    return Any if isinstance(found, str) else found
 
 
 def _literal(node: ast.expr) -> Any:
@@ -129,17 +160,31 @@ def _literal(node: ast.expr) -> Any:
 
 def _imports(module: str) -> Iterable[str]:
     """The modules of the same top-level package that a module imports, wherever the statement stands."""
-    package = module.partition(".")[0]
     for node in ast.walk(_tree(module)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.ImportFrom):
+            origin = _origin(module, node)
+            names = [origin, *(f"{origin}.{alias.name}" for alias in node.names)]
         else:
             continue
         for name in names:
-            if name.partition(".")[0] == package and name.rpartition(".")[0] not in ("", HARNESS) and _file(name):
+            of_the_harness = HARNESS in (name, name.rpartition(".")[0])
+            if _is_beside(name, module) and not of_the_harness and _file(name):
                 yield name
+
+
+def _origin(module: str, node: ast.ImportFrom) -> str:
+    """The full name of the module that a `from … import` names."""
+    if not node.level:
+        return node.module or ""
+    above = module.split(".") if _path(module).name == "__init__.py" else module.split(".")[:-1]
+    above = above[: len(above) - node.level + 1]
+    return ".".join([*above, *([node.module] if node.module else [])])
+
+
+def _is_beside(name: str, module: str) -> bool:
+    return name.partition(".")[0] == module.partition(".")[0]
 
 
 @cache
@@ -147,5 +192,5 @@ def _essence(module: str) -> str:
     tree = ast.parse(ast.unparse(_tree(module)))
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
-            node.body = node.body[1:]
+            node.body = node.body[1:] or [ast.Pass()]
     return ast.unparse(tree)

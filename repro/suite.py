@@ -10,10 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints
 
 from repro import catalogue, document, expectation
-from repro.document import Document, DocumentError, Problem, nearest
+from repro.document import DocumentError
 from repro.expression import Measurement
 from repro.recipe import Choice, Named, Recipe, Strict
 
@@ -87,7 +87,7 @@ class Rules(Strict):
     """How the claims are decided."""
 
     assume: Literal["symmetric", "normal"] = "symmetric"
-    alpha: float = Field(0.05, gt=0, lt=0.5)
+    alpha: float = Field(0.05, ge=1e-9, lt=0.5)
 
 
 @dataclass(frozen=True)
@@ -112,17 +112,30 @@ class Suite(Strict):
     evidence: Rules = Rules()
 
     def resolve(self, arm: str, profile: str) -> ResolvedArm:
-        """Raises `pydantic.ValidationError` if the arm's changes do not make a recipe."""
-        scale, own = self.profiles[profile], self.arms[arm]
-        options = {**own.options, **scale.model, **scale.arms.get(arm, {})}
-        data = merge(scale.data.model_dump() if scale.data else {}, own.data)
-        recipe = merge(scale.recipe.model_dump(exclude_unset=True) if scale.recipe else {}, own.recipe)
+        own = self.arms[arm]
         return ResolvedArm(
-            model=Named(name=own.model, **options),
-            data=Named.model_validate(data) if data else None,
-            recipe=Recipe.model_validate_json(json.dumps(recipe)) if recipe else None,
+            model=Named.model_validate({**self.model_options(arm, profile), "name": own.model}),
+            data=self.data_of(arm, profile),
+            recipe=self.recipe_of(arm, profile),
             seed_offset=own.seed_offset,
         )
+
+    def model_options(self, arm: str, profile: str) -> dict[str, Any]:
+        scale = self.profiles[profile]
+        return {**self.arms[arm].options, **scale.model, **scale.arms.get(arm, {})}
+
+    def data_of(self, arm: str, profile: str) -> Named | None:
+        """None if neither the profile nor the arm names a data set."""
+        of_all = self.profiles[profile].data
+        data = merge(of_all.model_dump() if of_all else {}, self.arms[arm].data)
+        return Named.model_validate(data) if "name" in data else None
+
+    def recipe_of(self, arm: str, profile: str) -> Recipe | None:
+        """None if the profile has none. Raises `pydantic.ValidationError` if the arm's changes do not make a recipe."""
+        of_all = self.profiles[profile].recipe
+        if of_all is None:
+            return None
+        return Recipe.model_validate_json(json.dumps(merge(of_all.model_dump(exclude_unset=True), self.arms[arm].recipe)))
 
     def kind(self, measurement: Measurement) -> str:
         """`metric` (of a trained net), `probe` (of a net with weights) or `static` (of the architecture alone)."""
@@ -155,75 +168,8 @@ def load(path: Path) -> Suite:
 
     file = document.read(path)
     if not isinstance(file.data, dict):
-        raise DocumentError(path, [Problem(1, 1, "a suite is a mapping: suite, task, arms, profiles, claims")])
-    data, problems = file.data, list[Problem]()
-    suite: Suite | None
-    try:
-        suite = Suite.model_validate_json(json.dumps(data))
-    except ValidationError as error:
-        problems = [_problem(file, e) for e in error.errors(include_url=False)]
-        suite = _sound_part(data, [e["loc"] for e in error.errors()])
-    if suite is not None:
-        problems += check(suite, file)
+        raise DocumentError(path, [file.problem((), "a suite is a mapping: suite, task, arms, profiles, claims")])
+    suite, problems = check(file)
     if problems:
         raise DocumentError(path, problems)
-    assert suite is not None
     return suite
-
-
-def _sound_part(data: dict[str, Any], locations: list[tuple[int | str, ...]]) -> Suite | None:
-    """The suite without the entries that are wrong, so that the others are still checked. None if too little is left."""
-    sound = {k: dict(v) if isinstance(v, dict) else v for k, v in data.items()}
-    for location in locations:
-        parent = sound.get(str(location[0]))
-        if len(location) > 1 and isinstance(parent, dict):
-            parent.pop(location[1], None)
-        else:
-            sound.pop(str(location[0]), None)
-    try:
-        return Suite.model_validate_json(json.dumps({"suite": "x", "task": "", **sound}))
-    except ValidationError:
-        return None
-
-
-def _problem(file: Document, error: Any) -> Problem:
-    """A pydantic error, said for a reader of YAML."""
-    location = tuple(step for step in error["loc"] if step != "[key]")
-    return file.problem(location, describe(error, Suite), at_key=error["type"] == "extra_forbidden")
-
-
-def describe(error: Any, model: type[BaseModel] | None = None) -> str:
-    key, given = (error["loc"] or ("",))[-1], error.get("input")
-    match error["type"]:
-        case "extra_forbidden":
-            return f"unknown key '{key}'{nearest(str(key), _keys(model, error['loc'][:-1]))}"
-        case "missing":
-            return f"'{key}' is missing"
-        case "string_type" if isinstance(given, int | float):
-            return f'{key}: expected text; put quotes around it: "{given}"'
-        case "string_pattern_mismatch":
-            return f"'{given}' is not a valid name here (pattern {error['ctx']['pattern']})"
-        case _:
-            return f"{key}: {error['msg'][0].lower()}{error['msg'][1:]}" + (f", not {given!r}" if _is_plain(given) else "")
-
-
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, str | int | float | bool) and len(str(value)) < 60
-
-
-def _keys(model: Any, location: tuple[Any, ...]) -> list[str]:
-    """The keys that the class at a location has."""
-    import typing
-
-    def classes(annotation: Any) -> list[Any]:
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            return [annotation]
-        return [c for a in typing.get_args(annotation) for c in classes(a)]
-
-    for step in location:
-        if model is None:
-            return []
-        field = model.model_fields.get(step)
-        if field is not None:
-            model = next(iter(classes(field.annotation)), None)
-    return list(model.model_fields) if model else []

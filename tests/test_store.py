@@ -72,7 +72,7 @@ def whole_record() -> str:
         whole_record().replace(NAME, OTHER).encode(),
         whole_record().replace('"finished"', '"ended"').encode(),
     ],
-    ids="cut-off empty binary nested a-list null other-schema other-digest no-time".split(),
+    ids=["cut-off", "empty", "binary", "nested", "a-list", "null", "other-schema", "other-digest", "no-time"],
 )
 @pytest.mark.parametrize("place", ["trials/{}/record.json", "numbers/{}.json"])
 def test_a_damaged_or_foreign_record_is_an_error_with_its_file_and_the_remedy_and_stays(store, place, content):
@@ -100,7 +100,9 @@ def test_a_store_under_something_that_is_no_folder_says_how_to_move_it(tmp_path)
     store = Store(tmp_path / "file" / "store")
     assert store.read(NAME) is None and store.read_number(NAME) is None and store.running() == []
     for attempt in (lambda: store.write(NAME, {}), lambda: store.write_number(NAME, 1.0), lambda: claim(store)):
-        with pytest.raises(StoreError, match=r"cannot be written \(Not a directory\)\. Set REPRO_HOME to move the store") as caught:
+        with pytest.raises(
+            StoreError, match=r"cannot be written \(Not a directory\)\. Set REPRO_HOME to move the store"
+        ) as caught:
             attempt()
         assert str(store.root) in str(caught.value)
     store.tell(NAME, {"step": 1})
@@ -123,7 +125,7 @@ def test_a_full_disk_is_said_leaves_no_part_and_loses_nothing(store, monkeypatch
     with monkeypatch.context() as patched:
         patched.setattr(os, call, full)
         for name in (NAME, OTHER):
-            with pytest.raises(StoreError, match="no space left on the disk. Nothing is lost: make room and run the same command"):
+            with pytest.raises(StoreError, match=r"no space left on the disk\. Nothing is lost: make room and run the same"):
                 store.write(name, {"measurements": {}})
         if call == "replace":
             store.tell(NAME, {"step": 1})

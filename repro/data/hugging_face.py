@@ -17,7 +17,7 @@ from repro.errors import ReproError
 class HuggingFace:
     """`path` is a folder with train/CLASS/*.png and test/CLASS/*.png, a .parquet file or folder of them, or a hub name.
 
-    `name` is the configuration, of hub sets that have several. `train` and `test` are splits, or slices of them as
+    `config` is the configuration, of hub sets that have several. `train` and `test` are splits, or slices of them as
     `datasets` writes them: `train[:80%]`. `image` and `label` are columns. Images are stretched to `size` × `size`
     (bilinear over the source's area) and made grey (`channels` 1) or colour (3). The hub is asked only with `download`;
     else a hub set comes from what `datasets` has in its cache.
@@ -29,7 +29,7 @@ class HuggingFace:
         path: str,
         size: int,
         classes: int,
-        name: str | None = None,
+        config: str | None = None,
         train: str = "train",
         test: str = "test",
         image: str = "image",
@@ -42,14 +42,14 @@ class HuggingFace:
                 f"data set '{path}' wants channels 1 or 3, a size of 1 or more and 2 or more classes, "
                 f"not channels {channels}, size {size}, classes {classes}"
             )
-        self.path, self.name, self.train, self.test = path, name, train, test
+        self.path, self.config, self.train, self.test = path, config, train, test
         self.image, self.label = image, label
         self.size, self.classes, self.channels, self.download = size, classes, channels, download
 
     def fingerprint(self) -> str:
         """Of the options and the content: for local files their relative names and bytes, for the hub its revision."""
         content = hashlib.sha256()
-        options = (self.name, self.train, self.test, self.image, self.label, self.size, self.classes, self.channels)
+        options = (self.config, self.train, self.test, self.image, self.label, self.size, self.classes, self.channels)
         content.update(repr(options).encode())
         local = self._local()
         if local is None:
@@ -88,12 +88,12 @@ class HuggingFace:
         with tempfile.TemporaryDirectory(prefix="repro-") as scratch, _quiet_and_offline(unless=self.download):
             try:
                 if local is None:
-                    builder = datasets.load_dataset_builder(self.path, self.name)
+                    builder = datasets.load_dataset_builder(self.path, self.config)
                 elif local.is_file():
                     files = {"data_files": str(local), "cache_dir": scratch}
                     builder = datasets.load_dataset_builder("parquet", **files)
                 else:
-                    builder = datasets.load_dataset_builder(str(local), self.name, cache_dir=scratch)
+                    builder = datasets.load_dataset_builder(str(local), self.config, cache_dir=scratch)
                 builder.download_and_prepare()
             except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
                 raise self._unreadable(local, error) from None
@@ -166,7 +166,7 @@ class HuggingFace:
             return ReproError(f"data set 'hugging-face' cannot read {local}: {_line(error)}")
         if self.download:
             return MissingData(f"data set '{self.path}' cannot be had from the Hugging Face Hub: {_line(error)}")
-        configuration = f", configuration '{self.name}'," if self.name else ""
+        configuration = f", configuration '{self.config}'," if self.config else ""
         return MissingData(
             f"data set '{self.path}'{configuration} is not in this machine's cache "
             f"({datasets.config.HF_DATASETS_CACHE}; HF_HOME moves it), nor is there a file or folder of that name. "

@@ -24,7 +24,8 @@ class Ray:
                 ray.init(address=address, include_dashboard=False, log_to_driver=False, configure_logging=False)
             except ConnectionError as error:
                 raise ReproError(f"no Ray cluster at {address!r}: {error}") from None
-        self.slots = max(1, int(ray.cluster_resources().get("CPU", 1)))
+        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call,unused-ignore]
+        self.slots = max(1, int(resources.get("CPU", 1)))
 
     def submit(self, job: Job, store: Store) -> Future[bool]:
         device = job.device if not isinstance(job, Number) else job.trial.device if job.trial else "cpu"

@@ -142,7 +142,7 @@ def test_a_path_that_does_not_exist_is_not_taken_for_a_hub_name(path):
         ({"classes": 3}, "column 'label' of 'train' has 2 classes, not 3: cat, dog"),
         ({"image": "label"}, "column 'label' of 'train' .* cannot be read as images"),
         ({"label": "image"}, "column 'image' of 'train' wants one integer a row, from 0 to 1"),
-        ({"name": "other"}, "BuilderConfig 'other' not found"),
+        ({"config": "other"}, "BuilderConfig 'other' not found"),
     ],
 )
 def test_a_mistake_in_an_option_names_what_there_is(folder, options, message):
