@@ -23,8 +23,7 @@ TELL_EVERY = 2.0  # seconds; a status that is older than 10 no longer counts
 class Executor(Protocol):
     """Where jobs are done. A future gives False if another process was found at the job."""
 
-    slots: int
-
+    def room(self, device: str) -> int: ...  # jobs at once
     def submit(self, job: Job, store: Store) -> Future[bool]: ...
     def close(self) -> None: ...
 
@@ -108,9 +107,10 @@ class Runner:
         self._tell()
         while todo or running:
             for _ in range(len(todo)):
-                if len(running) >= self.executor.slots:
-                    break
                 job = todo.popleft()
+                if len(running) >= self.executor.room(job.device):
+                    todo.appendleft(job)
+                    break
                 if self._is_done(job):
                     self.finished.add(job.digest)
                 elif others.get(job.digest, 0.0) > time.monotonic():

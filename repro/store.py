@@ -130,13 +130,13 @@ class Store:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
 
-    def running(self, within: float = 10.0) -> list[dict[str, Any]]:
-        """Trials that said in the last seconds where they stand."""
+    def running(self) -> list[dict[str, Any]]:
+        """What trials and processes said lately of where they stand."""
         found = []
         for path in sorted((self.root / "running").glob("*.json")):
             try:
                 progress = json.loads(path.read_text(encoding="utf-8"))
-                recent = time.time() - progress["at"] < within
+                recent = time.time() - progress["at"] < (10 if "step" in progress else 120)  # one trains, and tells no more
             except (OSError, ValueError, KeyError, TypeError):
                 continue  # replaced or removed this instant, or torn when the disk was full
             if recent:

@@ -71,6 +71,10 @@ class Number(Strict):
     code: str
     torch: str
 
+    @property
+    def device(self) -> Device:
+        return self.trial.device if self.trial else "cpu"
+
     @cached_property
     def digest(self) -> str:
         return digest(self.model_dump(mode="json"))

@@ -45,6 +45,15 @@ def lease(places: list[str]) -> Iterator[int]:
         time.sleep(POLL)
 
 
+def count(device: str) -> int:
+    """How many trials a device kind takes at once here: one a core, one a GPU. Opens no GPU."""
+    if device != "cuda":
+        return cores() if device == "cpu" else 1
+    import torch
+
+    return max(1, int(torch.cuda.device_count()))
+
+
 def places(device: str) -> list[str]:
     """The places of a device kind: a CPU core, or a GPU that CUDA_VISIBLE_DEVICES lets us see, by its identity."""
     if device != "cuda":

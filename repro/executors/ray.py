@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from repro.errors import ReproError
 from repro.executors.local import work
 from repro.store import Store
-from repro.trial import Job, Number
+from repro.trial import Job
 
 
 class Ray:
@@ -24,18 +24,16 @@ class Ray:
                 ray.init(address=address, include_dashboard=False, log_to_driver=False, configure_logging=False)
             except ConnectionError as error:
                 raise ReproError(f"no Ray cluster at {address!r}: {error}") from None
-        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call,unused-ignore]
-        self.slots = max(1, int(resources.get("CPU", 1)))
+        self.resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call,unused-ignore]
+
+    def room(self, device: str) -> int:
+        return max(1, int(self.resources.get("GPU" if device == "cuda" else "CPU", 1)))
 
     def submit(self, job: Job, store: Store) -> Future[bool]:
-        device = job.device if not isinstance(job, Number) else job.trial.device if job.trial else "cpu"
-        task = self.ray.remote(num_cpus=1, num_gpus=int(device == "cuda"), max_retries=3)(work)
+        task = self.ray.remote(num_cpus=1, num_gpus=int(job.device == "cuda"), max_retries=3)(work)
         future: Future[bool] = Future()
         task.remote(job, store.root, store.newer_than).future().add_done_callback(lambda done: _settle(future, done))
         return future
-
-    def restart(self) -> None:
-        """Ray replaces its dead workers itself."""
 
     def close(self) -> None:
         self.ray.shutdown()

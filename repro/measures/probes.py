@@ -13,12 +13,13 @@ def gradient_norm(state: State, layer: str = "first", images: int = 128) -> floa
     the batch is the first `images` training images. Raises `ReproError` if there is no such layer.
     """
     weighted = {name: m for name, m in state.model.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)}
-    path = {"first": next(iter(weighted)), "last": list(weighted)[-1]}.get(layer, layer)
+    path = {"first": next(iter(weighted), layer), "last": next(reversed(weighted), layer)}.get(layer, layer)
     if path not in weighted:
-        raise ReproError(f"gradient_norm: no convolution or linear layer '{layer}'; there are {', '.join(weighted)}")
+        raise ReproError(f"gradient_norm: no convolution or linear layer '{layer}'; there are {', '.join(weighted) or 'none'}")
     state.model.train().zero_grad(set_to_none=True)
     outputs = state.model(state.inputs(state.data.train_images[:images]))
     state.task.loss(outputs, state.data.train_targets[:images]).backward()
     gradient = weighted[path].weight.grad
-    assert gradient is not None
+    if gradient is None:
+        raise ReproError(f"gradient_norm: the loss does not depend on '{path}'")
     return float(gradient.norm())

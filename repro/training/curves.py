@@ -36,9 +36,10 @@ class Curves:
         self.tests = [(step, metrics) for step, metrics in state["tests"]]
 
     def lists(self) -> dict[str, list[tuple[int, float]]]:
+        """By name: (step, value), at most `POINTS` of them, the last one of the last step."""
         rows = [(step, *value.tolist()) for step, value in self.points]
         curves = {"batch_loss": [(s, loss) for s, loss, _ in rows], "batch_error": [(s, error) for s, _, error in rows]}
-        for step, metrics in self.tests:
+        for step, metrics in self.tests[::-1][:: -(-len(self.tests) // POINTS) or 1][::-1]:
             for name, value in metrics.items():
                 curves.setdefault(name, []).append((step, value))
         return curves

@@ -30,8 +30,7 @@ def execute(job: Job, store: Store, *, device_index: int = 0, checkpoint_every: 
             if store.read(job.digest) is None:
                 _train(job, store, devices.resolve(job.device, device_index), checkpoint_every)
         elif store.read_number(job.digest) is None:
-            device = job.trial.device if job.trial else "cpu"
-            store.write_number(job.digest, _measure(job, store, devices.resolve(device, device_index)))
+            store.write_number(job.digest, _measure(job, store, devices.resolve(job.device, device_index)))
     return True
 
 
@@ -46,7 +45,7 @@ def _train(spec: TrialSpec, store: Store, device: torch.device, checkpoint_every
         with devices.flags(spec.recipe.deterministic), own_default_stream(device):
             state = build(spec, images(spec.data, device), device)
             trained = train(state, checkpoint, progress)
-        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in state.model.state_dict().items()}
+        weights = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in state.model.state_dict().items()}
         write_atomically(folder / "weights.safetensors", dump_weights(weights))
         record: dict[str, Any] = {
             "spec": spec.model_dump(mode="json"),

@@ -1,0 +1,176 @@
+"""Trials that are killed, run again, and end as if nothing had happened."""
+
+import io
+import multiprocessing
+import signal
+import time
+
+import pytest
+import torch
+from training.tiny import RESNET, install, outcome, run, spec
+
+from repro.data.embedded import FashionMnistSmall
+from repro.store import Store
+from repro.training import devices
+from repro.training.checkpoint import Checkpoint
+from repro.training.run import execute
+
+HABITS = {"name": "habits", "drop": 0.5}
+ADAMW = {"name": "adamw", "lr": 0.01}
+
+
+@pytest.fixture(scope="module")
+def forked():
+    """Processes that start with torch imported and nothing else done."""
+    context = multiprocessing.get_context("forkserver")
+    used = ["repro.training.run", "repro.training.loop", "repro.tasks.classification", "repro.models.cifar_resnet"]
+    context.set_forkserver_preload([*used, "torch._inductor", "datasets", "pyarrow.parquet"])
+    return context
+
+
+@pytest.fixture(autouse=True)
+def nets(tmp_path, monkeypatch):
+    install(tmp_path / "packages", monkeypatch)
+    monkeypatch.setattr(devices, "matmul_peak", lambda *_: 1.0)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "store")
+
+
+def runs(forked, store, trial, *moment, every=0.0):
+    """Run a trial in a process of its own; its exit code."""
+    process = forked.Process(target=run, args=(trial.model_dump_json(), str(store.root), every, *moment))
+    process.start()
+    process.join(60)
+    return process.exitcode
+
+
+KILLS = [
+    ("fsync", 1),  # the first checkpoint is not yet there
+    ("replace", 1),  # there it is
+    ("replace", 3),  # it has gone on to the 4th step
+    ("fsync", 2),  # in the middle of the next checkpoint but one
+    ("fsync", 3),
+]
+
+
+@pytest.mark.parametrize(
+    "trial",
+    [
+        {"augment": ["flip", {"name": "pad_crop", "pad": 1}], "evaluate": {"every": 2}},
+        {"precision": "bf16", "optimizer": ADAMW, "schedule": "cosine", "warmup": 3, "clip_grad_norm": 1.0},
+        {"model": HABITS, "optimizer": ADAMW, "augment": ["flip"], "evaluate": {"every": 3}},
+        {"model": HABITS, "precision": "bf16", "optimizer": {"nesterov": True, "weight_decay": 0.01}, "channels_last": False},
+    ],
+    ids=["sgd, augmentation, test curve", "adamw, bf16", "adamw, dropout, augmentation", "nesterov, bf16, dropout"],
+)
+def test_a_killed_trial_ends_with_the_same_weights_measurements_and_curves(forked, store, tmp_path, trial):
+    trial, whole = spec(steps=9, **trial), Store(tmp_path / "whole")
+    for kill in KILLS:
+        assert runs(forked, store, trial, *kill) == -signal.SIGKILL
+        assert store.read(trial.digest) is None
+    assert len(list(store.folder(trial.digest).glob(".*.part"))) == 1  # the last killed writer's
+    assert runs(forked, store, trial) == 0
+    assert runs(forked, whole, trial, every=60.0) == 0
+    assert outcome(store, trial) == outcome(whole, trial)
+    assert sorted(path.name for path in store.folder(trial.digest).iterdir()) == ["record.json", "weights.safetensors"]
+    assert store.running() == []
+
+    execute(spec(seed=7, model=RESNET), store)  # something else runs before it in this process
+    here = Store(tmp_path / "here")
+    execute(trial, here)
+    assert outcome(here, trial) == outcome(whole, trial)
+
+
+@pytest.mark.parametrize("moment", [("fsync", 7), ("replace", 7), ("fsync", 8), ("replace", 8)])
+def test_a_trial_killed_while_its_outcome_is_written_ends_with_the_same_outcome(forked, store, tmp_path, moment):
+    trial, whole = spec(), Store(tmp_path / "whole")  # 6 checkpoints, then weights and record
+    execute(trial, whole)
+    assert runs(forked, store, trial, *moment) == -signal.SIGKILL
+    assert (store.read(trial.digest) is not None) == (moment == ("replace", 8))
+    assert runs(forked, store, trial) == 0
+    assert outcome(store, trial) == outcome(whole, trial)
+
+
+def test_a_trial_killed_from_outside_goes_on_from_its_checkpoint(forked, store, tmp_path):
+    trial, whole = spec(steps=60, model={"name": "habits", "drop": 0.2, "pause": 0.01}), Store(tmp_path / "whole")
+    checkpoint = store.folder(trial.digest) / "checkpoint.pt"
+    process = forked.Process(target=run, args=(trial.model_dump_json(), str(store.root)))
+    process.start()
+    deadline = time.monotonic() + 30
+    while not checkpoint.exists() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    time.sleep(0.1)
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    reached = torch.load(checkpoint, weights_only=True)["step"]
+    assert 0 < reached < 60
+    steps = []
+    saves = Checkpoint.save
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Checkpoint, "save", lambda self, state: (steps.append(state["step"]), saves(self, state)))
+        execute(trial, store, checkpoint_every=0.0)
+    assert steps == list(range(reached + 1, 61))
+    execute(trial, whole)
+    assert outcome(store, trial) == outcome(whole, trial)
+
+
+def saved(change):
+    """A checkpoint that torch can read, but ..."""
+
+    def content(path):
+        buffer = io.BytesIO()
+        torch.save(change(torch.load(path, weights_only=True)), buffer)
+        return buffer.getvalue()
+
+    return content
+
+
+DAMAGES = {
+    "of another trial": saved(lambda state: {**state, "trial": "another"}),
+    "with other content": saved(lambda _: {"weights": torch.zeros(3)}),
+    "a tensor": saved(lambda _: torch.zeros(3)),
+    "with code": saved(lambda state: {**state, "model": FashionMnistSmall}),
+    "torn": lambda path: path.read_bytes()[: path.stat().st_size // 2],
+    "binary": lambda _: bytes(range(256)) * 10,
+    "text": lambda _: b"checkpoint\n",
+    "empty": lambda _: b"",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_torn_or_foreign_checkpoint_is_ignored_and_training_starts_again(store, tmp_path, monkeypatch, damage):
+    trial, whole = spec(), Store(tmp_path / "whole")
+    execute(trial, whole)
+    folder = store.folder(trial.digest)
+    with monkeypatch.context() as patched:
+        patched.setattr(Checkpoint, "remove", lambda _: None)
+        execute(trial, store, checkpoint_every=0.0)
+    (folder / "record.json").unlink()
+    assert (folder / "checkpoint.pt").exists()
+    (folder / "checkpoint.pt").write_bytes(damage(folder / "checkpoint.pt"))
+    steps = []
+    monkeypatch.setattr(Checkpoint, "save", lambda _, state: steps.append(state["step"]))
+    execute(trial, store, checkpoint_every=0.0)
+    assert steps == [1, 2, 3, 4, 5, 6]
+    assert outcome(store, trial) == outcome(whole, trial)
+
+
+def test_a_checkpoint_from_before_newer_than_is_ignored(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    Checkpoint(path, trial="x").save({"step": 3})
+    assert Checkpoint(path, trial="x").load() == {"step": 3, "trial": "x"}
+    assert Checkpoint(path, newer_than=time.time() + 1, trial="x").load() is None
+    assert Checkpoint(path, trial="y").load() is None
+
+
+def test_a_checkpoint_is_due_by_time_and_never_without_a_path(tmp_path):
+    assert Checkpoint(tmp_path / "checkpoint.pt", every=0.0).due()
+    assert not Checkpoint(tmp_path / "checkpoint.pt", every=60.0).due()
+    nowhere = Checkpoint(None, every=0.0)
+    assert not nowhere.due() and nowhere.load() is None
+    nowhere.save({})
+    nowhere.remove()

@@ -1,0 +1,134 @@
+"""Trials that take a fraction of a second, and a net of another package with every bad habit a test needs."""
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+from repro.catalogue import MODELS
+from repro.recipe import Named
+from repro.store import Store
+from repro.suite import ResolvedArm, Suite, merge
+from repro.trial import TrialSpec, specify
+
+RECIPE = {
+    "steps": 6,
+    "batch_size": 16,
+    "optimizer": {"name": "sgd", "lr": 0.05, "momentum": 0.9},
+    "evaluate": {"train_images": 64},
+}
+RESNET = {"name": "cifar_resnet", "depth": 8, "width": 4}
+
+NETS = '''
+import os
+import signal
+import time
+
+from torch import nn
+
+
+class Habits(nn.Module):
+    """`log`: a file that gets a line for every net that is built. `fatal`: kills its process so many times, as `log` counts."""
+
+    def __init__(
+        self,
+        *,
+        drop: float = 0.0,
+        log: str = "",
+        label: str = "",
+        pause: float = 0.0,
+        fatal: int = 0,
+        fails: str = "",
+        peeks: bool = False,
+        tied: bool = False,
+        in_channels: int = 3,
+        classes: int = 10,
+    ):
+        super().__init__()
+        self.pause, self.fails, self.peeks, self.dies = pause, fails, peeks, False
+        self.body = nn.Sequential(nn.Flatten(), nn.Linear(49 * in_channels, 16), nn.ReLU(), nn.Dropout(drop))
+        self.head = nn.Linear(16, classes)
+        if tied:
+            self.twin = self.head
+        if log:
+            with open(log, "a") as file:
+                file.write(f"{label} {os.getpid()}\\n")
+            with open(log) as file:
+                self.dies = sum(line.split()[0] == label for line in file) <= fatal
+
+    def forward(self, x):
+        if self.training and not x.is_meta:
+            time.sleep(self.pause)
+            if self.dies:
+                os.kill(os.getpid(), signal.SIGKILL)
+            if self.fails:
+                raise ValueError(self.fails)
+        if self.peeks and x.sum().item() == 0.5:
+            return x
+        return self.head(self.body(x))
+'''
+
+
+def install(folder: Path, monkeypatch: Any) -> None:
+    """Put a package `tinynets` with the model `habits` on the path, of processes that are spawned from here too."""
+    (folder / "tinynets").mkdir(parents=True)
+    (folder / "tinynets" / "__init__.py").touch()
+    (folder / "tinynets" / "nets.py").write_text(NETS)
+    (folder / "tinynets-1.dist-info").mkdir()
+    (folder / "tinynets-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: tinynets\nVersion: 1\n")
+    (folder / "tinynets-1.dist-info" / "entry_points.txt").write_text("[repro.models]\nhabits = tinynets.nets:Habits\n")
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setitem(MODELS.targets, "habits", "tinynets.nets:Habits")
+
+
+def spec(
+    seed: int = 0, *, model: Any = RESNET, size: int = 7, device: Any = "cpu", trained: bool = True, **recipe: Any
+) -> TrialSpec:
+    """A trial; keywords change the recipe."""
+    suite = Suite.model_validate_json(
+        json.dumps(
+            {
+                "suite": "tiny",
+                "task": "classification",
+                "arms": {"arm": {"model": model["name"]}},
+                "profiles": {
+                    "cpu": {"data": {"name": "fashion-mnist-small", "size": size}, "recipe": merge(RECIPE, recipe)},
+                },
+                "claims": {"any": {"says": "Any.", "expect": "train_error(arm) < 1"}},
+            }
+        )
+    )
+    arm = suite.resolve("arm", "cpu")
+    resolved = ResolvedArm(Named.model_validate(model), arm.data, arm.recipe, seed_offset=0)
+    return specify("classification", resolved, seed, device, trained=trained)
+
+
+def run(trial: str, root: str, every: float = 0.0, call: str = "", count: int = 0) -> None:
+    """Do a trial in this process, but be killed at the so many-th `call` of `os`: just before an fsync, just after a replace."""
+    from repro.training import devices
+    from repro.training.run import execute
+
+    devices.matmul_peak = lambda *_: 1.0  # measures for a third of a second
+    if call:
+        original, calls = getattr(os, call), [0]
+
+        def counted(*arguments: Any) -> None:
+            calls[0] += "/running/" not in str(arguments[-1])  # those come by time
+            if call == "replace":
+                original(*arguments)
+            if calls[0] == count:
+                os.kill(os.getpid(), signal.SIGKILL)
+            if call != "replace":
+                original(*arguments)
+
+        setattr(os, call, counted)
+    spec = TrialSpec.model_validate_json(trial)
+    execute(spec, Store(Path(root)), checkpoint_every=every)
+
+
+def outcome(store: Store, trial: TrialSpec) -> tuple[bytes, Any, Any]:
+    """What must be equal, bit for bit, however a trial was trained: weights, measurements and curves."""
+    record = store.read(trial.digest)
+    assert record is not None, "the trial did not end"
+    return (store.folder(trial.digest) / "weights.safetensors").read_bytes(), record["measurements"], record["curves"]
