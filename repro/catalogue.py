@@ -68,7 +68,15 @@ class Catalogue:
 MODELS = Catalogue(
     "model",
     "repro.models",
-    {"cifar_resnet": "repro.models.cifar_resnet:CifarResNet"},
+    {
+        "cifar_resnet": "repro.models.cifar_resnet:CifarResNet",
+        "deeplab": "repro.models.deeplab:DeepLab",
+        "deeplab_v3": "repro.models.deeplab_v3:DeepLabV3",
+        "encoder_decoder": "repro.models.upsampling:EncoderDecoder",
+        "fcn": "repro.models.fcn:FCN",
+        "hypercolumn": "repro.models.hypercolumn:Hypercolumn",
+        "unet": "repro.models.unet:UNet",
+    },
 )
 
 DATASETS = Catalogue(
@@ -80,6 +88,10 @@ DATASETS = Catalogue(
         "cifar10": "repro.data.torchvision_sets:Cifar10",
         "cifar100": "repro.data.torchvision_sets:Cifar100",
         "hugging-face": "repro.data.hugging_face:HuggingFace",
+        "scenes": "repro.data.scenes:Scenes",
+        "pascal-voc": "repro.data.segmentation_sets:PascalVoc",
+        "oxford-pets": "repro.data.segmentation_sets:OxfordPets",
+        "cityscapes": "repro.data.segmentation_sets:Cityscapes",
     },
 )
 
@@ -87,7 +99,11 @@ DATASETS = Catalogue(
 TASKS = Catalogue(
     "task",
     "repro.tasks",
-    {"classification": "repro.tasks.classification:Classification"},
+    {
+        "classification": "repro.tasks.classification:Classification",
+        "segmentation": "repro.tasks.segmentation:Segmentation",
+        "reconstruction": "repro.tasks.reconstruction:Reconstruction",
+    },
 )
 
 # The first parameter of a measure says what it looks at: `model` is a net on the meta device (no seed, no memory),
@@ -98,6 +114,20 @@ MEASURES = Catalogue(
     {
         "params": "repro.measures.static:params",
         "gradient_norm": "repro.measures.probes:gradient_norm",
+        "crf_miou": "repro.measures.crf:crf_miou",
+        "crf_trimap_miou": "repro.measures.crf:crf_trimap_miou",
+        "overlap_ratio": "repro.measures.checkerboard:overlap_ratio",
+        "overlap_variation": "repro.measures.checkerboard:overlap_variation",
+        "phase_energy": "repro.measures.checkerboard:phase_energy",
+        "gradient_phase_energy": "repro.measures.checkerboard:gradient_phase_energy",
+        "flat_high_pass": "repro.measures.checkerboard:flat_high_pass",
+        "line_index": "repro.measures.checkerboard:line_index",
+        "residual_point_index": "repro.measures.checkerboard:residual_point_index",
+        "receptive_field": "repro.measures.receptive_field:receptive_field",
+        "effective_receptive_field": "repro.measures.receptive_field:effective_receptive_field",
+        "trimap_miou": "repro.measures.segmentation:trimap_miou",
+        "interior_miou": "repro.measures.segmentation:interior_miou",
+        "stride_upper_bound_miou": "repro.measures.segmentation:stride_upper_bound_miou",
     },
     given=("model", "state"),
 )

@@ -20,7 +20,7 @@ class MissingData(ReproError):
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
-    """Images are uint8 [N, C, H, W]; targets int64, [N] (a class an image) or [N, H, W] (a class a pixel).
+    """Images are uint8 [N, C, H, W]; targets int64 [N] (a class an image) or uint8 [N, H, W] (a class a pixel, 255 for none).
 
     `mean` and `std` have a number a channel: those of all pixels of the training images, scaled to 0 to 1.
     """

@@ -17,8 +17,8 @@ def gradient_norm(state: State, layer: str = "first", images: int = 128) -> floa
     if path not in weighted:
         raise ReproError(f"gradient_norm: no convolution or linear layer '{layer}'; there are {', '.join(weighted) or 'none'}")
     state.model.train().zero_grad(set_to_none=True)
-    outputs = state.model(state.inputs(state.data.train_images[:images]))
-    state.task.loss(outputs, state.data.train_targets[:images]).backward()
+    inputs, targets = state.batch(state.data.train_images[:images], state.data.train_targets[:images])
+    state.task.loss(state.model(inputs), targets).backward()
     gradient = weighted[path].weight.grad
     if gradient is None:
         raise ReproError(f"gradient_norm: the loss does not depend on '{path}'")

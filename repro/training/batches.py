@@ -37,4 +37,4 @@ class Batches:
         self.generator.manual_seed(self.augmentation + step)
         for augment in self.augment:
             images, targets = augment(images, targets, self.generator)
-        return self.state.inputs(images), targets
+        return self.state.batch(images, targets)

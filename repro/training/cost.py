@@ -46,6 +46,7 @@ def flops_of_a_step(state: State) -> int | None:
     model = copy.deepcopy(state.model).to("meta")
     images = torch.empty(recipe.batch_size, *state.data.train_images.shape[1:], device="meta")
     targets = torch.empty(recipe.batch_size, *state.data.train_targets.shape[1:], device="meta", dtype=torch.int64)
+    targets = state.batch(images, targets)[1]
     try:
         with FlopCounterMode(display=False) as counter:
             state.task.loss(model(images), targets).backward()

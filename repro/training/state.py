@@ -17,7 +17,8 @@ from repro.source import parameters
 from repro.training.randomness import own_default_stream, seed_default, stream
 from repro.trial import TrialSpec
 
-EVALUATION_BATCH = 500  # images
+EVALUATION_BATCH = 500  # images, of at most EVALUATION_PIXELS in all
+EVALUATION_PIXELS = 2**22  # 1,024 images of 64×64, 40 of 321×321: their logits of 21 classes take 350 MB
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
@@ -36,6 +37,12 @@ class State:
         channels_last = self.spec.recipe is None or self.spec.recipe.channels_last
         return normalise(images, self.data.mean, self.data.std, dtype=torch.float32, channels_last=channels_last)
 
+    def batch(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Inputs, and what outputs are held against: the data's targets, or what a task with `targets` makes of both."""
+        inputs = self.inputs(images)
+        make = getattr(self.task, "targets", None)
+        return inputs, make(inputs, targets) if make else targets
+
     def autocast(self) -> AbstractContextManager[None]:
         precision = self.spec.recipe.precision if self.spec.recipe else "fp32"
         return torch.autocast(self.device.type, DTYPES[precision], enabled=precision != "fp32")
@@ -44,12 +51,14 @@ class State:
     def evaluate(self, split: str, limit: int | None = None) -> dict[str, float]:
         """The task's metrics on the first `limit` images of a split."""
         images, targets = getattr(self.data, f"{split}_images")[:limit], getattr(self.data, f"{split}_targets")[:limit]
+        size = max(1, min(EVALUATION_BATCH, EVALUATION_PIXELS // images.shape[2:].numel()))
         self.model.eval()
 
         def batches() -> Iterator[tuple[Tensor, Tensor]]:
-            for some, wanted in zip(images.split(EVALUATION_BATCH), targets.split(EVALUATION_BATCH), strict=True):
+            for some in zip(images.split(size), targets.split(size), strict=True):
+                inputs, wanted = self.batch(*some)
                 with self.autocast():
-                    outputs = self.model(self.inputs(some))
+                    outputs = self.model(inputs)
                 yield outputs, wanted
 
         metrics = self.task.evaluate(batches(), split)

@@ -1,0 +1,182 @@
+"""Checkerboards of upsampling: Odena, Dumoulin and Olah 2016, "Deconvolution and Checkerboard Artifacts", as numbers.
+
+With stride s an output's pixels fall into s × s phases, by their row and column modulo s. Before training, phases differ
+by how many taps of the kernel reach them; after it, patterns show as power at the finest frequencies. Which index tells
+which layers apart is said with each: none tells all.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import product
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from repro.errors import ReproError
+from repro.measures.receptive_field import outputs_of, submodule
+from repro.training.randomness import generator
+from repro.training.state import State
+
+BATCH = 100  # images through the net at a time
+
+
+def overlap(kernel: int, stride: int, dilation: int = 1) -> list[int]:
+    """How many taps of a transposed convolution reach each of its `stride` phases, along one axis and away from the border."""
+    return [sum(tap * dilation % stride == phase for tap in range(kernel)) for phase in range(stride)]
+
+
+def overlap_ratio(model: nn.Module) -> float:
+    """Taps of the phase with most over taps of that with least, the largest of the net's transposed convolutions; 1 without any.
+
+    In two dimensions: 4 for 3×3 with stride 2, 2.25 for 5×5, 1 where the stride divides the kernel. Infinite if a phase has none.
+    """
+    return max((max(taps) / min(taps) if min(taps) else math.inf for taps in _overlaps(model)), default=1.0)
+
+
+def overlap_variation(model: nn.Module) -> float:
+    """The coefficient of variation of the taps over the phases, the largest of the net's transposed convolutions; 0 without any.
+
+    What `phase_energy` is of one such layer on average over random weights: √1.1875 / 2.25 = 0.4843 for 3×3 with stride 2.
+    """
+    return max((_variation(torch.tensor(taps, dtype=torch.float64)) for taps in _overlaps(model)), default=0.0)
+
+
+@torch.no_grad()
+def phase_energy(state: State, layer: str = "ups.0", until: str = "", stride: int = 2, images: int = 64) -> float:
+    """The coefficient of variation, over `stride` × `stride` phases, of the mean square of what a layer makes of white noise.
+
+    `layer` gets the noise in place of (the first of) its inputs; the output is that of `until`, or else of `layer`. Each
+    channel's mean is taken off and the outer quarter of each side left out. One layer at its start: 0.48 for 3×3 transposed,
+    below 0.03 for the others (2×2, 4×4, resize and convolve), which it does not tell apart. fp32, running statistics.
+    """
+    source = generator(state.spec.seed, "white noise")
+
+    def make_noise(_module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        return (torch.randn(inputs[0].shape, generator=source).to(inputs[0]), *inputs[1:])
+
+    handle = submodule(state.model, layer).register_forward_pre_hook(make_noise)
+    try:
+        with _evaluating(state), outputs_of(state.model, until or layer) as found:
+            state.model(state.inputs(state.data.test_images[:images]))
+    finally:
+        handle.remove()
+    inner = _inner(found[-1], stride)
+    return _variation(_phases((inner - inner.mean((0, 2, 3), keepdim=True)).square(), stride))
+
+
+def gradient_phase_energy(state: State, stride: int = 2, images: int = 64) -> float:
+    """The coefficient of variation, over phases of the image, of the mean square of the gradient of the outputs by the image.
+
+    The outputs are added up with random signs. As for `phase_energy`, the outer quarters are left out. At the start, 3 layers
+    of stride 2, phases of 2 (8): 1×1 1.7 (7.9), 3×3 0.48 (0.59), 4×4 0.07 (0.12), convolve and pool at most 0.02 (0.04).
+    """
+    inputs = state.inputs(state.data.test_images[:images]).requires_grad_()
+    with _evaluating(state), torch.enable_grad():
+        outputs = state.model(inputs)
+        signs = torch.randint(2, outputs.shape, generator=generator(state.spec.seed, "signs of outputs")) * 2 - 1
+        (gradient,) = torch.autograd.grad((outputs * signs.to(outputs)).sum(), inputs)
+    return _variation(_phases(_inner(gradient, stride).square(), stride))
+
+
+@torch.no_grad()
+def flat_high_pass(state: State, canvases: int = 64) -> float:
+    """The root mean square of outputs minus their 3×3 mean, in the middle of images that have one colour each.
+
+    The middle is a quarter of each side, the colours are the same for all nets. There is no pattern to see in such images, so
+    what is there was made. Of trained nets it tells transposed convolutions from resizing (18 to 51 times), 3×3 from 4×4 less
+    surely.
+    """
+    channels, *sides = state.data.test_images.shape[1:]
+    colours = torch.rand(canvases, channels, 1, 1, generator=generator(0, "colours of canvases")) * 0.8 + 0.1
+    images = (255 * colours).to(torch.uint8).expand(-1, -1, *sides).to(state.device)
+    outputs = _outputs(state, images)
+    middle = tuple(slice(side * 3 // 8, side * 5 // 8) for side in outputs.shape[2:])
+    return float((outputs - F.avg_pool2d(outputs, 3, 1, 1))[..., *middle].double().square().mean().sqrt())
+
+
+@torch.no_grad()
+def line_index(state: State, images: int = 300) -> float:
+    """Power of the outputs on the rows and columns of half the sampling frequency, over that on those 2 and 3 steps below it.
+
+    The first `images` test images; columns and rows from step 1 to 5 below the half. Of trained nets that label pixels it
+    tells all apart: 24 for 3×3 transposed, 13 for 4×4, below 1 for resize and convolve. Of images that come out of an autoencoder
+    it does not tell 3×3 from 4×4.
+    """
+    power = _power(_outputs(state, state.data.test_images[:images]))
+    lines = [power, power.T]
+    ratio = [
+        torch.cat([p[p.shape[0] // 2 - off, 1 : p.shape[1] // 2 - 4] for p in lines for off in offs]) for offs in ((0,), (2, 3))
+    ]
+    return float(ratio[0].mean() / ratio[1].mean())
+
+
+@torch.no_grad()
+def residual_point_index(state: State, images: int = 300) -> float:
+    """For autoencoders: power of output minus input at half the sampling frequency, over that 2 steps beside it.
+
+    Down, across and both at once; the first `images` test images. Of trained nets it tells all but the ways to resize apart:
+    9.3 for 3×3 transposed, 4.7 for 4×4, 2.2 for resize and convolve.
+    """
+    inputs = state.inputs(state.data.test_images[:images])
+    outputs = _outputs(state, state.data.test_images[:images])
+    if outputs.shape != inputs.shape:
+        raise ReproError(
+            f"residual_point_index wants outputs as large as the inputs, {list(inputs.shape)}, not {list(outputs.shape)}"
+        )
+    power = _power(outputs - inputs)
+    height, width = power.shape
+    points = [(height // 2, 0), (0, width // 2), (height // 2, width // 2)]
+    around = [power[(y + dy) % height, (x + dx) % width] for y, x in points for dy, dx in product((-2, 2), repeat=2)]
+    return float(sum(power[point] for point in points) / (sum(around) / 4))
+
+
+def _overlaps(model: nn.Module) -> Iterator[list[int]]:
+    """Taps of every phase, over all axes, of each transposed convolution."""
+    for m in model.modules():
+        if isinstance(m, nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d):
+            yield [math.prod(taps) for taps in product(*map(overlap, m.kernel_size, m.stride, m.dilation))]
+
+
+@contextmanager
+def _evaluating(state: State) -> Iterator[None]:
+    state.model.eval()
+    try:
+        yield
+    finally:
+        state.model.train()
+
+
+def _outputs(state: State, images: Tensor) -> Tensor:
+    """[N, C, H, W] in fp32. Raises `ReproError` unless they are maps of even sides from 16 up, which the indices need."""
+    with _evaluating(state):
+        outputs = torch.cat([state.model(state.inputs(some)) for some in images.split(BATCH)])
+    if outputs.dim() != 4 or any(side % 2 or side < 16 for side in outputs.shape[2:]):
+        raise ReproError(f"a checkerboard index wants outputs [N, C, H, W] of even sides from 16 up, not {list(outputs.shape)}")
+    return outputs
+
+
+def _inner(maps: Tensor, stride: int) -> Tensor:
+    """[N, C, H, W] without a quarter at each side: the same number of each phase, the first first."""
+    if maps.dim() != 4 or min(maps.shape[2:]) < 4 * stride:
+        raise ReproError(f"phases of {stride} want maps [N, C, H, W] of sides from {4 * stride} up, not {list(maps.shape)}")
+    first = [-(-side // 4 // stride) * stride for side in maps.shape[2:]]
+    return maps[
+        ..., *(slice(start, start + side // 2 // stride * stride) for start, side in zip(first, maps.shape[2:], strict=True))
+    ]
+
+
+def _phases(maps: Tensor, stride: int) -> Tensor:
+    """The mean of each phase. [N, C, H, W] → [stride, stride]"""
+    return maps.double().unflatten(3, (-1, stride)).unflatten(2, (-1, stride)).mean((0, 1, 2, 4))
+
+
+def _variation(values: Tensor) -> float:
+    return float(values.std(correction=0) / values.mean())
+
+
+def _power(maps: Tensor) -> Tensor:
+    """The spectrum's squares, over images and channels on average, without each map's mean. [N, C, H, W] → [H, W]"""
+    return torch.fft.fft2(maps - maps.mean((2, 3), keepdim=True)).abs().square().mean((0, 1)).double()

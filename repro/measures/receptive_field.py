@@ -1,0 +1,254 @@
+"""What part of the image a unit sees: the receptive field of an architecture, and the effective one of a net with weights.
+
+The first follows what each unit can see through a forward pass without numbers, operation by operation: any net of the
+usual layers will do, with branches, atrous or transposed convolutions. The second looks at gradients, as in Luo et al. 2016,
+"Understanding the Effective Receptive Field in Deep Convolutional Neural Networks".
+"""
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import reduce
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from repro.errors import ReproError
+from repro.training.randomness import generator
+from repro.training.state import State
+
+SIZES = [4**n for n in range(3, 8)]  # sides of the images to try, 64 to 16384 pixels: they have shapes alone
+Axis: TypeAlias = np.ndarray  # int64 [2, n], of n rows or columns: the first pixel that each sees, and minus the last
+NOTHING = np.full((2, 1), 2**40)  # of a unit without inputs: the minimum with any other is that other
+
+# Operations, as torch names them below its modules, that look at the same place of their inputs or, where they remove a
+# dimension, at all of it. So do those that torch calls pointwise; what else looks elsewhere is in LOOKS.
+# fmt: off
+SAME_PLACE = {
+    "native_batch_norm", "native_layer_norm", "native_group_norm", "softmax", "cat", "clone", "copy", "to_copy", "detach",
+    "alias", "view", "unsafe_view", "reshape", "expand", "squeeze", "unsqueeze", "split", "split_with_sizes", "unbind", "select",
+    "stack", "mean", "sum", "amax", "amin", "max", "min", "argmax", "argmin", "var", "mm", "addmm", "bmm", "baddbmm",
+}
+# fmt: on
+
+
+def receptive_field(model: nn.Module, layer: str = "", size: int = 0) -> int:
+    """The side, in pixels, of the smallest square that holds all that a unit of `layer` sees; of the net's outputs without one.
+
+    It is that of the unit that sees most, on an image large enough for it. With `size` the image has that side, and there
+    is nothing to see beyond its border. Normalisation counts as seeing nothing. Raises `ReproError` where units see all
+    of an image, however large it is, and no `size` is given; and for an operation that is not known.
+    """
+    failure: Exception | None = None
+    for side in [size] if size else SIZES:
+        try:
+            seen = _largest(model, layer, side)
+        except (RuntimeError, ValueError) as error:  # this net wants larger images, or those of one size
+            failure = error
+        else:
+            failure = None
+            if size or 2 * seen <= side:  # so units of every kind are away from the border
+                return seen
+    if failure is not None:
+        raise ReproError(
+            f"receptive_field: the net takes no image of a side that was tried; give a `size` ({failure})"
+        ) from failure
+    raise ReproError("receptive_field: units see all of the image, whatever its size; give a `size`, or a `layer` before them")
+
+
+def effective_receptive_field(state: State, layer: str = "", images: int = 32, share: float = 0.95) -> float:
+    """√ of the number of pixels that hold a `share` of the energy of the gradient of the unit in the middle, by the image.
+
+    They are those of the largest energy, which is summed over the image's channels and the first `images` test images. The
+    unit's channels are added up with random signs. fp32, batch normalisation with running statistics.
+    """
+    inputs = state.inputs(state.data.test_images[:images]).requires_grad_()
+    state.model.eval()
+    with torch.enable_grad(), outputs_of(state.model, layer) as found:
+        state.model(inputs)
+    state.model.train()
+    middle = found[-1][(..., *(side // 2 for side in found[-1].shape[2:]))]  # [N, C]
+    signs = torch.randint(2, middle.shape[1:], generator=generator(state.spec.seed, "signs of channels")) * 2 - 1
+    (gradient,) = torch.autograd.grad((middle * signs.to(middle)).sum(), inputs, allow_unused=True)
+    energy = torch.zeros(1) if gradient is None else gradient.cpu().double().square().sum((0, 1)).flatten()
+    if not energy.sum() > 0:
+        raise ReproError("effective_receptive_field: the unit does not depend on the image")
+    held = energy.sort(descending=True).values.cumsum(0)
+    return float((held < share * held[-1]).sum() + 1) ** 0.5
+
+
+def submodule(model: nn.Module, path: str) -> nn.Module:
+    """The layer of a path, the net itself for "". Raises `ReproError` if there is none."""
+    modules = dict(model.named_modules())
+    if path not in modules:
+        raise ReproError(f"no layer '{path}'; there are {', '.join(filter(None, modules)) or 'none'}")
+    return modules[path]
+
+
+@contextmanager
+def outputs_of(model: nn.Module, layer: str) -> Iterator[list[Tensor]]:
+    """A list that gets the output of a layer each time it is called within the block; of several outputs, the last."""
+    found: list[Tensor] = []
+
+    def keep(_module: nn.Module, _inputs: Any, output: Any) -> None:
+        while isinstance(output, tuple | list) and output:
+            output = output[-1]
+        if not isinstance(output, Tensor):
+            raise ReproError(f"the output of layer '{layer}' is no tensor but {type(output).__name__}")
+        found.append(output)
+
+    handle = submodule(model, layer).register_forward_hook(keep)
+    try:
+        yield found
+    finally:
+        handle.remove()
+    if not found:
+        raise ReproError(f"layer '{layer}' is not part of the forward pass")
+
+
+def _largest(model: nn.Module, layer: str, side: int) -> int:
+    channels = next((module.in_channels for module in model.modules() if isinstance(module, nn.Conv2d)), None)
+    if channels is None:
+        raise ReproError("receptive_field: the net has no convolution")
+    net = copy.deepcopy(model).to("meta", torch.float32).eval()
+    image = torch.empty(1, channels, side, side, device="meta")
+    with torch.no_grad(), outputs_of(net, layer) as found, _Seen(image) as seen:
+        net(image)
+    axes = seen.by(found[-1])
+    if axes is None:
+        raise ReproError("receptive_field: the units do not depend on the image")
+    return max(0, *(1 - int(axis.sum(0).min()) for axis in axes))
+
+
+class _Seen(TorchDispatchMode):
+    """Follows what units see through every operation. Tensors of four dimensions or more have rows and columns last; each
+    number of a smaller one sees all that its inputs see."""
+
+    def __init__(self, image: Tensor):
+        super().__init__()
+        places = [np.arange(side) for side in image.shape[2:]]
+        self.tensors: dict[int, tuple[Tensor, list[Axis]]] = {}  # holds them, so that no id comes twice
+        self.tensors[id(image)] = image, [np.stack([place, -place]) for place in places]
+
+    def by(self, tensor: Any) -> list[Axis] | None:
+        return self.tensors[id(tensor)][1] if id(tensor) in self.tensors else None
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        inputs = [axes for axes in map(self.by, tree_leaves((args, kwargs))) if axes is not None]
+        name = func.overloadpacket.__name__.strip("_")
+        if inputs and not name.endswith("_like") and not name.startswith("new_"):
+            try:
+                axes = [reduce(np.minimum, both) for both in zip(*inputs, strict=True)]
+                for output in tree_leaves(result):
+                    if isinstance(output, Tensor):
+                        self.tensors[id(output)] = output, _follow(name, func.tags, args, axes, output)
+            except (LookupError, ValueError):
+                raise ReproError(f"receptive_field: cannot follow the operation '{name}'") from None
+        return result
+
+
+def _follow(name: str, tags: Any, args: Any, axes: list[Axis], output: Tensor) -> list[Axis]:
+    """What units of an operation's output see, from what those of its inputs do. `LookupError` or `ValueError` if unknown."""
+    if output.dim() < 4:
+        return [axis.min(1, keepdims=True) for axis in axes]
+    sides = output.shape[-2:]
+    if name in LOOKS:
+        taps = LOOKS[name](args, list(zip(args[0].shape[-2:], sides, strict=True)))
+        return [np.concatenate([axis, NOTHING], 1)[:, look].min(2) for axis, look in zip(axes, taps, strict=True)]
+    if name not in SAME_PLACE and torch.Tag.pointwise not in tags:
+        raise LookupError
+    axes = [axis.min(1, keepdims=True) if side == 1 else axis for axis, side in zip(axes, sides, strict=True)]
+    return [np.broadcast_to(axis, (2, side)) for axis, side in zip(axes, sides, strict=True)]
+
+
+# Which n places of the input, or -1 for none, each of m places of the output looks at: [m, k]. Rows, then columns.
+
+
+def _window(n: int, m: int, kernel: int, stride: int, padding: int, dilation: int) -> np.ndarray:
+    place = np.arange(m)[:, None] * stride - padding + np.arange(kernel) * dilation
+    return np.where((place >= 0) & (place < n), place, -1)
+
+
+def _stamp(n: int, m: int, kernel: int, stride: int, padding: int, dilation: int) -> np.ndarray:
+    place, rest = np.divmod(np.arange(m)[:, None] + padding - np.arange(kernel) * dilation, stride)
+    return np.where((rest == 0) & (place >= 0) & (place < n), place, -1)
+
+
+def _convolution(args: Any, sides: list[tuple[int, int]]) -> list[np.ndarray]:
+    _, weight, _, stride, padding, dilation, transposed = args[:7]
+    look = _stamp if transposed else _window
+    each = zip(sides, weight.shape[2:], stride, padding, dilation, strict=True)
+    return [look(n, m, *of_axis) for (n, m), *of_axis in each]
+
+
+def _pooling(
+    sides: list[tuple[int, int]], kernel: Any, stride: Any = (), padding: Any = (0,), dilation: Any = (1,)
+) -> list[np.ndarray]:
+    options = [list(option) * 2 for option in (kernel, stride or kernel, padding, dilation)]  # of one number, or two
+    return [_window(n, m, *(option[i] for option in options)) for i, (n, m) in enumerate(sides)]
+
+
+def _adaptive(n: int, m: int) -> np.ndarray:
+    start, end = np.arange(m) * n // m, -(-np.arange(1, m + 1) * n // m)
+    place = start[:, None] + np.arange((end - start).max())
+    return np.where(place < end[:, None], place, -1)
+
+
+def _nearest(n: int, m: int, scale: float | None) -> np.ndarray:
+    return np.floor(np.arange(m) * (1 / scale if scale else n / m)).astype(int).clip(max=n - 1)[:, None]
+
+
+def _bilinear(n: int, m: int, scale: float | None, align_corners: bool) -> np.ndarray:
+    ratio = (n - 1) / max(m - 1, 1) if align_corners else 1 / scale if scale else n / m
+    source = np.arange(m) * ratio if align_corners else ((np.arange(m) + 0.5) * ratio - 0.5).clip(min=0)
+    return np.stack([np.floor(source), np.ceil(source)], 1).astype(int).clip(max=n - 1)
+
+
+def _slice(args: Any, sides: list[tuple[int, int]]) -> list[np.ndarray]:
+    tensor, dim, start, end, step = (*args, *(0, None, None, 1)[len(args) - 1 :])
+    cut = dim % tensor.dim() - tensor.dim() + 2  # 0 for rows, 1 for columns
+    return [(np.arange(n)[start:end:step] if axis == cut else np.arange(n))[:, None] for axis, (n, _) in enumerate(sides)]
+
+
+def _pad(args: Any, sides: list[tuple[int, int]]) -> list[np.ndarray]:
+    columns, _, rows, *_ = (*args[1], 0, 0)  # how many are put before
+    return [_window(n, m, 1, 1, before, 1) for (n, m), before in zip(sides, (rows, columns), strict=True)]
+
+
+def _reordered(order: list[int], sides: list[tuple[int, int]]) -> list[np.ndarray]:
+    if order[-2:] != list(range(len(order)))[-2:]:
+        raise ValueError("rows and columns must stay last")
+    return [np.arange(n)[:, None] for n, _ in sides]
+
+
+def _transpose(args: Any, sides: list[tuple[int, int]]) -> list[np.ndarray]:
+    order = list(range(args[0].dim()))
+    order[args[1]], order[args[2]] = order[args[2]], order[args[1]]
+    return _reordered(order, sides)
+
+
+Look: TypeAlias = Callable[[Any, list[tuple[int, int]]], list[np.ndarray]]
+LOOKS: dict[str, Look] = {
+    "convolution": _convolution,
+    "max_pool2d_with_indices": lambda args, sides: _pooling(sides, *args[1:5]),
+    "avg_pool2d": lambda args, sides: _pooling(sides, *args[1:4]),
+    "adaptive_avg_pool2d": lambda _, sides: [_adaptive(*side) for side in sides],
+    "adaptive_max_pool2d": lambda _, sides: [_adaptive(*side) for side in sides],
+    "upsample_nearest2d": lambda args, sides: [
+        _nearest(*side, s) for side, s in zip(sides, (*args, None, None)[2:4], strict=True)
+    ],
+    "upsample_bilinear2d": lambda args, sides: [
+        _bilinear(*side, s, args[2]) for side, s in zip(sides, (*args, None, None)[3:5], strict=True)
+    ],
+    "pixel_shuffle": lambda args, sides: [np.arange(m)[:, None] // args[1] for _, m in sides],
+    "pixel_unshuffle": lambda args, sides: [_window(n, m, args[1], args[1], 0, 1) for n, m in sides],
+    "slice": _slice,
+    "constant_pad_nd": _pad,
+    "permute": lambda args, sides: _reordered([d % args[0].dim() for d in args[1]], sides),
+    "transpose": _transpose,
+}

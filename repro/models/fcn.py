@@ -1,0 +1,74 @@
+"""Fully convolutional networks: Long, Shelhamer and Darrell 2015, arXiv 1411.4038, Figure 3 and Tables 1 and 2.
+
+VGG-16 with fc6 and fc7 as 7×7 and 1×1 convolutions of 4096 channels, a 1×1 convolution that scores the classes, and
+upsampling. FCN-16s adds the scores of pool4 to the scores upsampled by 2, FCN-8s those of pool3 too: `skips`. The 2×
+upsamplings are learnt and start bilinear, the last one is bilinear and fixed. FCN-32s has 134,346,581 parameters at 21
+classes (Table 1 counts 134 M).
+
+Differs from the paper: every convolution is padded to keep its size and the output is cropped to the image, where the
+paper pads the image by 100 pixels for an unpadded fc6: same weights, other borders. Weights start random, not from
+ImageNet, and all skips train from the start; `zero_skips` is the paper's start of a stage on top of a trained coarser net.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from repro.models.vgg_trunk import FullyConnected, VggTrunk, crop
+
+# Table 2. Fewer stages make the analogue at smaller strides: 3 stages are FCN-8s, 4s and 2s.
+PAPER = {"FCN-32s": {"skips": 0}, "FCN-16s": {"skips": 1}, "FCN-8s": {"skips": 2}}
+
+
+class FCN(nn.Module):
+    """[N, in_channels, H, W] → [N, classes, H, W], of any size. `skips` earlier poolings are scored and added.
+
+    `kernels` and `rates` are those of fc6, fc7, … with `fc` channels each.
+    """
+
+    def __init__(
+        self,
+        *,
+        skips: int = 0,
+        zero_skips: bool = False,
+        widths: tuple[int, ...] = (64, 128, 256, 512, 512),
+        depths: tuple[int, ...] = (2, 2, 3, 3, 3),
+        fc: int = 4096,
+        kernels: tuple[int, ...] = (7, 1),
+        rates: tuple[int, ...] = (1, 1),
+        batch_norm: bool = False,
+        dropout: float = 0.5,
+        in_channels: int = 3,
+        classes: int = 21,
+    ):
+        super().__init__()
+        if not 0 <= skips < len(widths):
+            raise ValueError(f"skips must be 0 to {len(widths) - 1} with {len(widths)} stages, not {skips}")
+        self.trunk = VggTrunk(widths=widths, depths=depths, batch_norm=batch_norm, in_channels=in_channels)
+        self.fc = FullyConnected(widths[-1], fc, kernels, rates, batch_norm=batch_norm, dropout=dropout)
+        self.score = nn.Conv2d(fc, classes, 1)
+        self.skip_scores = nn.ModuleList(nn.Conv2d(widths[-2 - skip], classes, 1) for skip in range(skips))
+        self.ups = nn.ModuleList(bilinear_upsampling(classes) for _ in range(skips))
+        self.last_stride = 2 ** (len(widths) - skips)
+        if zero_skips:
+            for layer in self.skip_scores:
+                nn.init.zeros_(layer.weight)
+                nn.init.zeros_(layer.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        *earlier, last = self.trunk(x)
+        scores = self.score(self.fc(last))
+        for up, skip, feature in zip(self.ups, self.skip_scores, reversed(earlier), strict=False):
+            skipped = skip(feature)
+            scores = crop(up(scores), skipped) + skipped
+        return crop(F.interpolate(scores, scale_factor=self.last_stride, mode="bilinear"), x)
+
+
+def bilinear_upsampling(channels: int) -> nn.ConvTranspose2d:
+    """A learnable transposed convolution by 2 that starts as bilinear interpolation of each channel (zero beyond the border)."""
+    layer = nn.ConvTranspose2d(channels, channels, 4, stride=2, padding=1, bias=False)
+    line = torch.tensor([0.25, 0.75, 0.75, 0.25])
+    with torch.no_grad():
+        layer.weight.zero_()
+        layer.weight[range(channels), range(channels)] = line[:, None] * line
+    return layer

@@ -1,0 +1,62 @@
+"""ResNets for nets that label pixels: He et al. 2015, arXiv 1512.03385, Table 1, made atrous as in DeepLab v3.
+
+torchvision's `Bottleneck` (stride in the 3×3 convolution) in stages behind a 7×7 convolution and a pooling of stride 4.
+A stage whose stride would exceed the output stride keeps the map and doubles its rate, in all its units (torchvision's
+first unit keeps the rate before); from the fourth stage on, `multi_grid` multiplies the rate unit by unit (arXiv
+1706.05587, section 3.2.1). More than four stages are that paper's cascade of block5, block6, block7: copies of the fourth.
+"""
+
+from torch import Tensor, nn
+from torchvision.models.resnet import Bottleneck
+
+from repro.models.atrous import strides_and_rates
+
+UNGRIDDED = 3  # stages before block4
+
+
+class ResNetTrunk(nn.Module):
+    """[N, in_channels, H, W] → the map after each stage, [N, 4 · widths[i], H/s, W/s], s = 4, 8, … `output_stride`.
+
+    `depths` counts the units of a stage: (3, 4, 6, 3) is ResNet-50, (3, 4, 23, 3) ResNet-101.
+    """
+
+    def __init__(
+        self,
+        *,
+        depths: tuple[int, ...] = (3, 4, 6, 3),
+        widths: tuple[int, ...] = (64, 128, 256, 512),
+        output_stride: int | None = None,
+        multi_grid: tuple[int, ...] = (1, 1, 1),
+        in_channels: int = 3,
+    ):
+        super().__init__()
+        if len(widths) != len(depths):
+            raise ValueError(f"widths and depths must be as long as each other, not {len(widths)} and {len(depths)} stages")
+        strides = [1] + [2] * (len(widths) - 1)
+        placed = strides_and_rates(strides, output_stride or 2 ** (len(widths) + 1), stem=4)
+        self.stem = nn.Sequential(
+            nn.Conv2d(in_channels, widths[0], 7, stride=2, padding=3, bias=False),
+            nn.BatchNorm2d(widths[0]),
+            nn.ReLU(),
+            nn.MaxPool2d(3, stride=2, padding=1),
+        )
+        self.stages = nn.ModuleList()
+        channels = widths[0]
+        for i, (width, depth, (stride, rate)) in enumerate(zip(widths, depths, placed, strict=True)):
+            out = width * Bottleneck.expansion
+            projection = nn.Sequential(nn.Conv2d(channels, out, 1, stride, bias=False), nn.BatchNorm2d(out))
+            rates = [rate * (multi_grid[unit % len(multi_grid)] if i >= UNGRIDDED else 1) for unit in range(depth)]
+            first = Bottleneck(channels, width, stride, projection, dilation=rates[0])
+            self.stages.append(nn.Sequential(first, *(Bottleneck(out, width, dilation=rate) for rate in rates[1:])))
+            channels = out
+        self.widths, self.channels = tuple(width * Bottleneck.expansion for width in widths), channels
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        x, maps = self.stem(x), []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return maps

@@ -1,0 +1,83 @@
+"""The convolutions of VGG-16, for nets that label pixels: Simonyan and Zisserman 2014, arXiv 1409.1556, Table 1, column D.
+
+Stages of 3×3 convolutions and a pooling each; the defaults have 14,714,688 parameters at 3 input channels. Fewer stages,
+other widths and depths, batch normalisation and separable convolutions are options.
+
+The poolings are 2×2 and keep a last odd row or column (as Caffe's do), so that any size goes in. Where the output stride
+is reached a pooling is 3×3 with stride 1 and later convolutions are atrous, as in DeepLab's released net.
+"""
+
+from torch import Tensor, nn
+
+from repro.models.atrous import convolution, separable, strides_and_rates
+
+
+class VggTrunk(nn.Module):
+    """[N, in_channels, H, W] → the map after each pooling, [N, widths[i], ⌈H/s⌉, ⌈W/s⌉], s = 2, 4, … `output_stride`.
+
+    `rate` is the rate at which a layer after it sees what it would see at full stride, `channels` the last width.
+    """
+
+    def __init__(
+        self,
+        *,
+        widths: tuple[int, ...] = (64, 128, 256, 512, 512),
+        depths: tuple[int, ...] = (2, 2, 3, 3, 3),
+        output_stride: int | None = None,
+        batch_norm: bool = False,
+        separable_trunk: bool = False,
+        in_channels: int = 3,
+    ):
+        super().__init__()
+        if len(widths) != len(depths):
+            raise ValueError(f"widths and depths must be as long as each other, not {len(widths)} and {len(depths)} stages")
+        self.stages, self.pools, self.widths = nn.ModuleList(), nn.ModuleList(), tuple(widths)
+        channels, rate = in_channels, 1
+        pooled = strides_and_rates([2] * len(widths), output_stride or 2 ** len(widths))
+        for width, depth, (stride, rate_after) in zip(widths, depths, pooled, strict=True):
+            stage = nn.Sequential()
+            for _ in range(depth):
+                first = not (self.stages or stage)  # stays a full convolution: 9 weights for each colour make no features
+                layer = separable if separable_trunk and not first else convolution
+                stage.append(layer(channels, width, rate=rate, batch_norm=batch_norm))
+                channels = width
+            self.stages.append(stage)
+            self.pools.append(nn.MaxPool2d(2, ceil_mode=True) if stride == 2 else nn.MaxPool2d(3, stride=1, padding=1))
+            rate = rate_after
+        self.rate, self.channels = rate, channels
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        maps = []
+        for stage, pool in zip(self.stages, self.pools, strict=True):
+            x = pool(stage(x))
+            maps.append(x)
+        return maps
+
+
+class FullyConnected(nn.Sequential):
+    """VGG's fc6, fc7, … as convolutions that keep the map's size, each with ReLU and dropout. [N, C, H, W] → [N, width, H, W]
+
+    On a 7×7 map, the middle output of fc6 with a 7×7 kernel is that of the linear layer with the same weights.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        width: int,
+        kernels: tuple[int, ...] = (7, 1),
+        rates: tuple[int, ...] = (1, 1),
+        *,
+        batch_norm: bool = False,
+        dropout: float = 0.5,
+    ):
+        if len(kernels) != len(rates):
+            raise ValueError(f"kernels and rates must be as long as each other, not {len(kernels)} and {len(rates)} layers")
+        inputs = [channels, *[width] * (len(kernels) - 1)]
+        for_each = zip(inputs, kernels, rates, strict=True)
+        layers = [convolution(c, width, kernel, rate=rate, batch_norm=batch_norm) for c, kernel, rate in for_each]
+        super().__init__(*(nn.Sequential(*layer, nn.Dropout(dropout)) for layer in layers))
+
+
+def crop(x: Tensor, like: Tensor) -> Tensor:
+    """Without the last rows and columns that are only there because poolings round up. [N, C, H, W] → [N, C, H′, W′]"""
+    return x[..., : like.shape[-2], : like.shape[-1]]

@@ -1,0 +1,251 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision import datasets
+
+from repro.data.images import MissingData
+from repro.data.segmentation_sets import GREY, Cityscapes, OxfordPets, PascalVoc
+from repro.errors import ReproError
+
+random = np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def data(monkeypatch, tmp_path):
+    """An empty data folder."""
+    monkeypatch.setenv("REPRO_DATA", str(tmp_path))
+    return tmp_path
+
+
+def write_image(path: Path, width: int, height: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(random.integers(0, 256, (height, width, 3), dtype=np.uint8)).save(path)
+
+
+def write_mask(path: Path, width: int, height: int, values: list[int], palette: bool = False) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mask = Image.fromarray(random.choice(np.array(values, np.uint8), (height, width)))
+    if palette:
+        mask.putpalette(list(range(256)) * 3)
+    mask.save(path)
+
+
+def write_list(path: Path, names: list[str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{name}\n" for name in names))
+
+
+def voc(data: Path, aug: str = "") -> None:
+    """Two images to train on and one to test; with `aug`, "list" or "sbd", two more to train on, whose masks are all 5."""
+    folder = data / "VOCdevkit/VOC2012"
+    names = {"2007_1": (40, 30), "2007_2": (24, 32), "2007_3": (20, 20), "2008_4": (30, 22), "2008_5": (16, 12)}
+    write_list(folder / "ImageSets/Segmentation/train.txt", ["2007_1", "2007_2"])
+    write_list(folder / "ImageSets/Segmentation/val.txt", ["2007_3"])
+    for name, size in names.items():
+        write_image(folder / f"JPEGImages/{name}.jpg", *size)
+        if name.startswith("2007"):
+            write_mask(folder / f"SegmentationClass/{name}.png", *size, [0, 1, 20, 255], palette=True)
+        if aug == "list" and name != "2007_3":
+            write_mask(folder / f"SegmentationClassAug/{name}.png", *size, [5])
+        if aug == "sbd":
+            savemat = pytest.importorskip("scipy.io", reason="SBD's masks are .mat files").savemat
+            write_image(data / f"sbd/img/{name}.jpg", *size)
+            (data / "sbd/cls").mkdir(exist_ok=True)
+            savemat(data / f"sbd/cls/{name}.mat", {"GTcls": {"Segmentation": np.full(size[::-1], 5, np.uint8)}})
+    if aug == "list":
+        write_list(folder / "ImageSets/Segmentation/trainaug.txt", ["2007_1", "2007_2", "2008_4", "2008_5"])
+    if aug == "sbd":
+        write_list(data / "sbd/train.txt", ["2007_1", "2007_3", "2008_4"])
+        write_list(data / "sbd/val.txt", ["2007_2", "2008_5"])
+
+
+def pets(data: Path) -> None:
+    folder = data / "oxford-iiit-pet"
+    for split, names in (("trainval", ["Abyssinian_1", "beagle_2"]), ("test", ["pug_3"])):
+        write_list(folder / f"annotations/{split}.txt", [f"{name} {i + 1} 1 1" for i, name in enumerate(names)])
+        for name in names:
+            write_image(folder / f"images/{name}.jpg", 20, 14)
+            write_mask(folder / f"annotations/trimaps/{name}.png", 20, 14, [1, 2, 3])
+    (folder / "annotations/trimaps/._pug_3.png").write_text("left behind by an Apple file system, as in the official archive")
+
+
+def cityscapes(data: Path) -> None:
+    for split, stems in (("train", ["ulm_0", "bonn_1", "bonn_0"]), ("val", ["koeln_0"])):
+        for stem in stems:
+            place = f"{split}/{stem.partition('_')[0]}/{stem}"
+            write_image(data / f"cityscapes/leftImg8bit/{place}_leftImg8bit.png", 64, 32)
+            write_mask(data / f"cityscapes/gtFine/{place}_gtFine_labelIds.png", 64, 32, list(range(34)))
+            write_mask(data / f"cityscapes/gtFine/{place}_gtFine_instanceIds.png", 64, 32, [0])
+
+
+SETS = [
+    (voc, PascalVoc, {"size": 16}),
+    (lambda data: voc(data, "list"), PascalVoc, {"size": 16, "train": "trainaug"}),
+    (lambda data: voc(data, "sbd"), PascalVoc, {"size": 16, "train": "trainaug"}),
+    (pets, OxfordPets, {"size": 16}),
+    (pets, OxfordPets, {"size": 16, "target": "foreground"}),
+    (cityscapes, Cityscapes, {"size": 16}),
+]
+
+
+def pixels(image: Image.Image) -> torch.Tensor:
+    return torch.from_numpy(np.array(image))
+
+
+def test_voc_at_its_own_size_is_what_torchvision_reads_with_the_rest_grey_and_unlabelled(data):
+    voc(data)
+    images = PascalVoc(size=50).load()
+    assert images.train_images.shape == (2, 3, 50, 50) and images.test_targets.shape == (1, 50, 50)
+    assert images.train_images.dtype == images.train_targets.dtype == torch.uint8
+    assert len(images.class_names) == PascalVoc.classes == 21 and images.class_names[20] == "tvmonitor"
+    for split, known in (("train", "train"), ("test", "val")):
+        for number, (image, mask) in enumerate(datasets.VOCSegmentation(data, image_set=known)):
+            got, labels = getattr(images, f"{split}_images")[number], getattr(images, f"{split}_targets")[number]
+            assert torch.equal(got[:, : image.height, : image.width], pixels(image).permute(2, 0, 1))
+            assert torch.equal(labels[: image.height, : image.width], pixels(mask))
+            assert (labels[image.height :] == 255).all() and (labels[:, image.width :] == 255).all()
+            assert got[:, -1, -1].tolist() == list(GREY)
+
+
+def test_larger_images_are_shrunk_in_proportion_and_masks_keep_their_values(data):
+    voc(data)
+    images = PascalVoc(size=20).load()
+    labels = images.train_targets  # of 40×30 and 24×32
+    assert (labels[0, :15] != 255).any() and (labels[0, 15:] == 255).all()
+    assert (labels[1, :, :15] != 255).any() and (labels[1, :, 15:] == 255).all()
+    assert set(labels.unique().tolist()) <= {0, 1, 20, 255}
+    image, mask = datasets.VOCSegmentation(data)[0]
+    assert torch.equal(images.train_images[0, :, :15], pixels(image.resize((20, 15), Image.Resampling.BILINEAR)).permute(2, 0, 1))
+    assert torch.equal(labels[0, :15], pixels(mask)[1::2, 1::2])  # of each 2×2 the pixel below and right of the centre
+
+
+@pytest.mark.parametrize("aug", ["list", "sbd"])
+def test_trainaug_adds_the_images_of_sbd_that_are_not_in_val(data, aug):
+    voc(data, aug)
+    images = PascalVoc(size=40, train="trainaug").load()
+    assert images.train_targets.shape == (4, 40, 40) and len(images.test_targets) == 1
+    assert torch.equal(images.test_targets, PascalVoc(size=40).load().test_targets)
+    assert images.train_targets[2:].unique().tolist() == [5, 255]
+    assert [(labels == 5).sum().item() for labels in images.train_targets[2:]] == [30 * 22, 16 * 12]
+    if aug == "sbd":
+        assert torch.equal(images.train_targets[:2], PascalVoc(size=40).load().train_targets)
+
+
+def test_pets_have_three_classes_or_two(data):
+    pets(data)
+    trimaps, foreground = OxfordPets(size=20).load(), OxfordPets(size=20, target="foreground").load()
+    source = datasets.OxfordIIITPet(data, "trainval", "segmentation")
+    assert trimaps.train_images.shape == (2, 3, 20, 20) and len(trimaps.test_images) == 1
+    for number, (image, mask) in enumerate(source):
+        assert torch.equal(trimaps.train_images[number, :, :14], pixels(image).permute(2, 0, 1))
+        for value, three, two in ((1, 1, 1), (2, 0, 0), (3, 2, 255)):
+            there = pixels(mask) == value
+            assert (trimaps.train_targets[number, :14][there] == three).all()
+            assert (foreground.train_targets[number, :14][there] == two).all()
+    assert (OxfordPets().classes, trimaps.class_names) == (3, ("background", "pet", "border"))
+    assert (OxfordPets(target="foreground").classes, foreground.class_names) == (2, ("background", "pet"))
+
+
+def test_cityscapes_has_the_19_classes_of_its_benchmark_in_a_fixed_order_of_images(data):
+    cityscapes(data)
+    images = Cityscapes(size=32).load()
+    assert images.train_images.shape == (3, 3, 32, 64) and images.test_targets.shape == (1, 32, 64)
+    assert len(images.class_names) == 19
+    assert images.class_names[:2] == ("road", "sidewalk") and images.class_names[18] == "bicycle"
+    for number, place in enumerate(("bonn/bonn_0", "bonn/bonn_1", "ulm/ulm_0")):
+        image = pixels(Image.open(data / f"cityscapes/leftImg8bit/train/{place}_leftImg8bit.png"))
+        assert torch.equal(images.train_images[number], image.permute(2, 0, 1))
+        ids = pixels(Image.open(data / f"cityscapes/gtFine/train/{place}_gtFine_labelIds.png"))
+        for value, expected in ((7, 0), (8, 1), (26, 13), (33, 18), (0, 255), (9, 255), (29, 255)):
+            assert (images.train_targets[number][ids == value] == expected).all()
+
+
+@pytest.mark.parametrize(("write", "source", "options"), SETS)
+def test_the_fingerprint_tells_options_lists_and_files_apart(data, write, source, options):
+    write(data)
+    before = source(**options).fingerprint()
+    assert source(**options).fingerprint() == before != source(**{**options, "size": 17}).fingerprint()
+    picture = next(path for path in sorted(data.rglob("*[0-9]*.[jp][pn]g")) if "instance" not in path.name)
+    picture.write_bytes(picture.read_bytes() + b"\0")
+    after = source(**options).fingerprint()
+    assert after != before
+    for path in data.rglob("*.txt"):
+        path.write_text(path.read_text() + "\n")
+        assert source(**options).fingerprint() != after
+
+
+@pytest.mark.parametrize(("write", "source", "options"), SETS)
+def test_mean_and_std_are_of_the_training_images_and_labels_below_the_number_of_classes(data, write, source, options):
+    write(data)
+    made = source(**options)
+    images = made.load()
+    assert images.mean == pytest.approx((images.train_images.double() / 255).mean((0, 2, 3)).tolist())
+    labels = torch.cat([images.train_targets.flatten(), images.test_targets.flatten()])
+    assert labels[labels != 255].max() < made.classes == len(images.class_names)
+    assert images.train_images.shape[1] == made.channels == 3
+
+
+@pytest.mark.parametrize(
+    ("source", "missing"),
+    [
+        (PascalVoc(), "VOCdevkit/VOC2012/ImageSets/Segmentation/train.txt"),
+        (PascalVoc(train="trainaug"), "VOCdevkit/VOC2012/ImageSets/Segmentation/train.txt"),
+        (OxfordPets(), "oxford-iiit-pet/annotations/trainval.txt"),
+        (Cityscapes(), r"cityscapes/leftImg8bit/train/\*/\*_leftImg8bit.png"),
+    ],
+)
+def test_an_absent_set_says_what_layout_is_looked_for_and_where(data, source, missing):
+    for method in (source.load, source.fingerprint):
+        with pytest.raises(MissingData, match=rf"there is no {data}/{missing}. Its official layout is .*, .*Set REPRO_DATA to"):
+            method()
+
+
+def test_trainaug_without_the_list_and_without_sbd_names_sbds_layout(data):
+    voc(data)
+    with pytest.raises(MissingData, match=rf"there is no {data}/sbd/train.txt. .*sbd/val.txt, sbd/img/\*.jpg, sbd/cls/\*.mat"):
+        PascalVoc(train="trainaug").fingerprint()
+
+
+def test_a_listed_file_that_is_not_there_and_one_that_is_damaged_are_named(data):
+    voc(data)
+    mask = data / "VOCdevkit/VOC2012/SegmentationClass/2007_2.png"
+    mask.write_bytes(mask.read_bytes()[:60])
+    with pytest.raises(ReproError, match="data set 'pascal-voc': image 2 of 2 in a list, or its mask, cannot be read: "):
+        PascalVoc().load()
+    mask.unlink()
+    with pytest.raises(MissingData, match=f"{mask} does not exist, but it is listed"):
+        PascalVoc().load()
+
+
+def test_masks_of_colours_of_another_size_or_with_unknown_values_are_refused_by_name(data):
+    voc(data)
+    mask = data / "VOCdevkit/VOC2012/SegmentationClass/2007_1.png"
+    write_image(mask, 40, 30)
+    with pytest.raises(ReproError, match=f"{mask} is 40×30, of mode RGB; wanted is the image's size, 40×30, and mode L or P"):
+        PascalVoc().load()
+    write_mask(mask, 40, 31, [0])
+    with pytest.raises(ReproError, match="is 40×31, of mode L; wanted is the image's size, 40×30"):
+        PascalVoc().load()
+    write_mask(mask, 40, 30, [3, 37, 99])
+    with pytest.raises(ReproError, match=f"{mask} has values that are no class: 37, 99"):
+        PascalVoc().load()
+
+
+@pytest.mark.parametrize("source", [PascalVoc, OxfordPets, Cityscapes])
+def test_a_size_below_one_pixel_is_refused(source):
+    with pytest.raises(ReproError, match="wants a size of 1 pixel or more, not 0"):
+        source(size=0)
+
+
+def test_fingerprints_need_no_torch(data):
+    cityscapes(data)
+    code = (
+        "import sys; from repro.data.segmentation_sets import Cityscapes; Cityscapes().fingerprint(); "
+        "sys.exit(' '.join({'torch', 'torchvision'} & set(sys.modules)) or None)"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
