@@ -1,8 +1,11 @@
 """What the tests share: a small suite, and a store of their own."""
 
+import os
 from pathlib import Path
 
 import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: workers that share cores must not each take all of them
 
 pytest_plugins = ["pytester"]
 

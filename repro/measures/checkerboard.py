@@ -102,8 +102,8 @@ def line_index(state: State, images: int = 300) -> float:
     """Power of the outputs on the rows and columns of half the sampling frequency, over that on those 2 and 3 steps below it.
 
     The first `images` test images; columns and rows from step 1 to 5 below the half. Of trained nets that label pixels it
-    tells all apart: 24 for 3×3 transposed, 13 for 4×4, below 1 for resize and convolve. Of images that come out of an autoencoder
-    it does not tell 3×3 from 4×4.
+    tells all apart: 24 for 3×3 transposed, 13 to 20 for 4×4, below 1 for resize and convolve. Of an autoencoder's images it
+    does not tell 3×3 from 4×4.
     """
     power = _power(_outputs(state, state.data.test_images[:images]))
     lines = [power, power.T]

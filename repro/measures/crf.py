@@ -125,7 +125,8 @@ def _miou(state: State, images: int, where: Callable[[Tensor], Tensor] | None, i
             outputs = state.model(state.inputs(some))
         counted = wanted if where is None else wanted.masked_fill(~where(wanted), IGNORE)
         for logits, image, truth in zip(outputs.split(1), some, counted.split(1), strict=True):
-            beliefs = mean_field(logits[0], crop(image, logits), kernels, iterations=iterations)
+            middle = crop(image, logits)  # [C, H, W] is cropped as that many maps are
+            beliefs = mean_field(logits[0], middle, kernels, iterations=iterations)
             counts = counts + confusion(beliefs[None], truth)
     state.model.train()
     return float(scores(counts)["miou"])

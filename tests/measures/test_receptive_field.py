@@ -21,6 +21,15 @@ from repro.trial import count
 TARGETS = {name: f"repro.measures.receptive_field:{name}" for name in ("receptive_field", "effective_receptive_field")}
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """As measures run; with as many threads as cores these tests take five times as long on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 def chain(*rates):
     return nn.Sequential(*(nn.Conv2d(1, 1, 3, padding=rate, dilation=rate) for rate in rates))
 
@@ -86,7 +95,9 @@ NETS = {
     "a sum of a stack": Net(lambda x, a: torch.stack([x, a(x)]).sum(dim=0), nn.Conv2d(4, 4, 7, padding=3)),
     "a crop": Net(lambda x, a: x[..., 2:-2, 2:-2] + a(x), nn.Conv2d(4, 4, 5)),
     "every second pixel": Net(lambda x, a: F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 0, 4)) + a(x), nn.Conv2d(4, 8, 3, 2, 1)),
-    "a shifted copy": Net(lambda x: x + F.pad(x, (9, 0, 0, 0))[..., :-9]),
+    "a shifted copy": Net(lambda x, a: x + F.pad(a(x), (9, 0, 0, 0))[..., :-9], nn.Conv2d(4, 4, (1, 7), padding=(0, 3))),
+    "down and up beside": Net(lambda x, a, b: x + b(a(x)), nn.Conv2d(4, 4, 3, 2, 1), nn.ConvTranspose2d(4, 4, 6, 2, 2)),
+    "pooling without a stride": Net(lambda x, a: a(F.avg_pool2d(x, 3)), nn.Conv2d(4, 4, 3)),
     "a channel shuffle": Net(lambda x, a: a(x).unflatten(1, (2, 2)).transpose(1, 2).flatten(1, 2), nn.Conv2d(4, 4, 3)),
     "no more than a mean of channels": Net(
         lambda x, a: a(x).mean(1, keepdim=True) * x.amax(1, keepdim=True), nn.Conv2d(4, 4, 3, 1, 1)
