@@ -27,9 +27,9 @@ from repro.training.run import execute
 def surroundings(tmp_path, monkeypatch):
     """Nets with habits, and places of one's own."""
     install(tmp_path / "packages", monkeypatch)
-    (tmp_path / "tmp").mkdir()
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
-    monkeypatch.setattr(tempfile, "tempdir", None)
+    own = tempfile.mkdtemp()
+    monkeypatch.setenv("TMPDIR", own)
+    monkeypatch.setattr(tempfile, "tempdir", own)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def share(root: Path, jobs: list[str], tmp: Path) -> None:
 
 
 def start(forked, count, store, tmp_path, jobs):
-    tmp = tmp_path / "tmp"
+    tmp = Path(tempfile.gettempdir())
     arguments = (store.root, [job.model_dump_json() for job in jobs], tmp)
     started = [forked.Process(target=share, args=arguments) for _ in range(count)]
     for process in started:

@@ -78,8 +78,8 @@ def install(folder: Path, monkeypatch: Any) -> None:
     (folder / "tinynets-1.dist-info").mkdir()
     (folder / "tinynets-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: tinynets\nVersion: 1\n")
     (folder / "tinynets-1.dist-info" / "entry_points.txt").write_text("[repro.models]\nhabits = tinynets.nets:Habits\n")
+    monkeypatch.setitem(MODELS.targets, "habits", "tinynets.nets:Habits")  # first: reading entry points would keep it for good
     monkeypatch.syspath_prepend(folder)
-    monkeypatch.setitem(MODELS.targets, "habits", "tinynets.nets:Habits")
 
 
 def spec(
