@@ -90,7 +90,7 @@ def share(root: Path, jobs: list[str], tmp: Path) -> None:
     runner.close()
 
 
-def start(forked, count, store, tmp_path, jobs):
+def start(forked, count, store, jobs):
     tmp = Path(tempfile.gettempdir())
     arguments = (store.root, [job.model_dump_json() for job in jobs], tmp)
     started = [forked.Process(target=share, args=arguments) for _ in range(count)]
@@ -103,7 +103,7 @@ def start(forked, count, store, tmp_path, jobs):
 
 def test_processes_on_one_store_train_each_trial_once_and_nobody_waits_while_there_is_work(forked, store, tmp_path, habits):
     jobs = [habits(f"net{i}", pause=0.1) for i in range(6)]
-    started = start(forked, 3, store, tmp_path, jobs)
+    started = start(forked, 3, store, jobs)
     for process in started:
         process.join(60)
     assert [process.exitcode for process in started] == [0, 0, 0]
@@ -116,7 +116,7 @@ def test_processes_on_one_store_train_each_trial_once_and_nobody_waits_while_the
 
 def test_the_trial_of_a_killed_process_is_taken_over_by_one_that_waits_for_it(forked, store, tmp_path, habits):
     jobs = [habits("net", pause=0.2)]
-    started = start(forked, 2, store, tmp_path, jobs)
+    started = start(forked, 2, store, jobs)
     wait_for(lambda: log(tmp_path))
     ((_, first),) = log(tmp_path)
     os.kill(first, signal.SIGKILL)
