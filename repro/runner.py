@@ -3,7 +3,7 @@
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -54,9 +54,7 @@ class Runner:
         self.records: dict[str, dict[str, Any]] = {}
         self.wanted: set[str] = set()
         self.finished: set[str] = set()
-        self.trained = 0  # jobs that this runner did itself
         self.told = 0.0
-        self.tick: Callable[[], None] = lambda: None
 
     def decide(self, suite: Suite, name: str) -> Decided:
         """Train what the claim needs and decide it. Raises `ReproError` if it cannot be measured here."""
@@ -130,7 +128,6 @@ class Runner:
                         raise ReproError(f"{_name(job)}: its process died {DEATHS} times; is the memory enough?") from None
                     did_it = False
                 if did_it:
-                    self.trained += 1
                     self.finished.add(job.digest)
                 else:
                     others[job.digest] = time.monotonic() + 0.2
@@ -138,7 +135,6 @@ class Runner:
                 self._tell()
             if time.monotonic() - self.told >= TELL_EVERY:
                 self._tell()
-            self.tick()
         self._tell()
 
     def _tell(self) -> None:

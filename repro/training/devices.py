@@ -1,5 +1,6 @@
 """Devices: which one, with which flags, and what it can do."""
 
+import gc
 import os
 import re
 import time
@@ -75,6 +76,7 @@ class PeakMemory:
             torch.cuda.reset_peak_memory_stats(device)
             self.start = torch.cuda.memory_allocated(device)
         elif device.type == "cpu":
+            gc.collect()  # what is freed in the middle of the stretch would hide as much of what is taken
             try:
                 self.RESET.write_text("5")  # Linux: the high-water mark of resident memory starts again
             except OSError:
