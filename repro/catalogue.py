@@ -146,6 +146,7 @@ SCHEDULES = Catalogue(
         "constant": "repro.training.schedules:constant",
         "step": "repro.training.schedules:step",
         "cosine": "repro.training.schedules:cosine",
+        "poly": "repro.training.schedules:poly",
         "one_cycle": "repro.training.schedules:one_cycle",
     },
     given=("now", "steps"),
@@ -154,8 +155,27 @@ SCHEDULES = Catalogue(
 AUGMENTATIONS = Catalogue(
     "augmentation",
     "repro.augmentations",
-    {"pad_crop": "repro.data.augment:pad_crop", "flip": "repro.data.augment:flip"},
+    {
+        "pad_crop": "repro.data.augment:pad_crop",
+        "scale_crop": "repro.data.augment:scale_crop",
+        "flip": "repro.data.augment:flip",
+    },
     given=("images", "targets", "generator"),
+)
+
+# What a net starts from, where that is not random.
+WEIGHTS = Catalogue("set of weights", "repro.weights", {"imagenet": "repro.training.pretrained:imagenet"}, given=("model",))
+
+# What draws pictures of the nets of several arms, side by side.
+PICTURES = Catalogue(
+    "picture",
+    "repro.pictures",
+    {
+        "predictions": "repro.pictures.predictions:predictions",
+        "crf": "repro.pictures.predictions:crf",
+        "spectrum": "repro.pictures.spectrum:spectrum",
+    },
+    given=("states",),
 )
 
 

@@ -14,8 +14,10 @@ from repro.catalogue import (
     MEASURES,
     MODELS,
     OPTIMIZERS,
+    PICTURES,
     SCHEDULES,
     TASKS,
+    WEIGHTS,
     Catalogue,
     UnknownName,
     metrics,
@@ -27,7 +29,7 @@ from repro.expectation import Expectation, ExpectationError, Link
 from repro.expression import Measurement
 from repro.form import Form, describe
 from repro.recipe import Named, Recipe
-from repro.suite import STATES, Arm, Claim, Profile, Suite
+from repro.suite import STATES, Arm, Claim, Picture, Profile, Suite
 
 
 class Finding(NamedTuple):
@@ -61,6 +63,10 @@ class _Check:
             yield from self._arm(name, arm)
         for name, claim in self._sound("claims"):
             yield from self._claim(claim, ("claims", name))
+        for name, picture in self._sound("pictures"):
+            yield from self._picture(picture, ("pictures", name))
+        for entry, _ in self._sound("not_measurable"):
+            yield from self._ledger_id(entry, ("not_measurable", entry), at_key=True)
         yield from self._unused()
 
     def _problem(self, place: Location, finding: Finding) -> Problem:
@@ -117,6 +123,7 @@ class _Check:
             yield self._problem((*place, "data"), finding)
         for finding in self._recipe(profile.recipe, place):
             yield self._problem((*place, "recipe"), finding)
+        yield from self._weights(profile.weights, (*place, "weights"))
         for arm in profile.arms:
             if self.arms is not None and arm not in self.arms:
                 yield self.file.problem((*place, "arms", arm), f"unknown arm '{arm}'{nearest(arm, self.arms)}", at_key=True)
@@ -124,6 +131,26 @@ class _Check:
     def _data(self, data: Named | None, above: Location) -> Iterator[Finding]:
         if data is not None and self.form.is_sound(*above, "data"):
             yield from _named(DATASETS, data)
+
+    def _weights(self, weights: Named | None, place: Location) -> Iterator[Problem]:
+        if weights is not None and self.form.is_sound(*place):
+            yield from (self._problem(place, finding) for finding in _named(WEIGHTS, weights))
+
+    def _picture(self, picture: Picture, place: Location) -> Iterator[Problem]:
+        if picture.picture not in PICTURES.targets:
+            message = f"unknown picture '{picture.picture}'{nearest(picture.picture, PICTURES.targets)}"
+            yield self.file.problem((*place, "picture"), message)
+        else:
+            for finding in _options(PICTURES, picture.picture, picture.options, Picture):
+                yield self._problem(place, finding)
+        for index, arm in enumerate(picture.arms if self.arms is not None and self.form.is_sound(*place, "arms") else ()):
+            if self.arms is not None and arm not in self.arms:
+                yield self.file.problem((*place, "arms", index), f"unknown arm '{arm}'{nearest(arm, self.arms)}")
+
+    def _ledger_id(self, entry: str, place: Location, *, at_key: bool = False) -> Iterator[Problem]:
+        if self.ledger is not None and entry not in self.ledger:
+            message = f"unknown ledger id '{entry}'{nearest(entry, self.ledger)}"
+            yield self.file.problem(place, message, at_key=at_key)
 
     def _recipe(self, recipe: Recipe | None, above: Location) -> Iterator[Finding]:
         if recipe is None:
@@ -143,6 +170,7 @@ class _Check:
         if arm.model not in MODELS.targets:
             message = f"unknown model '{arm.model}'{nearest(arm.model, MODELS.targets)}"
             yield self.file.problem(("arms", name, "model"), message)
+        yield from self._weights(arm.weights, ("arms", name, "weights"))
         found: dict[Problem, list[str]] = {}
         for profile in self.suite.profiles:
             for problem in dict.fromkeys(self._arm_at(name, arm, profile)):
@@ -201,12 +229,21 @@ class _Check:
                     yield self.file.problem((*place, "at", profile), message, at_key=True)
         else:
             asked = set()
-        for index, entry in enumerate(claim.ledger if self.ledger is not None else ()):
-            if self.ledger is not None and entry not in self.ledger:
-                message = f"unknown ledger id '{entry}'{nearest(entry, self.ledger)}"
-                yield self.file.problem((*place, "ledger", index), message)
+        for index, entry in enumerate(claim.ledger):
+            yield from self._ledger_id(entry, (*place, "ledger", index))
+        yield from self._reported(claim, place)
         for offset, message in self._expected(self.expectations.get(str(place[-1])), asked & known):
             yield self.file.problem((*place, "expect"), message, offset=offset)
+
+    def _reported(self, claim: Claim, place: Location) -> Iterator[Problem]:
+        """The paper's numbers are of measurements of the claim."""
+        expected = self.expectations.get(str(place[-1]))
+        if isinstance(expected, Expectation):
+            known = [str(measurement) for measurement in expected.measurements]
+            for name in claim.reported:
+                if name not in known:
+                    message = f"the claim does not measure '{name}'{nearest(name, known)}"
+                    yield self.file.problem((*place, "reported", name), message, at_key=True)
 
     def _expected(self, expected: Expectation | ExpectationError | None, asked: set[str]) -> Iterator[tuple[int, str]]:
         if isinstance(expected, ExpectationError):

@@ -45,6 +45,7 @@ SUITES = click.argument("suites", nargs=-1, type=click.Path(path_type=Path), met
 @click.option("--device", type=click.Choice(["cpu", "cuda", "mps"]), help="Train here instead of on the profile's device.")
 @click.option("--seeds-max", type=click.IntRange(min=1), metavar="N", help="Allow N seeds instead of what the suite allows.")
 @click.option("--fresh", is_flag=True, help="Train everything again instead of using what the store has.")
+@click.option("--pilot", is_flag=True, help="Try a recipe: seeds from 1000 up, which never judge, and no result.")
 @click.option("--results", type=click.Path(path_type=Path, file_okay=False), default=RESULTS, show_default=True)
 @click.option("--strict-claims", is_flag=True, help="Fail where a claim is undecided.")
 @click.option("--jobs", "-j", type=click.IntRange(min=1), metavar="N", help="Trials at once (default: as many as cores).")
@@ -56,6 +57,7 @@ def run(
     device: Any,
     seeds_max: int | None,
     fresh: bool,
+    pilot: bool,
     results: Path,
     strict_claims: bool,
     jobs: int | None,
@@ -68,7 +70,7 @@ def run(
     from repro import result
     from repro.report.progress import Display, to_terminal
     from repro.report.text import claim_details, discoveries, verdicts
-    from repro.runner import Runner
+    from repro.runner import PILOT, Runner
     from repro.store import Store, home
     from repro.suite import load
 
@@ -84,7 +86,7 @@ def run(
         )
         sys.exit(NOTHING_RAN)
     store = Store(home(), newer_than=time.time() if fresh else 0.0)
-    runner = Runner(store, executor(where, jobs), profile, device, seeds_max)
+    runner = Runner(store, executor(where, jobs), profile, device, seeds_max, first_seed=PILOT if pilot else 0)
     shown, written, failed = dict[str, Any](), list[Path](), False
     write, every = to_terminal()
     try:
@@ -96,11 +98,9 @@ def run(
                     claims[name] = shown[f"{path}::{name}"] = claim
                     trials |= {(arm, seed): digest for arm, seed, digest in used}
                     failed |= not claim.as_expected and (strict_claims or claim.verdict != "undecided")
-                if claims:
-                    made = result.build(
-                        suite, str(path), profile, claims, trials, store, _command(path, profile, device, seeds_max), Path.cwd()
-                    )
-                    written.append(result.write(made, results))
+                if claims and not pilot:
+                    command = _command(path, profile, device, seeds_max)
+                    written.append(result.keep(runner, suite, str(path), claims, trials, command, Path.cwd(), results))
     finally:
         runner.close()
         if sys.stderr.isatty():
@@ -173,6 +173,8 @@ def show(name: str, results: Path, only: str | None) -> None:
     if only is not None:
         click.echo("\n\n".join(f"{key}\n{claim_details(claim)}" for key, claim in claims.items()) + "\n")
     click.echo(verdicts(claims))
+    for picture in found.pictures.values():
+        click.echo(f"picture: {path.parent / picture.file}: {' '.join(picture.says.split())}")
     for line in (discoveries(claims.values(), found.false_discovery_level), f"again: {found.command}"):
         if line:
             click.echo(line)

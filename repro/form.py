@@ -38,6 +38,7 @@ STAND_INS: dict[str, Any] = {
     "expect": "x",
     "verdict": "undecided",
     "because": "x",
+    "picture": "x",
 }
 
 

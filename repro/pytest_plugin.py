@@ -30,6 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--jobs", type=_positive, metavar="N", help="trials at once (default: as many as cores)")
     group.addoption("--executor", choices=("local", "ray"), default="local", help="where trials run (default: local)")
     group.addoption("--fresh", action="store_true", help="train everything again instead of using what the store has")
+    group.addoption("--pilot", action="store_true", help="try a recipe: seeds from 1000 up, which never judge, and no result")
     group.addoption("--results", type=Path, metavar="DIR", help="where result JSONs go (default: results/)")
     group.addoption("--strict-claims", action="store_true", help="fail where a claim is undecided")
 
@@ -155,6 +156,7 @@ class Session:
         self.profiles: set[str] = set()
         self.reports: dict[str, list[dict[str, Any]]] = {}
         self.written: list[Path] = []
+        self.trouble: str | None = None  # in writing results
         self._runner: Runner | None = None
         self._display = ExitStack()
 
@@ -162,13 +164,18 @@ class Session:
         if self._runner is None:
             from repro.executors import executor
             from repro.executors.lease import cores
-            from repro.runner import Runner
+            from repro.runner import PILOT, Runner
 
             option = self.config.getoption
             workers = getattr(self.config, "workerinput", {}).get("workercount", 1)
             jobs = max(1, (option("jobs") or cores()) // workers)
             self._runner = Runner(
-                self.store(), executor(option("executor"), jobs), option("profile"), option("device"), option("seeds_max")
+                self.store(),
+                executor(option("executor"), jobs),
+                option("profile"),
+                option("device"),
+                option("seeds_max"),
+                first_seed=PILOT if option("pilot") else 0,
             )
         return self._runner
 
@@ -217,9 +224,19 @@ class Session:
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         self._display.close()
-        if self._runner is not None:
-            self._runner.close()
-        if hasattr(self.config, "workerinput") or not self.reports:
+        from repro.errors import ReproError
+
+        try:
+            self._write_results()
+        except ReproError as error:
+            self.trouble = str(error)
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        finally:
+            if self._runner is not None:
+                self._runner.close()
+
+    def _write_results(self) -> None:
+        if hasattr(self.config, "workerinput") or not self.reports or self.config.getoption("pilot"):
             return
         from repro import result
         from repro.suite import load
@@ -228,17 +245,9 @@ class Session:
         for file, found in self.reports.items():
             claims = {entry["name"]: result.ClaimResult.model_validate(entry["claim"]) for entry in found}
             trials = {(arm, seed): name for entry in found for arm, seed, name in entry["trials"]}
-            made = result.build(
-                load(Path(file)),
-                self.shown(Path(file)),
-                self.config.getoption("profile"),
-                claims,
-                trials,
-                self.store(),
-                f"repro run {self.shown(Path(file))}{self.options()}",
-                self.config.rootpath,
-            )
-            self.written.append(result.write(made, folder))
+            command = f"repro run {self.shown(Path(file))}{self.options()}"
+            suite, shown = load(Path(file)), self.shown(Path(file))
+            self.written.append(result.keep(self.runner(), suite, shown, claims, trials, command, self.config.rootpath, folder))
 
     def pytest_terminal_summary(self, terminalreporter: Any, exitstatus: int) -> None:
         if not self.reports:
@@ -260,3 +269,5 @@ class Session:
         for line in (discoveries(claims.values(), level(claims.values())), *(f"result: {self.shown(p)}" for p in self.written)):
             if line:
                 terminalreporter.write_line(line)
+        if self.trouble:
+            terminalreporter.write_line(self.trouble, red=True)

@@ -15,8 +15,8 @@ from repro import environment
 from repro.errors import ReproError
 from repro.evidence import false_discovery_level
 from repro.runner import Runner
-from repro.store import Store, finite, write_atomically
-from repro.suite import Suite, Verdict
+from repro.store import finite, write_atomically
+from repro.suite import ResolvedArm, Suite, Verdict
 from repro.trial import digest
 from repro.verdict import Part
 
@@ -64,6 +64,7 @@ class ClaimResult(Base):
     verdict: Verdict
     expected: Verdict
     as_expected: bool
+    reported: dict[str, float] = Field(description="the paper's own numbers, by measurement")
     because: str | None = Field(description="why another verdict than `reproduced` is expected at this profile")
     evidence: Evidence
     values: dict[str, tuple[float | None, ...]] = Field(description="every measurement of the claim, per seed")
@@ -79,6 +80,22 @@ class TrialResult(Base):
     cost: dict[str, float | None]
 
 
+class ArmResult(Base):
+    """An arm as it was trained: nothing is left open but the seed."""
+
+    model: str
+    options: dict[str, Any]
+    data: dict[str, Any] | None
+    recipe: dict[str, Any] | None
+    weights: dict[str, Any] | None
+
+
+class PictureResult(Base):
+    file: str = Field(description="a PNG file, from the folder that this result is in")
+    says: str
+    arms: tuple[str, ...]
+
+
 class Environment(Base):
     key: tuple[dict[str, str | None], ...] = Field(description="what must be equal for timings to be compared: one per kind")
     facts: dict[str, Any]
@@ -92,9 +109,13 @@ class Result(Base):
     file: str
     profile: str
     paper: dict[str, Any] | None
+    about: str | None
+    task: str
+    arms: dict[str, ArmResult]
     environment: Environment
     trials: tuple[TrialResult, ...]
     claims: dict[str, ClaimResult]
+    pictures: dict[str, PictureResult]
     complete: bool = Field(description="whether every claim of the suite at this profile is in it")
     false_discovery_level: float = Field(description="e-BH: the level at which all that is reproduced stands")
     command: str
@@ -112,6 +133,7 @@ def conclude(runner: Runner, suite: Suite, name: str) -> tuple[ClaimResult, list
         expect=claim.expect,
         source=claim.source,
         ledger=claim.ledger,
+        reported=claim.reported,
         verdict=judgement.verdict,
         expected=decided.expected,
         as_expected=decided.as_expected,
@@ -150,18 +172,46 @@ def _part(part: Part) -> PartResult:
     )
 
 
-def build(
+def keep(
+    runner: Runner,
     suite: Suite,
     file: str,
-    profile: str,
     claims: Mapping[str, ClaimResult],
     trials: Mapping[tuple[str, int], str],
-    store: Store,
     command: str,
+    here: Path,
     folder: Path,
+) -> Path:
+    """Write one run's result and its pictures: `FOLDER/<suite>/<profile>/<id>.json` and, beside it, `<id>/<picture>.png`.
+
+    From the claims it decided and the digests of their trials, by arm and seed; `here` is a folder of the project.
+    """
+    result = _build(runner, suite, file, claims, trials, command, here)
+    path = write(result, folder)
+    pictures = {f"{result.id}/{name}.png": content for name, content in runner.draw(suite, set(trials.values())).items()}
+    for name, content in pictures.items():
+        write_atomically(path.parent / name, content)
+    if not pictures:
+        return path
+    shown = {
+        name: PictureResult(file=f"{result.id}/{name}.png", says=picture.says, arms=picture.arms)
+        for name, picture in suite.pictures.items()
+        if f"{result.id}/{name}.png" in pictures
+    }
+    return write(result.model_copy(update={"pictures": shown}), folder)
+
+
+def _build(
+    runner: Runner,
+    suite: Suite,
+    file: str,
+    claims: Mapping[str, ClaimResult],
+    trials: Mapping[tuple[str, int], str],
+    command: str,
+    here: Path,
 ) -> Result:
-    """One run's result from the claims it decided and the digests of their trials, by arm and seed."""
-    records = {key: record for key, name in sorted(trials.items()) if (record := store.read(name)) is not None}
+    profile = runner.profile
+    records = {key: record for key, name in sorted(trials.items()) if (record := runner.store.read(name)) is not None}
     keys = {json.dumps(record["environment"], sort_keys=True) for record in records.values()}
     now = time.gmtime()
     content = digest(
@@ -174,7 +224,10 @@ def build(
         file=file,
         profile=profile,
         paper=suite.paper.model_dump(exclude_none=True) if suite.paper else None,
-        environment=Environment(key=tuple(json.loads(key) for key in sorted(keys)), facts=environment.facts(folder)),
+        about=suite.about,
+        task=suite.task,
+        arms={name: _arm(suite.resolve(name, profile)) for name in suite.arms},
+        environment=Environment(key=tuple(json.loads(key) for key in sorted(keys)), facts=environment.facts(here)),
         trials=tuple(
             TrialResult(
                 arm=arm, seed=seed, digest=trials[arm, seed], **{k: record[k] for k in ("measurements", "curves", "cost")}
@@ -182,10 +235,24 @@ def build(
             for (arm, seed), record in records.items()
         ),
         claims=dict(sorted(claims.items())),
+        pictures={},
         complete=set(claims) == {name for name, _ in suite.claims_at(profile)},
         false_discovery_level=level(claims.values()),
         command=command,
         finished=time.strftime("%Y-%m-%dT%H:%M:%SZ", now),
+    )
+
+
+def _arm(arm: ResolvedArm) -> ArmResult:
+    def plain(part: BaseModel | None) -> dict[str, Any] | None:
+        return part.model_dump(mode="json") if part else None
+
+    return ArmResult(
+        model=arm.model.name,
+        options=arm.model.options,
+        data=plain(arm.data),
+        recipe=plain(arm.recipe),
+        weights=plain(arm.weights),
     )
 
 

@@ -13,9 +13,10 @@ from repro.evidence import first_look
 from repro.expectation import Measurement
 from repro.store import Store, from_json
 from repro.suite import Claim, Device, Suite, Verdict
-from repro.trial import Job, Number, TrialSpec, count, probe, specify
+from repro.trial import Drawing, Job, Number, TrialSpec, count, drawing, probe, specify
 from repro.verdict import Judgement, judge
 
+PILOT = 1000  # the first seed of pilot runs, on which recipes are chosen; what judges are seeds from 0 up
 DEATHS = 3  # of workers at one job, after which it is given up
 TELL_EVERY = 2.0  # seconds; a status that is older than 10 no longer counts
 
@@ -48,9 +49,17 @@ class Runner:
     """Decides claims at one profile. Several, in any number of processes, share the work through the store."""
 
     def __init__(
-        self, store: Store, executor: Executor, profile: str, device: Device | None = None, seeds_max: int | None = None
+        self,
+        store: Store,
+        executor: Executor,
+        profile: str,
+        device: Device | None = None,
+        seeds_max: int | None = None,
+        *,
+        first_seed: int = 0,
     ):
         self.store, self.executor, self.profile, self.device, self.seeds_max = store, executor, profile, device, seeds_max
+        self.first_seed = first_seed
         self.records: dict[str, dict[str, Any]] = {}
         self.wanted: set[str] = set()
         self.finished: set[str] = set()
@@ -60,7 +69,8 @@ class Runner:
         """Train what the claim needs and decide it. Raises `ReproError` if it cannot be measured here."""
         claim = suite.claims[name]
         measurements = claim.expectation.measurements
-        seeds = range(0 if self._is_static(suite, claim) else self.seeds_max or suite.seeds.max)
+        most = 0 if self._is_static(suite, claim) else self.seeds_max or suite.seeds.max
+        seeds = range(self.first_seed, self.first_seed + most)
         rules = suite.evidence
         at_once = min(len(seeds), first_look(rules.alpha, rules.assume))
         done: Sequence[int] = seeds[:at_once]
@@ -91,10 +101,21 @@ class Runner:
             },
         )
 
+    def draw(self, suite: Suite, trained: set[str]) -> dict[str, bytes]:
+        """The suite's pictures, as PNG files, of the first seed's nets; of those whose trials are among the `trained` digests."""
+        seed, wanted = self.first_seed, dict[str, Drawing]()
+        for name, picture in suite.pictures.items():
+            trials = {arm: self._trial(suite, arm, seed) for arm in picture.arms if suite.recipe_of(arm, self.profile)}
+            if len(trials) == len(picture.arms) and all(trial.digest in trained for trial in trials.values()):
+                wanted[name] = drawing(picture.picture, picture.options, trials)
+        self.ensure(list(wanted.values()))
+        found = {name: self.store.read_picture(job.digest) for name, job in wanted.items()}
+        return {name: content for name, content in found.items() if content is not None}
+
     def ensure(self, jobs: Sequence[Job]) -> None:
         """See to it that jobs are done: by this runner's executor, or by whoever else is at them."""
         self._do([job for job in jobs if isinstance(job, TrialSpec)])
-        self._do([job for job in jobs if isinstance(job, Number)])
+        self._do([job for job in jobs if not isinstance(job, TrialSpec)])
 
     def _do(self, jobs: Sequence[Job]) -> None:
         todo = deque(job for job in {job.digest: job for job in jobs}.values() if not self._is_done(job))
@@ -161,6 +182,8 @@ class Runner:
     def _is_done(self, job: Job) -> bool:
         if isinstance(job, Number):
             return self.store.read_number(job.digest) is not None
+        if isinstance(job, Drawing):
+            return self.store.read_picture(job.digest) is not None
         return job.digest in self.records or self.store.read(job.digest) is not None
 
     def _is_static(self, suite: Suite, claim: Claim) -> bool:
@@ -196,6 +219,8 @@ class Runner:
 
 
 def _name(job: Job) -> str:
+    if isinstance(job, Drawing):
+        return f"the picture '{job.picture}' of {', '.join(job.trials)}"
     model = job.model
     options = ", ".join(f"{key}={value}" for key, value in model.options.items())
     return f"{model.name}({options})" + (f", seed {job.seed}" if isinstance(job, TrialSpec) else f", {job.measure}")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from repro.catalogue import AUGMENTATIONS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS, Catalogue
+from repro.catalogue import AUGMENTATIONS, DATASETS, MODELS, OPTIMIZERS, PICTURES, SCHEDULES, TASKS, WEIGHTS, Catalogue
 from repro.result import Result
 from repro.suite import Suite
 
@@ -17,7 +17,9 @@ def of_suites() -> dict[str, Any]:
     """The schema of a suite, with the names and options of every catalogue filled in."""
     schema = Suite.model_json_schema()
     definitions = schema["$defs"]
-    definitions["Arm"] = _arm(definitions["Arm"])
+    definitions["Arm"]["properties"]["weights"] = definitions["Profile"]["properties"]["weights"] = _choice(WEIGHTS)
+    definitions["Arm"] = _either(definitions["Arm"], MODELS, "model")
+    definitions["Picture"] = _either(definitions["Picture"], PICTURES, "picture")
     recipe = definitions["Recipe"]["properties"]
     recipe["optimizer"] = _choice(OPTIMIZERS)
     recipe["schedule"] = _choice(SCHEDULES)
@@ -56,19 +58,19 @@ def _choice(catalogue: Catalogue) -> dict[str, Any]:
     return {"anyOf": [*([{"enum": names}] if names else []), *mappings]}
 
 
-def _arm(arm: dict[str, Any]) -> dict[str, Any]:
-    """An arm of each model. Options may also come from the profile, so none is required here."""
-    shared = {key: value for key, value in arm["properties"].items() if key != "model"}
+def _either(holder: dict[str, Any], catalogue: Catalogue, key: str) -> dict[str, Any]:
+    """One mapping for each name that a key can have, with its options. Those may also come from elsewhere: none is required."""
+    shared = {name: value for name, value in holder["properties"].items() if name != key}
     return {
         "anyOf": [
             {
                 "type": "object",
                 "title": name,
-                "description": arm.get("description", ""),
-                "properties": {"model": {"const": name}, **_options(MODELS, name)["properties"], **shared},
-                "required": ["model"],
+                "description": holder.get("description", ""),
+                "properties": {key: {"const": name}, **_options(catalogue, name)["properties"], **shared},
+                "required": holder["required"],
                 "additionalProperties": False,
             }
-            for name in sorted(MODELS.targets)
+            for name in sorted(catalogue.targets)
         ]
     }

@@ -2,6 +2,7 @@
 
 .repro/trials/<digest>/record.json  weights.safetensors  checkpoint.pt
 .repro/numbers/<digest>.json  one number: a count of an architecture, or a probe of a net
+.repro/pictures/<digest>.png  one picture of nets
 .repro/locks/<digest>.lock    held while a trial is trained; the system lets go of it when a process dies
 .repro/running/<digest>.json  where a running trial stands, for the display
 """
@@ -96,6 +97,22 @@ class Store:
 
     def write_number(self, digest: str, value: float) -> None:
         self._write(self.root / "numbers" / f"{digest}.json", {"value": value, "digest": digest, "finished": time.time()})
+
+    def read_picture(self, digest: str) -> bytes | None:
+        """A PNG file's content; None if it is not there, or older than `newer_than`."""
+        path = self._picture(digest)
+        try:
+            return path.read_bytes() if path.stat().st_mtime >= self.newer_than else None
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StoreError(f"{path}: cannot be read ({error.strerror}). Move it away, and it is made again") from error
+
+    def write_picture(self, digest: str, content: bytes) -> None:
+        write_atomically(self._picture(digest), content)
+
+    def _picture(self, digest: str) -> Path:
+        return self.root / "pictures" / f"{digest}.png"
 
     @contextmanager
     def claim(self, digest: str) -> Iterator[bool]:

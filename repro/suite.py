@@ -37,6 +37,7 @@ class Arm(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
     model: str
+    weights: Choice | None = Field(None, description="what it starts from instead of what the profile says")
     data: dict[str, Any] = Field(default_factory=dict, description="what differs from the profile's data")
     recipe: dict[str, Any] = Field(default_factory=dict, description="what differs from the profile's recipe")
     seed_offset: int = Field(0, ge=0, description="trains seed n + offset where other arms train seed n (for A/A suites)")
@@ -52,6 +53,7 @@ class Profile(Strict):
     device: Device = "cpu"
     data: Choice | None = None
     recipe: Recipe | None = None
+    weights: Choice | None = Field(None, description="what every net starts from; random weights, if not given")
     model: dict[str, Any] = Field(default_factory=dict, description="model options of every arm at this scale")
     arms: dict[ArmName, dict[str, Any]] = Field(default_factory=dict, description="model options of single arms")
 
@@ -67,6 +69,9 @@ class Claim(Strict):
     says: Text = Field(description="what the paper says, in a sentence")
     expect: Text = Field(description="the same over measurements: train_error(a) < train_error(b)")
     source: str | None = Field(None, description="figure, table or section of the paper")
+    reported: dict[Text, float] = Field(
+        default_factory=dict, description="the paper's own numbers, by measurement: `miou(fcn8s): 0.627`; shown, not tested"
+    )
     ledger: tuple[str, ...] = ()
     profiles: tuple[Name, ...] | None = Field(None, description="the profiles it is asked at; all, if not given")
     at: dict[Name, Known] = Field(default_factory=dict)
@@ -90,6 +95,19 @@ class Rules(Strict):
     alpha: float = Field(0.05, ge=1e-9, lt=0.5)
 
 
+class Picture(BaseModel):
+    """A picture of the nets that some arms end with. Keys that are not listed here are options of what draws it."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    picture: str
+    arms: tuple[ArmName, ...] = Field(min_length=1)
+    says: Text = Field(description="what is to be seen, in a sentence")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
 @dataclass(frozen=True)
 class ResolvedArm:
     """An arm at a profile, with nothing left open but the seed."""
@@ -98,6 +116,7 @@ class ResolvedArm:
     data: Named | None
     recipe: Recipe | None
     seed_offset: int
+    weights: Named | None = None
 
 
 class Suite(Strict):
@@ -108,6 +127,10 @@ class Suite(Strict):
     arms: dict[ArmName, Arm] = Field(min_length=1)
     profiles: dict[Name, Profile] = Field(min_length=1)
     claims: dict[Name, Claim] = Field(min_length=1)
+    pictures: dict[Name, Picture] = Field(default_factory=dict)
+    not_measurable: dict[str, Text] = Field(
+        default_factory=dict, description="what the ledger holds on this topic that no run can decide, by id, and why"
+    )
     seeds: Seeds = Seeds()
     evidence: Rules = Rules()
 
@@ -118,6 +141,7 @@ class Suite(Strict):
             data=self.data_of(arm, profile),
             recipe=self.recipe_of(arm, profile),
             seed_offset=own.seed_offset,
+            weights=own.weights or self.profiles[profile].weights,
         )
 
     def model_options(self, arm: str, profile: str) -> dict[str, Any]:

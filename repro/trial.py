@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import Any, TypeAlias
 
 from repro import source
-from repro.catalogue import AUGMENTATIONS, DATASETS, MEASURES, MODELS, OPTIMIZERS, SCHEDULES, TASKS
+from repro.catalogue import AUGMENTATIONS, DATASETS, MEASURES, MODELS, OPTIMIZERS, PICTURES, SCHEDULES, TASKS, WEIGHTS
 from repro.recipe import Named, Recipe, Strict
 from repro.suite import Device, ResolvedArm
 
@@ -22,6 +22,7 @@ class TrialSpec(Strict):
     data: Named
     fingerprint: str  # of the data's content
     recipe: Recipe | None  # None: the net is only initialised, for probes at the start
+    weights: Named | None = None  # None: it starts from random ones
     seed: int
     device: Device
     code: str  # of the modules that train and evaluate
@@ -48,9 +49,10 @@ def specify(task: str, arm: ResolvedArm, seed: int, device: Device, *, trained: 
         data=arm.data,
         fingerprint=_fingerprint(digest(arm.data.model_dump()), arm.data),
         recipe=recipe,
+        weights=arm.weights,
         seed=seed + arm.seed_offset,
         device=device,
-        code=source.digest(frozenset(_targets(task, arm.model, arm.data, recipe))),
+        code=source.digest(frozenset(_targets(task, arm, recipe))),
         torch=torch_version(),
     )
 
@@ -80,7 +82,25 @@ class Number(Strict):
         return digest(self.model_dump(mode="json"))
 
 
-Job: TypeAlias = TrialSpec | Number
+class Drawing(Strict):
+    """One picture of the nets that trials end with."""
+
+    picture: str
+    options: dict[str, Any]
+    trials: dict[str, TrialSpec]  # by arm, in the order shown
+    code: str
+    torch: str
+
+    @property
+    def device(self) -> Device:
+        return next(iter(self.trials.values())).device
+
+    @cached_property
+    def digest(self) -> str:
+        return digest([self.model_dump(mode="json"), list(self.trials)])
+
+
+Job: TypeAlias = TrialSpec | Number | Drawing
 
 
 def count(measure: str, options: dict[str, Any], arm: ResolvedArm) -> Number:
@@ -93,13 +113,22 @@ def probe(measure: str, options: dict[str, Any], trial: TrialSpec) -> Number:
     return _number(measure, options, trial.model, trial.data, trial)
 
 
+def drawing(picture: str, options: dict[str, Any], trials: dict[str, TrialSpec]) -> Drawing:
+    models = [MODELS.target(trial.model.name) for trial in trials.values()]
+    code = source.digest(frozenset([PICTURES.target(picture), *models]))
+    return Drawing(picture=picture, options=options, trials=trials, code=code, torch=torch_version())
+
+
 def _number(measure: str, options: dict[str, Any], model: Named, data: Named | None, trial: TrialSpec | None) -> Number:
     code = source.digest(frozenset([MEASURES.target(measure), MODELS.target(model.name)]))
     return Number(measure=measure, options=options, model=model, data=data, trial=trial, code=code, torch=torch_version())
 
 
-def _targets(task: str, model: Named, data: Named, recipe: Recipe | None) -> list[str]:
-    targets = [LOOP, TASKS.target(task), MODELS.target(model.name), DATASETS.target(data.name)]
+def _targets(task: str, arm: ResolvedArm, recipe: Recipe | None) -> list[str]:
+    assert arm.data is not None
+    targets = [LOOP, TASKS.target(task), MODELS.target(arm.model.name), DATASETS.target(arm.data.name)]
+    if arm.weights is not None:
+        targets.append(WEIGHTS.target(arm.weights.name))
     if recipe is not None:
         targets += [OPTIMIZERS.target(recipe.optimizer.name), SCHEDULES.target(recipe.schedule.name)]
         targets += [AUGMENTATIONS.target(choice.name) for choice in recipe.augment]

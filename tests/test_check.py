@@ -85,6 +85,37 @@ def test_the_small_suite_is_sound(errors):
             "16:10: the claim is not asked at a profile 'gpu'; did you mean 'cpu'?",
         ),
         ("[A1]", "[A1, A2]", "15:18: unknown ledger id 'A2'; known: A1, B2"),
+        ("claims:", "not_measurable: {B3: It is history.}\nclaims:", "13:18: unknown ledger id 'B3'; known: A1, B2"),
+        (
+            "    says",
+            "    reported: {test_error(plain20): 0.1}\n    says",
+            "16:16: the claim does not measure 'test_error(plain20)'; did you mean 'train_error(plain20)'?",
+        ),
+        (
+            "    data: cifar10",
+            "    weights: imagnet\n    data: cifar10",
+            "11:14: unknown set of weights 'imagnet'; did you mean 'imagenet'?",
+        ),
+        (
+            "depth: 20}\n",
+            "depth: 20, weights: {name: imagenet, download: 1}}\n",
+            "5:82: download: expected true or false, not 1",
+        ),
+        (
+            "claims:",
+            "pictures:\n  p: {picture: predicitons, arms: [plain20], says: x}\nclaims:",
+            "14:16: unknown picture 'predicitons'; did you mean 'predictions'?",
+        ),
+        (
+            "claims:",
+            "pictures:\n  p: {picture: predictions, arms: [plain2], says: x}\nclaims:",
+            "14:36: unknown arm 'plain2'; did you mean 'plain20'?",
+        ),
+        (
+            "claims:",
+            "pictures:\n  p: {picture: predictions, arms: [plain20], says: x, image: 2}\nclaims:",
+            "14:55: picture 'predictions' has no option 'image'; did you mean 'images'?",
+        ),
         (
             "    recipe: {steps: 20",
             "    arms: {plain2O: {width: 8}}\n    recipe: {steps: 20",

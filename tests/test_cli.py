@@ -113,3 +113,52 @@ def test_show_names_a_file_that_is_no_result(tmp_path, content):
 def test_the_schema_of_results_is_that_of_the_class():
     printed = json.loads(repro("schema", "--result").output)
     assert printed == of_results() and set(printed["properties"]) == {f.alias or n for n, f in Result.model_fields.items()}
+
+
+PICTURED = """\
+suite: pictured
+task: segmentation
+arms:
+  nearest: {model: encoder_decoder, upsample: nearest}
+  other: {model: encoder_decoder, upsample: nearest}
+profiles:
+  cpu:
+    data: {name: scenes, size: 32, train: 32, test: 8}
+    model: {widths: [4, 4], depths: [1, 1], context: 4, decoder: [4]}
+    recipe: {steps: 2, batch_size: 8, optimizer: {name: sgd, lr: 0.1}}
+claims:
+  equal: {says: The same twice., expect: 'miou(nearest) == approx(miou(other), abs=0.5)'}
+  size: {says: It is small., expect: params(nearest) < 10000}
+pictures:
+  scenes: {picture: predictions, arms: [nearest, other], images: 2, says: Not much can be seen.}
+"""
+
+
+def test_pictures_stand_beside_the_result_that_names_them(tiny, tmp_path):
+    tiny.write_text(PICTURED)
+    run = repro("run", tiny, "-j", 1)
+    assert run.exit_code == 0, run.output
+    (path,) = tmp_path.glob("results/pictured/cpu/*.json")
+    result = Result.model_validate_json(path.read_text())
+    picture = result.pictures["scenes"]
+    assert (path.parent / picture.file).read_bytes().startswith(b"\x89PNG") and picture.arms == ("nearest", "other")
+    assert f"picture: results/pictured/cpu/{picture.file}: Not much can be seen." in repro("show", "pictured").output
+    assert result.arms["nearest"].options == {
+        "upsample": "nearest",
+        "widths": [4, 4],
+        "depths": [1, 1],
+        "context": 4,
+        "decoder": [4],
+    }
+
+
+def test_a_picture_is_drawn_only_of_what_was_trained(tiny, tmp_path):
+    tiny.write_text(PICTURED)
+    assert repro("run", tiny, "-j", 1, "-k", "size").exit_code == 0
+    (path,) = tmp_path.glob("results/pictured/cpu/*.json")
+    assert Result.model_validate_json(path.read_text()).pictures == {}
+
+
+def test_a_pilot_run_uses_other_seeds_and_leaves_no_result(tiny, tmp_path):
+    run = repro("run", tiny, "-k", "upside-down", "-j", 1, "--pilot")
+    assert run.exit_code == 1 and "1004" in run.output and not (tmp_path / "results").exists()

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from repro.errors import ReproError
 
 IGNORE = 255  # the class of a pixel that no loss and no metric counts
+GREY = 118  # near ImageNet's mean
 
 
 def pad_crop(images: Tensor, targets: Tensor, generator: torch.Generator, *, pad: int = 4) -> tuple[Tensor, Tensor]:
@@ -29,6 +30,31 @@ def pad_crop(images: Tensor, targets: Tensor, generator: torch.Generator, *, pad
     if targets.ndim == 3:
         targets = _crop(targets[:, None], places, pad, IGNORE)[:, 0]
     return _crop(images, places, pad, 0), targets
+
+
+def scale_crop(
+    images: Tensor, targets: Tensor, generator: torch.Generator, *, size: int, least: float = 0.5, most: float = 2.0
+) -> tuple[Tensor, Tensor]:
+    """Each image enlarged by a factor from `least` to `most` of its own, then a window of `size` × `size` at a random place.
+
+    As DeepLab v3 trains (Chen et al. 2017, section 4: 0.5 to 2, windows of 513). Images bilinear, targets [N, H, W] by nearest
+    pixel. What a window has beyond the image is grey, and 255 in targets: ignored.
+    """
+    if size < 1 or not 0 < least <= most:
+        raise ReproError(f"scale_crop wants a size from 1 up and 0 < least <= most, not {size}, {least} and {most}")
+    factors, down, across = torch.rand(3, len(images), 1, generator=generator, device=images.device)
+    scale = least + (most - least) * factors
+    lines = []
+    for side, share in ((images.shape[2], down), (images.shape[3], across)):
+        room = side * scale - size  # where it is below 0 the whole side is seen, somewhere in the window
+        lines.append(((room * share).round() + torch.arange(size, device=images.device) + 0.5) / (side * scale) * 2 - 1)
+    rows, columns = lines
+    grid = torch.stack([columns[:, None].expand(-1, size, -1), rows[:, :, None].expand(-1, -1, size)], dim=-1)
+    seen = F.grid_sample(images.float() - GREY, grid, align_corners=False) + GREY
+    if targets.ndim == 3:
+        labels = F.grid_sample(targets[:, None].float() - IGNORE, grid, mode="nearest", align_corners=False)[:, 0] + IGNORE
+        targets = labels.round().to(targets.dtype)
+    return seen.round().to(images.dtype), targets
 
 
 def flip(images: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:

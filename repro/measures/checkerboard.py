@@ -92,7 +92,7 @@ def flat_high_pass(state: State, canvases: int = 64) -> float:
     channels, *sides = state.data.test_images.shape[1:]
     colours = torch.rand(canvases, channels, 1, 1, generator=generator(0, "colours of canvases")) * 0.8 + 0.1
     images = (255 * colours).to(torch.uint8).expand(-1, -1, *sides).to(state.device)
-    outputs = _outputs(state, images)
+    outputs = outputs_on(state, images)
     middle = tuple(slice(side * 3 // 8, side * 5 // 8) for side in outputs.shape[2:])
     return float((outputs - F.avg_pool2d(outputs, 3, 1, 1))[..., *middle].double().square().mean().sqrt())
 
@@ -105,7 +105,7 @@ def line_index(state: State, images: int = 300) -> float:
     tells all apart: 24 for 3×3 transposed, 13 to 20 for 4×4, below 1 for resize and convolve. Of an autoencoder's images it
     does not tell 3×3 from 4×4.
     """
-    power = _power(_outputs(state, state.data.test_images[:images]))
+    power = power_spectrum(outputs_on(state, state.data.test_images[:images]))
     lines = [power, power.T]
     ratio = [
         torch.cat([p[p.shape[0] // 2 - off, 1 : p.shape[1] // 2 - 4] for p in lines for off in offs]) for offs in ((0,), (2, 3))
@@ -121,12 +121,12 @@ def residual_point_index(state: State, images: int = 300) -> float:
     9.3 for 3×3 transposed, 4.7 for 4×4, 2.2 for resize and convolve.
     """
     inputs = state.inputs(state.data.test_images[:images])
-    outputs = _outputs(state, state.data.test_images[:images])
+    outputs = outputs_on(state, state.data.test_images[:images])
     if outputs.shape != inputs.shape:
         raise ReproError(
             f"residual_point_index wants outputs as large as the inputs, {list(inputs.shape)}, not {list(outputs.shape)}"
         )
-    power = _power(outputs - inputs)
+    power = power_spectrum(outputs - inputs)
     height, width = power.shape
     points = [(height // 2, 0), (0, width // 2), (height // 2, width // 2)]
     around = [power[(y + dy) % height, (x + dx) % width] for y, x in points for dy, dx in product((-2, 2), repeat=2)]
@@ -149,7 +149,7 @@ def _evaluating(state: State) -> Iterator[None]:
         state.model.train()
 
 
-def _outputs(state: State, images: Tensor) -> Tensor:
+def outputs_on(state: State, images: Tensor) -> Tensor:
     """[N, C, H, W] in fp32. Raises `ReproError` unless they are maps of even sides from 16 up, which the indices need."""
     with _evaluating(state):
         outputs = torch.cat([state.model(state.inputs(some)) for some in images.split(BATCH)])
@@ -177,6 +177,6 @@ def _variation(values: Tensor) -> float:
     return float(values.std(correction=0) / values.mean())
 
 
-def _power(maps: Tensor) -> Tensor:
+def power_spectrum(maps: Tensor) -> Tensor:
     """The spectrum's squares, over images and channels on average, without each map's mean. [N, C, H, W] → [H, W]"""
     return torch.fft.fft2(maps - maps.mean((2, 3), keepdim=True)).abs().square().mean((0, 1)).double()

@@ -6,12 +6,15 @@ first unit keeps the rate before); from the fourth stage on, `multi_grid` multip
 1706.05587, section 3.2.1). More than four stages are that paper's cascade of block5, block6, block7: copies of the fourth.
 """
 
+from collections.abc import Mapping
+
 from torch import Tensor, nn
 from torchvision.models.resnet import Bottleneck
 
 from repro.models.atrous import strides_and_rates
 
 UNGRIDDED = 3  # stages before block4
+SOURCES = {(3, 4, 6, 3): "resnet50", (3, 4, 23, 3): "resnet101", (3, 8, 36, 3): "resnet152"}  # torchvision's, by depths
 
 
 class ResNetTrunk(nn.Module):
@@ -53,6 +56,20 @@ class ResNetTrunk(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        whole = tuple(widths[:4]) == (64, 128, 256, 512) and in_channels == 3
+        # torchvision's net with the same weights. A cascade has three units in block 4, of ResNet-50 and -101 alike.
+        self.source = SOURCES.get(tuple(depths[:4])) if whole else None
+
+    def carry_over(self, weights: Mapping[str, Tensor]) -> None:
+        """Take the weights of torchvision's `source`; the stages of a cascade take those of the fourth."""
+        given = {"stem.0.weight": weights["conv1.weight"]}
+        given |= {f"stem.1.{name[4:]}": weight for name, weight in weights.items() if name.startswith("bn1.")}
+        for i in range(len(self.stages)):
+            layer = f"layer{min(i + 1, 4)}."
+            given |= {f"stages.{i}.{name[7:]}": weight for name, weight in weights.items() if name.startswith(layer)}
+        fits = self.state_dict()  # the first unit of a copied stage has more channels before it than layer4's
+        missing = self.load_state_dict({k: w for k, w in given.items() if w.shape == fits[k].shape}, strict=False).missing_keys
+        assert all(name.startswith(("stages.4", "stages.5", "stages.6")) for name in missing), missing
 
     def forward(self, x: Tensor) -> list[Tensor]:
         x, maps = self.stem(x), []

@@ -7,9 +7,14 @@ The poolings are 2×2 and keep a last odd row or column (as Caffe's do), so that
 is reached a pooling is 3×3 with stride 1 and later convolutions are atrous, as in DeepLab's released net.
 """
 
+from collections.abc import Mapping
+
+import torch
 from torch import Tensor, nn
 
 from repro.models.atrous import convolution, separable, strides_and_rates
+
+VGG_16 = ((64, 128, 256, 512, 512), (2, 2, 3, 3, 3))  # widths and depths
 
 
 class VggTrunk(nn.Module):
@@ -45,6 +50,13 @@ class VggTrunk(nn.Module):
             self.pools.append(nn.MaxPool2d(2, ceil_mode=True) if stride == 2 else nn.MaxPool2d(3, stride=1, padding=1))
             rate = rate_after
         self.rate, self.channels = rate, channels
+        whole = (self.widths, tuple(depths)) == VGG_16 and in_channels == 3 and not (batch_norm or separable_trunk)
+        self.source = "vgg16" if whole else None  # torchvision's net with the same weights
+
+    def carry_over(self, weights: Mapping[str, Tensor]) -> None:
+        """Take the weights of torchvision's `source`, which come in the same order."""
+        features = [weight for name, weight in weights.items() if name.startswith("features.")]
+        self.load_state_dict(dict(zip(self.state_dict(), features, strict=True)))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         maps = []
@@ -76,6 +88,20 @@ class FullyConnected(nn.Sequential):
         for_each = zip(inputs, kernels, rates, strict=True)
         layers = [convolution(c, width, kernel, rate=rate, batch_norm=batch_norm) for c, kernel, rate in for_each]
         super().__init__(*(nn.Sequential(*layer, nn.Dropout(dropout)) for layer in layers))
+
+    @torch.no_grad()
+    def carry_over(self, weights: Mapping[str, Tensor]) -> None:
+        """Take torchvision's fc6 and fc7 of VGG-16; of smaller layers every n-th filter and tap (DeepLab v1, section 3.1)."""
+        side = 7  # of the map that fc6 sees
+        for layer, name in zip(self, ("classifier.0", "classifier.3"), strict=True):
+            conv, weight = layer[0], weights[f"{name}.weight"].unflatten(1, (-1, side, side))
+            taps = torch.linspace(0, side - 1, conv.kernel_size[0]).round().long()
+            sizes = zip(conv.weight.shape[:2], weight.shape[:2], strict=True)
+            rows, columns = (torch.arange(kept) * (whole // kept) for kept, whole in sizes)
+            conv.weight.copy_(weight[rows][:, columns][:, :, taps][..., taps])
+            if conv.bias is not None:
+                conv.bias.copy_(weights[f"{name}.bias"][rows])
+            side = 1
 
 
 def crop(x: Tensor, like: Tensor) -> Tensor:

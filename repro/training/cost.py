@@ -2,12 +2,14 @@
 
 import copy
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from repro.training import devices
+from repro.training.batches import Batches
 from repro.training.state import State
 
 
@@ -36,48 +38,56 @@ class Stopwatch:
         self.stop()
 
 
-def flops_of_a_step(state: State) -> int | None:
-    """Floating-point operations of one training step, forward and backward, counted on the meta device (2 per multiply-add).
+@dataclass(frozen=True)
+class Arithmetic:
+    """Counted on the meta device, as `FlopCounterMode` does: matrix products and convolutions, 2 FLOP per multiply-add."""
 
-    None for a net that cannot run there, because it looks at values.
-    """
+    step_flops: int  # of one training step, forward and backward
+    macs: int  # of the forward pass of one image, as it is trained on
+
+
+def arithmetic(state: State) -> Arithmetic | None:
+    """None for a net that cannot run on the meta device, because it looks at values."""
     recipe = state.spec.recipe
     assert recipe is not None
     model = copy.deepcopy(state.model).to("meta")
-    images = torch.empty(recipe.batch_size, *state.data.train_images.shape[1:], device="meta")
-    targets = torch.empty(recipe.batch_size, *state.data.train_targets.shape[1:], device="meta", dtype=torch.int64)
-    targets = state.batch(images, targets)[1]
+    images, targets = (tensor.to("meta") for tensor in Batches(state).at(0))
     try:
-        with FlopCounterMode(display=False) as counter:
-            state.task.loss(model(images), targets).backward()
+        with FlopCounterMode(display=False) as forward:
+            outputs = model(images)
+        with FlopCounterMode(display=False) as backward:
+            state.task.loss(outputs, targets).backward()
     except RuntimeError:
         return None
-    return counter.get_total_flops()
+    of_forward = forward.get_total_flops()
+    return Arithmetic(of_forward + backward.get_total_flops(), of_forward // (2 * recipe.batch_size))
 
 
-_counted: dict[tuple[str, str, str, int], int | None] = {}
+_counted: dict[tuple[str, str, str, int], Arithmetic | None] = {}
 
 
-def _flops_of_the_arm(state: State) -> int | None:
-    """`flops_of_a_step`, counted once a process for all seeds: at 56 layers that takes 0.4 s, 3 % of a trial at cpu."""
+def _of_the_arm(state: State) -> Arithmetic | None:
+    """`arithmetic`, counted once a process for all seeds: at 56 layers that takes 0.4 s, 3 % of a trial at cpu."""
     spec, recipe = state.spec, state.spec.recipe
     assert recipe is not None
-    arm = (spec.task, spec.model.model_dump_json(), spec.data.model_dump_json(), recipe.batch_size)
+    arm = (spec.task, spec.model.model_dump_json(), spec.data.model_dump_json(), recipe.model_dump_json())
     if arm not in _counted:
-        _counted[arm] = flops_of_a_step(state)
+        _counted[arm] = arithmetic(state)
     return _counted[arm]
 
 
 def cost(state: State, seconds: float, evaluation_seconds: float, memory: int | None) -> dict[str, Any]:
     recipe = state.spec.recipe
     assert recipe is not None
-    of_a_step, peak = _flops_of_the_arm(state), devices.matmul_peak(state.device, recipe.precision)
-    flops = None if of_a_step is None else of_a_step * recipe.steps
+    counted, peak = _of_the_arm(state), devices.matmul_peak(state.device, recipe.precision)
+    flops = None if counted is None else counted.step_flops * recipe.steps
     return {
         "seconds": seconds,
         "evaluation_seconds": evaluation_seconds,
         "images_per_second": recipe.steps * recipe.batch_size / seconds if seconds else None,
         "peak_memory_bytes": memory,
+        "params": sum(p.numel() for p in state.model.parameters() if p.requires_grad),
+        "macs": None if counted is None else counted.macs,
         "flops": flops,
         "matmul_peak_flops_per_second": peak,
         "share_of_matmul_peak": flops / seconds / peak if seconds and flops is not None else None,

@@ -1,5 +1,6 @@
-"""A job, done in this process: a trial trained and recorded, or a number measured and recorded."""
+"""A job, done in this process: a trial trained, a number measured or a picture drawn, and recorded."""
 
+import io
 from functools import lru_cache
 from typing import Any
 
@@ -8,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_weights
 from safetensors.torch import save as dump_weights
 
-from repro.catalogue import DATASETS, MEASURES
+from repro.catalogue import DATASETS, MEASURES, PICTURES
 from repro.data.images import ImageSet
 from repro.errors import ReproError
 from repro.recipe import Named
@@ -18,7 +19,7 @@ from repro.training.checkpoint import EVERY, Checkpoint
 from repro.training.loop import Progress, train
 from repro.training.randomness import own_default_stream
 from repro.training.state import State, build, make_model
-from repro.trial import Job, Number, TrialSpec
+from repro.trial import Drawing, Job, Number, TrialSpec
 
 
 def execute(job: Job, store: Store, *, device_index: int = 0, checkpoint_every: float = EVERY) -> bool:
@@ -29,8 +30,11 @@ def execute(job: Job, store: Store, *, device_index: int = 0, checkpoint_every: 
         if isinstance(job, TrialSpec):
             if store.read(job.digest) is None:
                 _train(job, store, devices.resolve(job.device, device_index), checkpoint_every)
-        elif store.read_number(job.digest) is None:
-            store.write_number(job.digest, _measure(job, store, devices.resolve(job.device, device_index)))
+        elif isinstance(job, Number):
+            if store.read_number(job.digest) is None:
+                store.write_number(job.digest, _measure(job, store, devices.resolve(job.device, device_index)))
+        elif store.read_picture(job.digest) is None:
+            store.write_picture(job.digest, _draw(job, store, devices.resolve(job.device, device_index)))
     return True
 
 
@@ -72,6 +76,16 @@ def _measure(number: Number, store: Store, device: torch.device) -> float:
                 return float(measure(make_model(number.model, number.data), **number.options))
         with devices.flags(deterministic=True):
             return float(measure(state_of(number.trial, store, device), **number.options))
+
+
+def _draw(drawing: Drawing, store: Store, device: torch.device) -> bytes:
+    """A PNG file."""
+    with own_default_stream(device), devices.flags(deterministic=True):
+        states = {arm: state_of(trial, store, device) for arm, trial in drawing.trials.items()}
+        image = PICTURES.load(drawing.picture)(states, **drawing.options)
+    file = io.BytesIO()
+    image.save(file, "png", optimize=True)
+    return file.getvalue()
 
 
 def state_of(spec: TrialSpec, store: Store, device: torch.device) -> State:

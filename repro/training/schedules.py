@@ -17,6 +17,11 @@ def cosine(now: int, steps: int) -> float:
     return 0.5 * (1 + cos(pi * now / steps))
 
 
+def poly(now: int, steps: int, *, power: float = 0.9) -> float:
+    """(1 - now / steps) to a power: Chen et al. 2016, arXiv 1606.00915, section 4.1.1."""
+    return (1 - now / steps) ** power
+
+
 def one_cycle(now: int, steps: int, *, rise: float = 0.3, start: float = 0.04, end: float = 4e-6) -> float:
     """Up from `start` to 1 over the share `rise` of the steps, down to `end`, along cosines: Smith & Topin 2018."""
     peak = rise * steps

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from repro.catalogue import DATASETS, MODELS, TASKS
+from repro.catalogue import DATASETS, MODELS, TASKS, WEIGHTS
 from repro.data.augment import normalise
 from repro.data.images import ImageSet
 from repro.errors import ReproError
@@ -71,6 +71,8 @@ def build(spec: TrialSpec, data: ImageSet, device: torch.device) -> State:
     with own_default_stream(torch.device("cpu")):
         seed_default(torch.device("cpu"), stream(spec.seed, "initialisation"))
         model = make_model(spec.model, spec.data)
+        if spec.weights is not None:
+            WEIGHTS.load(spec.weights.name)(model, **spec.weights.options)
     layout = torch.channels_last if spec.recipe is None or spec.recipe.channels_last else torch.contiguous_format
     return State(spec, model.to(device, memory_format=layout).train(), TASKS.load(spec.task)(), data, device)
 

@@ -3,7 +3,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional as F
 
-from repro.data.augment import IGNORE, flip, normalise, pad_crop
+from repro.data.augment import GREY, IGNORE, flip, normalise, pad_crop, scale_crop
 from repro.errors import ReproError
 
 SHAPES = [(16, 1, 28, 28), (16, 3, 32, 32), (5, 2, 4, 7)]
@@ -31,6 +31,42 @@ def test_pad_crop_is_a_loop_over_images_that_pads_and_crops_each(shape, pad):
         assert torch.equal(cropped[i], F.pad(images[i], (pad,) * 4)[window])
         assert torch.equal(moved[i], F.pad(targets[i], (pad,) * 4, value=IGNORE)[window])
     assert cropped.is_contiguous() and cropped.dtype == torch.uint8 and moved.dtype == torch.int64
+
+
+@pytest.mark.parametrize("shape", SHAPES[:2])
+def test_scale_crop_at_a_factor_of_one_is_a_window_of_each_image(shape):
+    images, targets = batch(shape, dense=True)
+    size = shape[3] - 5
+    seen, labels = scale_crop(images, targets, generator(), size=size, least=1.0, most=1.0)
+    _, down, across = torch.rand(3, len(images), 1, generator=generator())
+    for i, (top, left) in enumerate(zip((5 * down).round().long(), (5 * across).round().long(), strict=True)):
+        assert torch.equal(seen[i], images[i, :, top : top + size, left : left + size])
+        assert torch.equal(labels[i], targets[i, top : top + size, left : left + size])
+    assert len({*(5 * down).round().flatten().tolist()}) > 2 and seen.dtype == torch.uint8 and labels.dtype == targets.dtype
+
+
+def test_scale_crop_shows_smaller_images_whole_on_grey_and_without_labels_around():
+    images, targets = torch.full((50, 3, 32, 32), 200, dtype=torch.uint8), torch.ones(50, 32, 32, dtype=torch.uint8)
+    seen, labels = scale_crop(images, targets, generator(), size=32, least=0.5, most=0.5)
+    assert (labels == 1).sum((1, 2)).tolist() == [16 * 16] * 50 and labels.unique().tolist() == [1, IGNORE]
+    assert (seen[:, 0] == GREY).sum((1, 2)).min() >= 32 * 32 - 18 * 18 and (seen[:, 0] == 200).sum((1, 2)).min() >= 14 * 14
+    places = (labels == 1).float().argmax(2).amax(1)
+    assert places.min() <= 1 and places.max() >= 15
+
+
+def test_scale_crop_moves_labels_with_their_pixels():
+    truth = (
+        torch.randint(2, (40, 8, 8), generator=generator(1), dtype=torch.uint8).repeat_interleave(8, 1).repeat_interleave(8, 2)
+    )
+    seen, labels = scale_crop(200 * truth[:, None], truth, generator(), size=64)
+    sure = ((seen[:, 0] < 20) | (seen[:, 0] > 180)) & (labels != IGNORE)
+    assert sure.float().mean() > 0.4 and torch.equal(labels[sure], (seen[:, 0][sure] > 100).to(torch.uint8))
+
+
+@pytest.mark.parametrize(("least", "most", "size"), [(0.0, 2.0, 8), (2.0, 1.0, 8), (0.5, 2.0, 0)])
+def test_scale_crop_says_what_it_wants(least, most, size):
+    with pytest.raises(ReproError, match="scale_crop wants a size from 1 up and 0 < least <= most"):
+        scale_crop(*batch(SHAPES[0]), generator(), size=size, least=least, most=most)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

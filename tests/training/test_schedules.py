@@ -1,6 +1,6 @@
 import pytest
 
-from repro.training.schedules import constant, cosine, one_cycle, step
+from repro.training.schedules import constant, cosine, one_cycle, poly, step
 
 
 def test_constant_is_one_at_every_step():
@@ -20,6 +20,11 @@ def test_cosine_goes_from_one_over_a_half_to_nearly_zero():
     assert 0 < cosine(99, 100) < 3e-4
     factors = [cosine(now, 100) for now in range(100)]
     assert factors == sorted(factors, reverse=True)
+
+
+def test_poly_falls_to_nearly_zero_along_its_power():
+    assert poly(0, 100) == 1.0 and poly(99, 100) == pytest.approx(0.01**0.9)
+    assert poly(50, 100, power=2.0) == pytest.approx(0.25)
 
 
 def test_one_cycle_rises_to_one_and_falls_to_its_end():

@@ -1,0 +1,82 @@
+"""What nets make of a few fixed test images: the image, the truth, and each arm's answer beside it."""
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from repro.errors import ReproError
+from repro.measures.crf import Kernels, mean_field
+from repro.pictures.sheet import PALETTE, sheet
+from repro.tasks.segmentation import crop
+from repro.tasks.segmentation import predictions as labels
+from repro.training.state import State
+
+
+def predictions(states: dict[str, State], *, images: int = 6) -> Image.Image:
+    """The first `images` test images, the truth of their pixels, and what each arm predicts, or draws as an autoencoder."""
+    first = next(iter(states.values()))
+    seen, truth = first.data.test_images[:images], first.data.test_targets[:images]
+    if truth.ndim != 3:
+        raise ReproError(f"there is no picture of predictions for '{first.spec.data.name}', which has a label an image")
+    columns = {"image": _pixels(seen), "truth": _colours(truth)}
+    for arm, state in states.items():
+        outputs = _outputs(state, images)
+        draws = hasattr(state.task, "targets")  # its targets are made of the images
+        columns[arm] = _drawn(state, outputs) if draws else _colours(labels(outputs))
+    return sheet(columns)
+
+
+def crf(
+    states: dict[str, State],
+    *,
+    images: int = 6,
+    iterations: int = 5,
+    bilateral: float = 12.0,
+    colour: float = 25.5,
+    weight: float = 8.0,
+    gaussian: float = 1.5,
+    gaussian_weight: float = 2.0,
+) -> Image.Image:
+    """As `predictions`, with each arm's labels before and after a fully connected CRF (`repro.measures.crf`)."""
+    first = next(iter(states.values()))
+    truth = first.data.test_targets[:images]
+    if truth.ndim != 3:
+        raise ReproError("a CRF wants data with a label for each pixel")
+    kernels = Kernels(bilateral, colour, weight, gaussian, gaussian_weight)
+    columns = {"image": _pixels(first.data.test_images[:images]), "truth": _colours(truth)}
+    for arm, state in states.items():
+        outputs = _outputs(state, images)
+        beliefs = [
+            mean_field(logits, crop(image, logits[None]), kernels, iterations=iterations)
+            for logits, image in zip(outputs, state.data.test_images, strict=False)
+        ]
+        columns[arm], columns[f"{arm} + CRF"] = _colours(labels(outputs)), _colours(labels(torch.stack(beliefs)))
+    return sheet(columns)
+
+
+@torch.no_grad()
+def _outputs(state: State, images: int) -> Tensor:
+    state.model.eval()
+    with state.autocast():
+        outputs = state.model(state.inputs(state.data.test_images[:images]))
+    state.model.train()
+    return outputs.float()
+
+
+def _pixels(images: Tensor) -> list[np.ndarray]:
+    """uint8 [N, 1 or 3, H, W] → N times [H, W, 3]"""
+    return list(images.cpu().expand(-1, 3, -1, -1).permute(0, 2, 3, 1).numpy())
+
+
+def _colours(classes: Tensor) -> list[np.ndarray]:
+    """Labels [N, H, W] → N times [H, W, 3] in PASCAL VOC's colours"""
+    return list(PALETTE[classes.cpu().numpy()])
+
+
+def _drawn(state: State, outputs: Tensor) -> list[np.ndarray]:
+    """Normalised images [N, C, H, W] that a net drew → N times [H, W, 3]"""
+    if outputs.shape[1:2] != state.data.test_images.shape[1:2] or outputs.ndim != 4:
+        raise ReproError(f"there is no picture of outputs of shape {list(outputs.shape)}: neither labels of pixels nor images")
+    mean, std = (torch.tensor(values, device=outputs.device).view(-1, 1, 1) for values in (state.data.mean, state.data.std))
+    return _pixels(((outputs * std + mean) * 255).round().clamp(0, 255).to(torch.uint8))

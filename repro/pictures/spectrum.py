@@ -1,0 +1,26 @@
+"""The spectrum of what nets draw: a checkerboard shows as bright points and lines at half the sampling frequency."""
+
+import numpy as np
+import torch
+from PIL import Image
+
+from repro.measures.checkerboard import outputs_on, power_spectrum
+from repro.pictures.sheet import sheet
+from repro.training.state import State
+
+
+@torch.no_grad()
+def spectrum(states: dict[str, State], *, images: int = 300) -> Image.Image:
+    """Power of the outputs on the first `images` test images, in decibels below its largest, black at -60 dB, a column an arm.
+
+    Frequency 0 is in the middle, half the sampling frequency at the border (rows and columns 0 of each image).
+    """
+    outputs = {arm: outputs_on(state, state.data.test_images[:images]) for arm, state in states.items()}
+    return sheet({arm: [_shown(power_spectrum(maps))] for arm, maps in outputs.items()})
+
+
+def _shown(spectrum: torch.Tensor) -> np.ndarray:
+    """[H, W] → uint8 [H, W, 3], with frequency 0 in the middle"""
+    decibels = 10 * torch.log10(spectrum / spectrum.max())
+    grey = torch.fft.fftshift(255 * (1 + decibels / 60).clamp(0, 1)).round().to(torch.uint8)
+    return grey.cpu()[..., None].expand(-1, -1, 3).numpy()
