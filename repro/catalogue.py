@@ -69,13 +69,26 @@ MODELS = Catalogue(
     "model",
     "repro.models",
     {
+        "alexnet": "repro.models.alexnet:AlexNet",
         "cifar_resnet": "repro.models.cifar_resnet:CifarResNet",
         "deeplab": "repro.models.deeplab:DeepLab",
         "deeplab_v3": "repro.models.deeplab_v3:DeepLabV3",
+        "densenet": "repro.models.densenet:DenseNet",
+        "efficientnet": "repro.models.efficientnet:EfficientNet",
         "encoder_decoder": "repro.models.upsampling:EncoderDecoder",
         "fcn": "repro.models.fcn:FCN",
+        "googlenet": "repro.models.googlenet:GoogLeNet",
         "hypercolumn": "repro.models.hypercolumn:Hypercolumn",
+        "inception_v3": "repro.models.inception:InceptionV3",
+        "mobilenet": "repro.models.mobilenet:MobileNet",
+        "pair": "repro.models.pairs:Pair",
+        "preact_resnet": "repro.models.preact_resnet:PreActResNet",
+        "resnet": "repro.models.resnet:ResNet",
+        "sequential": "repro.models.sequential:Layers",
+        "spatial_pyramid": "repro.models.spatial_pyramid:SpatialPyramidNet",
+        "timm_inception": "repro.models.inception:TimmInception",
         "unet": "repro.models.unet:UNet",
+        "vgg": "repro.models.vgg:VGG",
     },
 )
 
@@ -107,12 +120,23 @@ TASKS = Catalogue(
 )
 
 # The first parameter of a measure says what it looks at: `model` is a net on the meta device (no seed, no memory),
-# `state` a net with real weights, its data and its task.
+# `network` the same net with the random weights of seed 0, `state` a net of a trial with its data and its task.
 MEASURES = Catalogue(
     "measure",
     "repro.measures",
     {
         "params": "repro.measures.static:params",
+        "weights": "repro.measures.static:weights",
+        "fc_share": "repro.measures.static:fc_share",
+        "layers": "repro.measures.static:layers",
+        "macs": "repro.measures.static:macs",
+        "takes": "repro.measures.static:takes",
+        "out_size": "repro.measures.static:out_size",
+        "out_channels": "repro.measures.static:out_channels",
+        "out_elements": "repro.measures.static:out_elements",
+        "activation_elements": "repro.measures.static:activation_elements",
+        "activation_bytes": "repro.measures.static:activation_bytes",
+        "max_abs_diff": "repro.measures.equality:max_abs_diff",
         "gradient_norm": "repro.measures.probes:gradient_norm",
         "crf_miou": "repro.measures.crf:crf_miou",
         "crf_trimap_miou": "repro.measures.crf:crf_trimap_miou",
@@ -129,7 +153,7 @@ MEASURES = Catalogue(
         "interior_miou": "repro.measures.segmentation:interior_miou",
         "stride_upper_bound_miou": "repro.measures.segmentation:stride_upper_bound_miou",
     },
-    given=("model", "state"),
+    given=("model", "network", "state"),
 )
 
 OPTIMIZERS = Catalogue(
@@ -179,16 +203,21 @@ PICTURES = Catalogue(
 )
 
 
-def metrics(task: str) -> tuple[str, ...]:
+def metrics(task: str | None) -> tuple[str, ...]:
     """What a trained net of a task is measured by."""
-    return tuple(source.constant(TASKS.target(task), "metrics") or ())
+    return tuple(source.constant(TASKS.target(task), "metrics") or ()) if task else ()
 
 
-def kind(measurement: str, task: str) -> str:
-    """`metric` (of a trained net), `probe` (of a net with weights) or `static` (of the architecture alone)."""
+def looks_at(measure: str) -> str:
+    """What a measure is of: `model`, `network` or `state`."""
+    first = next(iter(source.parameters(MEASURES.target(measure))), "")
+    if first not in MEASURES.given:
+        raise ReproError(f"measure '{measure}': its first parameter must be one of {', '.join(MEASURES.given)}, not '{first}'")
+    return first
+
+
+def kind(measurement: str, task: str | None) -> str:
+    """`metric` (of a trained net), `probe` (of a trial's net) or `static` (of the architecture, the same for all seeds)."""
     if measurement in metrics(task):
         return "metric"
-    first = next(iter(source.parameters(MEASURES.target(measurement))), "")
-    if first not in MEASURES.given:
-        raise ReproError(f"measure '{measurement}': its first parameter must be 'model' or 'state', not '{first}'")
-    return "static" if first == "model" else "probe"
+    return "probe" if looks_at(measurement) == "state" else "static"

@@ -54,7 +54,7 @@ class _Check:
 
     def problems(self) -> Iterator[Problem]:
         yield from self._rules()
-        if self.form.is_sound("task"):
+        if self.form.is_sound("task") and self.suite.task is not None:
             for finding in _named(TASKS, Named(name=self.suite.task)):
                 yield self._problem(("task",), finding)
         for name, profile in self._sound("profiles"):
@@ -253,10 +253,11 @@ class _Check:
         for measurement, offset in expected.places:
             if self.arms is not None and measurement.arm not in self.arms:
                 yield offset, f"unknown arm '{measurement.arm}'{nearest(measurement.arm, self.arms)}"
-            if self.suite.task in TASKS.targets:
+            if self.suite.task in (None, *TASKS.targets):
                 yield from ((offset, message) for message in self._measurement(measurement, asked))
         for link in expected.links:
-            if self.suite.task in TASKS.targets and link.relation == "==" and link.tolerance is None and not self._exact(link):
+            knows_all = self.suite.task in (None, *TASKS.targets)
+            if knows_all and link.relation == "==" and link.tolerance is None and not self._exact(link):
                 yield link.offset, f"'{link}': a trained or measured number is never exactly equal; use approx(…, abs=…)"
 
     def _exact(self, link: Link) -> bool:
@@ -280,6 +281,8 @@ class _Check:
             yield from (finding.message for finding in _options(MEASURES, measurement.name, options))
         if of == "static" or measurement.arm not in self.suite.arms:
             return
+        if self.suite.task is None:
+            yield f"'{measurement.name}' needs a task, which the suite does not give"
         for profile in sorted(asked & set(self.suite.profiles)):
             needs_recipe = self.suite.needs_training(measurement)
             places = [(top, name, part) for top, name in (("profiles", profile), ("arms", measurement.arm)) for part in PARTS]

@@ -65,12 +65,14 @@ class Link:
 
     @property
     def margins(self) -> tuple[Expression, ...]:
-        """Each is positive when the link holds, for the values of one seed."""
+        """Each is positive when the link holds, for the values of one seed; of an exact equality it is 0 then, else negative."""
         difference = Operation("-", (self.left, self.right))
         if self.tolerance is not None:
             return Operation("-", (self.tolerance, difference)), Operation("+", (self.tolerance, difference))
         if self.relation in ("<", "<="):
             return (Operation("-", (self.right, self.left)),)
+        if self.relation == "==":
+            return (Operation("-", (Number(0.0), Operation("abs", (difference,)))),)
         return (difference,)
 
     def holds(self, values: Values) -> bool:

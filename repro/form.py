@@ -25,7 +25,6 @@ EXPECTED = {
 STAND_INS: dict[str, Any] = {
     "suite": "x",
     "title": "x",
-    "task": "x",
     "arms": {"x": {"model": "x"}},
     "profiles": {"x": {}},
     "claims": {"x": {"says": "x", "expect": "x"}},

@@ -76,7 +76,8 @@ class SuiteFile(pytest.File):
         except ReproError as error:
             raise self.CollectError(str(error)) from None
         session.profiles |= set(suite.profiles)
-        self.config.addinivalue_line("markers", f"{suite.task}: a claim of a {suite.task} suite")
+        if suite.task:
+            self.config.addinivalue_line("markers", f"{suite.task}: a claim of a {suite.task} suite")
         for name, _ in suite.claims_at(self.config.getoption("profile")):
             yield ClaimItem.from_parent(self, name=name, suite=suite)
 
@@ -94,7 +95,8 @@ class ClaimItem(pytest.Item):
         self.result: ClaimResult | None = None
         self.trials: list[tuple[str, int, str]] = []
         measurements = suite.claims[self.name].expectation.measurements
-        self.add_marker(suite.task)
+        if suite.task:
+            self.add_marker(suite.task)
         self.add_marker("trained" if any(suite.needs_training(m) for m in measurements) else "static")
 
     def runtest(self) -> None:

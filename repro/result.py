@@ -110,7 +110,7 @@ class Result(Base):
     profile: str
     paper: dict[str, Any] | None
     about: str | None
-    task: str
+    task: str | None
     arms: dict[str, ArmResult]
     environment: Environment
     trials: tuple[TrialResult, ...]

@@ -191,6 +191,7 @@ class Runner:
 
     def _trial(self, suite: Suite, arm: str, seed: int, *, trained: bool = True) -> TrialSpec:
         device = self.device or suite.profiles[self.profile].device
+        assert suite.task is not None  # or its measurements would be static
         return specify(suite.task, suite.resolve(arm, self.profile), seed, device, trained=trained)
 
     def _number(self, suite: Suite, measurement: Measurement, seed: int) -> Number:

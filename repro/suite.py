@@ -123,7 +123,7 @@ class Suite(Strict):
     suite: Name
     paper: Paper | None = None
     about: str | None = Field(None, description="what a reader should know before the claims: departures from the paper, cost")
-    task: str
+    task: str | None = Field(None, description="what nets are trained for; not needed where none is trained")
     arms: dict[ArmName, Arm] = Field(min_length=1)
     profiles: dict[Name, Profile] = Field(min_length=1)
     claims: dict[Name, Claim] = Field(min_length=1)

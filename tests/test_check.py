@@ -262,8 +262,8 @@ NOT_EXACT = "a trained or measured number is never exactly equal; use approx(…
             "17:13: 'gradient_norm(plain20) == gradient_norm(resnet20, at=start)': " + NOT_EXACT,
         ),
         ("train_error(plain20, x=1) > train_error(resnet20)", "17:13: 'train_error' has no options"),
-        ("params(plain20) < params(resnet20, x=1)", "17:31: measure 'params' has no option 'x'"),
-        ("params(plain20) < params(resnet20, name=1)", "17:31: measure 'params' has no option 'name'"),
+        ("params(plain20) < params(resnet20, x=1)", "17:31: measure 'params' has no option 'x'; known: layer"),
+        ("params(plain20) < params(resnet20, name=1)", "17:31: measure 'params' has no option 'name'; known: layer"),
         (
             "gradient_norm(plain20, layr=1) < gradient_norm(resnet20)",
             "17:13: measure 'gradient_norm' has no option 'layr'; did you mean 'layer'?",
@@ -403,3 +403,12 @@ def test_a_suite_of_a_megabyte_is_checked_in_seconds(tmp_path):
     started = time.process_time()
     assert len(load(tmp_path / "x.yaml").claims) == 10_001
     assert time.process_time() - started < 20
+
+
+def test_a_suite_without_a_task_may_count_but_not_train(errors):
+    without = ("task: classification\n", "")
+    assert errors(without, ("train_error(plain20) > train_error(resnet20)", "params(plain20) == params(resnet20)")) == []
+    (first, second) = errors(without)
+    assert first.startswith("16:13: unknown measurement 'train_error'") and second.startswith("16:36: ")
+    probed = ("train_error(plain20) > train_error(resnet20)", "gradient_norm(plain20) > gradient_norm(resnet20)")
+    assert "16:13: 'gradient_norm' needs a task, which the suite does not give" in errors(without, probed)

@@ -297,6 +297,8 @@ def test_a_number_without_noise_holds_exactly_as_the_relation_says(text, a, b, h
         ("m(a) == approx(m(b), abs=5)", 1, 4, [8, 2]),
         ("m(a) == approx(m(b), rel=0.5)", 1, 4, [5, -1]),
         ("abs(m(a) - m(b)) < 5", 1, 4, [8, 2]),
+        ("m(a) == m(b)", 4, 1, [-3]),
+        ("m(a) == m(b)", 4, 4, [0]),
     ],
 )
 def test_margins_are_positive_where_a_link_holds(text, a, b, margins):

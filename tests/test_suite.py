@@ -190,7 +190,6 @@ def test_a_wrong_value(errors, old, new, expected):
     "old, new, expected",
     [
         pytest.param("suite: small\n", "", "1:1: 'suite' is missing", id="the suite's name"),
-        pytest.param("task: classification\n", "", "1:1: 'task' is missing", id="the task"),
         pytest.param("title: A paper, ", "", "2:1: 'title' is missing", id="the title of a paper"),
         pytest.param("{model: cifar_resnet, depth: 20, res", "{depth: 20, res", "5:3: 'model' is missing", id="a model"),
         pytest.param("depth: 20, res", "res", "5:3: model 'cifar_resnet' needs the option 'depth'", id="an option of a model"),

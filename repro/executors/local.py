@@ -10,13 +10,15 @@ from pathlib import Path
 
 from repro.executors.lease import cores, count, lease, places
 from repro.store import Store
-from repro.trial import Job
+from repro.trial import Job, Number
 
 
 def work(job: Job, root: Path, newer_than: float) -> bool:
-    """Do a job on one of the machine's places. False if another process is at it."""
+    """Do a job on one of the machine's places; a count of an architecture takes none. False if another process is at it."""
     from repro.training.run import execute
 
+    if isinstance(job, Number) and job.trial is None:
+        return bool(execute(job, Store(root, newer_than)))
     with lease(places(job.device)) as index:
         return bool(execute(job, Store(root, newer_than), device_index=index))
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from repro.errors import ReproError
-from repro.measures.receptive_field import outputs_of, submodule
+from repro.measures.layer import outputs_of, submodule
 from repro.training.randomness import generator
 from repro.training.state import State
 

@@ -6,8 +6,7 @@ usual layers will do, with branches, atrous or transposed convolutions. The seco
 """
 
 import copy
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import reduce
 from typing import Any, TypeAlias
 
@@ -18,6 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from repro.errors import ReproError
+from repro.measures.layer import outputs_of
 from repro.training.randomness import generator
 from repro.training.state import State
 
@@ -79,35 +79,6 @@ def effective_receptive_field(state: State, layer: str = "", images: int = 32, s
         raise ReproError("effective_receptive_field: the unit does not depend on the image")
     held = energy.sort(descending=True).values.cumsum(0)
     return float((held < share * held[-1]).sum() + 1) ** 0.5
-
-
-def submodule(model: nn.Module, path: str) -> nn.Module:
-    """The layer of a path, the net itself for "". Raises `ReproError` if there is none."""
-    modules = dict(model.named_modules())
-    if path not in modules:
-        raise ReproError(f"no layer '{path}'; there are {', '.join(filter(None, modules)) or 'none'}")
-    return modules[path]
-
-
-@contextmanager
-def outputs_of(model: nn.Module, layer: str) -> Iterator[list[Tensor]]:
-    """A list that gets the output of a layer each time it is called within the block; of several outputs, the last."""
-    found: list[Tensor] = []
-
-    def keep(_module: nn.Module, _inputs: Any, output: Any) -> None:
-        while isinstance(output, tuple | list) and output:
-            output = output[-1]
-        if not isinstance(output, Tensor):
-            raise ReproError(f"the output of layer '{layer}' is no tensor but {type(output).__name__}")
-        found.append(output)
-
-    handle = submodule(model, layer).register_forward_hook(keep)
-    try:
-        yield found
-    finally:
-        handle.remove()
-    if not found:
-        raise ReproError(f"layer '{layer}' is not part of the forward pass")
 
 
 def _largest(model: nn.Module, layer: str, side: int) -> int:

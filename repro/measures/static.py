@@ -1,8 +1,122 @@
-"""Counts of an architecture: functions of a net on the meta device, which has shapes but no memory."""
+"""Counts of an architecture: functions of a net on the meta device, which has shapes but no memory.
 
-from torch import nn
+`layer` is the path of one layer, such as `trunk.stages.0`; without it the whole net is counted. `size` is the side of the
+square image that goes in; nets are in evaluation mode. A multiply-add counts as one, and only those of convolutions and
+matrix products count: a bias, normalisation, pooling or activation has none.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from repro.errors import ReproError
+from repro.measures.layer import outputs_of, submodule
+
+WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
 
 
-def params(model: nn.Module) -> int:
+def params(model: nn.Module, layer: str = "") -> int:
     """Trainable parameters, biases and batch normalisation included."""
-    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+    return sum(p.numel() for p in submodule(model, layer).parameters() if p.requires_grad)
+
+
+def weights(model: nn.Module, layer: str = "") -> int:
+    """The weights of convolutions and linear layers, without their biases and without normalisation."""
+    return sum(module.weight.numel() for module in submodule(model, layer).modules() if isinstance(module, WEIGHTED))
+
+
+def fc_share(model: nn.Module) -> float:
+    """The share of the trainable parameters that is in linear layers, 0 to 1."""
+    linear = sum(p.numel() for module in model.modules() if isinstance(module, nn.Linear) for p in module.parameters())
+    return linear / params(model)
+
+
+def layers(model: nn.Module, kind: str = "") -> int:
+    """Convolutions and linear layers, wherever they stand; `kind` is the name of one class of torch.nn, say Conv2d."""
+    wanted = getattr(nn, kind, None) if kind else WEIGHTED
+    if wanted is None:
+        raise ReproError(f"layers: torch.nn has no '{kind}'")
+    return sum(isinstance(module, wanted) for module in model.modules())
+
+
+def macs(model: nn.Module, size: int, layer: str = "") -> int:
+    """Multiply-adds of the forward pass of one image, or of one layer in it."""
+    submodule(model, layer)
+    with FlopCounterMode(display=False) as counter:
+        _forward(model, size)
+    counts = counter.get_flop_counts()
+    return sum(counts.get(f"{type(model).__name__}.{layer}" if layer else "Global", {}).values()) // 2
+
+
+def takes(model: nn.Module, size: int) -> bool:
+    """1 if an image of that size goes through the net, else 0."""
+    try:
+        _forward(model, size)
+    except ReproError:
+        return False
+    return True
+
+
+def out_size(model: nn.Module, size: int, layer: str = "") -> int:
+    """The side of the square map that comes out. Raises `ReproError` if it is not one."""
+    shape = _output(model, size, layer).shape
+    if len(shape) != 4 or shape[2] != shape[3]:
+        raise ReproError(f"out_size: the output is no square map, but of shape {list(shape[1:])}")
+    return shape[2]
+
+
+def out_channels(model: nn.Module, size: int, layer: str = "") -> int:
+    return _output(model, size, layer).shape[1]
+
+
+def out_elements(model: nn.Module, size: int, layer: str = "") -> int:
+    """Numbers that come out for one image."""
+    return _output(model, size, layer).numel()
+
+
+def activation_elements(model: nn.Module, size: int) -> int:
+    """Numbers that one image becomes on its way: itself, and what each convolution, pooling and linear layer puts out."""
+    image = _image(model, size)
+    counted = image.numel()
+
+    def count(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+        nonlocal counted
+        counted += output.numel()
+
+    handles = [m.register_forward_hook(count) for m in model.modules() if isinstance(m, WEIGHTED + POOLS)]
+    try:
+        _forward(model, size)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return counted
+
+
+def activation_bytes(model: nn.Module, size: int, bytes_per_number: int = 4) -> int:
+    """Memory of `activation_elements`, in fp32 unless said."""
+    return activation_elements(model, size) * bytes_per_number
+
+
+def _output(model: nn.Module, size: int, layer: str) -> Tensor:
+    with outputs_of(model, layer) as found:
+        _forward(model, size)
+    return found[-1]
+
+
+@torch.no_grad()
+def _forward(model: nn.Module, size: int) -> None:
+    image = _image(model, size)
+    try:
+        model.eval()(image)
+    except (RuntimeError, ValueError) as error:
+        raise ReproError(f"the net takes no image of {size}×{size} pixels: {error}") from error
+
+
+def _image(model: nn.Module, size: int) -> Tensor:
+    """One image on the net's device, with as many channels as its first convolution wants. [1, C, size, size]"""
+    first = next((module for module in model.modules() if isinstance(module, WEIGHTED)), None)
+    if first is None:
+        raise ReproError("the net has no convolution and no linear layer, so nothing says what goes in")
+    channels = first.in_features // size**2 if isinstance(first, nn.Linear) else first.in_channels
+    return torch.empty(1, channels, size, size, device=first.weight.device)

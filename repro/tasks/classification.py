@@ -6,18 +6,28 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+AUXILIARY = 0.3  # the weight of an auxiliary classifier's loss: Szegedy et al. 2014, section 5
+
 
 class Classification:
-    """Outputs are logits [N, classes], targets labels [N]. Errors are shares of images, 0 to 1; losses are nats per image."""
+    """Outputs are logits [N, classes], targets labels [N]. Errors are shares of images, 0 to 1; losses are nats per image.
+
+    In training a net with auxiliary classifiers puts out [N, 1 + those, classes], its own logits first.
+    """
 
     metrics = ("train_error", "test_error", "train_loss", "test_loss")
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The cross entropy; that of auxiliary classifiers is added with a weight of 0.3 each."""
+        if outputs.ndim == 3:
+            own, *auxiliary = outputs.unbind(1)
+            return self.loss(own, targets) + AUXILIARY * sum(self.loss(other, targets) for other in auxiliary)
         return F.cross_entropy(outputs.float(), targets)
 
     def error(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The share of a batch that is wrong. A net whose outputs are not numbers predicts class 0."""
-        return (outputs.nan_to_num(0.0).argmax(1) != targets).float().mean()
+        own = outputs[:, 0] if outputs.ndim == 3 else outputs
+        return (own.nan_to_num(0.0).argmax(1) != targets).float().mean()
 
     def evaluate(self, batches: Iterable[tuple[Tensor, Tensor]], split: str) -> dict[str, Tensor]:
         """Error and mean loss over a split (`train` or `test`), from its batches of outputs and targets."""

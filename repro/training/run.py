@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_weights
 from safetensors.torch import save as dump_weights
 
-from repro.catalogue import DATASETS, MEASURES, PICTURES
+from repro.catalogue import DATASETS, MEASURES, PICTURES, looks_at
 from repro.data.images import ImageSet
 from repro.errors import ReproError
 from repro.recipe import Named
@@ -17,7 +17,7 @@ from repro.store import Store, StoreError, remove_parts, write_atomically
 from repro.training import devices
 from repro.training.checkpoint import EVERY, Checkpoint
 from repro.training.loop import Progress, train
-from repro.training.randomness import own_default_stream
+from repro.training.randomness import own_default_stream, seed_default, stream
 from repro.training.state import State, build, make_model
 from repro.trial import Drawing, Job, Number, TrialSpec
 
@@ -72,6 +72,9 @@ def _measure(number: Number, store: Store, device: torch.device) -> float:
     measure = MEASURES.load(number.measure)
     with own_default_stream(device):
         if number.trial is None:
+            if looks_at(number.measure) == "network":
+                seed_default(torch.device("cpu"), stream(0, "initialisation"))
+                return float(measure(make_model(number.model, number.data), **number.options))
             with torch.device("meta"):
                 return float(measure(make_model(number.model, number.data), **number.options))
         with devices.flags(deterministic=True):

@@ -42,6 +42,14 @@ def test_a_net_whose_outputs_are_not_numbers_predicts_the_first_class_and_has_no
     assert float(measured["train_error"]) == 0.5 and math.isnan(measured["train_loss"])
 
 
+def test_auxiliary_classifiers_count_for_three_tenths_in_the_loss_and_not_at_all_in_the_error():
+    logits, labels = torch.tensor(LOGITS), torch.tensor(LABELS)
+    outputs = torch.stack([logits, 2 * logits, -logits], dim=1)
+    expected = task.loss(logits, labels) + 0.3 * (task.loss(2 * logits, labels) + task.loss(-logits, labels))
+    assert float(task.loss(outputs, labels)) == pytest.approx(float(expected), rel=1e-6)
+    assert float(task.error(outputs, labels)) == pytest.approx(0.4)
+
+
 def test_what_is_measured_is_what_the_task_says_it_is():
     batch = (torch.zeros(1, 2), torch.zeros(1, dtype=torch.int64))
     assert {name for split in ("train", "test") for name in task.evaluate([batch], split)} == set(task.metrics)

@@ -7,14 +7,14 @@ from torchvision.models.vgg import cfgs, make_layers
 
 from repro.data.images import MissingData
 from repro.errors import ReproError
-from repro.training import pretrained
 from repro.models.cifar_resnet import CifarResNet
 from repro.models.deeplab import DeepLab
 from repro.models.deeplab_v3 import DeepLabV3, cascade
 from repro.models.fcn import FCN
-from repro.training.pretrained import imagenet
 from repro.models.resnet_trunk import ResNetTrunk
 from repro.models.vgg_trunk import FullyConnected, VggTrunk
+from repro.training import pretrained
+from repro.training.pretrained import imagenet
 
 
 def test_vggs_convolutions_carry_over():

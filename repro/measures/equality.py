@@ -1,0 +1,16 @@
+"""How far two ways of computing one thing are apart."""
+
+from torch import nn
+
+from repro.errors import ReproError
+
+
+def max_abs_diff(network: nn.Module) -> float:
+    """The largest absolute difference of the two tensors that a `pair` gives. Raises `ReproError` for other nets."""
+    found = network() if getattr(network, "of", None) else None
+    if found is None:
+        raise ReproError(f"max_abs_diff is of a `pair`, not of a {type(network).__name__}")
+    first, second = found
+    if first.shape != second.shape:
+        raise ReproError(f"max_abs_diff: the shapes differ, {list(first.shape)} and {list(second.shape)}")
+    return float((first - second).abs().max())

@@ -1,0 +1,121 @@
+"""AlexNet: Krizhevsky, Sutskever and Hinton 2012, "ImageNet Classification with Deep Convolutional Neural Networks".
+
+Five convolutions and three fully connected layers (section 3.5), 60,965,224 parameters in two towers: the paper's "60
+million". Images of 224×224, as the paper has it, do not become its maps of 55×55 under 11×11 kernels at stride 4; 227×227 do.
+
+Towers are the paper's two GPUs: the second, fourth and fifth convolution see one half of the channels each. Its net on one
+GPU, which the two beat by 1.7 points (section 3.2, footnote 2), is `towers=1, widths=(48, 128, 192, 192, 256)`.
+"""
+
+from functools import partial
+from typing import Literal
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+STEMS = {"imagenet": (11, 4, 0), "small": (5, 1, 2)}  # the first convolution's kernel, stride and padding
+KERNELS = (5, 3, 3, 3)  # of the other convolutions
+SPLIT = (1, 3, 4)  # the convolutions, counted from 0, whose towers do not see each other
+NORMALISED = (0, 1)  # those with a response normalisation behind them
+POOLED = (0, 1, 4)  # those with a pooling behind them
+ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
+
+
+class LocalResponseNorm(nn.Module):
+    """x / (k + α Σ x²)^β, the sum over `size` neighbouring channels (section 3.3). [N, C, H, W] → [N, C, H, W]
+
+    torch and Caffe divide α by `size`, the paper does not. Takes half the time of torch's own on a CPU.
+    """
+
+    def __init__(self, size: int = 5, *, alpha: float = 1e-4, beta: float = 0.75, k: float = 2.0):
+        super().__init__()
+        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
+
+    def forward(self, x: Tensor) -> Tensor:
+        squares = F.pad(x * x, (0, 0, 0, 0, self.size // 2, (self.size - 1) // 2))
+        total = sum(squares[:, i : i + x.shape[1]] for i in range(self.size))
+        return x * (self.k + self.alpha * total) ** -self.beta
+
+
+class AlexNet(nn.Module):
+    """[N, in_channels, image_size, image_size] → [N, classes]
+
+    `norm` is the paper's response normalisation behind the first two convolutions, batch normalisation in all five before
+    the activation, or none. `overlap` pools 3×3 windows at stride 2, else 2×2; both make ⌊n/2⌋ of n. `dropout` is that of
+    the two hidden linear layers. The stem `small` is a 5×5 convolution at stride 1, for images of 8 to 64 pixels.
+    `widths` and `fc` count the filters of the convolutions and the hidden units; all of them are multiplied by `width`.
+
+    `init` `gaussian` is the paper's (section 5): N(0, 0.01²), and biases of 1 in the second, fourth and fifth convolution
+    and the hidden layers, else 0. Narrow nets stall with it: `xavier` and `he` are those of `initialise`.
+    Raises ValueError where nothing would be left of an image.
+    """
+
+    def __init__(
+        self,
+        *,
+        towers: Literal[1, 2] = 2,
+        norm: Literal["response", "batch", "none"] = "response",
+        overlap: bool = True,
+        dropout: float = 0.5,
+        activation: Literal["relu", "tanh", "sigmoid"] = "relu",
+        stem: Literal["imagenet", "small"] = "imagenet",
+        init: Literal["gaussian", "xavier", "he"] = "gaussian",
+        widths: tuple[int, ...] = (96, 256, 384, 384, 256),
+        fc: int = 4096,
+        width: float = 1.0,
+        image_size: int = 227,
+        in_channels: int = 3,
+        classes: int = 1000,
+    ):
+        super().__init__()
+        if len(widths) != 5:
+            raise ValueError(f"widths must be those of 5 convolutions, not of {len(widths)}")
+        kernel, stride, padding = STEMS[stem]
+        shapes = [(kernel, stride, padding), *((kernel, 1, kernel // 2) for kernel in KERNELS)]
+        side = ((image_size + 2 * padding - kernel) // stride + 1) // 2 ** len(POOLED)
+        if side < 1:
+            least = stride * (2 ** len(POOLED) - 1) + kernel - 2 * padding
+            raise ValueError(f"image_size must be at least {least} with the stem '{stem}', not {image_size}")
+        self.features, channels = nn.Sequential(), in_channels
+        for i, (filters, shape) in enumerate(zip(widths, shapes, strict=True)):
+            filters = towers * max(1, round(filters * width / towers))
+            self.features.append(nn.Conv2d(channels, filters, *shape, groups=towers if i in SPLIT else 1))
+            if norm == "batch":
+                self.features.append(nn.BatchNorm2d(filters))
+            self.features.append(ACTIVATIONS[activation]())
+            if norm == "response" and i in NORMALISED:
+                self.features.append(LocalResponseNorm())
+            if i in POOLED:
+                self.features.append(nn.MaxPool2d(3 if overlap else 2, 2, ceil_mode=overlap))
+            channels = filters
+        hidden = max(1, round(fc * width))
+        self.classifier = nn.Sequential(
+            *(nn.Linear(channels * side**2, hidden), ACTIVATIONS[activation](), nn.Dropout(dropout)),
+            *(nn.Linear(hidden, hidden), ACTIVATIONS[activation](), nn.Dropout(dropout)),
+            nn.Linear(hidden, classes),
+        )
+        initialise(self, init)
+        if init == "gaussian":
+            convolutions = [m for m in self.features if isinstance(m, nn.Conv2d)]
+            for layer in (*(convolutions[i] for i in SPLIT), self.classifier[0], self.classifier[3]):
+                nn.init.ones_(layer.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(self.features(x).flatten(1))
+
+
+def initialise(net: nn.Module, how: str) -> None:
+    """Draw the weights of convolutions and linear layers in their order; biases are 0.
+
+    `gaussian` is N(0, 0.01²), `xavier` Glorot and Bengio's 2010 uniform one, `he` He et al.'s N(0, 2 / fan-in) of 2015.
+    """
+    draw = {
+        "gaussian": partial(nn.init.normal_, std=0.01),
+        "xavier": nn.init.xavier_uniform_,
+        "he": partial(nn.init.kaiming_normal_, nonlinearity="relu"),
+    }[how]
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            draw(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)

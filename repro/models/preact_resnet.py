@@ -1,0 +1,181 @@
+"""Orders and shortcuts of residual units: He et al. 2016, "Identity Mappings in Deep Residual Networks", arXiv 1603.05027.
+
+Where normalisation and ReLU stand in a unit is Figure 4 and Table 2; what stands on the shortcut is Figure 2 and Table 1
+(there with the original order). The paper's nets are 110 (basic units) and 164, 1001 (bottlenecks) for CIFAR, 200 for ImageNet.
+
+As in the appendix, the first unit's activation comes right after the stem, before the paths part, and the last one's once
+more after the last addition. A projected shortcut of a unit shares the activation before its branch, and is normalised if the
+branch ends so; its first convolution has the stride: all as in the authors' code (KaimingHe/resnet-1k-layers).
+"""
+
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from repro.models.resnet import ROWS, ZeroPadded, convolution, convolutions, stem_of
+
+
+class Order(NamedTuple):
+    """What stands before a unit's convolutions, after them and after the addition. Between two is always "norm relu"."""
+
+    before: str
+    after: str
+    joined: str
+
+
+ORDERS = {  # Figure 4, (a) to (e)
+    "original": Order("", "norm", "relu"),
+    "norm_after_addition": Order("", "", "norm relu"),
+    "relu_before_addition": Order("", "norm relu", ""),
+    "relu_only_preactivation": Order("relu", "norm", ""),
+    "full_preactivation": Order("norm relu", "", ""),
+}
+IMAGENET = {(depth, row.bottleneck): row.depths for depth, row in ROWS.items() if len(row.depths) == 4}
+
+
+class Shortcuts(NamedTuple):
+    """What is special about the shortcuts: Table 1."""
+
+    kind: str
+    scale: float
+    branch_scale: float
+    gate: str
+    gate_bias: float
+    dropout: float
+
+
+class PreActResNet(nn.Module):
+    """[N, in_channels, H, W] → [N, classes]. Basic units have depths 6n+2 and bottlenecks 9n+2 with the stem "cifar".
+
+    `shortcut` is zero-padded (A) or projected (B) where the shape changes, or projected everywhere (C, "1×1 conv" in Table 1).
+    The other shortcuts of Table 1: `shortcut_scale` and `branch_scale` (constant scaling; 0 and 1 is a plain net); `gate`
+    g = σ(1×1 convolution of x, its bias from `gate_bias`), 1−g times the shortcut and, if "exclusive", g times the branch;
+    `shortcut_dropout` (which keeps the mean: the paper's expectation of 0.5 is dropout 0.5 with shortcut_scale 0.5).
+
+    With the stem "imagenet" depths are those of ROWS; the paper's `width` there is 64, on CIFAR 16.
+    Raises ValueError for a depth there is not.
+    """
+
+    def __init__(
+        self,
+        depth: int,
+        *,
+        bottleneck: bool = False,
+        order: Literal[
+            "original", "norm_after_addition", "relu_before_addition", "relu_only_preactivation", "full_preactivation"
+        ] = "full_preactivation",
+        shortcut: Literal["A", "B", "C"] = "A",
+        shortcut_scale: float = 1.0,
+        branch_scale: float = 1.0,
+        gate: Literal["none", "exclusive", "shortcut"] = "none",
+        gate_bias: float = 0.0,
+        shortcut_dropout: float = 0.0,
+        bottleneck_stride: Literal["1x1", "3x3"] = "1x1",
+        stem: Literal["imagenet", "cifar"] = "cifar",
+        width: int = 16,
+        in_channels: int = 3,
+        classes: int = 10,
+    ):
+        super().__init__()
+        shortcuts = Shortcuts(shortcut, shortcut_scale, branch_scale, gate, gate_bias, shortcut_dropout)
+        self.stem = stem_of(stem, in_channels, width)
+        units: list[Unit] = []
+        channels = width
+        for stage, count in enumerate(units_of_stages(depth, bottleneck, stem)):
+            for stride in [2 if stage else 1, *[1] * (count - 1)]:
+                inner = width * 2**stage
+                out = inner * (4 if bottleneck else 1)
+                layers = convolutions((channels, inner, out), stride, bottleneck, bottleneck_stride)
+                placed = ORDERS[order] if units else ORDERS[order]._replace(before="")  # the stem ends with it
+                units.append(Unit(layers, stride, placed, shortcuts))
+                channels = out
+        self.stages = nn.Sequential(*units)
+        self.last = activations(ORDERS[order].before, channels)
+        self.classifier = nn.Linear(channels, classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")  # as the authors' code
+        nn.init.zeros_(self.classifier.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(self.last(self.stages(self.stem(x))).mean(dim=(2, 3)))
+
+
+def units_of_stages(depth: int, bottleneck: bool, stem: str) -> tuple[int, ...]:
+    if stem == "imagenet":
+        if (depth, bottleneck) not in IMAGENET:
+            possible = ", ".join(str(known) for known, narrowed in sorted(IMAGENET) if narrowed == bottleneck)
+            raise ValueError(f"depth must be one of {possible} with bottleneck={bottleneck}, not {depth}")
+        return IMAGENET[depth, bottleneck]
+    layers = 9 if bottleneck else 6
+    units, rest = divmod(depth - 2, layers)
+    if rest or units < 1:
+        raise ValueError(f"depth must be {layers}n+2 with bottleneck={bottleneck}, not {depth}")
+    return (units,) * 3
+
+
+class Unit(nn.Module):
+    """joined(shortcut(x) + branch(before(x))). [N, C, H, W] → [N, width, H/stride, W/stride]"""
+
+    def __init__(self, layers: list[nn.Conv2d], stride: int, order: Order, shortcuts: Shortcuts):
+        super().__init__()
+        channels, width = layers[0].in_channels, layers[-1].out_channels
+        changes = stride > 1 or channels != width
+        self.before = activations(order.before, channels)
+        self.branch = nn.Sequential(layers[0])
+        for layer in layers[1:]:
+            self.branch.extend([nn.BatchNorm2d(layer.in_channels), nn.ReLU(), layer])
+        self.branch.extend(activations(order.after, width))
+        if shortcuts.branch_scale != 1:
+            self.branch.append(Scaled(shortcuts.branch_scale))
+
+        self.shortcut = nn.Sequential()
+        self.projected = shortcuts.kind == "C" or (shortcuts.kind == "B" and changes)
+        if self.projected:
+            self.shortcut.append(convolution(channels, width, 1, stride))
+            if "norm" in order.after:
+                self.shortcut.append(nn.BatchNorm2d(width))
+        elif changes:
+            self.shortcut.append(ZeroPadded(stride, width - channels))
+        if shortcuts.dropout:
+            self.shortcut.append(nn.Dropout(shortcuts.dropout))
+        if shortcuts.scale != 1:
+            self.shortcut.append(Scaled(shortcuts.scale))
+
+        self.exclusive = shortcuts.gate == "exclusive"
+        self.gate = None
+        if shortcuts.gate != "none":
+            self.gate = nn.Conv2d(channels, width, 1, stride)
+            nn.init.constant_(self.gate.bias, shortcuts.gate_bias)
+        self.joined = activations(order.joined, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        active = self.before(x)
+        return self.join(x, active, self.branch(active))
+
+    def short_cut(self, x: Tensor) -> Tensor:
+        """The unit if its branch gave nothing."""
+        return self.join(x, self.before(x), x.new_zeros(()))
+
+    def join(self, x: Tensor, active: Tensor, y: Tensor) -> Tensor:
+        kept = self.shortcut(active if self.projected else x)
+        if self.gate is not None:
+            opened = torch.sigmoid(self.gate(x))
+            kept = (1 - opened) * kept
+            y = opened * y if self.exclusive else y
+        return self.joined(kept + y)
+
+
+class Scaled(nn.Module):
+    def __init__(self, factor: float):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.factor * x
+
+
+def activations(layers: str, channels: int) -> nn.Sequential:
+    """ "norm relu" is batch normalisation, then ReLU; "" the identity."""
+    return nn.Sequential(*(nn.BatchNorm2d(channels) if layer == "norm" else nn.ReLU() for layer in layers.split()))

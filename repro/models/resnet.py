@@ -1,0 +1,161 @@
+"""Residual networks: He et al. 2015, "Deep Residual Learning for Image Recognition", arXiv 1512.03385, Table 1.
+
+A stem, stages of blocks of which each halves the map and doubles the width, global average pooling and a linear layer.
+A basic block is two 3×3 convolutions; a bottleneck 1×1, 3×3, 1×1, the last four times as wide. Switches on the same net:
+
+- ResNeXt (Xie et al. 2016, arXiv 1611.05431, Table 1): a bottleneck's 3×3 convolution in `cardinality` groups of `group_width`.
+- SENet (Hu et al. 2017): squeeze and excitation at the end of each branch.
+- Deformable ConvNets (Dai et al. 2017): the last `deformable` 3×3 convolutions.
+
+A bottleneck's stride is in its first convolution, as in the paper; torchvision's and ResNeXt's are in the 3×3 one.
+"""
+
+from collections.abc import Iterable
+from typing import Literal, NamedTuple
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from repro.models.deformable import deform_last
+from repro.models.squeeze_excitation import SqueezeExcitation
+
+
+class Row(NamedTuple):
+    """The blocks of each stage."""
+
+    bottleneck: bool
+    depths: tuple[int, ...]
+
+
+ROWS = {
+    18: Row(False, (2, 2, 2, 2)),
+    34: Row(False, (3, 4, 6, 3)),
+    50: Row(True, (3, 4, 6, 3)),
+    101: Row(True, (3, 4, 23, 3)),
+    152: Row(True, (3, 8, 36, 3)),
+    200: Row(True, (3, 24, 36, 3)),  # He et al. 2016, arXiv 1603.05027, Table 5
+    20: Row(False, (3, 3, 3)),  # for CIFAR, Table 6
+    29: Row(True, (3, 3, 3)),  # for CIFAR: ResNeXt, section 5.3
+}
+
+
+class Block(nn.Module):
+    """relu(branch(x) + short_cut(x)), or relu(branch(x)) if not `residual`. [N, C, H, W] → [N, width, H/stride, W/stride]"""
+
+    def __init__(self, branch: nn.Module, short_cut: nn.Module, residual: bool):
+        super().__init__()
+        self.branch, self.short_cut, self.residual = branch, short_cut, residual
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.branch(x)
+        return F.relu(y + self.short_cut(x) if self.residual else y)
+
+
+class ResNet(nn.Module):
+    """[N, in_channels, H, W] → [N, classes]. `residual=False` is the plain net; `width` 64 is the paper's (CIFAR: 16).
+
+    The shortcut where the shape changes is zero-padded (A) or projected (B); C projects all. `stem` "imagenet" divides the
+    map by 4, "cifar" is a 3×3 convolution without stride. A bottleneck's inner width is cardinality · group_width · 2^stage;
+    `group_width` None is `width`. `reduction` is SENet's r; `squeeze` and `gate` are SqueezeExcitation's. Raises ValueError
+    for a depth that ROWS has not, for groups in basic blocks, and for more `deformable` convolutions than there are.
+    """
+
+    def __init__(
+        self,
+        depth: int,
+        *,
+        residual: bool = True,
+        shortcut: Literal["A", "B", "C"] = "B",
+        bottleneck_stride: Literal["1x1", "3x3"] = "1x1",
+        cardinality: int = 1,
+        group_width: int | None = None,
+        squeeze_excitation: bool = False,
+        reduction: int = 16,
+        squeeze: Literal["average", "max", "none"] = "average",
+        gate: Literal["sigmoid", "tanh", "relu"] = "sigmoid",
+        deformable: int = 0,
+        stem: Literal["imagenet", "cifar"] = "imagenet",
+        width: int = 64,
+        in_channels: int = 3,
+        classes: int = 1000,
+    ):
+        super().__init__()
+        if depth not in ROWS:
+            raise ValueError(f"depth must be one of {', '.join(map(str, sorted(ROWS)))}, not {depth}")
+        bottleneck, depths = ROWS[depth]
+        if not bottleneck and (cardinality > 1 or group_width is not None):
+            raise ValueError(f"cardinality and group_width are those of bottlenecks, and ResNet-{depth} has basic blocks")
+        self.stem = stem_of(stem, in_channels, width)
+        self.stages = nn.Sequential()
+        channels = width
+        for stage, count in enumerate(depths):
+            inner = cardinality * (group_width or width) * 2**stage if bottleneck else width * 2**stage
+            blocks = []
+            for stride in [2 if stage else 1, *[1] * (count - 1)]:
+                out = width * 2**stage * (4 if bottleneck else 1)
+                widths = (channels, inner, out)
+                branch = normalised(convolutions(widths, stride, bottleneck, bottleneck_stride, cardinality))
+                if squeeze_excitation:
+                    branch.append(SqueezeExcitation(out, out // reduction, squeeze=squeeze, gate=gate))
+                around = shortcut_of(shortcut if residual else "A", channels, out, stride)
+                blocks.append(Block(branch, around, residual))
+                channels = out
+            self.stages.append(nn.Sequential(*blocks))
+        self.classifier = nn.Linear(channels, classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")  # the paper's [13], He et al. 2015b
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        deform_last(self, deformable)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(self.stages(self.stem(x)).mean(dim=(2, 3)))
+
+
+def stem_of(kind: str, channels: int, width: int) -> nn.Sequential:
+    if kind == "cifar":
+        return nn.Sequential(nn.Conv2d(channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU())
+    convolution = nn.Conv2d(channels, width, 7, stride=2, padding=3, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(width), nn.ReLU(), nn.MaxPool2d(3, stride=2, padding=1))
+
+
+def convolutions(
+    widths: tuple[int, int, int], stride: int, bottleneck: bool, bottleneck_stride: str = "1x1", groups: int = 1
+) -> list[nn.Conv2d]:
+    """Those of a block, without what stands between them. `widths` are of its input, inside it and of its output."""
+    channels, inner, out = widths
+    if not bottleneck:
+        return [convolution(channels, inner, 3, stride), convolution(inner, out, 3)]
+    first, second = (stride, 1) if bottleneck_stride == "1x1" else (1, stride)
+    return [convolution(channels, inner, 1, first), convolution(inner, inner, 3, second, groups), convolution(inner, out, 1)]
+
+
+def convolution(channels: int, width: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(channels, width, kernel, stride, padding=kernel // 2, groups=groups, bias=False)
+
+
+def normalised(layers: Iterable[nn.Conv2d]) -> nn.Sequential:
+    """Each convolution with batch normalisation behind it, and ReLU between them."""
+    modules = [module for layer in layers for module in (layer, nn.BatchNorm2d(layer.out_channels), nn.ReLU())]
+    return nn.Sequential(*modules[:-1])
+
+
+def shortcut_of(kind: str, channels: int, width: int, stride: int) -> nn.Module:
+    """The paper's options A, B and C of section 4.1."""
+    changes = stride > 1 or channels != width
+    if kind == "C" or (kind == "B" and changes):
+        return normalised([convolution(channels, width, 1, stride)])
+    return ZeroPadded(stride, width - channels) if changes else nn.Identity()
+
+
+class ZeroPadded(nn.Module):
+    """Every `stride`-th pixel, and `new_channels` of zeros: option A."""
+
+    def __init__(self, stride: int, new_channels: int):
+        super().__init__()
+        self.stride, self.new_channels = stride, new_channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        # A pooling of one pixel, as in `cifar_resnet.Pair`: slicing gives the gradient another layout, which is slower.
+        return F.pad(F.avg_pool2d(x, 1, self.stride), (0, 0, 0, 0, 0, self.new_channels))

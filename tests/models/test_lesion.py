@@ -1,0 +1,74 @@
+import pytest
+import torch
+from models.pixels import images, made
+from torch import nn
+
+from repro.models.cifar_resnet import CifarResNet
+from repro.models.lesion import blocks, without_block
+from repro.models.preact_resnet import PreActResNet
+from repro.models.resnet import ResNet
+
+NETS = {
+    "original": lambda: made(CifarResNet, 20, width=4),
+    "plain": lambda: made(CifarResNet, 20, width=4, residual=False),
+    "pre-activation": lambda: made(PreActResNet, 20, width=4),
+    "gated": lambda: made(PreActResNet, 20, width=4, order="original", gate="exclusive"),
+    "of ImageNet's form": lambda: made(ResNet, 20, width=4, stem="cifar", classes=10),
+    "of ImageNet's form, plain": lambda: made(ResNet, 20, width=4, stem="cifar", classes=10, residual=False),
+}
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_a_net_of_20_layers_has_nine_blocks(name):
+    assert len(blocks(NETS[name]())) == 9
+
+
+def test_the_net_of_the_study_has_54():
+    with torch.device("meta"):
+        assert len(blocks(CifarResNet(110))) == 54
+
+
+@pytest.mark.parametrize("index", range(9))
+@pytest.mark.parametrize("name", ["original", "plain", "of ImageNet's form, plain"])
+def test_a_net_without_a_block_passes_on_the_blocks_input(name, index):
+    net, x = NETS[name]().eval(), images(2, 3, 16, 16)
+    expected = net.stem(x)
+    for i, block in enumerate(net.get_submodule(name) for name in blocks(net)):
+        if i != index:
+            expected = block(expected)
+        elif i in (3, 6):  # where the width grows: zero-padded
+            expected = torch.cat([expected[..., ::2, ::2], torch.zeros_like(expected[..., ::2, ::2])], dim=1)
+    torch.testing.assert_close(without_block(net, index)(x), net.classifier(expected.mean(dim=(2, 3))))
+
+
+@pytest.mark.parametrize("name", ["original", "pre-activation", "gated"])
+def test_it_is_the_net_whose_branch_gives_zero(name):
+    net, x = NETS[name]().eval(), images(2, 3, 16, 16)
+    lesioned = without_block(net, 4)(x)
+    assert not torch.allclose(lesioned, net(x), rtol=1e-3)
+    unit = net.stages[4]
+    layers = [m for m in unit.modules() if isinstance(m, nn.Conv2d | nn.BatchNorm2d) and m is not getattr(unit, "gate", None)]
+    nn.init.zeros_(layers[-1].weight)  # the branch's last
+    if layers[-1].bias is not None:
+        nn.init.zeros_(layers[-1].bias)
+    torch.testing.assert_close(lesioned, net(x))
+
+
+def test_the_net_itself_stays_as_it_was():
+    net, x = NETS["pre-activation"]().eval(), images(2, 3, 16, 16)
+    before = net(x)
+    without_block(without_block(net, 4), 5)
+    assert torch.equal(net(x), before)
+
+
+def test_more_blocks_can_go():
+    net, x = NETS["pre-activation"]().eval(), images(2, 3, 16, 16)
+    one_by_one = without_block(without_block(net, 4), 5)
+    assert len(blocks(one_by_one)) == 9
+    del net.stages[4:6]
+    torch.testing.assert_close(one_by_one(x), net(x))
+
+
+def test_a_block_that_there_is_not_is_an_error():
+    with pytest.raises(IndexError):
+        without_block(NETS["original"](), 9)
