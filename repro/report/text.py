@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 
+from repro.evidence import first_look
 from repro.result import ClaimResult, Evidence, Interval
 
 MOST_SEEDS = 20  # rows of a claim's table
@@ -107,16 +108,46 @@ def _conclusion(claim: ClaimResult, evidence: Evidence) -> Iterable[str]:
         yield f"{part.text}"
         yield f"  margin {figure(part.estimate)} on average (positive where it holds), interval {interval(part.interval)}"
         yield f"  evidence for it {figure(e_for)}, against it {figure(e_against)}"
-    if evidence.e_for is not None:
-        centred = "symmetric about their centre" if evidence.assume == "symmetric" else "normal"
+    yield from meaning(claim)
+
+
+def meaning(claim: ClaimResult) -> Iterable[str]:
+    """What a verdict takes, why there is none, and what speaks against it since: a sentence or two each."""
+    evidence = claim.evidence
+    if evidence.e_for is None:
+        return
+    centred = "symmetric about their centre" if evidence.assume == "symmetric" else "normal"
+    yield (
+        f"A verdict takes evidence (an e-value) of {1 / evidence.alpha:g}: chance alone brings that in at most "
+        f"{evidence.alpha:.3g} of all cases, margins being {centred}."
+    )
+    if claim.verdict == "undecided":
+        yield from undecided(claim)
+    if evidence.reversed_at:
+        yield f"!! LATER EVIDENCE SPEAKS THE OTHER WAY: the opposite verdict was reached after {evidence.reversed_at} seeds."
+
+
+def undecided(claim: ClaimResult) -> Iterable[str]:
+    """Why there is no verdict: for each part that holds it up, how far its evidence is."""
+    evidence = claim.evidence
+    seeds, least = len(evidence.seeds), first_look(evidence.alpha, evidence.assume)
+    if seeds < least:
+        yield f"{seeds} seeds are too few: no verdict is possible before seed number {least}; --seeds-max allows more."
+        return
+    tried = [part for part in evidence.parts if part.holds is None]
+    waiting = [part for part in tried if max((e for e, _ in part.path), default=1.0) < 1 / evidence.alpha]
+    yield f"{seeds} seeds were not enough to tell; --seeds-max allows more, which add to this evidence."
+    for part in waiting:
+        above, (e_for, e_against) = sum(margin is not None and margin > 0 for margin in part.margins), part.path[-1]
+        what = f"{part.text}: the margin" if len(evidence.parts) > 1 else "The margin"
+        diverged = f", and {part.margins.count(None)} diverged" if None in part.margins else ""
         yield (
-            f"A verdict takes evidence (an e-value) of {1 / evidence.alpha:g}: chance alone brings that in at most "
-            f"{evidence.alpha:.3g} of all cases, margins being {centred}."
+            f"{what} is above 0 on {above} of {seeds} seeds{diverged}; the evidence is {figure(e_for)} for and "
+            f"{figure(e_against)} against, of the {1 / evidence.alpha:g} it takes; "
+            f"margins in {interval(part.interval)} are all still possible."
         )
-        if claim.verdict == "undecided":
-            yield f"{len(evidence.seeds)} seeds were not enough to tell; --seeds-max allows more."
-        if evidence.reversed_at:
-            yield f"!! LATER EVIDENCE SPEAKS THE OTHER WAY: the opposite verdict was reached after {evidence.reversed_at} seeds."
+    if len(tried) > len(waiting) > 0:
+        yield f"What the claim says beside this is settled: {len(tried) - len(waiting)} of its {len(tried)} parts held."
 
 
 def _indented(text: str) -> str:

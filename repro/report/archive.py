@@ -1,0 +1,185 @@
+"""All results at once: suites at profiles with their runs. Every file is read lightly, those that a page shows in full."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from repro.errors import ReproError
+from repro.evidence import Assume
+from repro.result import ClaimResult, Result, read
+from repro.suite import Verdict
+
+
+class Light(BaseModel):
+    """The few fields of a result that its history is drawn from; the rest is skipped."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class LightClaim(Light):
+    expect: str
+    verdict: Verdict
+    expected: Verdict
+    as_expected: bool
+
+
+class LightCost(Light):
+    images_per_second: float | None = None
+
+
+class LightTrial(Light):
+    arm: str
+    cost: LightCost
+
+
+class LightEnvironment(Light):
+    key: tuple[dict[str, Any], ...]
+
+
+class LightResult(Light):
+    schema_: Literal[1] = Field(alias="schema")
+    id: str
+    suite: str
+    profile: str
+    finished: str
+    complete: bool
+    claims: dict[str, LightClaim]
+    trials: tuple[LightTrial, ...]
+    environment: LightEnvironment
+
+
+@dataclass(frozen=True)
+class Run:
+    path: Path
+    glance: LightResult
+
+
+@dataclass(frozen=True)
+class Latest:
+    """A claim as it stands now, and the result it is from."""
+
+    claim: ClaimResult
+    result: Result
+
+
+@dataclass(frozen=True)
+class Change:
+    """A verdict that is not that of the run before."""
+
+    name: str
+    before: LightClaim
+    after: ClaimResult
+    since: str  # when the run before ended
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A suite at a profile. `runs` are in the order in which they ended; `claims` are those that are still asked."""
+
+    suite: str
+    profile: str
+    runs: tuple[Run, ...]
+    latest: Result
+    claims: dict[str, Latest]
+
+    @property
+    def used(self) -> tuple[Result, ...]:
+        """The results that the claims are from, the newest first."""
+        results = {self.latest.id: self.latest} | {latest.result.id: latest.result for latest in self.claims.values()}
+        return tuple(sorted(results.values(), key=lambda result: (result.finished, result.id), reverse=True))
+
+    def path(self, result: Result) -> Path:
+        return next(run.path for run in self.runs if run.glance.id == result.id)
+
+    def history(self, name: str, runs: int) -> list[tuple[LightResult, LightClaim | None]]:
+        """A claim in each of the last runs; None where it was not asked."""
+        return [(run.glance, run.glance.claims.get(name)) for run in self.runs[-runs:]]
+
+    def changes(self) -> Iterable[Change]:
+        for name, latest in self.claims.items():
+            before = [run.glance for run in self.runs if name in run.glance.claims and run.glance.id != latest.result.id]
+            if before and before[-1].claims[name].verdict != latest.claim.verdict:
+                yield Change(name, before[-1].claims[name], latest.claim, before[-1].finished)
+
+
+@dataclass(frozen=True)
+class Archive:
+    scales: tuple[Scale, ...]
+    problems: tuple[str, ...]  # a line for each file that is not a result
+
+    @property
+    def runs(self) -> int:
+        return sum(len(scale.runs) for scale in self.scales)
+
+
+def collect(paths: Sequence[Path]) -> Archive:
+    """The results among files and folders. Raises `ReproError` if a path does not exist, or none of the files is a result."""
+    runs, problems = defaultdict[tuple[str, str], dict[str, Run]](dict), list[str]()
+    for path in _files(paths):
+        try:
+            glance = LightResult.model_validate_json(path.read_bytes())
+            runs[glance.suite, glance.profile].setdefault(glance.id, Run(path, glance))
+        except (OSError, ValidationError):
+            problems.append(_problem(path))
+    scales = [_scale(list(found.values()), problems) for _, found in sorted(runs.items())]
+    archive = Archive(tuple(scale for scale in scales if scale), tuple(problems))
+    if not archive.scales:
+        raise ReproError("\n".join([*problems, f"no results under {', '.join(map(str, paths))}"]))
+    return archive
+
+
+def _files(paths: Sequence[Path]) -> list[Path]:
+    found = list[Path]()
+    for path in paths:
+        if not path.exists():
+            raise ReproError(f"{path}: no such file or folder")
+        found += sorted(path.rglob("*.json")) if path.is_dir() else [path]
+    return list({path.resolve(): path for path in reversed(found)}.values())[::-1]
+
+
+def _problem(path: Path) -> str:
+    """What `repro.result.read` says is wrong, which looks at more than is read here."""
+    try:
+        _whole(path)
+    except ReproError as error:
+        return " ".join(str(error).split())
+    return f"{path}: changed while it was read"
+
+
+def _scale(runs: list[Run], problems: list[str]) -> Scale | None:
+    """From the newest run back to the last complete one: what older runs asked in addition is no longer asked."""
+    runs = sorted(runs, key=lambda run: (run.glance.finished, run.glance.id))
+    latest, claims = None, dict[str, Latest]()
+    for run in reversed(runs[:]):
+        new = run.glance.claims.keys() - claims.keys()
+        if latest is None or new:
+            try:
+                result = _whole(run.path)
+            except ReproError as error:
+                problems.append(" ".join(str(error).split()))
+                runs.remove(run)
+                continue
+            latest = latest or result
+            claims |= {name: Latest(result.claims[name], result) for name in result.claims if name in new}
+        if run.glance.complete:
+            break
+    if latest is None:
+        return None
+    return Scale(latest.suite, latest.profile, tuple(runs), latest, dict(sorted(claims.items())))
+
+
+def _whole(path: Path) -> Result:
+    """Raises `ReproError`, too, where numbers contradict each other: charts are made from them without a further look."""
+    result = read(path)
+    for name, claim in result.claims.items():
+        evidence, seeds = claim.evidence, len(claim.evidence.seeds)
+        parts = [(len(part.margins), len(part.path)) for part in evidence.parts if part.holds is None]
+        if not 0 < evidence.alpha < 1 or evidence.assume not in get_args(Assume) or not evidence.parts:
+            raise ReproError(f"{path}: not a result: claims.{name}.evidence: no such evidence is known here")
+        if {*parts} - {(seeds, seeds)} or any(len(values) not in (1, seeds or 1) for values in claim.values.values()):
+            raise ReproError(f"{path}: not a result: claims.{name}: not as many numbers as seeds")
+    return result

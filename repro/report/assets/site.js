@@ -1,0 +1,139 @@
+// Theme, tables that sort, the front page's filter, and the values of charts. Without it every page still says everything.
+"use strict";
+
+const root = document.documentElement;
+
+function stored(theme) {
+  try {
+    if (theme) localStorage.setItem("theme", theme);
+    return localStorage.getItem("theme");
+  } catch {
+    return theme ?? null; // a browser may refuse storage to files
+  }
+}
+
+const chosen = stored();
+if (chosen === "light" || chosen === "dark") root.dataset.theme = chosen;
+
+document.addEventListener("DOMContentLoaded", () => {
+  theme(document.getElementById("theme"));
+  document.querySelectorAll("table.sortable").forEach(sorting);
+  const field = document.getElementById("filter");
+  if (field) filtering(field);
+  charts();
+});
+
+function theme(button) {
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const now = () => root.dataset.theme ?? (dark.matches ? "dark" : "light");
+  const name = () => (button.textContent = now() === "dark" ? "Light" : "Dark");
+  button.hidden = false;
+  button.setAttribute("aria-label", "Change between light and dark");
+  button.addEventListener("click", () => {
+    root.dataset.theme = now() === "dark" ? "light" : "dark";
+    stored(root.dataset.theme);
+    name();
+  });
+  dark.addEventListener("change", name);
+  name();
+}
+
+function sorting(table) {
+  const body = table.tBodies[0];
+  const heads = [...table.tHead.rows[0].cells];
+  const key = (row, column) => {
+    const cell = row.cells[column];
+    const text = cell.dataset.value ?? cell.textContent.trim();
+    if (text === "" || text === "–") return null;
+    const number = text === "inf" ? Infinity : Number(text);
+    return Number.isNaN(number) ? text.toLowerCase() : number;
+  };
+  const compare = (a, b) => (typeof a === typeof b && typeof a === "number" ? a - b || 0 : String(a).localeCompare(String(b)));
+  heads.forEach((head, column) => {
+    head.querySelector("button")?.addEventListener("click", () => {
+      const down = head.getAttribute("aria-sort") === "ascending";
+      heads.forEach((other) => other.removeAttribute("aria-sort"));
+      head.setAttribute("aria-sort", down ? "descending" : "ascending");
+      const rows = [...body.rows].map((row) => [key(row, column), row]);
+      rows.sort(([a], [b]) => (a === null || b === null ? (a === null) - (b === null) : down ? compare(b, a) : compare(a, b)));
+      body.append(...rows.map(([, row]) => row));
+    });
+  });
+}
+
+function filtering(field) {
+  const suites = [...document.querySelectorAll("section.suite")].map((section) => ({
+    section,
+    rows: [...section.querySelectorAll("tbody tr")].map((row) => ({
+      row,
+      words: `${section.dataset.words} ${row.querySelector(".claim").textContent}`.toLowerCase(),
+      states: row.querySelector("[data-states]").dataset.states.split(" "),
+    })),
+  }));
+  const buttons = [...document.querySelectorAll(".filters button")];
+  let state = "";
+  const apply = () => {
+    const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
+    let shown = 0;
+    for (const { section, rows } of suites) {
+      let some = 0;
+      for (const { row, words: text, states } of rows) {
+        row.hidden = !((!state || states.includes(state)) && words.every((word) => text.includes(word)));
+        some += !row.hidden;
+      }
+      section.hidden = !some;
+      shown += some;
+    }
+    document.getElementById("none").hidden = shown > 0;
+    document.getElementById("shown").textContent = words.length || state ? `${shown} shown` : "";
+  };
+  field.closest(".filters").hidden = false;
+  field.addEventListener("input", apply);
+  buttons.forEach((button) =>
+    button.addEventListener("click", () => {
+      state = button.dataset.state;
+      buttons.forEach((other) => other.setAttribute("aria-pressed", String(other === button)));
+      apply();
+    }),
+  );
+  if (field.value) apply(); // what a browser kept when the page is loaded again
+}
+
+function charts() {
+  const tip = document.createElement("div");
+  tip.className = "tip";
+  tip.hidden = true;
+  document.body.append(tip);
+  const show = (spot) => {
+    tip.replaceChildren(...spot.getAttribute("aria-label").split("; ").map((line) => Object.assign(document.createElement("p"), { textContent: line })));
+    tip.hidden = false;
+    const mark = (spot.querySelector(".guide") ?? spot).getBoundingClientRect();
+    const left = Math.min(Math.max(8, mark.right + 10), innerWidth - tip.offsetWidth - 8);
+    const over = left < mark.right ? Math.max(8, mark.left - tip.offsetWidth - 10) : left;
+    tip.style.left = `${over + scrollX}px`;
+    tip.style.top = `${Math.max(8, mark.top + 6) + scrollY}px`;
+  };
+  const hide = () => (tip.hidden = true);
+  document.querySelectorAll("svg.plot").forEach((plot) => {
+    const spots = [...plot.querySelectorAll(".spot")];
+    spots.forEach((spot) => {
+      const title = spot.querySelector("title");
+      spot.setAttribute("aria-label", title.textContent);
+      spot.setAttribute("role", "img");
+      title.remove(); // or the browser would show it as well, later
+      spot.addEventListener("pointerenter", () => show(spot));
+      spot.addEventListener("pointerleave", hide);
+      spot.addEventListener("focus", () => show(spot));
+      spot.addEventListener("blur", hide);
+    });
+    plot.addEventListener("keydown", (event) => {
+      const here = spots.indexOf(document.activeElement);
+      const to = { ArrowRight: here + 1, ArrowLeft: here - 1, Home: 0, End: spots.length - 1 }[event.key];
+      if (event.key === "Escape") hide();
+      if (here < 0 || to === undefined || !spots[to]) return;
+      event.preventDefault();
+      spots.forEach((spot, i) => spot.setAttribute("tabindex", i === to ? "0" : "-1"));
+      spots[to].focus();
+    });
+  });
+}

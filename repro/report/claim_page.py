@@ -1,0 +1,169 @@
+"""The page of a claim: what the paper says, what was asked, every number, and why the verdict is what it is."""
+
+import shlex
+from collections.abc import Iterable, Mapping
+
+from repro.errors import ReproError
+from repro.expectation import parse
+from repro.report import address
+from repro.report.archive import Latest, Scale
+from repro.report.arms import comparison
+from repro.report.element import Child, Markup, element, link
+from repro.report.evidence_charts import evidence_chart, margins_chart
+from repro.report.page import page, time, trail
+from repro.report.papers import paper
+from repro.report.tables import facts, nothing, number, table
+from repro.report.text import duration, figure, interval, meaning, verdict
+from repro.report.verdicts import MARKS, RUNS, badge, legend, squares
+from repro.result import ArmResult, ClaimResult, Evidence, PartResult, Result
+
+
+def claim_page(scale: Scale, name: str, latest: Latest) -> str:
+    claim, result, up = latest.claim, latest.result, address.UP
+    return page(
+        f"{name}: {verdict(claim)} ({scale.suite} at {scale.profile})",
+        trail(
+            ("Claims", f"{up}{address.FRONT}"),
+            (f"{scale.suite} at {scale.profile}", f"{up}{address.suite(scale.suite, scale.profile)}"),
+            (name, None),
+        ),
+        element("h1", name),
+        element("p", badge(claim), class_="verdict-line"),
+        element("blockquote", element("p", claim.says), element("footer", paper(result.paper, claim.source))),
+        facts(
+            [
+                ("expects", element("code", claim.expect)),
+                ("known", f"{claim.expected} is expected: {claim.because}" if claim.because else None),
+                ("ledger", ", ".join(claim.ledger) or None),
+                ("trained for", duration(claim.seconds) if claim.evidence.seeds else None),
+                ("run", [time(result.finished), f" ({result.id})"]),
+                ("again", element("code", f"{result.command} -k {shlex.quote(name)}")),
+            ]
+        ),
+        _conclusion(claim),
+        _charts(claim.evidence),
+        element("section", element("h2", "Values"), _values(claim), _reported(claim)),
+        element("section", element("h2", "Arms"), comparison(_arms(claim, result))),
+        element("section", element("h2", "In other runs"), *_history(scale, name)),
+        up=up,
+    )
+
+
+def _conclusion(claim: ClaimResult) -> Markup:
+    evidence = claim.evidence
+    rows = [_part(part) for part in evidence.parts]
+    head = ("decided", "part", "margin", "interval", "e-value for", "against")
+    parts = table(head, rows, caption="What the claim comes down to", right=(2, 3, 4, 5), sortable=False)
+    several = "It holds when each of its parts does, and is refuted by the mean of the evidence against them."
+    nothing_to_chance = "It is about the architecture alone and needs no seeds: chance has no part in it."
+    return element(
+        "section",
+        element("h2", "What the verdict rests on" if claim.verdict != "undecided" else "Why there is no verdict"),
+        parts,
+        element("p", several) if len(evidence.parts) > 1 else None,
+        [element("p", line) for line in meaning(claim)] or element("p", nothing_to_chance if not evidence.seeds else None),
+    )
+
+
+def _part(part: PartResult) -> list[Child]:
+    if part.holds is not None:
+        mark = element("td", "✓ holds" if part.holds else "✗ does not hold")
+        return [mark, element("code", part.text), number(part.estimate), "", nothing(), nothing()]
+    e_for, e_against = part.path[-1] if part.path else (1.0, 1.0)
+    return [
+        "by seeds",
+        element("code", part.text),
+        number(part.estimate),
+        interval(part.interval),
+        number(e_for),
+        number(e_against),
+    ]
+
+
+def _charts(evidence: Evidence) -> Markup | None:
+    """The claim's evidence; of a conjunction that of each part below it."""
+    tried = [part for part in evidence.parts if part.holds is None and part.path]
+    if not tried:
+        return None
+    if len(tried) == 1:
+        return element(
+            "div", margins_chart(tried[0], evidence), evidence_chart(evidence.path or tried[0].path, evidence), class_="pair"
+        )
+    together = evidence_chart(evidence.path, evidence, "All parts together") if evidence.path else None
+    each = [
+        [
+            element("h3", element("code", part.text)),
+            element("div", margins_chart(part, evidence), evidence_chart(part.path, evidence), class_="pair"),
+        ]
+        for part in tried
+    ]
+    return element("section", element("h2", "Evidence"), element("div", together, class_="pair"), each)
+
+
+def _values(claim: ClaimResult) -> Markup:
+    evidence, names = claim.evidence, list(claim.values)
+    if not evidence.seeds:
+        rows: Iterable[list[Child]] = [[element("code", name), number(values[0])] for name, values in claim.values.items()]
+        return table(("measurement", "value"), rows, caption="Values", right=(1,), sortable=False)
+    single = evidence.parts[0] if len(evidence.parts) == 1 else None
+    rows = []
+    for i, seed in enumerate(evidence.seeds):
+        cells = [number(values[i] if len(values) == len(evidence.seeds) else values[0]) for values in claim.values.values()]
+        rows.append([number(seed, str(seed)), *cells, *([number(single.margins[i])] if single else [])])
+    head = ("seed", *(element("code", name) for name in names), *(["margin"] if single else []))
+    return table(head, rows, caption="Values by seed", right=range(len(head)))
+
+
+def _reported(claim: ClaimResult) -> Markup | None:
+    """The paper's numbers beside ours, which are means over the seeds."""
+    if not claim.reported:
+        return None
+    ours = {"".join(name.split()): values for name, values in claim.values.items()}
+    rows = []
+    for name, value in claim.reported.items():
+        known = [v for v in ours.get("".join(name.split()), ()) if v is not None]
+        mean = sum(known) / len(known) if known else None
+        spread = f"{figure(min(known))} to {figure(max(known))}" if len(known) > 1 else ""
+        mine = [nothing(), spread, nothing()] if mean is None else [number(mean), spread, number(mean - value)]
+        rows.append([element("code", name), number(value), *mine])
+    return element(
+        "div",
+        element("h3", "The paper's numbers"),
+        element("p", "Shown, not tested: the paper's nets, data and training are seldom those of this profile.", class_="note"),
+        table(
+            ("measurement", "paper", "here", "over seeds", "difference"),
+            rows,
+            caption="Reported and measured",
+            right=(1, 2, 3, 4),
+        ),
+    )
+
+
+def _arms(claim: ClaimResult, result: Result) -> Mapping[str, ArmResult]:
+    """Those that the expectation names, in its order."""
+    try:
+        named = dict.fromkeys(measurement.arm for measurement in parse(claim.expect).measurements)
+    except ReproError:
+        return {}  # a result of another version, with a larger language
+    return {arm: result.arms[arm] for arm in named if arm in result.arms}
+
+
+def _history(scale: Scale, name: str) -> Iterable[Child]:
+    history = scale.history(name, RUNS)
+    yield squares(history)
+    yield legend()
+    rows = [
+        [
+            time(run.finished),
+            f"{MARKS[claim.verdict]} {claim.verdict}",
+            "as expected" if claim.as_expected else f"expected {claim.expected}",
+            run.id,
+            link(f"{address.UP}{address.result(scale.suite, scale.profile, run.id)}", "JSON")
+            if any(used.id == run.id for used in scale.used)
+            else "",
+        ]
+        for run, claim in reversed(history)
+        if claim
+    ]
+    runs = table(("ended", "verdict", "", "run", "numbers"), rows, caption=f"Verdicts of the last {len(rows)} runs")
+    yield element("details", element("summary", f"The last {len(rows)} runs"), runs)

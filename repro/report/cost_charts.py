@@ -1,0 +1,154 @@
+"""Charts of cost: what a suite's arms reach against what they compute, and how fast they train from run to run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from repro.errors import ReproError
+from repro.expectation import parse
+from repro.report.archive import Run, Scale
+from repro.report.axis import Axis, covering, label
+from repro.report.element import Markup
+from repro.report.page import moment_text
+from repro.report.plot import LINE, Plot, chart, circle
+from repro.report.suite_page import SIZES, newest_trials, of_arm
+from repro.report.tables import number, table
+from repro.report.text import figure
+from repro.result import ClaimResult
+
+WIDTH, HEIGHT = 440, 270
+LEFT, RIGHT, TOP, BOTTOM = 62, 420, 30, 226
+SMALLEST, LARGEST = 4.0, 16.0  # radii of bubbles
+LETTER = 6.6  # pixels of a letter, about
+RUNS = 60
+
+
+@dataclass(frozen=True)
+class Bubble:
+    """An arm: means over its seeds."""
+
+    arm: str
+    value: float
+    low: float
+    high: float
+    seeds: int
+    sizes: dict[str, float]  # params and macs, where they are known
+
+    def says(self, metric: str) -> str:
+        spread = f" ({figure(self.low)} to {figure(self.high)} over {self.seeds} seeds)" if self.seeds > 1 else ""
+        sizes = "; ".join(f"{SIZES[key]} {size:,.0f}" for key, size in self.sizes.items())
+        return f"{self.arm}: {metric} {figure(self.value)}{spread}; {sizes}"
+
+
+def main_metric(scale: Scale) -> str | None:
+    """The first metric of trained nets that its claims use, else the first that is an error, else any."""
+    measured = {name for trial in newest_trials(scale) for name in trial.measurements}
+    used = [name for latest in scale.claims.values() for name in _named(latest.claim)]
+    return next(
+        (name for name in [*used, *sorted(measured, key=lambda name: ("error" not in name, name))] if name in measured), None
+    )
+
+
+def bubbles(scale: Scale, metric: str) -> list[Bubble]:
+    trials, found = newest_trials(scale), list[Bubble]()
+    for arm in scale.latest.arms:
+        measured = [trial.measurements.get(metric) for trial in trials if trial.arm == arm]
+        values = [value for value in measured if value is not None]
+        sizes = {key: of[0] for key in SIZES if (of := of_arm(trials, arm, key)) and of[0] > 0}
+        if values and sizes:
+            found.append(Bubble(arm, sum(values) / len(values), min(values), max(values), len(values), sizes))
+    return found
+
+
+def bubble_chart(found: Sequence[Bubble], metric: str, across: str) -> Markup | None:
+    """`metric` against `across` (params or macs); the area of a bubble grows with the other of the two."""
+    shown = [bubble for bubble in found if across in bubble.sizes]
+    if not shown:
+        return None
+    other = next(key for key in SIZES if key != across)
+    x = covering([bubble.sizes[across] for bubble in shown], LEFT, RIGHT, log=True, room=0.12, title=SIZES[across])
+    y = covering([v for b in shown for v in (b.low, b.high)], BOTTOM, TOP, room=0.12, title=metric)
+    plot = Plot(x, y, WIDTH, HEIGHT)
+    plot.grid()
+    most = max((bubble.sizes.get(other, 0.0) for bubble in shown), default=0.0)
+    taken: list[tuple[float, float, float]] = []
+    for bubble in sorted(shown, key=lambda bubble: -bubble.sizes.get(other, 0.0)):
+        at_x, at_y = x.at(bubble.sizes[across]), y.at(bubble.value)
+        radius = max(SMALLEST, LARGEST * (bubble.sizes.get(other, 0.0) / most) ** 0.5 if most else SMALLEST)
+        plot.line([(bubble.sizes[across], bubble.low), (bubble.sizes[across], bubble.high)], "line range")
+        plot.spot(bubble.says(metric), circle(at_x, at_y, radius, "bubble"))
+        _name(plot, bubble.arm, at_x, at_y, radius, taken)
+    rows = [
+        [b.arm, number(b.value), f"{figure(b.low)} to {figure(b.high)}", number(b.sizes[across], f"{b.sizes[across]:,.0f}")]
+        for b in shown
+    ]
+    head = ("arm", metric, "over seeds", SIZES[across])
+    values = table(head, rows, caption=f"{metric} against {SIZES[across]}", right=(1, 2, 3))
+    says = f"{metric} of {len(shown)} arms against {SIZES[across]}"
+    note = f"Line: lowest to highest seed. Area: {SIZES[other]}." if most else "Line: lowest to highest seed."
+    return chart(f"{metric} by {SIZES[across]}", plot.svg(says), values, note)
+
+
+def throughput_chart(scale: Scale) -> Markup | None:
+    """Images a second of each arm, the median over its seeds, in the last runs."""
+    runs = scale.runs[-RUNS:]
+    rates = [_rates(run) for run in runs]
+    arms = [arm for arm in scale.latest.arms if any(arm in rate for rate in rates)]
+    if not arms:
+        return None
+    y = covering([rate for found in rates for rate in found.values()], BOTTOM, TOP, include=[0.0], title="images/s")
+    plot = Plot(Axis(0.5, len(runs) + 0.5, LEFT, RIGHT - 90, title="runs, the last at right"), y, WIDTH, HEIGHT)
+    plot.grid([(1, moment_text(runs[0].glance.finished)[:10])] if len(runs) > 1 else [])
+    for i in range(1, len(runs)):
+        if runs[i].glance.environment.key != runs[i - 1].glance.environment.key:
+            plot.add("line", class_="decided", x1=plot.x.at(i + 0.5), x2=plot.x.at(i + 0.5), y1=TOP, y2=BOTTOM)
+    for arm in arms:
+        plot.line([(i, found.get(arm)) for i, found in enumerate(rates, start=1)], "line thin")
+    plot.names([(next(found[arm] for found in reversed(rates) if arm in found), arm, "name") for arm in arms])
+    for arm in arms:
+        for i, found in enumerate(rates, start=1):
+            if arm in found:
+                plot.dot(i, found[arm], "dot small", 2.5)
+    told = [
+        (
+            float(i),
+            f"{moment_text(run.glance.finished)}: " + "; ".join(f"{arm} {label(round(rate))}" for arm, rate in found.items()),
+        )
+        for i, (run, found) in enumerate(zip(runs, rates, strict=True), start=1)
+        if found
+    ]
+    plot.slices(told)
+    rows = [
+        [moment_text(run.glance.finished), *(number(r[arm]) if arm in r else "–" for arm in arms)]
+        for run, r in zip(runs, rates, strict=True)
+    ]
+    values = table(("run", *arms), rows, caption="Images a second", right=range(1, len(arms) + 1))
+    says = f"Images a second of {len(arms)} arms over {len(runs)} runs"
+    note = "The median over seeds. A dotted line: another device, driver, precision or torch; rates are not comparable across it."
+    return chart(f"{scale.suite} at {scale.profile}", plot.svg(says), values, note)
+
+
+def _rates(run: Run) -> dict[str, float]:
+    found: dict[str, list[float]] = {}
+    for trial in run.glance.trials:
+        if trial.cost.images_per_second is not None:
+            found.setdefault(trial.arm, []).append(trial.cost.images_per_second)
+    return {arm: median(rates) for arm, rates in found.items()}
+
+
+def _named(claim: ClaimResult) -> list[str]:
+    try:
+        return [measurement.name for measurement in parse(claim.expect).measurements]
+    except ReproError:
+        return []
+
+
+def _name(plot: Plot, text: str, x: float, y: float, radius: float, taken: list[tuple[float, float, float]]) -> None:
+    """Beside its bubble, where no other name is: right, left, above, below; nowhere, if all are taken (the table has it)."""
+    length, gap = len(text) * LETTER, radius + 5
+    for left, at in ((x + gap, y + 4), (x - gap - length, y + 4), (x - length / 2, y - gap), (x - length / 2, y + gap + 9)):
+        inside = left >= LEFT and left + length <= plot.width and TOP <= at <= BOTTOM
+        if inside and all(abs(at - row) >= LINE or left + length < start or end < left for start, end, row in taken):
+            taken.append((left, left + length, at))
+            plot.text(left, at, text, "name")
+            return

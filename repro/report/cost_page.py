@@ -1,0 +1,38 @@
+"""The page on cost: what arms reach with how much computation, and how fast they train."""
+
+from repro.report import address
+from repro.report.archive import Archive, Scale
+from repro.report.cost_charts import bubble_chart, bubbles, main_metric, throughput_chart
+from repro.report.element import Markup, element, link
+from repro.report.page import page
+from repro.report.suite_page import SIZES
+
+
+def cost_page(archive: Archive) -> str:
+    reached = [section for scale in archive.scales if (section := _reached(scale))]
+    rates = [chart for scale in archive.scales if (chart := throughput_chart(scale))]
+    return page(
+        "Cost",
+        element("h1", "Cost"),
+        element("p", "What arms reach with how much computation, and how fast they train.", class_="lead"),
+        element("h2", "Reached, by multiply-adds and by parameters"),
+        reached or element("p", "No trained arm tells its parameters or multiply-adds."),
+        element("h2", "Images a second, run by run"),
+        element("div", rates, class_="pair") if rates else element("p", "No run tells how fast it trained."),
+    )
+
+
+def _reached(scale: Scale) -> Markup | None:
+    metric = main_metric(scale)
+    if metric is None:
+        return None
+    found = bubbles(scale, metric)
+    charts = [chart for across in reversed(SIZES) if (chart := bubble_chart(found, metric, across))]
+    if not charts:
+        return None
+    title = link(address.suite(scale.suite, scale.profile), scale.suite)
+    return element(
+        "section",
+        element("h3", title, element("span", f" at {scale.profile}", class_="muted")),
+        element("div", charts, class_="pair"),
+    )

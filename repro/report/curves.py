@@ -1,0 +1,140 @@
+"""Training curves as small multiples: a panel an arm, its seeds as a band, the other arms in grey behind it."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from repro.report.axis import Axis, covering
+from repro.report.element import Markup, element
+from repro.report.plot import Plot, chart
+from repro.report.tables import table
+from repro.report.text import figure
+from repro.result import TrialResult
+
+WIDTH, HEIGHT = 288, 200
+LEFT, RIGHT, TOP, BOTTOM = 46, 276, 28, 158
+PREFIXES = ("batch_", "train_", "test_")  # of one quantity, drawn together
+UNITS = {"loss": "nats", "error": "share", "miou": "share", "pixel_accuracy": "share", "mean_accuracy": "share"}
+SPOTS, ROWS = 40, 10  # steps that tell their values, and those in the table
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Over the seeds of an arm, by step: (mean, lowest, highest, seeds)."""
+
+    rows: Mapping[int, tuple[float, float, float, int]]
+    while_training: bool
+
+    @property
+    def line(self) -> list[tuple[float, float]]:
+        return [(step, mean) for step, (mean, *_) in self.rows.items()]
+
+    def says(self, step: int) -> str:
+        mean, low, high, seeds = self.rows[step]
+        return figure(mean) if seeds == 1 else f"{figure(mean)} ({figure(low)} to {figure(high)})"
+
+
+Arms = dict[str, dict[str, Curve]]  # by arm, then by the curve's name
+
+
+def panels(arms: Sequence[str], trials: Sequence[TrialResult]) -> Markup:
+    """All curves of the trials, quantity by quantity."""
+    return element("div", [_quantity(quantity, found) for quantity, found in quantities(arms, trials).items()])
+
+
+def quantities(arms: Sequence[str], trials: Sequence[TrialResult]) -> dict[str, Arms]:
+    """`batch_error` and `test_error` are curves of one quantity, the error. Values that diverged are left out."""
+    values: dict[tuple[str, str], dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for trial in trials:
+        for name, points in trial.curves.items():
+            for step, value in points:
+                if value is not None:
+                    values[name, trial.arm][step].append(value)
+    found: dict[str, Arms] = {}
+    for name, arm in sorted(values, key=lambda key: (key[0], arms.index(key[1]) if key[1] in arms else len(arms))):
+        rows = {step: (sum(v) / len(v), min(v), max(v), len(v)) for step, v in sorted(values[name, arm].items())}
+        prefix = next((prefix for prefix in PREFIXES if name.startswith(prefix)), "")
+        curve = Curve(rows, prefix in PREFIXES[:2])
+        found.setdefault(name.removeprefix(prefix), {}).setdefault(arm, {})[name] = curve
+    return found
+
+
+def _quantity(name: str, arms: Arms) -> Markup:
+    unit = f" ({UNITS[name]})" if name in UNITS else ""
+    lows, highs = ([row[k] for curves in arms.values() for c in curves.values() for row in c.rows.values()] for k in (1, 2))
+    bottom, usual = min(lows), sorted(highs)[int(0.95 * (len(highs) - 1))]
+    top = min(max(highs), usual + (usual - bottom or 1.0))  # a spike must not flatten everything else
+    y = covering([bottom, top], BOTTOM, TOP, title=f"{name}{unit}")
+    last = max(step for curves in arms.values() for c in curves.values() for step in c.rows)
+    x = Axis(0, max(last, 1), LEFT, RIGHT, title="step")
+    drawn = [chart(arm, _panel(arm, arms, x, y).svg(_says(arm, name, arms[arm]))) for arm in arms]
+    cut = " What lies beyond the upper edge is drawn at it." if top < max(highs) else ""
+    kinds = sorted(
+        {f"{'dashed' if c.while_training else 'bold'}: {key}" for curves in arms.values() for key, c in curves.items()}
+    )
+    note = (
+        f"{'; '.join(kinds)}. Lines: the mean over seeds. Band: from the lowest to the highest seed. Grey: the other arms.{cut}"
+    )
+    return element(
+        "section",
+        element("h3", f"{name}{unit}"),
+        element("p", note[0].upper() + note[1:], class_="note"),
+        element("div", drawn, class_="multiples"),
+        element("details", element("summary", f"Values of {name}"), _table(name, arms)),
+        class_="quantity",
+    )
+
+
+def _panel(arm: str, arms: Arms, x: Axis, y: Axis) -> Plot:
+    plot = Plot(x, y, WIDTH, HEIGHT)
+    plot.grid([(tick, text) for tick, text in ((t, f"{t:,.0f}") for t in x.ticks(3)) if float(tick).is_integer()])
+    for other, curves in arms.items():
+        if other != arm:
+            plot.line(_main(curves).line, "line behind")
+    steps: set[int] = set()
+    for curve in curves_of(arms[arm]):
+        band = [(step, low, high) for step, (_, low, high, _) in curve.rows.items()]
+        kind = "line training" if curve.while_training else "line"
+        steps |= set(_some(list(curve.rows), SPOTS))
+        if len(band) > 1:
+            plot.band(band, "band faint" if curve.while_training else "band")
+            plot.line(curve.line, kind)
+            continue
+        ((step, low, high),) = band  # measured once, after the last step
+        plot.line([(step, low), (step, high)], "line range")
+        plot.dot(step, curve.line[0][1], "dot")
+    plot.slices([(step, _told(arm, step, arms)) for step in sorted(steps)])
+    return plot
+
+
+def curves_of(curves: Mapping[str, Curve]) -> list[Curve]:
+    """Those of training first, so that the others lie on top."""
+    return sorted(curves.values(), key=lambda curve: not curve.while_training)
+
+
+def _main(curves: Mapping[str, Curve]) -> Curve:
+    """What stands for an arm behind another: its test curve, where that is more than a point."""
+    return max(curves.values(), key=lambda curve: (len(curve.rows) > 1, not curve.while_training))
+
+
+def _told(arm: str, step: int, arms: Arms) -> str:
+    known = [f"{name} {curve.says(step)}" for name, curve in arms[arm].items() if step in curve.rows]
+    return f"step {step:,}: {'; '.join(known)}"
+
+
+def _says(arm: str, name: str, curves: Mapping[str, Curve]) -> str:
+    ends = [f"{key} ends at {curve.says(max(curve.rows))}" for key, curve in curves.items()]
+    return f"{name} of {arm} over the steps: {'; '.join(ends)}"
+
+
+def _table(name: str, arms: Arms) -> Markup:
+    columns = [(f"{arm}: {key}", curve) for arm, curves in arms.items() for key, curve in curves.items()]
+    steps = sorted({step for _, curve in columns for step in _some(list(curve.rows), ROWS)})
+    rows = [[f"{step:,}", *(curve.says(step) if step in curve.rows else "–" for _, curve in columns)] for step in steps]
+    head = ("step", *(text for text, _ in columns))
+    return table(head, rows, caption=f"{name}: mean (lowest to highest seed)", right=range(len(head)), sortable=False)
+
+
+def _some(steps: Sequence[int], most: int) -> list[int]:
+    """Evenly spread, with the last one."""
+    return list(steps[::-1][:: -(-len(steps) // most) or 1][::-1])

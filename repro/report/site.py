@@ -1,0 +1,91 @@
+"""A static site of results: `repro report RESULTS -o SITE`. Its pages work from the disk, and load nothing from elsewhere."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from repro.errors import ReproError
+from repro.report import address
+from repro.report.archive import Scale, collect
+from repro.report.claim_page import claim_page
+from repro.report.cost_page import cost_page
+from repro.report.front_page import front_page
+from repro.report.page import GENERATOR
+from repro.report.suite_page import suite_page
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@dataclass(frozen=True)
+class Site:
+    """What was made, and the files that were not results (a line each)."""
+
+    front: Path
+    pages: int
+    runs: int
+    claims: int
+    problems: tuple[str, ...]
+
+
+def build(results: Sequence[Path], out: Path) -> Site:
+    """Make the site of results (files and folders) in `out`, which is new, empty, or an older site.
+
+    Raises `ReproError` if nothing is a result, or `out` holds something else.
+    """
+    archive = collect(results)
+    _check(out)
+    content: dict[str, bytes] = {
+        name: files("repro.report").joinpath(name).read_bytes() for name in (address.STYLE, address.SCRIPT)
+    }
+    pages = {address.FRONT: front_page(archive), address.COST: cost_page(archive)}
+    for scale in archive.scales:
+        pictures = dict(_pictures(scale))
+        places = {name: address.picture(scale.suite, scale.profile, name) for name in pictures}
+        content |= {places[name]: picture for name, picture in pictures.items()}
+        content |= {address.result(scale.suite, scale.profile, used.id): scale.path(used).read_bytes() for used in scale.used}
+        pages[address.suite(scale.suite, scale.profile)] = suite_page(scale, places)
+        for name, latest in scale.claims.items():
+            pages[address.claim(scale.suite, scale.profile, name)] = claim_page(scale, name, latest)
+    _write(out, content | {name: page.encode() for name, page in pages.items()})
+    claims = sum(len(scale.claims) for scale in archive.scales)
+    return Site(out / address.FRONT, len(pages), archive.runs, claims, archive.problems)
+
+
+def _check(out: Path) -> None:
+    """Nobody else's files may be written over, or taken for old pages."""
+    if out.exists() and not out.is_dir():
+        raise ReproError(f"{out}: not a folder")
+    if not out.exists() or not any(out.iterdir()):
+        return
+    front = out / address.FRONT
+    if not front.is_file() or f'content="{GENERATOR}"' not in front.read_text(encoding="utf-8", errors="replace"):
+        raise ReproError(f"{out}: neither empty nor a site of `repro report`; choose another folder with -o")
+
+
+def _pictures(scale: Scale) -> Iterable[tuple[str, bytes]]:
+    """The newest result's pictures: PNG files in the folder it is in, whatever it says of others."""
+    folder = scale.path(scale.latest).parent.resolve()
+    for name, picture in scale.latest.pictures.items():
+        try:
+            path = (folder / picture.file).resolve()
+            content = path.read_bytes() if path.is_relative_to(folder) else b""
+        except (OSError, ValueError):  # missing, or a name that no file can have
+            continue
+        if content.startswith(PNG):
+            yield name, content
+
+
+def _write(out: Path, content: Mapping[str, bytes]) -> None:
+    """All files, and nothing that an older site had in addition."""
+    try:
+        for parent in {(out / name).parent for name in content}:
+            parent.mkdir(parents=True, exist_ok=True)
+        for name, data in content.items():
+            (out / name).write_bytes(data)
+        for folder, pattern in address.FOLDERS.items():
+            for path in (out / folder).glob(pattern):
+                if f"{folder}/{path.name}" not in content:
+                    path.unlink()
+    except OSError as error:
+        raise ReproError(f"{error.filename or out}: cannot be written ({error.strerror})") from error

@@ -1,0 +1,141 @@
+"""The page of a suite at a profile: its claims, pictures, training curves, arms and what they cost."""
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+
+from repro import result
+from repro.report import address
+from repro.report.archive import Scale
+from repro.report.arms import ABSENT, differences
+from repro.report.claim_table import claim_table
+from repro.report.curves import panels
+from repro.report.element import Child, Markup, element, link
+from repro.report.page import page, time, trail
+from repro.report.papers import paper
+from repro.report.tables import facts, nothing, number, table
+from repro.report.text import discoveries, figure
+from repro.report.verdicts import legend
+from repro.result import ArmResult, TrialResult
+
+COSTS = {  # by the key in a trial's cost: the column, and what one of its unit is
+    "seconds": ("training, s", 1.0),
+    "images_per_second": ("images/s", 1.0),
+    "peak_memory_bytes": ("peak memory, MiB", 2.0**20),
+    "share_of_matmul_peak": ("share of matmul peak, %", 0.01),
+}
+SIZES = {"params": "parameters", "macs": "multiply-adds an image"}
+
+
+def suite_page(scale: Scale, pictures: Mapping[str, str]) -> str:
+    """`pictures` are the addresses of those that there are, by name."""
+    last, up = scale.latest, address.UP
+    trials = newest_trials(scale)
+    claims = [latest.claim for latest in scale.claims.values()]
+    known = discoveries(claims, result.level(claims))
+    raw = [link(f"{up}{address.result(scale.suite, scale.profile, used.id)}", f"{used.id}.json") for used in scale.used]
+    return page(
+        f"{scale.suite} at {scale.profile}",
+        trail(("Claims", f"{up}{address.FRONT}"), (f"{scale.suite} at {scale.profile}", None)),
+        element("h1", scale.suite, element("span", f" at {scale.profile}", class_="muted")),
+        element("p", paper(last.paper), class_="lead"),
+        element("p", last.about) if last.about else None,
+        element("section", element("h2", "Claims"), claim_table(scale, up=up), legend(), element("p", known, class_="note")),
+        _pictures(scale, pictures),
+        _section("Training", panels(list(last.arms), trials)) if any(trial.curves for trial in trials) else None,
+        _section("Arms", _arms(last.arms, trials)),
+        _section("What training takes", _costs(last.arms, trials)) if trials else None,
+        _section("Where and when", _environment(scale, raw)),
+        up=up,
+    )
+
+
+def newest_trials(scale: Scale) -> list[TrialResult]:
+    """Of each arm those of the newest result that has any: seeds of different recipes must not be mixed."""
+    found: dict[str, list[TrialResult]] = {}
+    for used in reversed(scale.used):
+        for arm in {trial.arm for trial in used.trials}:
+            found[arm] = [trial for trial in used.trials if trial.arm == arm]
+    return [trial for arm in scale.latest.arms for trial in found.get(arm, [])]
+
+
+def of_arm(trials: Sequence[TrialResult], arm: str, key: str) -> list[float]:
+    """What the trials of an arm cost, where it is known."""
+    costs = [trial.cost.get(key) for trial in trials if trial.arm == arm]
+    return [cost for cost in costs if cost is not None]
+
+
+def _section(title: str, *content: Child) -> Markup:
+    return element("section", element("h2", title), *content)
+
+
+def _pictures(scale: Scale, pictures: Mapping[str, str]) -> Markup | None:
+    shown = [
+        element(
+            "figure",
+            element("img", src=f"{address.UP}{file}", alt=picture.says, loading="lazy")
+            if (file := pictures.get(name))
+            else element("p", f"The file {picture.file} is missing.", class_="missing"),
+            element("figcaption", picture.says, element("p", f"{name}: {', '.join(picture.arms)}", class_="note")),
+            class_="picture",
+        )
+        for name, picture in scale.latest.pictures.items()
+    ]
+    return _section("Pictures", shown) if shown else None
+
+
+def _arms(arms: Mapping[str, ArmResult], trials: Sequence[TrialResult]) -> Markup:
+    """Each arm with what sets it apart; what all share is folded away."""
+    differing, common = differences(arms)
+    sizes = {key: title for key, title in SIZES.items() if any(of_arm(trials, arm, key) for arm in arms)}
+    rows = []
+    for i, (arm, made) in enumerate(arms.items()):
+        own = ", ".join(f"{path} {row[i]}" for path, row in differing.items() if path != "model" and row[i] != ABSENT)
+        known = [of_arm(trials, arm, key) for key in sizes]
+        cells = [number(values[0], f"{values[0]:,.0f}") if values else nothing() for values in known]
+        rows.append([element("th", arm, scope="row"), made.model, *cells, element("td", own, class_="own")])
+    head = ("arm", "model", *sizes.values(), "set apart by")
+    shown = table(head, rows, caption="Arms", right=range(2, 2 + len(sizes)))
+    return element("div", shown, element("details", element("summary", "What the arms share"), facts(common.items())))
+
+
+def _costs(arms: Mapping[str, ArmResult], trials: Sequence[TrialResult]) -> Markup:
+    rows = []
+    for arm in arms:
+        count = sum(trial.arm == arm for trial in trials)
+        cells = [_cost([value / unit for value in of_arm(trials, arm, key)]) for key, (_, unit) in COSTS.items()]
+        if count:
+            rows.append([element("th", arm, scope="row"), number(count, str(count)), *cells])
+    head = ("arm", "seeds", *(title for title, _ in COSTS.values()))
+    return element(
+        "div",
+        element(
+            "p",
+            "The median over seeds, and from the lowest to the highest. Wall-clock seconds beside other trials.",
+            class_="note",
+        ),
+        table(head, rows, caption="Cost of training", right=range(1, len(head))),
+    )
+
+
+def _cost(values: Sequence[float]) -> Markup:
+    if not values:
+        return nothing()
+    middle, ends = median(values), f"{figure(min(values))} to {figure(max(values))}"
+    spread = element("span", ends, class_="spread") if len(values) > 1 else None
+    return element("td", figure(middle), " ", spread, class_="number", data_value=middle)
+
+
+def _environment(scale: Scale, raw: Sequence[Markup]) -> Markup:
+    last = scale.latest
+    keys = [", ".join(f"{name} {value}" for name, value in key.items() if value) for key in last.environment.key]
+    about = [(name, None if value is None else str(value)) for name, value in last.environment.facts.items()]
+    return facts(
+        [
+            ("last run", [time(last.finished), f" ({last.id})"]),
+            ("again", element("code", last.command)),
+            ("suite", [last.file, f" (digest {last.suite_digest[:12]})"]),
+            ("trained on", [[element("br") if i else None, key] for i, key in enumerate(keys)] or None),
+            *about,
+            ("numbers", [[", " if i else None, each] for i, each in enumerate(raw)]),
+        ]
+    )

@@ -1,0 +1,57 @@
+"""Tables of pages: sorted by a click on a column's head, scrolled sideways where there is no room."""
+
+from collections.abc import Iterable, Sequence
+
+from repro.report.element import Child, Markup, element
+from repro.report.text import figure
+
+
+def number(value: float | None, text: str | None = None) -> Markup:
+    """A cell with a number, sorted by its value; null is a measurement that diverged."""
+    return element("td", figure(value) if text is None else text, class_="number", data_value="inf" if value is None else value)
+
+
+def nothing() -> Markup:
+    return element("td", "–", class_="number none", data_value="")
+
+
+def table(
+    head: Sequence[Child],
+    rows: Iterable[Sequence[Child]],
+    *,
+    caption: str,
+    right: Sequence[int] = (),
+    sortable: bool = True,
+    class_: str | None = None,
+) -> Markup:
+    """Cells that are no `td` or `th` become one; those of the columns in `right` are numbers. The caption is only told."""
+    body = [element("tr", (_cell(cell, i in right) for i, cell in enumerate(row))) for row in rows]
+    heads = [
+        element(
+            "th", element("button", cell, type="button") if sortable and cell else cell, scope="col", class_=_number(i in right)
+        )
+        for i, cell in enumerate(head)
+    ]
+    made = element(
+        "table",
+        element("caption", caption),
+        element("thead", element("tr", heads)),
+        element("tbody", body),
+        class_=" ".join(filter(None, ["sortable" if sortable else None, class_])) or None,
+    )
+    return element("div", made, class_="scroll", tabindex=0, role="region", aria_label=caption)
+
+
+def facts(rows: Iterable[tuple[Child, Child]]) -> Markup:
+    """Names and what they are, one under the other; what is None is left out."""
+    return element("dl", ((element("dt", key), element("dd", value)) for key, value in rows if value is not None), class_="facts")
+
+
+def _cell(cell: Child, right: bool) -> Markup:
+    if isinstance(cell, Markup) and cell.startswith(("<td", "<th")):
+        return cell
+    return element("td", cell, class_=_number(right))
+
+
+def _number(right: bool) -> str | None:
+    return "number" if right else None

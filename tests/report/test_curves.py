@@ -1,0 +1,58 @@
+"""Training curves: a panel an arm, over its seeds."""
+
+import re
+
+import pytest
+from made_up import ARMS, trial
+
+from repro.report.curves import panels, quantities
+
+
+def test_curves_of_one_quantity_are_drawn_together():
+    found = quantities(list(ARMS), [trial("plain20", 0, steps=60), trial("plain56", 0, steps=60)])
+    assert set(found) == {"error", "loss"}
+    assert set(found["error"]["plain20"]) == {"batch_error", "test_error"}
+    assert list(found["error"]) == ["plain20", "plain56"]
+
+
+def test_a_curve_is_the_mean_over_seeds_with_the_lowest_and_the_highest():
+    trials = [trial("plain20", seed, steps=60) for seed in range(3)]
+    row = quantities(["plain20"], trials)["loss"]["plain20"]["batch_loss"].rows[17]
+    values = [each.curves["batch_loss"][16][1] for each in trials]
+    assert row == (pytest.approx(sum(values) / 3), min(values), max(values), 3)
+
+
+def test_a_value_that_diverged_is_left_out_and_a_spike_does_not_flatten_the_rest():
+    made = trial("plain20", 0, steps=100)
+    curve = [(step, 1e9 if step == 50 else None if step > 80 else value) for step, value in made.curves["batch_loss"]]
+    shown = panels(["plain20"], [made.model_copy(update={"curves": {"batch_loss": curve}})])
+    assert (
+        max(
+            quantities(["plain20"], [made.model_copy(update={"curves": {"batch_loss": curve}})])["loss"]["plain20"][
+                "batch_loss"
+            ].rows
+        )
+        == 80
+    )
+    assert "What lies beyond the upper edge is drawn at it." in shown
+    assert "1 G" not in shown and "step 100" not in shown
+
+
+def test_what_was_measured_once_is_a_dot_with_its_range():
+    trials = [trial("plain20", seed).model_copy(update={"curves": {"miou": [(500, 0.5 + seed / 10)]}}) for seed in range(3)]
+    shown = panels(["plain20"], trials)
+    assert "<circle" in shown and "step 500: miou 0.6 (0.5 to 0.7)" in shown
+
+
+def test_a_panel_shows_its_arm_before_the_others_and_says_its_values():
+    shown = panels(list(ARMS), [trial(arm, seed) for arm in ARMS for seed in range(2)])
+    charts = re.findall(r"<figure.*?</figure>", shown)
+    assert len(charts) == 8  # 4 arms, loss and error
+    assert all(chart.count("line behind") == 3 for chart in charts)
+    assert "step 200: batch_error" in charts[0] and "; test_error" in charts[0]
+    assert all(len(re.findall("<title>", chart)) <= 50 for chart in charts)
+
+
+def test_a_curve_that_diverged_from_the_first_step_on_is_no_curve():
+    made = trial("plain20", 0).model_copy(update={"curves": {"batch_loss": [(1, None), (2, None)]}})
+    assert "figure" not in panels(["plain20"], [made])

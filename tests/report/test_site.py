@@ -1,0 +1,294 @@
+"""The site of results: complete, safe whatever the results say, and without a request to anywhere."""
+
+import os
+import re
+from html.parser import HTMLParser
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from click.testing import CliRunner
+from made_up import ARMS, arm, claim, compared, keep, picture, result, sized, trial
+
+from repro.cli import main
+from repro.errors import ReproError
+from repro.report.site import build
+
+EVIL = '<script>alert("x")</script><img src=x onerror=alert(1)>'
+LOADED = {
+    "script": "src",
+    "link": "href",
+    "img": "src",
+    "iframe": "src",
+    "source": "src",
+    "use": "href",
+    "image": "href",
+    "object": "data",
+}
+
+
+class Page(HTMLParser):
+    """The tags of a page with their attributes, and its text."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path, self.tags, self.words = path, [], []
+        self.feed(path.read_text(encoding="utf-8"))
+        self.text = " ".join(" ".join(self.words).split())
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    def of(self, tag):
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def pages(site):
+    return {str(path.relative_to(site)): Page(path) for path in sorted(site.rglob("*.html"))}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Three runs of two suites, with every kind of claim, curves and a picture."""
+    results = tmp_path_factory.mktemp("results")
+    claims = {
+        "degradation": compared(3.0, 6, reported={"test_error( plain56 )": 0.25}),
+        "open": compared(0.2, 10, expected="undecided", because="the spread is too large here"),
+        "sizes": sized(),
+        "wrong": sized(more=False),
+        "both": claim(
+            "test_error(plain20) < 0.3 and params(plain20) < 300000",
+            {"test_error(plain20)": [0.1, 0.12, 0.11, 0.13, 0.1, 0.12], "params(plain20)": [272_474]},
+        ),
+    }
+    trials = [trial(name, seed, steps=60) for name in ARMS for seed in range(2)]
+    for run in range(3):
+        first = {**claims, "degradation": compared(0.0, 10)} if run == 1 else claims
+        made = result(first, run=run, trials=trials)
+        keep(
+            results,
+            made.model_copy(update={"pictures": picture(results, made)}),
+            result(claims, suite="other", profile="gpu", run=run),
+        )
+    (results / "torn.json").write_text("{")
+    return results
+
+
+@pytest.fixture(scope="module")
+def site(folder, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out") / "site"
+    made = build([folder], out)
+    assert made.pages == 2 + 2 + 2 * 5 and made.claims == 10 and made.runs == 6
+    return out
+
+
+def test_every_link_leads_to_a_file_and_every_claim_has_a_page(site):
+    found = pages(site)
+    for page in found.values():
+        for tag, attributes in page.tags:
+            address = attributes.get("href") or attributes.get("src")
+            if address is None or urlsplit(address).scheme in ("http", "https") or address.startswith("#"):
+                continue
+            assert (page.path.parent / unquote(address)).resolve().is_file(), f"{page.path}: {tag} {address}"
+    claims = {name for name in found if name.startswith("claims/")}
+    front = {link.get("href") for link in found["index.html"].of("a")}
+    assert len(claims) == 10 and claims <= front
+    assert set(found) == claims | {"index.html", "cost.html", "suites/resnet-degradation.cpu.html", "suites/other.gpu.html"}
+
+
+def test_no_page_loads_anything_from_elsewhere_or_holds_a_script_or_style_of_its_own(site):
+    for name, page in pages(site).items():
+        for tag, attributes in page.tags:
+            loaded = attributes.get(LOADED.get(tag, ""), "")
+            assert not urlsplit(loaded).netloc and not urlsplit(loaded).scheme, f"{name}: {tag} {loaded}"
+            assert not [key for key in attributes if key.startswith("on") or key == "style"], f"{name}: {tag} {attributes}"
+            assert tag != "style"
+        (policy,) = [meta["content"] for meta in page.of("meta") if meta.get("http-equiv") == "Content-Security-Policy"]
+        assert "default-src 'none'" in policy and "unsafe" not in policy and "http" not in policy
+    for asset in (site / "assets").iterdir():
+        assert "http" not in asset.read_text() and "@import" not in asset.read_text()
+
+
+def test_the_front_page_says_what_holds_what_does_not_and_what_changed(site):
+    text = pages(site)["index.html"].text
+    assert "✓ reproduced" in text and "! not as expected" in text
+    assert re.search(r"Of the \d+ reproduced by evidence, at most [\d.]+ are expected to be false", text)
+    changed = text[text.index("Changed since the run before") : text.index("Not as expected", text.index("Changed since"))]
+    assert "degradation" in changed and "? undecided → ✓ reproduced" in changed and "2026-11-01 01:00" in changed
+    unexpected = text[text.index("Changed since") : text.index("All claims")]
+    assert "wrong" in unexpected[unexpected.index("Not as expected") :] and "open" not in unexpected
+    assert "Files that are not results" in text and "torn.json" in text
+
+
+def test_verdicts_can_be_read_without_colour(site):
+    page = pages(site)["index.html"]
+    assert (
+        "✓ reproduced" in page.text and "✗ refuted (expected reproduced)" in page.text and "? undecided (as known)" in page.text
+    )
+    assert "✓?✓ (oldest first)" in page.text
+
+
+def test_a_claim_page_has_what_was_asked_and_every_number(site, folder):
+    text = pages(site)["claims/resnet-degradation.cpu.degradation.html"].text
+    (path, *_) = sorted(folder.glob("resnet-degradation/cpu/*.json"), reverse=True)
+    for said in (
+        "The deeper one is worse.",
+        "Fig. 1",
+        "arXiv:1512.03385",
+        "RS02",
+        "test_error(plain56) > test_error(plain20)",
+        "repro run suites/resnet-degradation.yaml --profile cpu -k degradation",
+        path.stem,
+        "depth 56 20",  # what differs between the arms, and nothing else
+        "test_error( plain56 ) 0.25",
+        "margins being symmetric about their centre",
+        "seed 5: margin",
+    ):
+        assert said in text, said
+    assert "residual" in text[text.index("What the arms share") :]
+    assert "residual" not in text[text.index("Arms") : text.index("What the arms share")]
+
+
+def test_an_undecided_claim_says_why_in_words(site):
+    text = pages(site)["claims/resnet-degradation.cpu.open.html"].text
+    assert "undecided is expected: the spread is too large here" in text
+    assert "Why there is no verdict" in text and "10 seeds were not enough to tell; --seeds-max allows more" in text
+    assert re.search(
+        r"The margin is above 0 on \d of 10 seeds; the evidence is [\d.]+ for and [\d.]+ against, of the 20 it takes", text
+    )
+
+
+def test_a_claim_without_seeds_has_no_charts_and_says_so(site):
+    page = pages(site)["claims/resnet-degradation.cpu.wrong.html"]
+    assert "chance has no part in it" in page.text and "✗ does not hold" in page.text
+    assert not [attributes for attributes in page.of("svg") if attributes["class"] == "plot"]
+
+
+def test_the_page_of_a_suite_shows_curves_cost_pictures_and_raw_numbers(site, folder):
+    page = pages(site)["suites/resnet-degradation.cpu.html"]
+    assert "plain20 cifar_resnet 260,000" in page.text and "depth 20, residual false" in page.text
+    assert "images/s" in page.text and "peak memory, MiB" in page.text and "260,000" in page.text
+    assert "Dashed: batch_loss" in page.text and "bold: test_error" not in page.text.split("loss (nats)")[1]
+    (img,) = page.of("img")
+    assert img["alt"] == "What each net takes for what."
+    assert (page.path.parent / img["src"]).read_bytes() == sorted(folder.rglob("*.png"))[-1].read_bytes()
+    (raw,) = [link["href"] for link in page.of("a") if link["href"].endswith(".json")]
+    assert (page.path.parent / raw).read_bytes() == sorted(folder.glob("resnet-degradation/cpu/*.json"))[-1].read_bytes()
+
+
+def test_the_page_on_cost_shows_the_metric_of_the_claims_by_size_and_throughput(site):
+    text = pages(site)["cost.html"].text
+    assert "test_error by multiply-adds an image" in text and "test_error by parameters" in text
+    assert re.search(
+        r"plain56: test_error 0\.\d+ \(0\.\d+ to 0\.\d+ over 2 seeds\); parameters 728,000; multiply-adds an image 1\d\d,", text
+    )
+    assert "Images a second, run by run" in text and re.search(r"2026-11-01 02:00: plain20 \d+; plain56 \d+", text)
+
+
+def test_whatever_a_result_says_is_text(tmp_path):
+    made = compared(3.0, 6, says=EVIL, because=EVIL, expected="refuted", reported={EVIL: 0.5})
+    made = made.model_copy(update={"source": EVIL, "ledger": (EVIL,), "expect": EVIL})
+    arms = {**ARMS, EVIL: arm(20, **{EVIL: EVIL})}
+    hostile = result(
+        {EVIL: made, "../../up": made, "CON:..\\x": made},
+        trials=[trial(EVIL, 0, steps=5)],
+        arms=arms,
+        suite="s",
+        about=EVIL,
+        command=EVIL,
+        file=EVIL,
+        paper={"title": EVIL, "arxiv": EVIL, "url": "javascript:alert(1)", "venue": EVIL},
+    )
+    (path,) = keep(tmp_path / "results", hostile)
+    evil_suite = (
+        path.read_text().replace('"suite": "s"', '"suite": "../<script>"').replace('"profile": "cpu"', '"profile": "/etc"')
+    )
+    (tmp_path / "results" / "evil.json").write_text(evil_suite)
+    site = tmp_path / "site"
+    assert build([tmp_path / "results"], site).claims == 6
+    found = pages(site)
+    for name, page in found.items():
+        assert len(page.of("script")) == 1 and not page.of("img"), name
+        assert not [1 for _, attributes in page.tags for key in attributes if key.startswith("on")], name
+        assert not [1 for link in page.of("a") if "javascript" in link["href"]], name
+    assert sum(EVIL in page.text for page in found.values()) == len(found)  # each names some of it
+    assert {path.parent.parent for path in site.rglob("*.*") if path.is_file()} <= {site, site.parent}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["results", "site"]
+
+
+def test_a_picture_from_elsewhere_or_that_is_none_is_not_copied(tmp_path):
+    made = result({"a": sized()})
+    shown = picture(tmp_path / "results", made)["predictions"]
+    secret = tmp_path / "secret.png"
+    secret.write_bytes((tmp_path / "results" / "resnet-degradation" / "cpu" / shown.file).read_bytes())
+    (tmp_path / "results" / "resnet-degradation" / "cpu" / "text.png").write_text("no picture")
+    os.symlink(secret, tmp_path / "results" / "resnet-degradation" / "cpu" / "link.png")
+    files = {
+        "up": "../../../secret.png",
+        "root": str(secret),
+        "link": "link.png",
+        "text": "text.png",
+        "gone": "gone.png",
+        "nul": "a\0",
+    }
+    pictures = {name: shown.model_copy(update={"file": file}) for name, file in files.items()}
+    keep(tmp_path / "results", made.model_copy(update={"pictures": {**pictures, "good": shown}}))
+    build([tmp_path / "results"], tmp_path / "site")
+    assert [path.name for path in (tmp_path / "site").rglob("*.png")] == ["resnet-degradation.cpu.good.png"]
+    assert pages(tmp_path / "site")["suites/resnet-degradation.cpu.html"].text.count("is missing") == len(files)
+
+
+def test_an_older_site_is_replaced_and_nothing_of_it_stays(tmp_path):
+    results, site = tmp_path / "results", tmp_path / "site"
+    keep(results, result({"a": sized(), "b": sized()}, run=0))
+    build([results], site)
+    assert len(pages(site)) == 5
+    keep(results, result({"b": sized()}, run=1))
+    build([results], site)
+    assert {name for name in pages(site) if "claims/" in name} == {"claims/resnet-degradation.cpu.b.html"}
+    assert len(list(site.glob("results/*.json"))) == 1
+
+
+def test_a_folder_that_holds_something_else_is_left_as_it_is(tmp_path):
+    keep(tmp_path, result({"a": sized()}))
+    before = sorted(tmp_path.rglob("*"))
+    (tmp_path / "index.html").write_text("<p>mine</p>")
+    with pytest.raises(ReproError, match="neither empty nor a site"):
+        build([tmp_path], tmp_path)
+    with pytest.raises(ReproError, match="not a folder"):
+        build([tmp_path], tmp_path / "index.html")
+    assert sorted(path for path in tmp_path.rglob("*") if path.name != "index.html") == before
+
+
+def test_twenty_runs_of_thirty_claims_make_a_page_each_with_a_bounded_history(tmp_path):
+    claims = {f"claim-{i}": sized() for i in range(30)}
+    keep(tmp_path / "results", *(result(claims, run=run) for run in range(40)))
+    build([tmp_path / "results"], tmp_path / "site")
+    found = pages(tmp_path / "site")
+    assert len(found) == 33
+    assert f"{'✓' * 30} (oldest first)" in found["index.html"].text and "✓" * 31 not in found["index.html"].text
+    assert found["claims/resnet-degradation.cpu.claim-7.html"].text.count("as expected") >= 30
+    assert (tmp_path / "site" / "index.html").stat().st_size < 60_000
+
+
+def repro(*arguments):
+    return CliRunner().invoke(main, list(map(str, arguments)))
+
+
+def test_the_command_says_what_it_made_and_names_what_it_could_not_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    keep(tmp_path / "results", result({"a": sized()}))
+    (tmp_path / "results" / "torn.json").write_text("{")
+    run = repro("report", "-o", "site")
+    assert run.exit_code == 0 and run.stdout == "4 pages on 1 claims from 1 runs: site/index.html\n"
+    assert run.stderr.startswith("results/torn.json: not a result of schema 1") and run.stderr.count("\n") == 1
+
+
+def test_the_command_ends_with_2_if_nothing_could_be_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "torn.json").write_text("{")
+    run = repro("report", "torn.json")
+    assert run.exit_code == 2 and "torn.json: not a result" in run.stderr and "no results under torn.json" in run.stderr
+    assert repro("report", "nowhere").exit_code == 2 and not (tmp_path / "site").exists()

@@ -1,0 +1,151 @@
+"""The site in a real browser: from the disk, with mouse, keyboard, in the dark and on a phone."""
+
+import shutil
+
+import pytest
+from made_up import ARMS, compared, keep, picture, result, sized, trial
+
+from repro.report.site import build
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+FLAGS += ["--disable-component-update", "--disable-sync"]
+PAGES = (
+    "index.html",
+    "cost.html",
+    "suites/resnet-degradation.cpu.html",
+    "claims/resnet-degradation.cpu.degradation.html",
+    "claims/resnet-degradation.cpu.sizes.html",
+)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("browser")
+    claims = {"degradation": compared(3.0, 6), "open": compared(0.2, 10), "sizes": sized(), "wrong": sized(more=False)}
+    trials = [trial(name, seed, steps=60) for name in ARMS for seed in range(2)]
+    made = result(claims, trials=trials)
+    keep(folder / "results", made.model_copy(update={"pictures": picture(folder / "results", made)}))
+    keep(folder / "results", result({"elsewhere": sized()}, suite="other"))
+    build([folder / "results"], folder / "site")
+    return folder / "site"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("no chromium, chromium-browser or google-chrome on the PATH")
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(browser, site):
+    """Opens a page of the site; no page may complain, or ask for anything but the site's files."""
+    complaints, contexts = [], []
+
+    def open_(name, width=1280, **options):
+        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: request.url.startswith(site.as_uri()) or complaints.append(request.url))
+        page.goto((site / name).as_uri())
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert not complaints
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_opens_from_the_disk_and_fits_a_phone(visit, name):
+    page = visit(name, width=400)
+    assert page.evaluate("getComputedStyle(document.body).fontVariantNumeric") == "tabular-nums"  # the style sheet is there
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    assert page.locator("#theme").is_visible()  # and so is the script
+
+
+def test_the_system_chooses_the_theme_until_the_reader_does(visit):
+    colour = "getComputedStyle(document.body).backgroundColor"
+    light, dark = visit("index.html", color_scheme="light"), visit("index.html", color_scheme="dark")
+    as_light, as_dark = light.evaluate(colour), dark.evaluate(colour)
+    assert as_light != as_dark
+    light.locator("#theme").click()
+    assert light.evaluate(colour) == as_dark and light.locator("#theme").text_content() == "Light"
+    light.reload()
+    assert light.evaluate(colour) == as_dark
+    light.locator("#theme").click()
+    assert light.evaluate(colour) == as_light
+
+
+def test_a_table_is_sorted_by_number_with_a_click_or_a_key_and_back(visit):
+    page = visit("index.html")
+    table = page.locator("section.suite table").nth(1)
+    head = table.get_by_role("button", name="margin")
+
+    def margins():
+        return [float(text.replace(",", "")) for text in table.locator("tbody tr td:nth-child(4)").all_text_contents()]
+
+    head.click()
+    assert margins() == sorted(margins()) and len(set(margins())) == 4
+    assert table.locator("th").nth(3).get_attribute("aria-sort") == "ascending"
+    head.focus()
+    page.keyboard.press("Enter")
+    assert margins() == sorted(margins(), reverse=True)
+    table.get_by_role("button", name="verdict").click()
+    states = [text.split()[1] for text in table.locator("tbody tr td:first-child").all_text_contents()]
+    assert states == ["refuted", "undecided", "reproduced", "reproduced"]  # what is not as expected first
+
+
+def test_claims_are_filtered_by_words_and_by_verdict(visit):
+    page = visit("index.html")
+    rows = page.locator("section.suite tbody tr:visible")
+    assert rows.count() == 5
+    page.get_by_label("Filter").fill("RESNET deg")
+    assert rows.count() == 4 and page.locator("#shown").text_content() == "4 shown"
+    page.get_by_role("button", name="refuted").click()
+    assert rows.count() == 1 and "wrong" in rows.first.text_content()
+    page.get_by_label("Filter").fill("no claim has these words")
+    assert rows.count() == 0 and page.get_by_text("No claim is like that.").is_visible()
+    page.get_by_label("Filter").fill("")
+    page.get_by_role("button", name="all").click()
+    assert rows.count() == 5 and page.locator("section.suite:visible").count() == 2
+
+
+@pytest.mark.parametrize("name", [PAGES[1], PAGES[2], PAGES[3]])
+def test_a_chart_says_its_values_to_the_mouse_and_to_the_keyboard(visit, name):
+    page = visit(name)
+    plot, tip = page.locator("svg.plot").first, page.locator(".tip")
+    spots = plot.locator(".spot")
+    assert tip.is_hidden()
+    spots.nth(1).hover()
+    said = tip.text_content()
+    assert said and said == "".join(spots.nth(1).get_attribute("aria-label").split("; "))
+    page.mouse.move(0, 0)
+    assert tip.is_hidden()
+    assert plot.locator('.spot[tabindex="0"]').count() == 1  # one stop for the tabulator
+    spots.first.focus()
+    page.keyboard.press("ArrowRight")
+    assert tip.is_visible() and tip.text_content() == said
+    page.keyboard.press("Escape")
+    assert tip.is_hidden()
+
+
+def test_what_has_the_focus_can_be_seen(visit):
+    page = visit("index.html")
+    for _ in range(3):
+        page.keyboard.press("Tab")
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineWidth") == "2px"
+
+
+def test_without_scripts_the_page_says_the_same(visit):
+    page = visit("claims/resnet-degradation.cpu.degradation.html", java_script_enabled=False)
+    assert page.locator("svg.plot title").count() >= 12
+    assert page.locator("details").first.locator("summary").is_visible()
+    assert visit("index.html", java_script_enabled=False).locator(".filters").is_hidden()
