@@ -136,6 +136,10 @@ MEASURES = Catalogue(
         "out_elements": "repro.measures.static:out_elements",
         "activation_elements": "repro.measures.static:activation_elements",
         "activation_bytes": "repro.measures.static:activation_bytes",
+        "depth": "repro.measures.paths:depth",
+        "paths": "repro.measures.paths:paths",
+        "path_share": "repro.measures.paths:path_share",
+        "weight_std": "repro.measures.initialisation:weight_std",
         "max_abs_diff": "repro.measures.equality:max_abs_diff",
         "gradient_norm": "repro.measures.probes:gradient_norm",
         "crf_miou": "repro.measures.crf:crf_miou",
@@ -183,6 +187,7 @@ AUGMENTATIONS = Catalogue(
         "pad_crop": "repro.data.augment:pad_crop",
         "scale_crop": "repro.data.augment:scale_crop",
         "flip": "repro.data.augment:flip",
+        "elastic": "repro.data.elastic:elastic",
     },
     given=("images", "targets", "generator"),
 )

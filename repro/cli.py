@@ -45,6 +45,14 @@ SUITES = click.argument("suites", nargs=-1, type=click.Path(path_type=Path), met
 @click.option("--device", type=click.Choice(["cpu", "cuda", "mps"]), help="Train here instead of on the profile's device.")
 @click.option("--seeds-max", type=click.IntRange(min=1), metavar="N", help="Allow N seeds instead of what the suite allows.")
 @click.option("--fresh", is_flag=True, help="Train everything again instead of using what the store has.")
+@click.option("--first-seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Seeds from N up.")
+@click.option(
+    "--continue",
+    "before",
+    type=click.Path(path_type=Path, exists=True),
+    metavar="RESULT",
+    help="Add fresh seeds (--seeds-max of them, or one) to the evidence of a result, or of the latest ones of a folder.",
+)
 @click.option("--pilot", is_flag=True, help="Try a recipe: seeds from 1000 up, which never judge, and no result.")
 @click.option("--results", type=click.Path(path_type=Path, file_okay=False), default=RESULTS, show_default=True)
 @click.option("--strict-claims", is_flag=True, help="Fail where a claim is undecided.")
@@ -57,6 +65,8 @@ def run(
     device: Any,
     seeds_max: int | None,
     fresh: bool,
+    first_seed: int,
+    before: Path | None,
     pilot: bool,
     results: Path,
     strict_claims: bool,
@@ -86,21 +96,22 @@ def run(
         )
         sys.exit(NOTHING_RAN)
     store = Store(home(), newer_than=time.time() if fresh else 0.0)
-    runner = Runner(store, executor(where, jobs), profile, device, seeds_max, first_seed=PILOT if pilot else 0)
+    runner = Runner(store, executor(where, jobs), profile, device, seeds_max, first_seed=PILOT if pilot else first_seed)
     shown, written, failed = dict[str, Any](), list[Path](), False
     write, every = to_terminal()
     try:
         with Display(store, write, every):
             for path, suite, names in chosen:
                 claims, trials = dict[str, Any](), dict[tuple[str, int], str]()
+                earlier = result.continued(before, suite, profile) if before else None
                 for name in names:
-                    claim, used = result.conclude(runner, suite, name)
+                    claim, used = result.conclude(runner, suite, name, earlier)
                     claims[name] = shown[f"{path}::{name}"] = claim
                     trials |= {(arm, seed): digest for arm, seed, digest in used}
                     failed |= not claim.as_expected and (strict_claims or claim.verdict != "undecided")
                 if claims and not pilot:
                     command = _command(path, profile, device, seeds_max)
-                    written.append(result.keep(runner, suite, str(path), claims, trials, command, Path.cwd(), results))
+                    written.append(result.keep(runner, suite, str(path), claims, trials, command, Path.cwd(), results, earlier))
     finally:
         runner.close()
         if sys.stderr.isatty():
@@ -181,6 +192,19 @@ def show(name: str, results: Path, only: str | None) -> None:
 
 
 @main.command()
+@click.argument("results", nargs=-1, type=click.Path(path_type=Path), metavar="[RESULT]...")
+@click.option("--out", "-o", type=click.Path(path_type=Path), default=Path("site"), show_default=True, help="The site's folder.")
+def report(results: tuple[Path, ...], out: Path) -> None:
+    """Make a static site of results (files or folders; by default all under results/)."""
+    from repro.report.site import build
+
+    site = build(results or (RESULTS,), out)
+    for problem in site.problems:
+        click.echo(problem, err=True)
+    click.echo(f"{site.pages} pages on {site.claims} claims from {site.runs} runs: {site.front}")
+
+
+@main.command()
 @click.option("--result", "of_result", is_flag=True, help="The schema of result JSONs instead.")
 def schema(of_result: bool) -> None:
     """Print the JSON Schema of suites, for completion in editors."""
@@ -208,3 +232,140 @@ def _files(paths: Iterable[Path]) -> list[Path]:
 def _command(path: Path, profile: str, device: str | None, seeds_max: int | None) -> str:
     options = {"--profile": profile, "--device": device, "--seeds-max": seeds_max}
     return " ".join(["repro run", shlex.quote(str(path)), *(f"{k} {v}" for k, v in options.items() if v is not None)])
+
+
+REGRESSION, NOT_THE_CODE = 3, 5
+FORMAT = click.option("--format", "form", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True)
+
+
+@main.command()
+@click.argument("base", metavar="BASE")
+@click.argument("new", metavar="NEW")
+@click.option("--results", type=click.Path(path_type=Path), default=RESULTS, show_default=True, help="Where names are looked up.")
+@click.option("--alpha", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.05, show_default=True)
+@FORMAT
+def compare(base: str, new: str, results: Path, alpha: float, form: str) -> None:
+    """Say what has changed between two results (files, run ids or suites) or folders of results.
+
+    Ends with 0, with 3 on a regression (a verdict that no longer is as expected, a measurement that is worse beyond chance),
+    with 4 if nothing can be compared.
+    """
+    from repro.report import compare_text
+    from repro.report.compare import compare, load
+
+    found = compare(load(base, results), load(new, results), alpha)
+    if not found.compared:
+        click.echo(f"nothing to compare: {base} and {new} have no suite and profile in common", err=True)
+        sys.exit(NOTHING_RAN)
+    if form == "json":
+        click.echo(found.model_dump_json(indent=1))
+    else:
+        click.echo(compare_text.as_markdown(found) if form == "markdown" else compare_text.as_text(found))
+    sys.exit(REGRESSION if found.regression else AS_EXPECTED)
+
+
+@main.command()
+@click.argument("history", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("tonight", type=click.Path(path_type=Path))
+@click.option(
+    "--suspects",
+    type=click.FloatRange(0, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="False ones to expect in 30 nights.",
+)
+@click.option(
+    "-o", "out", type=click.Path(path_type=Path, dir_okay=False), help="Write the suspects to a file, for `repro confirm`."
+)
+@FORMAT
+def watch(history: Path, tonight: Path, suspects: float, out: Path | None, form: str) -> None:
+    """Look for steps in the history of each measurement, and nominate suspects. TONIGHT is a folder of results, as HISTORY is.
+
+    Ends with 0, with 3 if a suspect is to be confirmed, with 4 if nothing was measured tonight, with 5 if the run was no fair
+    one: results that cannot be read, suites or trials that are missing, another device.
+    """
+    from repro.report.compare import load
+    from repro.report.history_text import watch_text
+    from repro.report.watch import watch
+
+    try:
+        measured = load(str(tonight), tonight) if tonight.exists() else []
+        before = load(str(history), history)
+    except ReproError as error:
+        click.echo(str(error), err=True)
+        sys.exit(NOT_THE_CODE)
+    if not measured:
+        click.echo(f"{tonight}: nothing was measured", err=True)
+        sys.exit(NOTHING_RAN)
+    found = watch(before, measured, suspects)
+    if out is not None:
+        out.write_text(found.model_dump_json(indent=1), encoding="utf-8")
+    click.echo(found.model_dump_json(indent=1) if form == "json" else watch_text(found, markdown=form == "markdown"))
+    if found.problems:
+        sys.exit(NOT_THE_CODE)
+    sys.exit(REGRESSION if any(suspect.due for suspect in found.suspects) else AS_EXPECTED)
+
+
+@main.command()
+@click.argument("suspects", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@SUITES
+@click.option("--base", required=True, metavar="COMMAND", help="The `repro` of the old code's installation.")
+@click.option("--new", default="repro", show_default=True, metavar="COMMAND", help="The `repro` of the new code's installation.")
+@click.option("--turns", type=click.IntRange(min=1), default=20, show_default=True, help="Runs of either.")
+@click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Fresh seeds in each turn.")
+@click.option("--results", type=click.Path(path_type=Path, file_okay=False), required=True, help="Where the turns' results go.")
+@FORMAT
+def confirm(
+    suspects: Path, suites: tuple[Path, ...], base: str, new: str, turns: int, seeds: int, results: Path, form: str
+) -> None:
+    """Measure what `repro watch -o SUSPECTS` nominated again: old and new code in turns, and decide.
+
+    Ends with 0, with 3 if a regression is confirmed, with 5 if a run failed.
+    """
+    from functools import partial
+
+    import numpy as np
+
+    from repro.report.history_text import decisions_text
+    from repro.report.turns import decide, fewest_turns, take_turns
+    from repro.report.watch import Watch
+    from repro.suite import load
+
+    try:
+        due = [suspect for suspect in Watch.model_validate_json(suspects.read_text(encoding="utf-8")).suspects if suspect.due]
+    except (OSError, ValueError):
+        raise ReproError(f"{suspects}: not what `repro watch -o` writes") from None
+    if not due:
+        click.echo("no suspect is due to be confirmed")
+        sys.exit(AS_EXPECTED)
+    if turns < fewest_turns(len(due)):
+        raise ReproError(f"{turns} turns cannot confirm {len(due)} suspects: --turns must be {fewest_turns(len(due))} at least")
+    files = {load(path).suite: path for path in _files(suites)}
+    try:
+        taken = take_turns((base, new), files, due, turns, seeds, results, np.random.default_rng(), partial(click.echo, err=True))
+        decisions = decide(due, taken)
+    except ReproError as error:
+        click.echo(str(error), err=True)
+        sys.exit(NOT_THE_CODE)
+    if form == "json":
+        click.echo(json.dumps([decision.model_dump() for decision in decisions], indent=1))
+    else:
+        click.echo(decisions_text(decisions, markdown=form == "markdown"))
+    sys.exit(REGRESSION if any(found.confirmed and found.way == "worse" for found in decisions) else AS_EXPECTED)
+
+
+@main.command()
+@click.argument("names", nargs=-1, required=True, metavar="RESULT...")
+@click.option("--to", type=click.Choice(["csv", "parquet", "tensorboard"]), required=True)
+@click.option("-o", "out", type=click.Path(path_type=Path), required=True, help="The file; for tensorboard a folder.")
+@click.option("--results", type=click.Path(path_type=Path), default=RESULTS, show_default=True, help="Where names are looked up.")
+def export(names: tuple[str, ...], to: Any, out: Path, results: Path) -> None:
+    """Write the trials of results (files, folders, run ids or suites) as one table, or their curves for TensorBoard."""
+    from repro.export import export
+    from repro.report.compare import load
+
+    found = [result for name in names for result in load(name, results)]
+    if not found:
+        click.echo(f"nothing to export: no results in {', '.join(names)}", err=True)
+        sys.exit(NOTHING_RAN)
+    click.echo(export(found, to, out))

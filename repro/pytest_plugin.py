@@ -30,6 +30,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--jobs", type=_positive, metavar="N", help="trials at once (default: as many as cores)")
     group.addoption("--executor", choices=("local", "ray"), default="local", help="where trials run (default: local)")
     group.addoption("--fresh", action="store_true", help="train everything again instead of using what the store has")
+    group.addoption(
+        "--continue",
+        dest="continue_from",
+        type=Path,
+        metavar="RESULT",
+        help="add fresh seeds (--seeds-max of them, or one) to the evidence of a result, or of the latest ones of a folder",
+    )
     group.addoption("--pilot", action="store_true", help="try a recipe: seeds from 1000 up, which never judge, and no result")
     group.addoption("--results", type=Path, metavar="DIR", help="where result JSONs go (default: results/)")
     group.addoption("--strict-claims", action="store_true", help="fail where a claim is undecided")
@@ -105,7 +112,7 @@ class ClaimItem(pytest.Item):
         session: Session = self.config.pluginmanager.getplugin("repro-session")
         with warnings.catch_warnings():
             warnings.simplefilter("default")  # a warning of a library is no reason to lose a training run
-            self.result, self.trials = conclude(session.runner(), self.suite, self.name)
+            self.result, self.trials = conclude(session.runner(), self.suite, self.name, session.earlier(self.suite))
         self.user_properties += [("verdict", self.result.verdict), ("seeds", len(self.result.evidence.seeds))]
         tolerated = self.result.verdict == "undecided" and not self.config.getoption("strict_claims")
         if not self.result.as_expected and not tolerated:
@@ -181,6 +188,13 @@ class Session:
             )
         return self._runner
 
+    def earlier(self, suite: "Suite") -> Any:
+        """The result whose evidence is continued."""
+        from repro.result import continued
+
+        path = self.config.getoption("continue_from")
+        return continued(path, suite, self.config.getoption("profile")) if path else None
+
     def store(self) -> Any:
         from repro.store import Store, home
 
@@ -249,7 +263,11 @@ class Session:
             trials = {(arm, seed): name for entry in found for arm, seed, name in entry["trials"]}
             command = f"repro run {self.shown(Path(file))}{self.options()}"
             suite, shown = load(Path(file)), self.shown(Path(file))
-            self.written.append(result.keep(self.runner(), suite, shown, claims, trials, command, self.config.rootpath, folder))
+            self.written.append(
+                result.keep(
+                    self.runner(), suite, shown, claims, trials, command, self.config.rootpath, folder, self.earlier(suite)
+                )
+            )
 
     def pytest_terminal_summary(self, terminalreporter: Any, exitstatus: int) -> None:
         if not self.reports:

@@ -5,7 +5,7 @@ JSON has no NaN: a measurement that diverged, and the open end of an interval, a
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from repro import environment
 from repro.errors import ReproError
 from repro.evidence import false_discovery_level
-from repro.runner import Runner
+from repro.runner import Earlier, Runner
 from repro.store import finite, write_atomically
 from repro.suite import ResolvedArm, Suite, Verdict
 from repro.trial import digest
@@ -116,15 +116,19 @@ class Result(Base):
     trials: tuple[TrialResult, ...]
     claims: dict[str, ClaimResult]
     pictures: dict[str, PictureResult]
+    continues: str | None = Field(None, description="the run whose evidence this one goes on with")
     complete: bool = Field(description="whether every claim of the suite at this profile is in it")
     false_discovery_level: float = Field(description="e-BH: the level at which all that is reproduced stands")
     command: str
     finished: str
 
 
-def conclude(runner: Runner, suite: Suite, name: str) -> tuple[ClaimResult, list[tuple[str, int, str]]]:
-    """Decide a claim; gives its result and the trials it rests on: arm, seed and digest."""
-    decided = runner.decide(suite, name)
+def conclude(
+    runner: Runner, suite: Suite, name: str, earlier: Result | None = None
+) -> tuple[ClaimResult, list[tuple[str, int, str]]]:
+    """Decide a claim; gives its result and the trials it rests on: arm, seed and digest. `earlier` evidence is continued."""
+    before = earlier.claims.get(name) if earlier else None
+    decided = runner.decide(suite, name, Earlier(before.evidence.seeds, before.values) if before else None)
     claim, judgement = decided.claim, decided.judgement
     weakest = _part(judgement.weakest)
     known = claim.at.get(runner.profile)
@@ -152,11 +156,36 @@ def conclude(runner: Runner, suite: Suite, name: str) -> tuple[ClaimResult, list
             parts=tuple(map(_part, judgement.parts)),
         ),
         values={str(measurement): finite(values) for measurement, values in decided.values.items()},
-        seconds=sum(
+        seconds=(before.seconds if before else 0.0)
+        + sum(
             runner.record(spec)["cost"]["seconds"] for spec in {spec.digest: spec for spec in decided.trials.values()}.values()
         ),
     )
     return result, [(arm, seed, spec.digest) for (arm, seed), spec in decided.trials.items()]
+
+
+def continued(path: Path, suite: Suite, profile: str) -> Result | None:
+    """The result to continue: the file itself, or the suite's latest below a folder; None if that has none that fits.
+
+    Raises `ReproError` if the file does not fit: it is of another suite or profile, or claims or arms have changed since.
+    """
+    if path.is_dir():
+        latest = _latest(path.glob(f"{suite.suite}/{profile}/*.json"))
+        try:
+            return continued(latest, suite, profile) if latest else None
+        except ReproError:
+            return None  # what has changed starts anew
+    result = read(path)
+    if (result.suite, result.profile) != (suite.suite, profile):
+        raise ReproError(f"{path}: a result of {result.suite} at {result.profile}, not of {suite.suite} at {profile}")
+    for name, claim in result.claims.items():
+        if name in suite.claims and " ".join(suite.claims[name].expect.split()) != " ".join(claim.expect.split()):
+            raise ReproError(f"{path}: the claim '{name}' has changed since; its evidence cannot be continued")
+    arms = {name: _arm(suite.resolve(name, profile)) for name in suite.arms}
+    changed = [name for name, arm in result.arms.items() if arms.get(name) != arm]
+    if changed:
+        raise ReproError(f"{path}: arms have changed since ({', '.join(changed)}); its evidence cannot be continued")
+    return result
 
 
 def _part(part: Part) -> PartResult:
@@ -181,14 +210,17 @@ def keep(
     command: str,
     here: Path,
     folder: Path,
+    earlier: Result | None = None,
 ) -> Path:
     """Write one run's result and its pictures: `FOLDER/<suite>/<profile>/<id>.json` and, beside it, `<id>/<picture>.png`.
 
     From the claims it decided and the digests of their trials, by arm and seed; `here` is a folder of the project.
     """
     result = _build(runner, suite, file, claims, trials, command, here)
+    if earlier is not None:
+        result = result.model_copy(update={"continues": earlier.id})
     path = write(result, folder)
-    pictures = {f"{result.id}/{name}.png": content for name, content in runner.draw(suite, set(trials.values())).items()}
+    pictures = {f"{result.id}/{name}.png": content for name, content in runner.draw(suite, trials).items()}
     for name, content in pictures.items():
         write_atomically(path.parent / name, content)
     if not pictures:
@@ -296,9 +328,15 @@ def find(name: str, folder: Path) -> Path:
     """A result by its path, by its run id (or the start of one), or the latest one of a suite by the suite's name."""
     if Path(name).is_file():
         return Path(name)
-    found = sorted(folder.glob(f"*/*/{name}*.json")) or sorted(folder.glob(f"{name}/*/*.json"), key=lambda path: path.name)[-1:]
-    if len(found) == 1:
-        return found[0]
+    found = sorted(folder.glob(f"*/*/{name}*.json"))
+    latest = found[0] if len(found) == 1 else _latest(folder.glob(f"{name}/*/*.json"))
+    if len(found) <= 1 and latest is not None:
+        return latest
     if found:
         raise ReproError(f"'{name}' is the start of {len(found)} run ids: {', '.join(path.stem for path in found[:5])} …")
     raise ReproError(f"no result '{name}': neither a file, nor a run id or suite under {folder}")
+
+
+def _latest(paths: Iterable[Path]) -> Path | None:
+    """By run id, which starts with the second of the end; of one second by the file's age."""
+    return max(paths, key=lambda path: (path.name.partition("-")[0], path.stat().st_mtime_ns), default=None)

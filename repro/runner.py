@@ -3,10 +3,10 @@
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from repro.errors import ReproError
 from repro.evidence import first_look
@@ -27,6 +27,13 @@ class Executor(Protocol):
     def room(self, device: str) -> int: ...  # jobs at once
     def submit(self, job: Job, store: Store) -> Future[bool]: ...
     def close(self) -> None: ...
+
+
+class Earlier(NamedTuple):
+    """The evidence of an earlier run of a claim, to be continued: its seeds, and each measurement's value a seed."""
+
+    seeds: tuple[int, ...]
+    values: Mapping[str, Sequence[float | None]]
 
 
 @dataclass(frozen=True)
@@ -65,48 +72,50 @@ class Runner:
         self.finished: set[str] = set()
         self.told = 0.0
 
-    def decide(self, suite: Suite, name: str) -> Decided:
-        """Train what the claim needs and decide it. Raises `ReproError` if it cannot be measured here."""
-        claim = suite.claims[name]
+    def decide(self, suite: Suite, name: str, earlier: Earlier | None = None) -> Decided:
+        """Train what the claim needs and decide it. Raises `ReproError` if it cannot be measured here.
+
+        To `earlier` evidence so many fresh seeds are added as `seeds_max` says, or one, whatever the verdict is by then.
+        """
+        claim, rules = suite.claims[name], suite.evidence
         measurements = claim.expectation.measurements
-        most = 0 if self._is_static(suite, claim) else self.seeds_max or suite.seeds.max
-        seeds = range(self.first_seed, self.first_seed + most)
-        rules = suite.evidence
-        at_once = min(len(seeds), first_look(rules.alpha, rules.assume))
-        done: Sequence[int] = seeds[:at_once]
-        while True:
+        static = self._is_static(suite, claim)
+        before = earlier.seeds if earlier and not static else ()
+        first = max(before, default=self.first_seed - 1) + 1
+        most = 0 if static else self.seeds_max or (1 if before else suite.seeds.max)
+        fresh: Sequence[int] = range(first, first + most)
+        at_once = most if before else min(most, first_look(rules.alpha, rules.assume))
+
+        def value(measurement: Measurement, seed: int) -> float:
+            if earlier is not None and seed in before and suite.kind(measurement) != "static":
+                return from_json(earlier.values[str(measurement)][before.index(seed)])
+            return self._value(suite, measurement, seed)
+
+        for many in range(at_once, most + 1):
+            done = fresh[:many]
             self.ensure([job for seed in done or [0] for m in measurements for job in self._jobs(suite, m, seed)])
-            judgement = judge(
-                claim.expectation,
-                done,
-                lambda m, seed: self._value(suite, m, seed),
-                lambda m: suite.kind(m) == "static",
-                rules.alpha,
-                rules.assume,
-            )
-            if judgement.verdict != "undecided" or len(done) == len(seeds):
+            seeds = (*before, *done)
+            judgement = judge(claim.expectation, seeds, value, lambda m: suite.kind(m) == "static", rules.alpha, rules.assume)
+            if judgement.verdict != "undecided":
                 break
-            done = seeds[: len(done) + 1]
-        used = tuple(done)
         return Decided(
             claim=claim,
             expected=claim.expected(self.profile),
             judgement=judgement,
-            seeds=used,
-            values={
-                m: tuple(self._value(suite, m, s) for s in (used if suite.kind(m) != "static" else (0,))) for m in measurements
-            },
+            seeds=seeds,
+            values={m: tuple(value(m, seed) for seed in (seeds if suite.kind(m) != "static" else (0,))) for m in measurements},
             trials={
-                (m.arm, seed): self._trial(suite, m.arm, seed) for m in measurements if suite.needs_training(m) for seed in used
+                (m.arm, seed): self._trial(suite, m.arm, seed) for m in measurements if suite.needs_training(m) for seed in done
             },
         )
 
-    def draw(self, suite: Suite, trained: set[str]) -> dict[str, bytes]:
-        """The suite's pictures, as PNG files, of the first seed's nets; of those whose trials are among the `trained` digests."""
-        seed, wanted = self.first_seed, dict[str, Drawing]()
+    def draw(self, suite: Suite, trained: Mapping[tuple[str, int], str]) -> dict[str, bytes]:
+        """The suite's pictures, as PNG files, of the first seed's nets, where all of their arms are `trained` with it."""
+        first = min((seed for _, seed in trained), default=self.first_seed)
+        wanted = dict[str, Drawing]()
         for name, picture in suite.pictures.items():
-            trials = {arm: self._trial(suite, arm, seed) for arm in picture.arms if suite.recipe_of(arm, self.profile)}
-            if len(trials) == len(picture.arms) and all(trial.digest in trained for trial in trials.values()):
+            trials = {arm: self._trial(suite, arm, first) for arm in picture.arms if suite.recipe_of(arm, self.profile)}
+            if len(trials) == len(picture.arms) and all((arm, first) in trained for arm in trials):
                 wanted[name] = drawing(picture.picture, picture.options, trials)
         self.ensure(list(wanted.values()))
         found = {name: self.store.read_picture(job.digest) for name, job in wanted.items()}

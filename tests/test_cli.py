@@ -162,3 +162,35 @@ def test_a_picture_is_drawn_only_of_what_was_trained(tiny, tmp_path):
 def test_a_pilot_run_uses_other_seeds_and_leaves_no_result(tiny, tmp_path):
     run = repro("run", tiny, "-k", "upside-down", "-j", 1, "--pilot")
     assert run.exit_code == 1 and "1004" in run.output and not (tmp_path / "results").exists()
+
+
+def test_a_result_is_continued_night_after_night(tiny, tmp_path):
+    def night(*more):
+        run = repro("run", tiny, "-k", "upside-down", "-j", 1, *more)
+        found = sorted((tmp_path / "results/tiny/cpu").glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
+        return run, Result.model_validate_json(found[-1].read_text())
+
+    _, first = night("--seeds-max", 2)
+    _, second = night("--continue", tmp_path / "results")
+    _, third = night("--continue", tmp_path / "results", "--seeds-max", 2)
+    seeds = [result.claims["upside-down"].evidence.seeds for result in (first, second, third)]
+    assert seeds == [(0, 1), (0, 1, 2), (0, 1, 2, 3, 4)] and third.claims["upside-down"].verdict == "refuted"
+    assert (first.continues, second.continues, third.continues) == (None, first.id, second.id)
+    assert {trial.seed for trial in third.trials} == {3, 4}
+
+
+def test_what_cannot_be_continued_is_an_error_that_says_why(tiny, tmp_path):
+    repro("run", tiny, "-k", "known", "-j", 1, "--seeds-max", 1)
+    (path,) = tmp_path.glob("results/tiny/cpu/*.json")
+    tiny.write_text(TINY.replace("suite: tiny", "suite: other"))
+    run = repro("run", tiny, "-k", "known", "--continue", path)
+    assert run.exit_code == 2 and "a result of tiny at cpu, not of other at cpu" in run.output
+    tiny.write_text(TINY.replace("test_error(small) > test_error(frozen)", "test_error(small) > 2 * test_error(frozen)"))
+    run = repro("run", tiny, "-k", "known", "--continue", path)
+    assert run.exit_code == 2 and "the claim 'known' has changed since; its evidence cannot be continued" in run.output
+    tiny.write_text(TINY.replace("steps: 20", "steps: 21"))
+    run = repro("run", tiny, "-k", "known", "--continue", path)
+    assert run.exit_code == 2 and "arms have changed since (frozen, large, small)" in run.output
+    assert repro("run", tiny, "-k", "known", "-j", 1, "--seeds-max", 2, "--continue", tmp_path / "results").exit_code == 0
+    new = max(tmp_path.glob("results/tiny/cpu/*.json"), key=lambda file: file.stat().st_mtime_ns)
+    assert Result.model_validate_json(new.read_text()).continues is None  # of a folder, what has changed starts anew

@@ -90,7 +90,7 @@ def test_undecided_fails_only_if_claims_are_strict(suite):
     assert claims(suite, "-k", "coin").ret == 0
     run = claims(suite, "-k", "coin", "--strict-claims")
     assert run.ret == 1
-    run.stdout.fnmatch_lines(["*10 seeds were not enough to tell; --seeds-max allows more.*"])
+    run.stdout.fnmatch_lines(["*10 seeds were not enough to tell; --seeds-max allows more, which add to this evidence.*"])
 
 
 def test_seeds_max_limits_the_seeds(suite):

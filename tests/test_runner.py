@@ -9,7 +9,7 @@ from concurrent.futures.process import BrokenProcessPool
 import pytest
 
 from repro.errors import ReproError
-from repro.runner import Runner
+from repro.runner import Earlier, Runner
 from repro.store import Store
 from repro.suite import Suite
 from repro.trial import Number, TrialSpec
@@ -244,6 +244,32 @@ def test_all_trials_of_the_first_look_are_asked_for_at_once_and_once_but_no_more
     expect = "test_error(good) + train_error(good) < test_error(bad) + train_error(bad)"
     runner(store, executor).decide(suite(claim=expect), "claim")
     assert executor.most == 5 and len(executor.trained) == 10
+
+
+def test_continued_evidence_is_that_of_all_seeds_and_only_fresh_ones_are_trained(store):
+    asked = suite(claim="test_error(good) < test_error(bad)")
+    first = runner(store, MadeUp(alternating), seeds_max=6).decide(asked, "claim")
+    earlier = Earlier(first.seeds, {str(m): values for m, values in first.values.items()})
+    executor = MadeUp(alternating)
+    second = runner(Store(store.root / "elsewhere"), executor, seeds_max=2).decide(asked, "claim", earlier)
+    whole = runner(Store(store.root / "whole"), MadeUp(alternating), seeds_max=8).decide(asked, "claim")
+    assert second.seeds == tuple(range(8)) and sorted({seed for _, seed in executor.trained}) == [6, 7]
+    assert second.judgement == whole.judgement and second.values == whole.values
+    assert {seed for _, seed in second.trials} == {6, 7}
+
+
+def test_a_decided_claim_gets_a_fresh_seed_when_it_is_continued(store):
+    asked = suite(claim="test_error(good) < test_error(bad)")
+    first = runner(store, MadeUp(better)).decide(asked, "claim")
+    earlier = Earlier(first.seeds, {str(m): values for m, values in first.values.items()})
+    second = runner(store, MadeUp(better)).decide(asked, "claim", earlier)
+    assert second.judgement.verdict == "reproduced" and second.seeds == tuple(range(6)) and second.judgement.decided_at == 5
+
+
+def test_seeds_may_start_elsewhere(store):
+    executor = MadeUp(better)
+    decided = runner(store, executor, first_seed=1000).decide(suite(claim="test_error(good) < test_error(bad)"), "claim")
+    assert decided.seeds == tuple(range(1000, 1005)) == tuple(sorted({seed for _, seed in executor.trained}))
 
 
 def test_what_another_process_is_at_is_left_to_it_and_asked_for_again_later(store):

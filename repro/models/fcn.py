@@ -6,8 +6,8 @@ upsamplings are learnt and start bilinear, the last one is bilinear and fixed. F
 classes (Table 1 counts 134 M).
 
 Differs from the paper: every convolution is padded to keep its size and the output is cropped to the image, where the
-paper pads the image by 100 pixels for an unpadded fc6: same weights, other borders. Weights start random, not from
-ImageNet, and all skips train from the start; `zero_skips` is the paper's start of a stage on top of a trained coarser net.
+paper pads the image by 100 pixels for an unpadded fc6: same weights, other borders. All skips train from the start;
+`zero_skips` is the paper's start of a stage on top of a trained coarser net.
 """
 
 import torch
@@ -23,7 +23,8 @@ PAPER = {"FCN-32s": {"skips": 0}, "FCN-16s": {"skips": 1}, "FCN-8s": {"skips": 2
 class FCN(nn.Module):
     """[N, in_channels, H, W] → [N, classes, H, W], of any size. `skips` earlier poolings are scored and added.
 
-    `kernels` and `rates` are those of fc6, fc7, … with `fc` channels each.
+    `kernels` and `rates` are those of fc6, fc7, … with `fc` channels each. `fixed` trains the scores and the upsampling alone,
+    on the trunk and fc6, fc7 as they start (Table 2, FCN-32s-fixed).
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class FCN(nn.Module):
         *,
         skips: int = 0,
         zero_skips: bool = False,
+        fixed: bool = False,
         widths: tuple[int, ...] = (64, 128, 256, 512, 512),
         depths: tuple[int, ...] = (2, 2, 3, 3, 3),
         fc: int = 4096,
@@ -50,6 +52,9 @@ class FCN(nn.Module):
         self.skip_scores = nn.ModuleList(nn.Conv2d(widths[-2 - skip], classes, 1) for skip in range(skips))
         self.ups = nn.ModuleList(bilinear_upsampling(classes) for _ in range(skips))
         self.last_stride = 2 ** (len(widths) - skips)
+        if fixed:
+            self.trunk.requires_grad_(False)
+            self.fc.requires_grad_(False)
         if zero_skips:
             for layer in self.skip_scores:
                 nn.init.zeros_(layer.weight)

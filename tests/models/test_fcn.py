@@ -114,3 +114,11 @@ def test_one_more_skip_looks_one_pooling_earlier():
 def test_small_nets_learn_and_stay_on_a_gpu(options, skips):
     learns(made(FCN, skips=skips, classes=6, **options), images(4, 3, 64, 64), 6)
     stays_on_a_gpu(FCN, 2, 3, 48, 64, skips=skips, **options)
+
+
+def test_of_a_fixed_net_only_scores_and_upsampling_are_trained():
+    net = made(FCN, skips=1, fixed=True, classes=6, **SMALL)
+    trained = {name.partition(".")[0] for name, p in net.named_parameters() if p.requires_grad}
+    assert trained == {"score", "skip_scores", "ups"}
+    net(images(2, 3, 32, 32)).sum().backward()
+    assert net.score.weight.grad.abs().sum() > 0 and net.trunk.stages[0][0][0].weight.grad is None

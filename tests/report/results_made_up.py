@@ -1,0 +1,79 @@
+"""Results that no training made: what a test says of trials, and nothing surprising in the rest."""
+
+from repro.result import ArmResult, ClaimResult, Environment, Evidence, Result, TrialResult
+
+KEY = {"device": "cpu x", "driver": None, "torch": "2.9.0", "precision": "fp32"}
+
+
+def trial(arm="a", seed=0, *, error=0.3, speed=1000.0, memory=1e8, peak=None, digest=None, curves=None):
+    return TrialResult(
+        arm=arm,
+        seed=seed,
+        digest=digest or f"{arm}-{seed}-{error}",
+        measurements={"test_error": error},
+        curves=curves or {},
+        cost={
+            "images_per_second": speed,
+            "seconds": 6400 / speed,
+            "evaluation_seconds": 100 / speed,
+            "peak_memory_bytes": memory,
+            "matmul_peak_flops_per_second": peak,
+        },
+    )
+
+
+def claim(verdict="reproduced", expected="reproduced"):
+    evidence = Evidence(
+        seeds=(0, 1, 2, 3, 4),
+        estimate=0.1,
+        interval=(0.05, None),
+        e_for=25.0,
+        e_against=0.1,
+        alpha=0.05,
+        assume="symmetric",
+        decided_at=5,
+        reversed_at=None,
+        path=(),
+        parts=(),
+    )
+    return ClaimResult(
+        says="a is better than b.",
+        expect="test_error(a) < test_error(b)",
+        source=None,
+        ledger=(),
+        verdict=verdict,
+        expected=expected,
+        as_expected=verdict == expected,
+        reported={},
+        because=None,
+        evidence=evidence,
+        values={},
+        seconds=10.0,
+    )
+
+
+def result(trials=(), claims=None, *, suite="made-up", profile="cpu", night=1, key=KEY, arms=None, **rest):
+    """The result of a night: 1 is the 1st of January 2026, and so on."""
+    month, day = divmod(night - 1, 28)
+    finished = f"{2026 + month // 12}-{month % 12 + 1:02}-{day + 1:02}"
+    names = dict.fromkeys([*(t.arm for t in trials), *(arms or ())])
+    filled = {"suite_digest": "d" * 32, "complete": True, "false_discovery_level": 0.05, "pictures": {}, **rest}
+    return Result(
+        id=f"{finished.replace('-', '')}T020000Z-{suite[:6]}",
+        suite=suite,
+        file=f"suites/{suite}.yaml",
+        profile=profile,
+        paper=None,
+        about=None,
+        task="classification",
+        arms={
+            name: ArmResult(model="net", options=(arms or {}).get(name, {}), data=None, recipe=None, weights=None)
+            for name in names
+        },
+        environment=Environment(key=(key,) if key else (), facts={"commit": f"commit-of-night-{night}"}),
+        trials=tuple(trials),
+        claims={"better": claim()} if claims is None else claims,
+        command=f"repro run suites/{suite}.yaml",
+        finished=f"{finished}T02:00:00Z",
+        **filled,
+    )

@@ -1,0 +1,87 @@
+"""Results as tables for other tools."""
+
+import csv
+import importlib.util
+
+import pyarrow.parquet
+import pytest
+from click.testing import CliRunner
+from results_made_up import result, trial
+
+from repro.cli import main
+from repro.export import COLUMNS, harmless
+from repro.result import write
+
+
+@pytest.fixture
+def results(tmp_path):
+    write(result([trial("a", 0), trial("a", 1, error=None)]), tmp_path / "results")
+    write(result([trial("b", 0, curves={"test_error": [(0, 0.9), (10, None)]})], night=2), tmp_path / "results")
+    return tmp_path / "results"
+
+
+def repro(*arguments):
+    return CliRunner().invoke(main, list(map(str, arguments)))
+
+
+def test_csv_has_a_row_for_each_number_of_a_trial(results, tmp_path):
+    run = repro("export", results, "--to", "csv", "-o", tmp_path / "new" / "trials.csv")
+    assert run.exit_code == 0 and run.output == f"{tmp_path / 'new' / 'trials.csv'}: 18 numbers of 3 trials\n"
+    with (tmp_path / "new" / "trials.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == COLUMNS and len(rows) == 18
+    errors = [(row["run"], row["arm"], row["seed"], row["value"]) for row in rows if row["name"] == "test_error"]
+    first, second = (result(night=night).id for night in (1, 2))
+    assert errors == [(first, "a", "0", "0.3"), (first, "a", "1", ""), (second, "b", "0", "0.3")]
+    assert {row["kind"] for row in rows if row["name"] == "images_per_second"} == {"cost"}
+
+
+def test_parquet_holds_the_same_with_types(results, tmp_path):
+    assert repro("export", results, "--to", "parquet", "-o", tmp_path / "trials.parquet").exit_code == 0
+    table = pyarrow.parquet.read_table(tmp_path / "trials.parquet")
+    assert tuple(table.column_names) == COLUMNS and table.num_rows == 18
+    assert str(table.schema.field("seed").type) == "int64" and str(table.schema.field("value").type) == "double"
+    assert table.column("value").null_count == 4
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@sum", "\t=1"])
+def test_a_text_that_a_spreadsheet_would_run_is_made_harmless_in_csv(text, tmp_path):
+    assert harmless(text) == f"'{text}" and harmless("a-b") == "a-b"
+    write(result([trial("a", digest=text)]), tmp_path)
+    repro("export", tmp_path, "--to", "csv", "-o", tmp_path / "trials.csv")
+    with (tmp_path / "trials.csv").open(newline="") as file:
+        assert {row["digest"] for row in csv.DictReader(file)} == {f"'{text}"}
+
+
+@pytest.mark.skipif(importlib.util.find_spec("tensorboard") is not None, reason="TensorBoard is installed")
+def test_without_tensorboard_it_says_what_to_install(results, tmp_path):
+    run = repro("export", results, "--to", "tensorboard", "-o", tmp_path / "events")
+    assert run.exit_code == 2 and run.output == "TensorBoard is not installed: pip install tensorboard\n"
+
+
+def test_curves_become_scalars_of_a_run_for_each_trial(results, tmp_path, monkeypatch):
+    written = []
+
+    class Writer:
+        def __init__(self, folder):
+            self.folder = folder
+
+        def add_scalar(self, name, value, step):
+            written.append((self.folder, name, str(value), step))
+
+        def close(self):
+            pass
+
+    monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", type("Module", (), {"SummaryWriter": Writer}))
+    run = repro("export", results, "--to", "tensorboard", "-o", tmp_path / "events")
+    assert run.exit_code == 0 and "2 points of 3 trials" in run.output
+    folder = str(tmp_path / "events" / "made-up" / "cpu" / result(night=2).id / "b-0")
+    assert written == [(folder, "test_error", "0.9", 0), (folder, "test_error", "nan", 10)]
+
+
+def test_nothing_to_export_is_4_and_a_file_that_cannot_be_written_is_2(results, tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert repro("export", tmp_path / "empty", "--to", "csv", "-o", tmp_path / "x.csv").exit_code == 4
+    (tmp_path / "file").write_text("")
+    run = repro("export", results, "--to", "csv", "-o", tmp_path / "file" / "x.csv")
+    assert run.exit_code == 2 and "cannot be written" in run.output
