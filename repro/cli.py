@@ -196,7 +196,7 @@ def show(name: str, results: Path, only: str | None) -> None:
 @click.option("--out", "-o", type=click.Path(path_type=Path), default=Path("site"), show_default=True, help="The site's folder.")
 def report(results: tuple[Path, ...], out: Path) -> None:
     """Make a static site of results (files or folders; by default all under results/)."""
-    from repro.report.site import build
+    from repro.site.build import build
 
     site = build(results or (RESULTS,), out)
     for problem in site.problems:

@@ -11,7 +11,7 @@ from made_up import ARMS, arm, claim, compared, keep, picture, result, sized, tr
 
 from repro.cli import main
 from repro.errors import ReproError
-from repro.report.site import build
+from repro.site.build import build
 
 EVIL = '<script>alert("x")</script><img src=x onerror=alert(1)>'
 LOADED = {

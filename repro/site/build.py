@@ -6,13 +6,13 @@ from importlib.resources import files
 from pathlib import Path
 
 from repro.errors import ReproError
-from repro.report import address
-from repro.report.archive import Scale, collect
-from repro.report.claim_page import claim_page
-from repro.report.cost_page import cost_page
-from repro.report.front_page import front_page
-from repro.report.page import GENERATOR
-from repro.report.suite_page import suite_page
+from repro.site import address
+from repro.site.archive import Scale, collect
+from repro.site.claim_page import claim_page
+from repro.site.cost_page import cost_page
+from repro.site.front_page import front_page
+from repro.site.page import GENERATOR
+from repro.site.suite_page import suite_page
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -36,7 +36,7 @@ def build(results: Sequence[Path], out: Path) -> Site:
     archive = collect(results)
     _check(out)
     content: dict[str, bytes] = {
-        name: files("repro.report").joinpath(name).read_bytes() for name in (address.STYLE, address.SCRIPT)
+        name: files("repro.site").joinpath(name).read_bytes() for name in (address.STYLE, address.SCRIPT)
     }
     pages = {address.FRONT: front_page(archive), address.COST: cost_page(archive)}
     for scale in archive.scales:

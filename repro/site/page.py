@@ -1,7 +1,7 @@
 """The frame of every page. It loads one style sheet and one script from beside it, and nothing else: its policy forbids it."""
 
-from repro.report import address
-from repro.report.element import Child, Markup, element, link
+from repro.site import address
+from repro.site.element import Child, Markup, element, link
 
 GENERATOR = "repro report"
 POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'"

@@ -4,18 +4,18 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 from repro import result
-from repro.report import address
-from repro.report.archive import Scale
-from repro.report.arms import ABSENT, differences
-from repro.report.claim_table import claim_table
-from repro.report.curves import panels
-from repro.report.element import Child, Markup, element, link
-from repro.report.page import page, time, trail
-from repro.report.papers import paper
-from repro.report.tables import facts, nothing, number, table
 from repro.report.text import discoveries, figure
-from repro.report.verdicts import legend
 from repro.result import ArmResult, TrialResult
+from repro.site import address
+from repro.site.archive import Scale
+from repro.site.arms import ABSENT, differences
+from repro.site.claim_table import claim_table
+from repro.site.curves import panels
+from repro.site.element import Child, Markup, element, link
+from repro.site.page import page, time, trail
+from repro.site.papers import paper
+from repro.site.tables import facts, nothing, number, table
+from repro.site.verdicts import legend
 
 COSTS = {  # by the key in a trial's cost: the column, and what one of its unit is
     "seconds": ("training, s", 1.0),

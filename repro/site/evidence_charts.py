@@ -7,12 +7,12 @@ from typing import cast
 import numpy as np
 
 from repro.evidence import LARGEST_E, NORMAL_FROM, Assume, Floats, first_crossings, first_look, log_e
-from repro.report.axis import Axis, covering
-from repro.report.element import Markup
-from repro.report.plot import Plot, chart, circle
-from repro.report.tables import number, table
 from repro.report.text import figure, interval
 from repro.result import EValues, Evidence, PartResult
+from repro.site.axis import Axis, covering
+from repro.site.element import Markup
+from repro.site.plot import Plot, chart, circle
+from repro.site.tables import number, table
 
 WIDTH, HEIGHT = 440, 260
 LEFT, RIGHT, TOP, BOTTOM = 62, 374, 30, 216

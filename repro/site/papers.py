@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from repro.report.element import Child, link
+from repro.site.element import Child, link
 
 
 def paper(found: Mapping[str, Any] | None, source: str | None = None) -> Child:

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 
-from repro.report import address
-from repro.report.archive import Latest, Scale
-from repro.report.element import Markup, element, link
-from repro.report.tables import nothing, number, table
 from repro.report.text import figure, interval
-from repro.report.verdicts import RUNS, badge, squares
+from repro.site import address
+from repro.site.archive import Latest, Scale
+from repro.site.element import Markup, element, link
+from repro.site.tables import nothing, number, table
+from repro.site.verdicts import RUNS, badge, squares
 
 HEAD = ("verdict", "claim", "seeds", "margin", "interval", "e-value", "last runs")
 ORDER = ("refuted", "undecided", "reproduced")  # when sorted by verdict; what is not as expected comes before

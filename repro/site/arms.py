@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from repro.report.element import Markup, element
-from repro.report.tables import facts, table
 from repro.result import ArmResult
+from repro.site.element import Markup, element
+from repro.site.tables import facts, table
 
 ABSENT = "–"
 

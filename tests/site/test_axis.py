@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from repro.report.axis import Axis, covering, label
+from repro.site.axis import Axis, covering, label
 
 
 def test_values_become_pixels_and_what_lies_beyond_is_drawn_at_the_edge():

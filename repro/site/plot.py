@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from repro.report.axis import Axis, label
-from repro.report.element import Child, Markup, element
+from repro.site.axis import Axis, label
+from repro.site.element import Child, Markup, element
 
 Point = tuple[float, float | None]
 LINE = 13  # pixels from one label to the next

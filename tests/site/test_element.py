@@ -2,8 +2,8 @@
 
 import pytest
 
-from repro.report import address
-from repro.report.element import Markup, element, link
+from repro.site import address
+from repro.site.element import Markup, element, link
 
 
 def test_text_and_attributes_are_escaped():

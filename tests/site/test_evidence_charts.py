@@ -8,7 +8,7 @@ import pytest
 from made_up import claim, compared
 
 from repro.evidence import decide
-from repro.report.evidence_charts import FINEST, evidence_chart, intervals, margins_chart, signs
+from repro.site.evidence_charts import FINEST, evidence_chart, intervals, margins_chart, signs
 
 
 @pytest.mark.parametrize("assume", ["symmetric", "normal"])

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from repro.report.element import Child, Markup, element
 from repro.report.text import figure
+from repro.site.element import Child, Markup, element
 
 
 def number(value: float | None, text: str | None = None) -> Markup:

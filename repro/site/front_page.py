@@ -4,14 +4,14 @@ from collections import Counter
 from collections.abc import Sequence
 
 from repro import result
-from repro.report import address
-from repro.report.archive import Archive, Change, Scale
-from repro.report.claim_table import claim_table
-from repro.report.element import Child, Markup, element, link
-from repro.report.page import page, time
-from repro.report.tables import table
 from repro.report.text import discoveries
-from repro.report.verdicts import MARKS, badge, legend
+from repro.site import address
+from repro.site.archive import Archive, Change, Scale
+from repro.site.claim_table import claim_table
+from repro.site.element import Child, Markup, element, link
+from repro.site.page import page, time
+from repro.site.tables import table
+from repro.site.verdicts import MARKS, badge, legend
 
 
 def front_page(archive: Archive) -> str:

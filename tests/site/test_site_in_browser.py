@@ -5,7 +5,7 @@ import shutil
 import pytest
 from made_up import ARMS, compared, keep, picture, result, sized, trial
 
-from repro.report.site import build
+from repro.site.build import build
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]

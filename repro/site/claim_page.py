@@ -5,17 +5,17 @@ from collections.abc import Iterable, Mapping
 
 from repro.errors import ReproError
 from repro.expectation import parse
-from repro.report import address
-from repro.report.archive import Latest, Scale
-from repro.report.arms import comparison
-from repro.report.element import Child, Markup, element, link
-from repro.report.evidence_charts import evidence_chart, margins_chart
-from repro.report.page import page, time, trail
-from repro.report.papers import paper
-from repro.report.tables import facts, nothing, number, table
 from repro.report.text import duration, figure, interval, meaning, verdict
-from repro.report.verdicts import MARKS, RUNS, badge, legend, squares
 from repro.result import ArmResult, ClaimResult, Evidence, PartResult, Result
+from repro.site import address
+from repro.site.archive import Latest, Scale
+from repro.site.arms import comparison
+from repro.site.element import Child, Markup, element, link
+from repro.site.evidence_charts import evidence_chart, margins_chart
+from repro.site.page import page, time, trail
+from repro.site.papers import paper
+from repro.site.tables import facts, nothing, number, table
+from repro.site.verdicts import MARKS, RUNS, badge, legend, squares
 
 
 def claim_page(scale: Scale, name: str, latest: Latest) -> str:

@@ -6,15 +6,15 @@ from statistics import median
 
 from repro.errors import ReproError
 from repro.expectation import parse
-from repro.report.archive import Run, Scale
-from repro.report.axis import Axis, covering, label
-from repro.report.element import Markup
-from repro.report.page import moment_text
-from repro.report.plot import LINE, Plot, chart, circle
-from repro.report.suite_page import SIZES, newest_trials, of_arm
-from repro.report.tables import number, table
 from repro.report.text import figure
 from repro.result import ClaimResult
+from repro.site.archive import Run, Scale
+from repro.site.axis import Axis, covering, label
+from repro.site.element import Markup
+from repro.site.page import moment_text
+from repro.site.plot import LINE, Plot, chart, circle
+from repro.site.suite_page import SIZES, newest_trials, of_arm
+from repro.site.tables import number, table
 
 WIDTH, HEIGHT = 440, 270
 LEFT, RIGHT, TOP, BOTTOM = 62, 420, 30, 226

@@ -6,7 +6,7 @@ import pytest
 from made_up import compared, keep, result, sized
 
 from repro.errors import ReproError
-from repro.report.archive import collect
+from repro.site.archive import collect
 
 HELD, OPEN, WRONG = compared(3.0, 6), compared(0.0, 10), compared(-3.0, 6)
 

@@ -4,12 +4,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from repro.report.axis import Axis, covering
-from repro.report.element import Markup, element
-from repro.report.plot import Plot, chart
-from repro.report.tables import table
 from repro.report.text import figure
 from repro.result import TrialResult
+from repro.site.axis import Axis, covering
+from repro.site.element import Markup, element
+from repro.site.plot import Plot, chart
+from repro.site.tables import table
 
 WIDTH, HEIGHT = 288, 200
 LEFT, RIGHT, TOP, BOTTOM = 46, 276, 28, 158

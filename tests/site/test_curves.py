@@ -5,7 +5,7 @@ import re
 import pytest
 from made_up import ARMS, trial
 
-from repro.report.curves import panels, quantities
+from repro.site.curves import panels, quantities
 
 
 def test_curves_of_one_quantity_are_drawn_together():

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from repro.report.archive import LightClaim, LightResult
-from repro.report.element import Markup, element
 from repro.report.text import verdict
 from repro.result import ClaimResult
+from repro.site.archive import LightClaim, LightResult
+from repro.site.element import Markup, element
 
 MARKS = {"reproduced": "✓", "refuted": "✗", "undecided": "?"}
 RUNS = 30  # shown of a history

@@ -1,11 +1,11 @@
 """The page on cost: what arms reach with how much computation, and how fast they train."""
 
-from repro.report import address
-from repro.report.archive import Archive, Scale
-from repro.report.cost_charts import bubble_chart, bubbles, main_metric, throughput_chart
-from repro.report.element import Markup, element, link
-from repro.report.page import page
-from repro.report.suite_page import SIZES
+from repro.site import address
+from repro.site.archive import Archive, Scale
+from repro.site.cost_charts import bubble_chart, bubbles, main_metric, throughput_chart
+from repro.site.element import Markup, element, link
+from repro.site.page import page
+from repro.site.suite_page import SIZES
 
 
 def cost_page(archive: Archive) -> str:

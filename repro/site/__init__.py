@@ -1,0 +1,1 @@
+"""The static site of results: pages, charts and tables."""

@@ -1,0 +1,58 @@
+"""The tables in README.md and suites/README.md are what the kept results say."""
+
+from pathlib import Path
+
+import pytest
+from results_made_up import claim, result
+
+from repro.report.kept import END, START, fill, latest, ledger, pages, table
+from repro.suite import Suite
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("name", ["README.md", "suites/README.md"])
+def test_the_page_is_what_the_kept_results_and_suites_say(name):
+    expected = dict(pages(ROOT))[ROOT / name]
+    assert (ROOT / name).read_text(encoding="utf-8") == expected, "run `python -m repro.report.kept`"
+
+
+def test_only_what_stands_between_the_marks_is_replaced():
+    assert fill(f"a\n{START}\nold\n{END}\nb", "new") == f"a\n{START}\nnew\n{END}\nb"
+    assert fill(fill(f"a {START}{END} b", "once"), "twice") == f"a {START}\ntwice\n{END} b"
+
+
+def test_kept_results_are_complete_and_of_a_clean_commit():
+    for kept in latest(ROOT / "results").values():
+        assert kept.complete and kept.environment.facts["dirty"] is False, kept.id
+
+
+SUITE = Suite.model_validate(
+    {
+        "suite": "one",
+        "arms": {"a": {"model": "x"}},
+        "profiles": {"cpu": {}, "gpu": {}},
+        "claims": {
+            "first": {"says": "It is so.", "expect": "params(a) == 1", "ledger": ("A1",)},
+            "second": {"says": "It is large.", "expect": "params(a) > 1", "ledger": ("A1", "A2"), "profiles": ("gpu",)},
+        },
+        "not_measurable": {"A3": "A definition."},
+    }
+)
+
+
+def test_the_ledger_says_of_each_entry_what_measures_it_or_why_nothing_does():
+    entries = [{"id": f"A{i}", "kind": "doc", "claim": "x | y"} for i in range(1, 5)]
+    text = ledger(entries, {"one.yaml": SUITE}, {})
+    assert "Of 4 entries 2 are measured by a claim, 1 cannot be measured, 1 are not done yet." in text
+    assert "| A1 | x \\| y | doc | [first](one.yaml) not run yet<br>[second](one.yaml) at gpu only |" in text
+    assert "| A3 | x \\| y | doc | A definition. |" in text and "| A4 | x \\| y | doc | not yet |" in text
+
+
+def test_the_table_has_a_row_for_each_claim_that_was_trained_for_and_counts_the_others():
+    known = claim("refuted", "refuted")
+    counted = claim().model_copy(update={"evidence": claim().evidence.model_copy(update={"seeds": ()})})
+    text = table({"made-up": result(claims={"better": claim(), "worse": known, "size": counted})})
+    assert "| [made-up: better](suites/made-up.yaml) | ✓ reproduced | 5 | 0.1 | [0.05, ∞] | 0:10 |" in text
+    assert "| [made-up: worse](suites/made-up.yaml) | ✗ refuted (as known) | 5 |" in text
+    assert "made-up: size" not in text and "1 claims about architectures alone: 1 reproduced, 0 refuted" in text
