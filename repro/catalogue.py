@@ -77,6 +77,7 @@ MODELS = Catalogue(
         "efficientnet": "repro.models.efficientnet:EfficientNet",
         "encoder_decoder": "repro.models.upsampling:EncoderDecoder",
         "fcn": "repro.models.fcn:FCN",
+        "fcn_trunks": "repro.models.fcn_trunks:CoarseFCN",
         "googlenet": "repro.models.googlenet:GoogLeNet",
         "hypercolumn": "repro.models.hypercolumn:Hypercolumn",
         "inception_v3": "repro.models.inception:InceptionV3",

@@ -16,6 +16,7 @@ from repro.recipe import Named
 from repro.store import Store, StoreError, remove_parts, write_atomically
 from repro.training import devices
 from repro.training.checkpoint import EVERY, Checkpoint
+from repro.training.fit import check_fit
 from repro.training.loop import Progress, train
 from repro.training.randomness import own_default_stream, seed_default, stream
 from repro.training.state import State, build, make_model
@@ -48,6 +49,7 @@ def _train(spec: TrialSpec, store: Store, device: torch.device, checkpoint_every
     try:
         with devices.flags(spec.recipe.deterministic), own_default_stream(device):
             state = build(spec, images(spec.data, device), device)
+            check_fit(state)
             trained = train(state, checkpoint, progress)
         weights = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in state.model.state_dict().items()}
         write_atomically(folder / "weights.safetensors", dump_weights(weights))

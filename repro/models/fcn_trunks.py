@@ -1,0 +1,48 @@
+"""FCN-32s on the other trunks of its paper: Long, Shelhamer and Darrell 2015, arXiv 1411.4038, Table 1.
+
+AlexNet's five convolutions (one tower, as in Caffe: grouped) with fc6 and fc7 as 6×6 and 1×1 convolutions of 4096 channels,
+or GoogLeNet to its average pooling of 7×7, at stride 1; then a 1×1 convolution that scores the classes, and bilinear upsampling.
+The paper counts 57 and 6 million parameters, receptive fields of 355 and 907 pixels, strides of 32.
+
+Differs from the paper: fc6 and the average pooling are padded to keep the map's size and the scores are resized to the
+image, where the paper pads the image by 100 pixels and crops: same weights, other borders. On VGG-16 see `fcn`.
+"""
+
+from typing import Literal
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from repro.models.alexnet import AlexNet
+from repro.models.googlenet import GoogLeNet
+
+
+class CoarseFCN(nn.Module):
+    """[N, in_channels, H, W] → [N, classes, H, W], of any size from 32 × 32 on. `width` scales all channels."""
+
+    def __init__(
+        self,
+        *,
+        trunk: Literal["alexnet", "googlenet"],
+        width: float = 1.0,
+        dropout: float = 0.5,
+        in_channels: int = 3,
+        classes: int = 21,
+    ):
+        super().__init__()
+        if trunk == "alexnet":
+            net = AlexNet(width=width, init="he", in_channels=in_channels)
+            channels = [m.out_channels for m in net.features if isinstance(m, nn.Conv2d)][-1]
+            hidden = max(1, round(4096 * width))
+            fc6 = (nn.ZeroPad2d((2, 3, 2, 3)), nn.Conv2d(channels, hidden, 6), nn.ReLU(), nn.Dropout(dropout))
+            fc7 = (nn.Conv2d(hidden, hidden, 1), nn.ReLU(), nn.Dropout(dropout))
+            self.trunk, channels = nn.Sequential(net.features, *fc6, *fc7), hidden
+        else:
+            net = GoogLeNet(width=width, in_channels=in_channels)
+            channels = net.classifier[-1].in_features
+            average = nn.AvgPool2d(7, stride=1, padding=3, count_include_pad=False)
+            self.trunk = nn.Sequential(net.stem, *net.body.values(), average)
+        self.score = nn.Conv2d(channels, classes, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.interpolate(self.score(self.trunk(x)), size=x.shape[-2:], mode="bilinear")

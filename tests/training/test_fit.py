@@ -1,0 +1,45 @@
+"""A net that does not fit its data is a user's mistake, said before anything is trained."""
+
+import pytest
+from training.tiny import RESNET, spec
+
+from repro.errors import ReproError
+from repro.recipe import Named
+from repro.store import Store
+from repro.training.run import execute
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path)
+
+
+def trial(model, task="classification", **data):
+    made = spec(model=RESNET)
+    return made.model_copy(update={"task": task, "model": Named(**model), "data": Named(**data) if data else made.data})
+
+
+UNET = {"name": "unet", "widths": (4, 8, 8), "depths": (1, 1, 1), "depth_up": 1, "padded": True}
+
+
+def test_too_few_classes_are_an_error_that_names_both_numbers_and_the_remedy(store):
+    said = "model 'cifar_resnet' tells 3 classes apart, data set 'fashion-mnist-small' has 10: leave `classes` out"
+    with pytest.raises(ReproError, match=said):
+        execute(trial({**RESNET, "classes": 3}), store)
+    with pytest.raises(ReproError, match="tells 2 classes apart, data set 'scenes' has 6"):
+        execute(trial({**UNET, "classes": 2}, "segmentation", name="scenes", size=32, train=32, test=8), store)
+
+
+def test_images_of_a_size_that_the_net_cannot_take_are_an_error_that_says_why(store):
+    said = r"does not take this data's images of 3×30×30: a side of 30 pixels does not go through 2 poolings by 2; 32 does"
+    with pytest.raises(ReproError, match=said):
+        execute(trial(UNET, "segmentation", name="scenes", size=30, train=32, test=8), store)
+    with pytest.raises(ReproError, match="model 'cifar_resnet' does not take this data's images of 1×7×7"):
+        execute(trial({**RESNET, "in_channels": 3}), store)
+
+
+def test_what_does_not_fit_is_not_recorded(store):
+    wrong = trial({**RESNET, "classes": 3})
+    with pytest.raises(ReproError):
+        execute(wrong, store)
+    assert store.read(wrong.digest) is None and store.running() == []
