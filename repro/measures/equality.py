@@ -13,4 +13,4 @@ def max_abs_diff(network: nn.Module) -> float:
     first, second = found
     if first.shape != second.shape:
         raise ReproError(f"max_abs_diff: the shapes differ, {list(first.shape)} and {list(second.shape)}")
-    return float((first - second).abs().max())
+    return float((first - second).detach().abs().max())

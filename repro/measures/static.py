@@ -32,19 +32,23 @@ def fc_share(model: nn.Module) -> float:
     return linear / params(model)
 
 
-def layers(model: nn.Module, kind: str = "") -> int:
-    """Convolutions and linear layers, wherever they stand; `kind` is the name of one class of torch.nn, say Conv2d."""
+def layers(model: nn.Module, kind: str = "", kernel: int = 0, layer: str = "") -> int:
+    """Convolutions and linear layers, wherever they stand; `kind` is the name of one class of torch.nn, say Conv2d.
+
+    With a `kernel` those whose kernel has that side alone.
+    """
     wanted = getattr(nn, kind, None) if kind else WEIGHTED
     if wanted is None:
         raise ReproError(f"layers: torch.nn has no '{kind}'")
-    return sum(isinstance(module, wanted) for module in model.modules())
+    found = [module for module in submodule(model, layer).modules() if isinstance(module, wanted)]
+    return sum(not kernel or getattr(module, "kernel_size", None) == (kernel, kernel) for module in found)
 
 
 def macs(model: nn.Module, size: int, layer: str = "") -> int:
     """Multiply-adds of the forward pass of one image, or of one layer in it."""
     submodule(model, layer)
     with FlopCounterMode(display=False) as counter:
-        _forward(model, size)
+        forward(model, image(model, size))
     counts = counter.get_flop_counts()
     return sum(counts.get(f"{type(model).__name__}.{layer}" if layer else "Global", {}).values()) // 2
 
@@ -52,7 +56,7 @@ def macs(model: nn.Module, size: int, layer: str = "") -> int:
 def takes(model: nn.Module, size: int) -> bool:
     """1 if an image of that size goes through the net, else 0."""
     try:
-        _forward(model, size)
+        forward(model, image(model, size))
     except ReproError:
         return False
     return True
@@ -77,8 +81,8 @@ def out_elements(model: nn.Module, size: int, layer: str = "") -> int:
 
 def activation_elements(model: nn.Module, size: int) -> int:
     """Numbers that one image becomes on its way: itself, and what each convolution, pooling and linear layer puts out."""
-    image = _image(model, size)
-    counted = image.numel()
+    x = image(model, size)
+    counted = x.numel()
 
     def count(_module: nn.Module, _inputs: object, output: Tensor) -> None:
         nonlocal counted
@@ -86,7 +90,7 @@ def activation_elements(model: nn.Module, size: int) -> int:
 
     handles = [m.register_forward_hook(count) for m in model.modules() if isinstance(m, WEIGHTED + POOLS)]
     try:
-        _forward(model, size)
+        forward(model, x)
     finally:
         for handle in handles:
             handle.remove()
@@ -100,23 +104,26 @@ def activation_bytes(model: nn.Module, size: int, bytes_per_number: int = 4) -> 
 
 def _output(model: nn.Module, size: int, layer: str) -> Tensor:
     with outputs_of(model, layer) as found:
-        _forward(model, size)
+        forward(model, image(model, size))
     return found[-1]
 
 
 @torch.no_grad()
-def _forward(model: nn.Module, size: int) -> None:
-    image = _image(model, size)
+def forward(model: nn.Module, x: Tensor) -> Tensor:
+    """In evaluation mode. Raises `ReproError` if the net takes no image of that size."""
     try:
-        model.eval()(image)
+        output: Tensor = model.eval()(x)
     except (RuntimeError, ValueError) as error:
-        raise ReproError(f"the net takes no image of {size}×{size} pixels: {error}") from error
+        raise ReproError(f"the net takes no image of {x.shape[2]}×{x.shape[3]} pixels: {error}") from error
+    return output
 
 
-def _image(model: nn.Module, size: int) -> Tensor:
-    """One image on the net's device, with as many channels as its first convolution wants. [1, C, size, size]"""
+def image(model: nn.Module, size: int) -> Tensor:
+    """One image without numbers, with the channels that the net says it wants, or its first layer. [1, C, size, size]"""
     first = next((module for module in model.modules() if isinstance(module, WEIGHTED)), None)
-    if first is None:
+    channels = getattr(model, "in_channels", None)
+    if channels is None and first is None:
         raise ReproError("the net has no convolution and no linear layer, so nothing says what goes in")
-    channels = first.in_features // size**2 if isinstance(first, nn.Linear) else first.in_channels
-    return torch.empty(1, channels, size, size, device=first.weight.device)
+    if channels is None:
+        channels = first.in_features // size**2 if isinstance(first, nn.Linear) else first.in_channels
+    return torch.empty(1, channels, size, size, device="meta" if first is None else first.weight.device)

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 WORD = re.compile(r"(?:(?P<kernel>\d+)x(?P=kernel)|(?P<number>\d+)|(?P<word>[a-z]+))$")
 NUMBERED = ("stride", "pad", "rate", "groups", "extra")
+FLAGS = ("bare", "ceil")
 
 
 class Line:
@@ -41,16 +42,21 @@ class Line:
                 raise self.wrong(f"'{word}' is neither a name, a number nor a kernel such as 3x3")
             if not self.kind:
                 self.kind = word
-            elif found["kernel"]:
+            elif found["kernel"] and not self.kernel:
                 self.kernel = int(found["kernel"])
-            elif found["number"]:
+            elif found["number"] and not self.width:
                 self.width = int(word)
-            elif word in NUMBERED and words and words[0].isdecimal():
+            elif word in NUMBERED and words and words[0].isdecimal() and word not in self.options:
                 self.options[word] = int(words.pop(0))
-            elif word in ("bare", "ceil"):
+            elif word in FLAGS and word not in self.flags:
                 self.flags.add(word)
+            elif found["kernel"] or found["number"] or word in (*self.options, *self.flags):
+                raise self.wrong(f"'{word}' is one too many")
             else:
                 raise self.wrong(f"'{word}' is not understood")
+        for word in ("stride", "rate", "groups"):
+            if self.options.get(word) == 0:
+                raise self.wrong(f"{word} must be at least 1, not 0")
 
     def wrong(self, why: str) -> ValueError:
         return ValueError(f"layer '{self.text}': {why}")
@@ -58,27 +64,32 @@ class Line:
     def get(self, key: str, default: int) -> int:
         return self.options.pop(key, default)
 
+    def has(self, flag: str) -> bool:
+        there = flag in self.flags
+        self.flags.discard(flag)
+        return there
+
 
 def conv(line: Line, x: Tensor) -> nn.Module:
     depthwise = line.kind == "depthwise"
     width, groups = (x.shape[1], x.shape[1]) if depthwise else (line.width, line.get("groups", 1))
     stride, pad, rate = line.get("stride", 1), line.get("pad", 0), line.get("rate", 1)
-    return nn.Conv2d(x.shape[1], width, line.kernel, stride, pad, rate, groups, bias="bare" not in line.flags)
+    return nn.Conv2d(x.shape[1], width, line.kernel, stride, pad, rate, groups, bias=not line.has("bare"))
 
 
 def transposed(line: Line, x: Tensor) -> nn.Module:
     stride, pad, extra = line.get("stride", 1), line.get("pad", 0), line.get("extra", 0)
-    return nn.ConvTranspose2d(x.shape[1], line.width, line.kernel, stride, pad, extra, bias="bare" not in line.flags)
+    return nn.ConvTranspose2d(x.shape[1], line.width, line.kernel, stride, pad, extra, bias=not line.has("bare"))
 
 
 def linear(line: Line, x: Tensor) -> nn.Module:
-    layer = nn.Linear(prod(x.shape[1:]), line.width, bias="bare" not in line.flags)
+    layer = nn.Linear(prod(x.shape[1:]), line.width, bias=not line.has("bare"))
     return layer if x.ndim == 2 else nn.Sequential(nn.Flatten(), layer)
 
 
 def pool(line: Line, _: Tensor) -> nn.Module:
     kind = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}[line.kind]
-    return kind(line.kernel, line.get("stride", line.kernel), line.get("pad", 0), ceil_mode="ceil" in line.flags)
+    return kind(line.kernel, line.get("stride", line.kernel), line.get("pad", 0), ceil_mode=line.has("ceil"))
 
 
 KINDS: dict[str, Callable[[Line, Tensor], nn.Module]] = {
@@ -104,6 +115,7 @@ class Layers(nn.Sequential):
 
     def __init__(self, *, layers: tuple[str, ...], image_size: int = 224, in_channels: int = 3):
         super().__init__()
+        self.in_channels = in_channels
         x = torch.empty(1, in_channels, image_size, image_size, device="meta")
         for text in layers:
             line = Line(text)
@@ -111,13 +123,14 @@ class Layers(nn.Sequential):
                 raise line.wrong(f"there is no '{line.kind}'; there are {', '.join(KINDS)}")
             if bool(line.width) != (line.kind in NEEDS_WIDTH) or bool(line.kernel) != (line.kind in NEEDS_KERNEL):
                 raise line.wrong(f"'{line.kind}' wants {_wanted(line.kind)}")
-            layer = KINDS[line.kind](line, x)
-            if line.options:
-                raise line.wrong(f"'{line.kind}' has no '{next(iter(line.options))}'")
             try:
-                x = _shape(layer, x)
-            except RuntimeError as error:
+                layer = KINDS[line.kind](line, x)
+                shaped = _shape(layer, x)
+            except (RuntimeError, ValueError) as error:
                 raise line.wrong(f"does not fit a map of shape {list(x.shape[1:])}: {error}") from None
+            if left := [*line.options, *sorted(line.flags)]:
+                raise line.wrong(f"'{line.kind}' has no '{left[0]}'")
+            x = shaped
             self.append(layer)
 
 
