@@ -90,22 +90,36 @@ def mean_field(
         exact = height * width <= EXACT_PIXELS if exact is None else exact
         rows, columns = (torch.arange(side, dtype=torch.float32, device=unary.device) for side in (height, width))
         place = torch.cartesian_prod(rows, columns).flip(1)  # x, y, red, …: the lattice's error depends on the order
-        near = _normalised(place / kernels.gaussian, exact)
-        alike = _normalised(torch.cat([place / kernels.bilateral, image.float().flatten(1).T / kernels.colour], 1), exact)
+        features = torch.cat([place / kernels.bilateral, image.float().flatten(1).T / kernels.colour], 1)
+        if exact:
+            near, alike = _normalised(_by_axis(rows, columns, kernels.gaussian), place), _normalised(_dense(features), place)
+        else:
+            near, alike = (_normalised(PermutohedralLattice(f).filter, place) for f in (place / kernels.gaussian, features))
     for _ in range(iterations):
         messages = unary.add(alike(beliefs), alpha=kernels.weight).add_(near(beliefs), alpha=kernels.gaussian_weight)
         beliefs = messages.softmax(1)
     return beliefs.T.reshape(classes, height, width)
 
 
-def _normalised(features: Tensor, exact: bool) -> Callable[[Tensor], Tensor]:
-    """[N, d] features → the filter [N, C] → [N, C] with the kernel D^-½ K D^-½, K_ij = exp(-|f_i - f_j|²/2), D its row sums."""
-    summed = _dense(features) if exact else PermutohedralLattice(features).filter
-    norm = summed(features.new_ones(len(features), 1)).clamp_(min=1e-20).rsqrt_()
+def _normalised(summed: Callable[[Tensor], Tensor], place: Tensor) -> Callable[[Tensor], Tensor]:
+    """The filter K, [N, C] → [N, C], as D^-½ K D^-½ with D its row sums, at N places."""
+    norm = summed(place.new_ones(len(place), 1)).clamp_(min=1e-20).rsqrt_()
     return lambda values: summed(values * norm).mul_(norm)
 
 
+def _by_axis(rows: Tensor, columns: Tensor, sd: float) -> Callable[[Tensor], Tensor]:
+    """K_ij = exp(-|p_i - p_j|²/2 sd²) of places p: one factor down and one across, half the time of `_dense` for all."""
+    down, across = ((line[:, None] - line).div(sd).square().div(-2).exp() for line in (rows, columns))
+
+    def summed(values: Tensor) -> Tensor:
+        maps = values.T.reshape(-1, len(rows), len(columns))
+        return (down @ maps @ across).flatten(1).T
+
+    return summed
+
+
 def _dense(features: Tensor) -> Callable[[Tensor], Tensor]:
+    """K_ij = exp(-|f_i - f_j|²/2) of features [N, d]."""
     centred = features - features.mean(0)
     half = centred.square().sum(1) / 2
     exponent = torch.addmm(-half, centred, centred.T).sub_(half[:, None])  # -|a-b|²/2 = a·b - a²/2 - b²/2
