@@ -38,8 +38,13 @@ Arms = dict[str, dict[str, Curve]]  # by arm, then by the curve's name
 
 
 def panels(arms: Sequence[str], trials: Sequence[TrialResult]) -> Markup:
-    """All curves of the trials, quantity by quantity."""
-    return element("div", [_quantity(quantity, found) for quantity, found in quantities(arms, trials).items()])
+    """All curves of the trials, quantity by quantity; what was measured only once, after the last step, is no curve."""
+    drawn = {
+        quantity: found
+        for quantity, found in quantities(arms, trials).items()
+        if any(len(curve.rows) > 1 for curves in found.values() for curve in curves.values())
+    }
+    return element("div", [_quantity(quantity, found) for quantity, found in drawn.items()])
 
 
 def quantities(arms: Sequence[str], trials: Sequence[TrialResult]) -> dict[str, Arms]:

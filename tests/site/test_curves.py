@@ -38,10 +38,11 @@ def test_a_value_that_diverged_is_left_out_and_a_spike_does_not_flatten_the_rest
     assert "1 G" not in shown and "step 100" not in shown
 
 
-def test_what_was_measured_once_is_a_dot_with_its_range():
-    trials = [trial("plain20", seed).model_copy(update={"curves": {"miou": [(500, 0.5 + seed / 10)]}}) for seed in range(3)]
+def test_what_was_measured_once_is_a_dot_with_its_range_beside_the_curve_of_training():
+    curves = [{"batch_loss": [(1, 2.0), (500, 1.0)], "test_loss": [(500, 0.5 + seed / 10)]} for seed in range(3)]
+    trials = [trial("plain20", seed).model_copy(update={"curves": made}) for seed, made in enumerate(curves)]
     shown = panels(["plain20"], trials)
-    assert "<circle" in shown and "step 500: miou 0.6 (0.5 to 0.7)" in shown
+    assert "<circle" in shown and "test_loss 0.6 (0.5 to 0.7)" in shown
 
 
 def test_a_panel_shows_its_arm_before_the_others_and_says_its_values():
@@ -56,3 +57,9 @@ def test_a_panel_shows_its_arm_before_the_others_and_says_its_values():
 def test_a_curve_that_diverged_from_the_first_step_on_is_no_curve():
     made = trial("plain20", 0).model_copy(update={"curves": {"batch_loss": [(1, None), (2, None)]}})
     assert "figure" not in panels(["plain20"], [made])
+
+
+def test_a_quantity_that_was_measured_only_once_has_no_panel():
+    made = trial("plain20", 0).model_copy(update={"curves": {"batch_loss": [(1, 2.0), (2, 1.0)], "miou": [(2, 0.5)]}})
+    shown = panels(["plain20"], [made])
+    assert "batch_loss" in shown and "miou" not in shown

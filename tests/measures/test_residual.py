@@ -1,0 +1,195 @@
+from itertools import product
+from math import comb
+
+import pytest
+import torch
+from models.pixels import made
+from torch import Tensor, nn
+from torch.nn import functional as F
+from training.tiny import spec
+
+from repro.data.augment import normalise
+from repro.errors import ReproError
+from repro.measures.residual import lesion_error, mean_lesion_error, mean_response_std, path_gradient_share, response_std
+from repro.models.cifar_resnet import CifarResNet
+from repro.models.preact_resnet import PreActResNet
+from repro.models.resnet import ResNet
+from repro.training.run import images
+from repro.training.state import State, build
+
+CPU = torch.device("cpu")
+NETS = {
+    "of CIFAR": lambda **options: made(CifarResNet, 8, width=4, in_channels=1, **options),
+    "of ImageNet's form": lambda **options: made(ResNet, 20, width=4, stem="cifar", in_channels=1, classes=10, **options),
+}
+
+
+def state(net: nn.Module | None = None) -> State:
+    """A net, of CIFAR by default, with data and task; `made` gives it normalisation that is no identity."""
+    trial = spec(trained=False)
+    looked_at = build(trial, images(trial.data, CPU), CPU)
+    looked_at.model = (NETS["of CIFAR"]() if net is None else net).train()
+    return looked_at
+
+
+def batch(looked_at: State, count: int) -> tuple[Tensor, Tensor]:
+    data = looked_at.data
+    inputs = normalise(data.train_images[:count], data.mean, data.std, dtype=torch.float32, channels_last=True)
+    return inputs, data.train_targets[:count]
+
+
+def test_responses_are_those_behind_the_normalisation_and_before_what_follows():
+    looked_at = state()
+    net, (x, _) = looked_at.model.eval(), batch(looked_at, 32)
+    pair = net.stages[0]
+    first = pair.norm1(pair.conv1(net.stem(x)))
+    second = pair.norm2(pair.conv2(F.relu(first)))
+    assert response_std(looked_at, layer="stages.0.norm1", images=32) == pytest.approx(first.std().item(), rel=1e-5)
+    assert response_std(looked_at, layer="stages.0.norm2", images=32) == pytest.approx(second.std().item(), rel=1e-5)
+    assert response_std(looked_at, images=32) == pytest.approx(net(x).std().item(), rel=1e-5)
+    assert first.std().item() != pytest.approx(second.std().item(), rel=0.1)
+
+
+def test_the_mean_response_is_over_all_3_by_3_layers_and_not_over_projections():
+    looked_at = state(NETS["of CIFAR"](shortcut="B"))
+    layers = ["stem.1", *(f"stages.{i}.norm{j}" for i in range(3) for j in (1, 2))]
+    each = [response_std(looked_at, layer=layer, images=16) for layer in layers]
+    assert mean_response_std(looked_at, images=16) == pytest.approx(sum(each) / 7, rel=1e-5)
+
+
+def test_in_a_pre_activation_net_a_response_is_not_that_of_a_sum():
+    looked_at = state(made(PreActResNet, 8, width=4, in_channels=1))
+    layers = ["stem.1", *(f"stages.{i}.branch.1" for i in range(3))]  # the second convolutions are followed by an addition
+    each = [response_std(looked_at, layer=layer, images=16) for layer in layers]
+    assert mean_response_std(looked_at, images=16) == pytest.approx(sum(each) / 4, rel=1e-5)
+
+
+def test_a_net_without_such_layers_has_no_mean_response():
+    with pytest.raises(ReproError, match="no batch normalisation stands right behind a 3×3 convolution"):
+        mean_response_std(state(nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2), nn.Conv2d(2, 2, 3))))
+
+
+def test_the_lesion_error_is_the_test_error_of_the_net_whose_block_passes_its_input_on():
+    looked_at = state()
+    data, net = looked_at.data, looked_at.model.eval()
+    x = normalise(data.test_images, data.mean, data.std, dtype=torch.float32, channels_last=True)
+    with torch.no_grad():  # the first block's width and stride are those of its input
+        logits = net.classifier(net.stages[2](net.stages[1](net.stem(x))).mean(dim=(2, 3)))
+    expected = (logits.argmax(1) != data.test_targets).float().mean().item()
+    found = lesion_error(looked_at, block=0)
+    assert found == pytest.approx(expected, abs=1e-3)
+    assert found != pytest.approx(looked_at.evaluate("test")["test_error"], abs=0.01)
+
+
+def test_the_mean_lesion_error_is_over_the_blocks_that_keep_the_shape():
+    looked_at = state(made(CifarResNet, 14, width=4, in_channels=1))
+    each = [lesion_error(looked_at, block=block) for block in (0, 1, 3, 5)]
+    assert len(set(each)) > 1
+    assert mean_lesion_error(looked_at) == pytest.approx(sum(each) / 4)
+
+
+def test_a_block_or_an_error_that_there_is_not_is_an_error():
+    for block in (3, -1):
+        with pytest.raises(ReproError, match=f"lesion_error: no block {block}; the net has 3"):
+            lesion_error(state(), block=block)
+    with pytest.raises(ReproError, match="has no block that keeps the shape"):
+        mean_lesion_error(state(nn.Sequential(nn.Flatten(), nn.Linear(49, 10))))
+
+
+class Unscored:
+    def evaluate(self, batches, split):
+        return {f"{split}_loss": torch.stack([outputs.mean() for outputs, _ in batches]).mean()}
+
+
+def test_a_task_without_errors_has_no_lesion_error():
+    looked_at = state()
+    looked_at.task = Unscored()
+    with pytest.raises(ReproError, match="the task 'classification' has no test_error"):
+        lesion_error(looked_at, block=0)
+
+
+def along(net: nn.Module, inputs: Tensor, targets: Tensor, path: tuple[bool, ...] | None) -> Tensor:
+    """The loss's gradient by each image through the branches that `path` chooses and the other blocks' shortcuts; None: all."""
+    inputs = inputs.clone().requires_grad_()
+    x = net.stem(inputs)
+    for i, pair in enumerate(net.stages):
+        branch = pair.norm2(pair.conv2(F.relu(pair.norm1(pair.conv1(x)))))
+        kept = pair.short_cut(x)
+        if path is not None:
+            branch, kept = (branch, kept.detach()) if path[i] else (branch.detach(), kept)
+        x = F.relu(branch + kept)
+    loss = F.cross_entropy(net.classifier(x.mean(dim=(2, 3))), targets)
+    return torch.autograd.grad(loss, inputs)[0]
+
+
+def test_shares_are_those_of_all_paths_one_by_one():
+    looked_at = state()
+    net, (inputs, targets) = looked_at.model.eval(), batch(looked_at, 1000)
+    paths = list(product([False, True], repeat=3))
+    gradients = {path: along(net, inputs, targets, path) for path in paths}
+    torch.testing.assert_close(sum(gradients.values()), along(net, inputs, targets, None), rtol=1e-3, atol=1e-6)
+    norms = {path: gradient.flatten(1).norm(dim=1).mean().item() for path, gradient in gradients.items()}
+    by_length = [sum(norm for path, norm in norms.items() if sum(path) == length) for length in range(4)]
+    shares = [path_gradient_share(looked_at, least=length, most=length, images=1000) for length in range(4)]
+    assert shares == pytest.approx([part / sum(by_length) for part in by_length], rel=0.04)
+    assert max(shares) - min(shares) > 0.1
+
+
+def test_shares_of_all_lengths_sum_to_one_and_are_the_same_each_time():
+    looked_at = state()
+    assert path_gradient_share(looked_at, least=0, most=3, images=8) == 1
+    parts = [path_gradient_share(looked_at, least=0, most=1, images=8), path_gradient_share(looked_at, least=2, most=3, images=8)]
+    assert sum(parts) == pytest.approx(1)
+    assert path_gradient_share(looked_at, least=0, most=1, images=8) == parts[0]
+    assert path_gradient_share(looked_at, least=4, most=9, images=8) == 0
+
+
+class Halving(nn.Module):
+    def short_cut(self, x: Tensor) -> Tensor:
+        return x
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 0.5 * x + self.short_cut(x)
+
+
+def test_paths_through_k_of_three_branches_that_halve_have_a_part_of_comb_3_k_times_2_to_the_minus_k():
+    net = nn.Sequential(Halving(), Halving(), Halving(), nn.Flatten(), nn.Linear(49, 10))
+    shares = [path_gradient_share(state(net), least=length, most=length, images=8) for length in range(4)]
+    assert shares == pytest.approx([comb(3, length) * 0.5**length / 1.5**3 for length in range(4)])
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_probes_work_on_nets(name):
+    looked_at = state(NETS[name]())
+    assert 0 < path_gradient_share(looked_at, least=0, most=1, images=4) < 1
+    assert 0 <= mean_lesion_error(looked_at) <= 1 and mean_response_std(looked_at, images=4) > 0
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_a_plain_net_has_no_paths(name):
+    with pytest.raises(ReproError, match=r"path_gradient_share: 0 of the net's \d blocks use their short_cut"):
+        path_gradient_share(state(NETS[name](residual=False)), least=0, most=1, images=4)
+
+
+@pytest.mark.parametrize(("least", "most"), [(-1, 2), (2, 1)])
+def test_lengths_that_there_are_not_are_an_error(least, most):
+    with pytest.raises(ReproError, match=f"wants 0 ≤ least ≤ most, not {least} and {most}"):
+        path_gradient_share(state(), least=least, most=most)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_probes_leave_the_net_as_it_was(training):
+    looked_at = state()
+    net = looked_at.model.train(training)
+    net.stem.eval()
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    modes = [module.training for module in net.modules()]
+    response_std(looked_at, layer="stages.0.norm1", images=4)
+    mean_response_std(looked_at, images=4)
+    mean_lesion_error(looked_at)
+    path_gradient_share(looked_at, least=0, most=1, images=4)
+    assert looked_at.model is net and [module.training for module in net.modules()] == modes
+    assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
+    assert all(p.requires_grad and p.grad is None for p in net.parameters())
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in net.modules())
+    assert not any("short_cut" in vars(module) for module in net.modules())
