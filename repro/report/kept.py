@@ -28,7 +28,7 @@ def latest(folder: Path, profile: str = "cpu") -> dict[str, Result]:
 
 
 def table(results: Mapping[str, Result]) -> str:
-    """A row for each claim that was trained for, and how many there are beside them."""
+    """A row for each claim that was trained for, how many there are beside them, and the pictures."""
     rows = ["| claim | verdict | seeds | margin | interval | training |", "| --- | --- | --: | --: | --- | --: |"]
     counted: list[ClaimResult] = []
     for suite, result in results.items():
@@ -40,7 +40,13 @@ def table(results: Mapping[str, Result]) -> str:
     reproduced = sum(claim.verdict == "reproduced" for claim in counted)
     refuted = len(counted) - reproduced
     beside = f"Beside these, {len(counted)} claims about architectures alone: {reproduced} reproduced, {refuted} refuted"
-    return "\n".join([*rows, "", f"{beside} (statements of lecture notes, kept beside what holds)."])
+    pictures = [
+        f"[{suite}: {name}](results/{suite}/{result.profile}/{picture.file})"
+        for suite, result in results.items()
+        for name, picture in result.pictures.items()
+    ]
+    shown = ["", f"Pictures: {', '.join(pictures)}."] if pictures else []
+    return "\n".join([*rows, "", f"{beside} (statements of lecture notes, kept beside what holds).", *shown])
 
 
 def _cells(claim: ClaimResult) -> str:

@@ -1,5 +1,6 @@
 """The tables in README.md and suites/README.md are what the kept results say."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,13 @@ ROOT = Path(__file__).parents[2]
 def test_the_page_is_what_the_kept_results_and_suites_say(name):
     expected = dict(pages(ROOT))[ROOT / name]
     assert (ROOT / name).read_text(encoding="utf-8") == expected, "run `python -m repro.report.kept`"
+
+
+@pytest.mark.parametrize("name", ["README.md", "suites/README.md"])
+def test_what_the_page_links_to_is_there(name):
+    page = ROOT / name
+    links = set(re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text(encoding="utf-8")))
+    assert len(links) > 10 and [link for link in links if not (page.parent / link).exists()] == []
 
 
 def test_only_what_stands_between_the_marks_is_replaced():
