@@ -107,7 +107,7 @@ class ClaimItem(pytest.Item):
         self.add_marker("trained" if any(suite.needs_training(m) for m in measurements) else "static")
 
     def runtest(self) -> None:
-        from repro.result import conclude
+        from repro.conclusion import conclude
 
         session: Session = self.config.pluginmanager.getplugin("repro-session")
         with warnings.catch_warnings():
@@ -190,7 +190,7 @@ class Session:
 
     def earlier(self, suite: "Suite") -> Any:
         """The result whose evidence is continued."""
-        from repro.result import continued
+        from repro.conclusion import continued
 
         path = self.config.getoption("continue_from")
         return continued(path, suite, self.config.getoption("profile")) if path else None
@@ -254,20 +254,18 @@ class Session:
     def _write_results(self) -> None:
         if hasattr(self.config, "workerinput") or not self.reports or self.config.getoption("pilot"):
             return
-        from repro import result
+        from repro.conclusion import build, keep
+        from repro.result import ClaimResult
         from repro.suite import load
 
         folder = self.config.getoption("results") or self.config.rootpath / "results"
         for file, found in self.reports.items():
-            claims = {entry["name"]: result.ClaimResult.model_validate(entry["claim"]) for entry in found}
+            claims = {entry["name"]: ClaimResult.model_validate(entry["claim"]) for entry in found}
             trials = {(arm, seed): name for entry in found for arm, seed, name in entry["trials"]}
             command = f"repro run {self.shown(Path(file))}{self.options()}"
             suite, shown = load(Path(file)), self.shown(Path(file))
-            self.written.append(
-                result.keep(
-                    self.runner(), suite, shown, claims, trials, command, self.config.rootpath, folder, self.earlier(suite)
-                )
-            )
+            made = build(self.runner(), suite, shown, claims, trials, command, self.config.rootpath, self.earlier(suite))
+            self.written.append(keep(self.runner(), suite, made, trials, folder))
 
     def pytest_terminal_summary(self, terminalreporter: Any, exitstatus: int) -> None:
         if not self.reports:

@@ -4,21 +4,16 @@ JSON has no NaN: a measurement that diverged, and the open end of an interval, a
 """
 
 import json
-import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from repro import environment
 from repro.errors import ReproError
 from repro.evidence import false_discovery_level
-from repro.runner import Earlier, Runner
-from repro.store import finite, write_atomically
-from repro.suite import ResolvedArm, Suite, Verdict
-from repro.trial import digest
-from repro.verdict import Part
+from repro.store import write_atomically
+from repro.suite import Verdict
 
 SCHEMA = 1
 Interval = tuple[float | None, float | None]
@@ -123,171 +118,6 @@ class Result(Base):
     finished: str
 
 
-def conclude(
-    runner: Runner, suite: Suite, name: str, earlier: Result | None = None
-) -> tuple[ClaimResult, list[tuple[str, int, str]]]:
-    """Decide a claim; gives its result and the trials it rests on: arm, seed and digest. `earlier` evidence is continued."""
-    before = earlier.claims.get(name) if earlier else None
-    decided = runner.decide(suite, name, Earlier(before.evidence.seeds, before.values) if before else None)
-    claim, judgement = decided.claim, decided.judgement
-    weakest = _part(judgement.weakest)
-    known = claim.at.get(runner.profile)
-    result = ClaimResult(
-        says=claim.says,
-        expect=claim.expect,
-        source=claim.source,
-        ledger=claim.ledger,
-        reported=claim.reported,
-        verdict=judgement.verdict,
-        expected=decided.expected,
-        as_expected=decided.as_expected,
-        because=known.because if known else None,
-        evidence=Evidence(
-            seeds=decided.seeds,
-            estimate=weakest.estimate,
-            interval=weakest.interval,
-            e_for=judgement.e_for,
-            e_against=judgement.e_against,
-            alpha=suite.evidence.alpha,
-            assume=suite.evidence.assume,
-            decided_at=judgement.decided_at,
-            reversed_at=judgement.reversed_at,
-            path=judgement.path,
-            parts=tuple(map(_part, judgement.parts)),
-        ),
-        values={str(measurement): finite(values) for measurement, values in decided.values.items()},
-        seconds=(before.seconds if before else 0.0)
-        + sum(
-            runner.record(spec)["cost"]["seconds"] for spec in {spec.digest: spec for spec in decided.trials.values()}.values()
-        ),
-    )
-    return result, [(arm, seed, spec.digest) for (arm, seed), spec in decided.trials.items()]
-
-
-def continued(path: Path, suite: Suite, profile: str) -> Result | None:
-    """The result to continue: the file itself, or the suite's latest below a folder; None if that has none that fits.
-
-    Raises `ReproError` if the file does not fit: it is of another suite or profile, or claims or arms have changed since.
-    """
-    if path.is_dir():
-        latest = _latest(path.glob(f"{suite.suite}/{profile}/*.json"))
-        try:
-            return continued(latest, suite, profile) if latest else None
-        except ReproError:
-            return None  # what has changed starts anew
-    result = read(path)
-    if (result.suite, result.profile) != (suite.suite, profile):
-        raise ReproError(f"{path}: a result of {result.suite} at {result.profile}, not of {suite.suite} at {profile}")
-    for name, claim in result.claims.items():
-        if name in suite.claims and " ".join(suite.claims[name].expect.split()) != " ".join(claim.expect.split()):
-            raise ReproError(f"{path}: the claim '{name}' has changed since; its evidence cannot be continued")
-    arms = {name: _arm(suite.resolve(name, profile)) for name in suite.arms}
-    changed = [name for name, arm in result.arms.items() if arms.get(name) != arm]
-    if changed:
-        raise ReproError(f"{path}: arms have changed since ({', '.join(changed)}); its evidence cannot be continued")
-    return result
-
-
-def _part(part: Part) -> PartResult:
-    decision = part.decision
-    estimate, interval = (decision.estimate, finite(decision.interval)) if decision else (part.margins[0], None)
-    return PartResult(
-        text=part.text,
-        margins=finite(part.margins),
-        holds=part.holds,
-        estimate=finite(estimate),
-        interval=tuple(interval) if interval else None,
-        path=part.path,
-    )
-
-
-def keep(
-    runner: Runner,
-    suite: Suite,
-    file: str,
-    claims: Mapping[str, ClaimResult],
-    trials: Mapping[tuple[str, int], str],
-    command: str,
-    here: Path,
-    folder: Path,
-    earlier: Result | None = None,
-) -> Path:
-    """Write one run's result and its pictures: `FOLDER/<suite>/<profile>/<id>.json` and, beside it, `<id>/<picture>.png`.
-
-    From the claims it decided and the digests of their trials, by arm and seed; `here` is a folder of the project.
-    """
-    result = _build(runner, suite, file, claims, trials, command, here)
-    if earlier is not None:
-        result = result.model_copy(update={"continues": earlier.id})
-    path = write(result, folder)
-    pictures = {f"{result.id}/{name}.png": content for name, content in runner.draw(suite, trials).items()}
-    for name, content in pictures.items():
-        write_atomically(path.parent / name, content)
-    if not pictures:
-        return path
-    shown = {
-        name: PictureResult(file=f"{result.id}/{name}.png", says=picture.says, arms=picture.arms)
-        for name, picture in suite.pictures.items()
-        if f"{result.id}/{name}.png" in pictures
-    }
-    return write(result.model_copy(update={"pictures": shown}), folder)
-
-
-def _build(
-    runner: Runner,
-    suite: Suite,
-    file: str,
-    claims: Mapping[str, ClaimResult],
-    trials: Mapping[tuple[str, int], str],
-    command: str,
-    here: Path,
-) -> Result:
-    profile = runner.profile
-    records = {key: record for key, name in sorted(trials.items()) if (record := runner.store.read(name)) is not None}
-    keys = {json.dumps(record["environment"], sort_keys=True) for record in records.values()}
-    now = time.gmtime()
-    content = digest(
-        [suite.model_dump(mode="json"), profile, {name: claim.verdict for name, claim in claims.items()}, time.time()]
-    )
-    return Result(
-        id=f"{time.strftime('%Y%m%dT%H%M%SZ', now)}-{content[:6]}",
-        suite=suite.suite,
-        suite_digest=digest(suite.model_dump(mode="json")),
-        file=file,
-        profile=profile,
-        paper=suite.paper.model_dump(exclude_none=True) if suite.paper else None,
-        about=suite.about,
-        task=suite.task,
-        arms={name: _arm(suite.resolve(name, profile)) for name in suite.arms},
-        environment=Environment(key=tuple(json.loads(key) for key in sorted(keys)), facts=environment.facts(here)),
-        trials=tuple(
-            TrialResult(
-                arm=arm, seed=seed, digest=trials[arm, seed], **{k: record[k] for k in ("measurements", "curves", "cost")}
-            )
-            for (arm, seed), record in records.items()
-        ),
-        claims=dict(sorted(claims.items())),
-        pictures={},
-        complete=set(claims) == {name for name, _ in suite.claims_at(profile)},
-        false_discovery_level=level(claims.values()),
-        command=command,
-        finished=time.strftime("%Y-%m-%dT%H:%M:%SZ", now),
-    )
-
-
-def _arm(arm: ResolvedArm) -> ArmResult:
-    def plain(part: BaseModel | None) -> dict[str, Any] | None:
-        return part.model_dump(mode="json") if part else None
-
-    return ArmResult(
-        model=arm.model.name,
-        options=arm.model.options,
-        data=plain(arm.data),
-        recipe=plain(arm.recipe),
-        weights=plain(arm.weights),
-    )
-
-
 def level(claims: Sequence[ClaimResult] | Any) -> float:
     """The level at which e-BH rejects all that is reproduced by evidence (claims without seeds cannot be chance)."""
     tried = [claim for claim in claims if claim.evidence.e_for is not None]
@@ -329,14 +159,14 @@ def find(name: str, folder: Path) -> Path:
     if Path(name).is_file():
         return Path(name)
     found = sorted(folder.glob(f"*/*/{name}*.json"))
-    latest = found[0] if len(found) == 1 else _latest(folder.glob(f"{name}/*/*.json"))
-    if len(found) <= 1 and latest is not None:
-        return latest
+    newest = found[0] if len(found) == 1 else latest(folder.glob(f"{name}/*/*.json"))
+    if len(found) <= 1 and newest is not None:
+        return newest
     if found:
         raise ReproError(f"'{name}' is the start of {len(found)} run ids: {', '.join(path.stem for path in found[:5])} …")
     raise ReproError(f"no result '{name}': neither a file, nor a run id or suite under {folder}")
 
 
-def _latest(paths: Iterable[Path]) -> Path | None:
+def latest(paths: Iterable[Path]) -> Path | None:
     """By run id, which starts with the second of the end; of one second by the file's age."""
     return max(paths, key=lambda path: (path.name.partition("-")[0], path.stat().st_mtime_ns), default=None)

@@ -50,7 +50,7 @@ def run(
     """Decide the claims of suites (files or folders; by default all under suites/) and write result JSONs."""
     import time
 
-    from repro import result
+    from repro import conclusion, result
     from repro.report.progress import Display, to_terminal
     from repro.report.text import claim_details, discoveries, verdicts
     from repro.runner import PILOT, Runner
@@ -76,15 +76,16 @@ def run(
         with Display(store, write, every):
             for path, suite, names in chosen:
                 claims, trials = dict[str, Any](), dict[tuple[str, int], str]()
-                earlier = result.continued(before, suite, profile) if before else None
+                earlier = conclusion.continued(before, suite, profile) if before else None
                 for name in names:
-                    claim, used = result.conclude(runner, suite, name, earlier)
+                    claim, used = conclusion.conclude(runner, suite, name, earlier)
                     claims[name] = shown[f"{path}::{name}"] = claim
                     trials |= {(arm, seed): digest for arm, seed, digest in used}
                     failed |= not claim.as_expected and (strict_claims or claim.verdict != "undecided")
                 if claims and not pilot:
                     command = _command(path, profile, device, seeds_max)
-                    written.append(result.keep(runner, suite, str(path), claims, trials, command, Path.cwd(), results, earlier))
+                    made = conclusion.build(runner, suite, str(path), claims, trials, command, Path.cwd(), earlier)
+                    written.append(conclusion.keep(runner, suite, made, trials, results))
     finally:
         runner.close()
         if sys.stderr.isatty():

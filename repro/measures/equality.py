@@ -3,14 +3,14 @@
 from torch import nn
 
 from repro.errors import ReproError
+from repro.models.pairs import Pair
 
 
 def max_abs_diff(network: nn.Module) -> float:
     """The largest absolute difference of the two tensors that a `pair` gives. Raises `ReproError` for other nets."""
-    found = network() if getattr(network, "of", None) else None
-    if found is None:
+    if not isinstance(network, Pair):
         raise ReproError(f"max_abs_diff is of a `pair`, not of a {type(network).__name__}")
-    first, second = found
+    first, second = network()
     if first.shape != second.shape:
         raise ReproError(f"max_abs_diff: the shapes differ, {list(first.shape)} and {list(second.shape)}")
     return float((first - second).detach().abs().max())

@@ -30,19 +30,28 @@ class CoarseFCN(nn.Module):
         classes: int = 21,
     ):
         super().__init__()
-        if trunk == "alexnet":
-            net = AlexNet(width=width, init="he", in_channels=in_channels)
-            channels = [m.out_channels for m in net.features if isinstance(m, nn.Conv2d)][-1]
-            hidden = max(1, round(4096 * width))
-            fc6 = (nn.ZeroPad2d((2, 3, 2, 3)), nn.Conv2d(channels, hidden, 6), nn.ReLU(), nn.Dropout(dropout))
-            fc7 = (nn.Conv2d(hidden, hidden, 1), nn.ReLU(), nn.Dropout(dropout))
-            self.trunk, channels = nn.Sequential(net.features, *fc6, *fc7), hidden
-        else:
-            net = GoogLeNet(width=width, in_channels=in_channels)
-            channels = net.classifier[-1].in_features
-            average = nn.AvgPool2d(7, stride=1, padding=3, count_include_pad=False)
-            self.trunk = nn.Sequential(net.stem, *net.body.values(), average)
+        self.trunk, channels = TRUNKS[trunk](width, dropout, in_channels)
         self.score = nn.Conv2d(channels, classes, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.interpolate(self.score(self.trunk(x)), size=x.shape[-2:], mode="bilinear")
+
+
+def alexnet(width: float, dropout: float, in_channels: int) -> tuple[nn.Sequential, int]:
+    """To fc7, and its channels."""
+    net = AlexNet(width=width, init="he", in_channels=in_channels)
+    channels = [m.out_channels for m in net.features if isinstance(m, nn.Conv2d)][-1]
+    hidden = max(1, round(4096 * width))
+    fc6 = (nn.ZeroPad2d((2, 3, 2, 3)), nn.Conv2d(channels, hidden, 6), nn.ReLU(), nn.Dropout(dropout))
+    fc7 = (nn.Conv2d(hidden, hidden, 1), nn.ReLU(), nn.Dropout(dropout))
+    return nn.Sequential(net.features, *fc6, *fc7), hidden
+
+
+def googlenet(width: float, _dropout: float, in_channels: int) -> tuple[nn.Sequential, int]:
+    """To the average pooling, and its channels."""
+    net = GoogLeNet(width=width, in_channels=in_channels)
+    average = nn.AvgPool2d(7, stride=1, padding=3, count_include_pad=False)
+    return nn.Sequential(net.stem, *net.body.values(), average), net.classifier[-1].in_features
+
+
+TRUNKS = {"alexnet": alexnet, "googlenet": googlenet}
