@@ -2,10 +2,12 @@
 
 import atexit
 import os
+import random
 import shutil
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: workers that share cores must not each take all of them
@@ -40,6 +42,16 @@ claims:
   sizes: {says: They are equally large., expect: params(small) == params(large)}
   order: {says: The deeper one is larger., expect: params(small) < params(large)}
 """
+
+
+@pytest.fixture(autouse=True)
+def own_chance() -> None:
+    """Each test draws the same numbers, whatever ran before it."""
+    import torch  # after the number of threads is set
+
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")
