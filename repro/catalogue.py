@@ -122,7 +122,8 @@ TASKS = Catalogue(
 )
 
 # The first parameter of a measure says what it looks at: `model` is a net on the meta device (no seed, no memory),
-# `network` the same net with the random weights of seed 0, `state` a net of a trial with its data and its task.
+# `network` the same net with the random weights of seed 0, `state` a net of a trial with its data and its task, and `timed`
+# what was read off a clock while a net ran, in a process of its own; its options are those of `recipe.Timing`.
 MEASURES = Catalogue(
     "measure",
     "repro.measures",
@@ -149,6 +150,10 @@ MEASURES = Catalogue(
         "lesion_error": "repro.measures.residual:lesion_error",
         "mean_lesion_error": "repro.measures.residual:mean_lesion_error",
         "path_gradient_share": "repro.measures.residual:path_gradient_share",
+        "latency": "repro.measures.timed:latency",
+        "throughput": "repro.measures.timed:throughput",
+        "peak_memory": "repro.measures.timed:peak_memory",
+        "energy": "repro.measures.timed:energy",
         "crf_miou": "repro.measures.crf:crf_miou",
         "crf_trimap_miou": "repro.measures.crf:crf_trimap_miou",
         "overlap_ratio": "repro.measures.checkerboard:overlap_ratio",
@@ -164,7 +169,7 @@ MEASURES = Catalogue(
         "interior_miou": "repro.measures.segmentation:interior_miou",
         "stride_upper_bound_miou": "repro.measures.segmentation:stride_upper_bound_miou",
     },
-    given=("model", "network", "state"),
+    given=("model", "network", "state", "timed"),
 )
 
 OPTIMIZERS = Catalogue(
@@ -221,7 +226,7 @@ def metrics(task: str | None) -> tuple[str, ...]:
 
 
 def looks_at(measure: str) -> str:
-    """What a measure is of: `model`, `network` or `state`."""
+    """What a measure is of: `model`, `network`, `state` or `timed`."""
     first = next(iter(source.parameters(MEASURES.target(measure))), "")
     if first not in MEASURES.given:
         raise ReproError(f"measure '{measure}': its first parameter must be one of {', '.join(MEASURES.given)}, not '{first}'")
@@ -229,7 +234,10 @@ def looks_at(measure: str) -> str:
 
 
 def kind(measurement: str, task: str | None) -> str:
-    """`metric` (of a trained net), `probe` (of a trial's net) or `static` (of the architecture, the same for all seeds)."""
+    """`metric` (of a trained net), `probe` (of a trial's net), `timed` (in a process of its own) or `static`.
+
+    What is static is of the architecture, the same for all seeds.
+    """
     if measurement in metrics(task):
         return "metric"
-    return "probe" if looks_at(measurement) == "state" else "static"
+    return {"state": "probe", "timed": "timed"}.get(looks_at(measurement), "static")

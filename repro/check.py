@@ -28,7 +28,7 @@ from repro.evidence import first_look
 from repro.expectation import Expectation, ExpectationError, Link
 from repro.expression import Measurement
 from repro.form import Form, describe
-from repro.recipe import Named, Recipe
+from repro.recipe import Named, Recipe, Timing
 from repro.suite import STATES, Arm, Claim, Picture, Profile, Suite
 
 
@@ -277,9 +277,11 @@ class _Check:
             yield f"'{measurement.name}' has no options"
         if of == "probe" and options.pop("at", "end") not in STATES:
             yield f"'at' is one of {', '.join(STATES)}"
-        if of != "metric":
+        if of == "timed":
+            yield from _timing_options(measurement.name, options)
+        elif of != "metric":
             yield from (finding.message for finding in _options(MEASURES, measurement.name, options))
-        if of == "static" or measurement.arm not in self.suite.arms:
+        if of in ("static", "timed") or measurement.arm not in self.suite.arms:
             return
         if self.suite.task is None:
             yield f"'{measurement.name}' needs a task, which the suite does not give"
@@ -295,6 +297,18 @@ class _Check:
 
 
 PARTS = ("data", "recipe")
+
+
+def _timing_options(name: str, options: Mapping[str, Any]) -> Iterator[str]:
+    try:
+        Timing.model_validate(options)
+    except ValidationError as error:
+        for e in error.errors(include_url=False):
+            key = str(e["loc"][-1])
+            if e["type"] == "extra_forbidden":
+                yield f"measure '{name}' has no option '{key}'{nearest(key, Timing.model_fields)}"
+            else:
+                yield describe(e)
 
 
 def _named(catalogue: Catalogue, choice: Named) -> Iterator[Finding]:

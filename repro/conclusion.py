@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel
 
 from repro import environment
 from repro.errors import ReproError
+from repro.recipe import Timing
 from repro.result import (
     ArmResult,
     ClaimResult,
@@ -18,23 +20,32 @@ from repro.result import (
     PartResult,
     PictureResult,
     Result,
+    TimingResult,
     TrialResult,
     latest,
     level,
     read,
     write,
 )
-from repro.runner import Earlier, Runner
+from repro.runner import Earlier, Runner, timed_value
 from repro.store import finite, write_atomically
 from repro.suite import ResolvedArm, Suite
 from repro.trial import digest
 from repro.verdict import Part
 
+MEASURED = ("latency", "throughput", "peak_memory", "energy")  # of every net in a round of timing
 
-def conclude(
-    runner: Runner, suite: Suite, name: str, earlier: Result | None = None
-) -> tuple[ClaimResult, list[tuple[str, int, str]]]:
-    """Decide a claim; gives its result and the trials it rests on: arm, seed and digest. `earlier` evidence is continued."""
+
+class Concluded(BaseModel):
+    """A claim's result, and what it rests on."""
+
+    claim: ClaimResult
+    trials: tuple[tuple[str, int, str], ...]  # arm, seed and digest
+    rounds: tuple[str, ...]  # of timing: digests
+
+
+def conclude(runner: Runner, suite: Suite, name: str, earlier: Result | None = None) -> Concluded:
+    """Decide a claim. `earlier` evidence is continued."""
     before = earlier.claims.get(name) if earlier else None
     decided = runner.decide(suite, name, Earlier(before.evidence.seeds, before.values) if before else None)
     claim, judgement = decided.claim, decided.judgement
@@ -65,11 +76,14 @@ def conclude(
         ),
         values={str(measurement): finite(values) for measurement, values in decided.values.items()},
         seconds=(before.seconds if before else 0.0)
-        + sum(
-            runner.record(spec)["cost"]["seconds"] for spec in {spec.digest: spec for spec in decided.trials.values()}.values()
-        ),
+        + sum(runner.record(spec)["cost"]["seconds"] for spec in {spec.digest: spec for spec in decided.trials.values()}.values())
+        + sum(runner.record(timed)["seconds"] for timed in decided.rounds),
     )
-    return result, [(arm, seed, spec.digest) for (arm, seed), spec in decided.trials.items()]
+    return Concluded(
+        claim=result,
+        trials=tuple((arm, seed, spec.digest) for (arm, seed), spec in decided.trials.items()),
+        rounds=tuple(timed.digest for timed in decided.rounds),
+    )
 
 
 def continued(path: Path, suite: Suite, profile: str) -> Result | None:
@@ -109,10 +123,10 @@ def _part(part: Part) -> PartResult:
     )
 
 
-def keep(runner: Runner, suite: Suite, result: Result, trials: Mapping[tuple[str, int], str], folder: Path) -> Path:
+def keep(runner: Runner, suite: Suite, result: Result, folder: Path) -> Path:
     """Write a result and its pictures: `FOLDER/<suite>/<profile>/<id>.json` and, beside it, `<id>/<picture>.png`."""
     path = write(result, folder)
-    pictures = runner.draw(suite, trials)
+    pictures = runner.draw(suite, {(trial.arm, trial.seed): trial.digest for trial in result.trials})
     shown = {}
     for name, content in pictures.items():
         picture, file = suite.pictures[name], f"{result.id}/{name}.png"
@@ -125,16 +139,20 @@ def build(
     runner: Runner,
     suite: Suite,
     file: str,
-    claims: Mapping[str, ClaimResult],
-    trials: Mapping[tuple[str, int], str],
+    concluded: Mapping[str, Concluded],
     command: str,
     here: Path,
     earlier: Result | None = None,
 ) -> Result:
-    """From the claims that a run decided and the digests of their trials, by arm and seed; `here` is a folder of the project."""
-    profile = runner.profile
+    """From the claims that a run decided; `here` is a folder of the project."""
+    profile, claims = runner.profile, {name: one.claim for name, one in concluded.items()}
+    trials = {(arm, seed): name for one in concluded.values() for arm, seed, name in one.trials}
     records = {key: record for key, name in sorted(trials.items()) if (record := runner.store.read(name)) is not None}
-    keys = {json.dumps(record["environment"], sort_keys=True) for record in records.values()}
+    rounds = {
+        name: record for one in concluded.values() for name in one.rounds if (record := runner.store.read(name)) is not None
+    }
+    timed = [net for record in rounds.values() for net in record["nets"].values()]
+    keys = {json.dumps(record["environment"], sort_keys=True) for record in (*records.values(), *timed)}
     now = time.gmtime()
     content = digest(
         [suite.model_dump(mode="json"), profile, {name: claim.verdict for name, claim in claims.items()}, time.time()]
@@ -156,6 +174,7 @@ def build(
             )
             for (arm, seed), record in records.items()
         ),
+        timings=tuple(timing for name, record in rounds.items() for timing in _timings(name, record, suite.timed(profile))),
         claims=dict(sorted(claims.items())),
         pictures={},
         continues=earlier.id if earlier else None,
@@ -164,6 +183,23 @@ def build(
         command=command,
         finished=time.strftime("%Y-%m-%dT%H:%M:%SZ", now),
     )
+
+
+def _timings(digest: str, record: Mapping[str, Any], timed: Mapping[str, tuple[str, Timing]]) -> Iterable[TimingResult]:
+    """What a round's record holds, net by net; measures that this device does not have are left out."""
+    for name, net in record["nets"].items():
+        measurements = {}
+        for measure in MEASURED:
+            with suppress(ReproError):
+                measurements[measure] = timed_value(measure, net)
+        yield TimingResult(
+            arm=timed[name][0],
+            name=name,
+            seed=record["round"]["number"],
+            digest=digest,
+            measurements=measurements,
+            **{key: net[key] for key in ("timing", "region", "seconds", "matmul_peak_flops_per_second")},
+        )
 
 
 def _arm(arm: ResolvedArm) -> ArmResult:

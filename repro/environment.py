@@ -19,6 +19,14 @@ def cpu_name() -> str:
     return found[1].strip() if found else platform.processor() or platform.machine()
 
 
+@cache
+def gpu_names() -> tuple[str, ...]:
+    """The models of the NVIDIA GPUs, as their driver for Linux lists them."""
+    listed = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
+    found = (re.search(r"^Model:\s*(.+)$", path.read_text(), re.MULTILINE) for path in listed)
+    return tuple(match[1].strip() for match in found if match)
+
+
 def facts(folder: Path) -> dict[str, Any]:
     """Free facts: they do not decide whether two results can be compared."""
     commit = _git(folder, "rev-parse", "HEAD")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from repro.result import ClaimResult
+    from repro.conclusion import Concluded
     from repro.runner import Runner
     from repro.suite import Suite
 
@@ -50,6 +50,7 @@ def _positive(text: str) -> int:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "static: a claim that needs no training")
+    config.addinivalue_line("markers", "timed: a claim that times nets, with the machine to itself")
     config.addinivalue_line("markers", "trained: a claim that needs training")
     config.pluginmanager.register(Session(config), "repro-session")
 
@@ -99,12 +100,12 @@ class ClaimItem(pytest.Item):
     def __init__(self, *, suite: "Suite", **rest: Any):
         super().__init__(**rest)
         self.suite = suite
-        self.result: ClaimResult | None = None
-        self.trials: list[tuple[str, int, str]] = []
+        self.concluded: Concluded | None = None
         measurements = suite.claims[self.name].expectation.measurements
         if suite.task:
             self.add_marker(suite.task)
-        self.add_marker("trained" if any(suite.needs_training(m) for m in measurements) else "static")
+        kinds = {"trained" if suite.needs_training(m) else suite.kind(m) for m in measurements}
+        self.add_marker(next((kind for kind in ("trained", "timed") if kind in kinds), "static"))
 
     def runtest(self) -> None:
         from repro.conclusion import conclude
@@ -112,18 +113,19 @@ class ClaimItem(pytest.Item):
         session: Session = self.config.pluginmanager.getplugin("repro-session")
         with warnings.catch_warnings():
             warnings.simplefilter("default")  # a warning of a library is no reason to lose a training run
-            self.result, self.trials = conclude(session.runner(), self.suite, self.name, session.earlier(self.suite))
-        self.user_properties += [("verdict", self.result.verdict), ("seeds", len(self.result.evidence.seeds))]
-        tolerated = self.result.verdict == "undecided" and not self.config.getoption("strict_claims")
-        if not self.result.as_expected and not tolerated:
+            self.concluded = conclude(session.runner(), self.suite, self.name, session.earlier(self.suite))
+        claim = self.concluded.claim
+        self.user_properties += [("verdict", claim.verdict), ("seeds", len(claim.evidence.seeds))]
+        tolerated = claim.verdict == "undecided" and not self.config.getoption("strict_claims")
+        if not claim.as_expected and not tolerated:
             raise UnexpectedVerdict
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         from repro.errors import ReproError
         from repro.report.text import claim_details
 
-        if isinstance(excinfo.value, UnexpectedVerdict) and self.result is not None:
-            return claim_details(self.result, self.command())
+        if isinstance(excinfo.value, UnexpectedVerdict) and self.concluded is not None:
+            return claim_details(self.concluded.claim, self.command())
         if isinstance(excinfo.value, ReproError):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
@@ -143,15 +145,15 @@ class ClaimItem(pytest.Item):
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[Any]:
     report = yield
-    if isinstance(item, ClaimItem) and call.when == "call" and item.result is not None:
-        claim = item.result.model_dump(mode="json")
-        report.repro = {"file": str(item.path), "name": item.name, "place": item.place(), "claim": claim, "trials": item.trials}
+    if isinstance(item, ClaimItem) and call.when == "call" and item.concluded is not None:
+        concluded = item.concluded.model_dump(mode="json")
+        report.repro = {"file": str(item.path), "name": item.name, "place": item.place(), "concluded": concluded}
     return report
 
 
 def pytest_report_teststatus(report: Any) -> Any:
     found = getattr(report, "repro", None)
-    if found and report.when == "call" and report.passed and not found["claim"]["as_expected"]:
+    if found and report.when == "call" and report.passed and not found["concluded"]["claim"]["as_expected"]:
         return "undecided", "u", ("UNDECIDED", {"yellow": True})
     return None
 
@@ -254,32 +256,32 @@ class Session:
     def _write_results(self) -> None:
         if hasattr(self.config, "workerinput") or not self.reports or self.config.getoption("pilot"):
             return
-        from repro.conclusion import build, keep
-        from repro.result import ClaimResult
+        from repro.conclusion import Concluded, build, keep
         from repro.suite import load
 
         folder = self.config.getoption("results") or self.config.rootpath / "results"
         for file, found in self.reports.items():
-            claims = {entry["name"]: ClaimResult.model_validate(entry["claim"]) for entry in found}
-            trials = {(arm, seed): name for entry in found for arm, seed, name in entry["trials"]}
+            concluded = {entry["name"]: Concluded.model_validate(entry["concluded"]) for entry in found}
             command = f"repro run {self.shown(Path(file))}{self.options()}"
             suite, shown = load(Path(file)), self.shown(Path(file))
-            made = build(self.runner(), suite, shown, claims, trials, command, self.config.rootpath, self.earlier(suite))
-            self.written.append(keep(self.runner(), suite, made, trials, folder))
+            made = build(self.runner(), suite, shown, concluded, command, self.config.rootpath, self.earlier(suite))
+            self.written.append(keep(self.runner(), suite, made, folder))
 
     def pytest_terminal_summary(self, terminalreporter: Any, exitstatus: int) -> None:
         if not self.reports:
             if self.config.getoption("numprocesses", None) and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
                 terminalreporter.write_line(f"no claim is asked at the profile '{self.config.getoption('profile')}'")
             return
+        from repro.conclusion import Concluded
         from repro.report.text import discoveries, verdicts
-        from repro.result import ClaimResult, level
+        from repro.result import level
 
         entries = [
             entry for _, found in sorted(self.reports.items()) for entry in sorted(found, key=lambda entry: entry["place"])
         ]
         claims = {
-            f"{self.shown(Path(entry['file']))}::{entry['name']}": ClaimResult.model_validate(entry["claim"]) for entry in entries
+            f"{self.shown(Path(entry['file']))}::{entry['name']}": Concluded.model_validate(entry["concluded"]).claim
+            for entry in entries
         }
         terminalreporter.section(f"verdicts at profile {self.config.getoption('profile')}")
         terminalreporter.write_line(verdicts(claims))

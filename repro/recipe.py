@@ -1,4 +1,4 @@
-"""How arms are trained: frozen, strict, and stored as it was resolved."""
+"""How arms are trained and timed: frozen, strict, and stored as it was resolved."""
 
 from typing import Annotated, Any, Literal
 
@@ -51,3 +51,15 @@ class Recipe(Strict):
     compile: bool = False
     deterministic: bool = True
     evaluate: Evaluation = Evaluation(train_images=None, every=None)
+
+
+class Timing(Strict):
+    """How a net is timed. Profiles say it for all their arms; a measurement's options change single keys."""
+
+    batch_size: PositiveInt = Field(1, description="images that go through the net at once")
+    size: PositiveInt = Field(224, description="the side of the square images, in pixels")
+    training: bool = Field(False, description="time a forward and a backward pass instead of a forward pass alone")
+    runs: PositiveInt = Field(10, description="passes that are timed in each process, of which the median counts")
+    threads: PositiveInt = Field(1, description="of the CPU")
+    precision: Literal["fp32", "bf16"] = "fp32"
+    channels_last: bool = True

@@ -63,7 +63,7 @@ class ClaimResult(Base):
     because: str | None = Field(description="why another verdict than `reproduced` is expected at this profile")
     evidence: Evidence
     values: dict[str, tuple[float | None, ...]] = Field(description="every measurement of the claim, per seed")
-    seconds: float = Field(description="training time of the trials it rests on, whoever trained them and when")
+    seconds: float = Field(description="time of the trials and rounds of timing it rests on, whoever ran them and when")
 
 
 class TrialResult(Base):
@@ -73,6 +73,20 @@ class TrialResult(Base):
     measurements: dict[str, float | None]
     curves: dict[str, list[tuple[int, float | None]]]
     cost: dict[str, float | None]
+
+
+class TimingResult(Base):
+    """One net in one round of timing, in a process of its own."""
+
+    arm: str
+    name: str = Field(description="the arm, with what is special about how it was timed: `vgg16(batch_size=8)`")
+    seed: int = Field(description="the round's number")
+    digest: str = Field(description="of the round")
+    timing: dict[str, Any] = Field(description="batch size, image size and the like")
+    region: str = Field(description="what the clock was read around")
+    seconds: tuple[float, ...] = Field(description="of each pass, as they came")
+    measurements: dict[str, float] = Field(description="milliseconds a pass, images a second, bytes and joules an image")
+    matmul_peak_flops_per_second: float
 
 
 class ArmResult(Base):
@@ -109,6 +123,7 @@ class Result(Base):
     arms: dict[str, ArmResult]
     environment: Environment
     trials: tuple[TrialResult, ...]
+    timings: tuple[TimingResult, ...] = ()
     claims: dict[str, ClaimResult]
     pictures: dict[str, PictureResult]
     continues: str | None = Field(None, description="the run whose evidence this one goes on with")

@@ -8,12 +8,14 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+from repro.catalogue import MEASURES
 from repro.errors import ReproError
 from repro.evidence import first_look
 from repro.expectation import Measurement
+from repro.measures.timed import readings
 from repro.store import Store, from_json
 from repro.suite import Claim, Device, Suite, Verdict
-from repro.trial import Drawing, Job, Number, TrialSpec, count, drawing, probe, specify
+from repro.trial import Drawing, Job, Number, Round, TrialSpec, count, drawing, probe, round_of, specify
 from repro.verdict import Judgement, judge
 
 PILOT = 1000  # the first seed of pilot runs, on which recipes are chosen; what judges are seeds from 0 up
@@ -46,6 +48,7 @@ class Decided:
     seeds: tuple[int, ...]
     values: dict[Measurement, tuple[float, ...]]  # a value per seed; one value if it is static
     trials: dict[tuple[str, int], TrialSpec]  # by arm and seed
+    rounds: tuple[Round, ...]  # of timing, one a seed if anything is timed
 
     @property
     def as_expected(self) -> bool:
@@ -107,6 +110,7 @@ class Runner:
             trials={
                 (m.arm, seed): self._trial(suite, m.arm, seed) for m in measurements if suite.needs_training(m) for seed in done
             },
+            rounds=tuple(self._round(suite, seed) for seed in done if any(suite.kind(m) == "timed" for m in measurements)),
         )
 
     def draw(self, suite: Suite, trained: Mapping[tuple[str, int], str]) -> dict[str, bytes]:
@@ -179,8 +183,8 @@ class Runner:
         if self.wanted:
             self.store.tell(f"process-{os.getpid()}", {})
 
-    def record(self, spec: TrialSpec) -> dict[str, Any]:
-        """The record of a trial that is done."""
+    def record(self, spec: TrialSpec | Round) -> dict[str, Any]:
+        """The record of a trial, or of a round of timing, that is done."""
         if spec.digest not in self.records:
             found = self.store.read(spec.digest)
             if found is None:
@@ -199,9 +203,14 @@ class Runner:
         return all(suite.kind(m) == "static" for m in claim.expectation.measurements)
 
     def _trial(self, suite: Suite, arm: str, seed: int, *, trained: bool = True) -> TrialSpec:
-        device = self.device or suite.profiles[self.profile].device
-        assert suite.task is not None  # or its measurements would be static
-        return specify(suite.task, suite.resolve(arm, self.profile), seed, device, trained=trained)
+        assert suite.task is not None  # or its measurements would be static or timed
+        return specify(suite.task, suite.resolve(arm, self.profile), seed, self._device(suite), trained=trained)
+
+    def _device(self, suite: Suite) -> Device:
+        return self.device or suite.profiles[self.profile].device
+
+    def _round(self, suite: Suite, number: int) -> Round:
+        return round_of(suite, self.profile, number, self._device(suite))
 
     def _number(self, suite: Suite, measurement: Measurement, seed: int) -> Number:
         options = dict(measurement.options)
@@ -213,6 +222,8 @@ class Runner:
     def _jobs(self, suite: Suite, measurement: Measurement, seed: int) -> list[Job]:
         if suite.kind(measurement) == "metric":
             return [self._trial(suite, measurement.arm, seed)]
+        if suite.kind(measurement) == "timed":
+            return [self._round(suite, seed)]
         number = self._number(suite, measurement, seed)
         return [number] if number.trial is None or number.trial.recipe is None else [number.trial, number]
 
@@ -223,12 +234,21 @@ class Runner:
             if measurement.name not in measured:
                 raise ReproError(f"task '{suite.task}' did not measure '{measurement.name}' of {_name(spec)}")
             return from_json(measured[measurement.name])
+        if suite.kind(measurement) == "timed":
+            return timed_value(measurement.name, self.record(self._round(suite, seed))["nets"][suite.timed_as(measurement)])
         value = self.store.read_number(self._number(suite, measurement, seed).digest)
         assert value is not None
         return value
 
 
+def timed_value(measure: str, net: Mapping[str, Any]) -> float:
+    """A measure of what a round holds of one net."""
+    return float(MEASURES.load(measure)(readings(net)))
+
+
 def _name(job: Job) -> str:
+    if isinstance(job, Round):
+        return f"round {job.number} of timing {', '.join(job.nets)}"
     if isinstance(job, Drawing):
         return f"the picture '{job.picture}' of {', '.join(job.trials)}"
     model = job.model

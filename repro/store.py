@@ -1,6 +1,6 @@
 """The trial store: what is remembered, and the meeting point of all processes that work. Imports no torch.
 
-.repro/trials/<digest>/record.json  weights.safetensors  checkpoint.pt
+.repro/trials/<digest>/record.json  weights.safetensors  checkpoint.pt  (of a round of timing the first alone)
 .repro/numbers/<digest>.json  one number: a count of an architecture, or a probe of a net
 .repro/pictures/<digest>.png  one picture of nets
 .repro/locks/<digest>.lock    held while a trial is trained; the system lets go of it when a process dies

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraint
 from repro import catalogue, document, expectation
 from repro.document import DocumentError
 from repro.expression import Measurement
-from repro.recipe import Choice, Named, Recipe, Strict
+from repro.recipe import Choice, Named, Recipe, Strict, Timing
 
 Verdict = Literal["reproduced", "refuted", "undecided"]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
@@ -53,6 +53,7 @@ class Profile(Strict):
     device: Device = "cpu"
     data: Choice | None = None
     recipe: Recipe | None = None
+    timing: Timing = Field(default_factory=Timing, description="how nets are timed, for `latency`, `throughput` and their like")
     weights: Choice | None = Field(None, description="what every net starts from; random weights, if not given")
     model: dict[str, Any] = Field(default_factory=dict, description="model options of every arm at this scale")
     arms: dict[ArmName, dict[str, Any]] = Field(default_factory=dict, description="model options of single arms")
@@ -162,12 +163,32 @@ class Suite(Strict):
         return Recipe.model_validate_json(json.dumps(merge(of_all.model_dump(exclude_unset=True), self.arms[arm].recipe)))
 
     def kind(self, measurement: Measurement) -> str:
-        """`metric` (of a trained net), `probe` (of a net with weights) or `static` (of the architecture alone)."""
+        """`metric` (of a trained net), `probe` (of a net with weights), `timed` or `static` (of the architecture alone)."""
         return catalogue.kind(measurement.name, self.task)
 
     def needs_training(self, measurement: Measurement) -> bool:
         kind = self.kind(measurement)
         return kind == "metric" or (kind == "probe" and dict(measurement.options).get("at", STATES[-1]) == STATES[-1])
+
+    def timing(self, measurement: Measurement, profile: str) -> Timing:
+        """How a timed measurement's net is timed. Raises `pydantic.ValidationError` if its options do not fit."""
+        of_all = self.profiles[profile].timing.model_dump(exclude_unset=True)
+        return Timing.model_validate({**of_all, **dict(measurement.options)})
+
+    def timed(self, profile: str) -> dict[str, tuple[str, Timing]]:
+        """All that the claims of a profile want timed: arm and way, by the name of both, in the order of the claims."""
+        found: dict[str, tuple[str, Timing]] = {}
+        for _, claim in self.claims_at(profile):
+            for measurement in claim.expectation.measurements:
+                if self.kind(measurement) == "timed":
+                    found[self.timed_as(measurement)] = measurement.arm, self.timing(measurement, profile)
+        return found
+
+    @staticmethod
+    def timed_as(measurement: Measurement) -> str:
+        """The name of what a timed measurement is of: `vgg16`, or `vgg16(batch_size=8)`."""
+        options = ", ".join(f"{key}={value}" for key, value in sorted(measurement.options))
+        return f"{measurement.arm}({options})" if options else measurement.arm
 
     def claims_at(self, profile: str) -> Iterator[tuple[str, Claim]]:
         for name, claim in self.claims.items():

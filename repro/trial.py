@@ -6,12 +6,13 @@ from functools import cache, cached_property
 from importlib.metadata import version
 from typing import Any, TypeAlias
 
-from repro import source
+from repro import environment, source
 from repro.catalogue import AUGMENTATIONS, DATASETS, MEASURES, MODELS, OPTIMIZERS, PICTURES, SCHEDULES, TASKS, WEIGHTS
-from repro.recipe import Named, Recipe, Strict
-from repro.suite import Device, ResolvedArm
+from repro.recipe import Named, Recipe, Strict, Timing
+from repro.suite import Device, ResolvedArm, Suite
 
 LOOP = "repro.training.loop:train"
+CLOCK = "repro.training.timing:time_net"
 
 
 class TrialSpec(Strict):
@@ -100,7 +101,38 @@ class Drawing(Strict):
         return digest([self.model_dump(mode="json"), list(self.trials)])
 
 
-Job: TypeAlias = TrialSpec | Number | Drawing
+class TimedNet(Strict):
+    """A net, and how it is timed."""
+
+    model: Named
+    data: Named | None  # for the numbers of channels and classes
+    timing: Timing
+
+
+class Round(Strict):
+    """One round of timing: nets one after another, each in a fresh process, with the machine to themselves.
+
+    Rounds are to timings what seeds are to trainings: what is compared is compared within each.
+    """
+
+    nets: dict[str, TimedNet]  # by the name of what is timed
+    number: int  # also the seed of the nets' weights; in odd rounds the order is turned round
+    device: Device
+    machine: tuple[str, ...]  # CPU and GPUs: what one machine takes says nothing of another
+    code: str
+    torch: str
+
+    @cached_property
+    def digest(self) -> str:
+        return digest([self.model_dump(mode="json"), list(self.nets)])
+
+    @property
+    def in_turn(self) -> list[tuple[str, TimedNet]]:
+        nets = list(self.nets.items())
+        return nets[::-1] if self.number % 2 else nets
+
+
+Job: TypeAlias = TrialSpec | Number | Drawing | Round
 
 
 def count(measure: str, options: dict[str, Any], arm: ResolvedArm) -> Number:
@@ -117,6 +149,19 @@ def drawing(picture: str, options: dict[str, Any], trials: dict[str, TrialSpec])
     models = [MODELS.target(trial.model.name) for trial in trials.values()]
     code = source.digest(frozenset([PICTURES.target(picture), *models]))
     return Drawing(picture=picture, options=options, trials=trials, code=code, torch=torch_version())
+
+
+def round_of(suite: Suite, profile: str, number: int, device: Device) -> Round:
+    """A round of all that a suite's claims want timed at a profile."""
+    arms = {name: (suite.resolve(arm, profile), timing) for name, (arm, timing) in suite.timed(profile).items()}
+    return Round(
+        nets={name: TimedNet(model=arm.model, data=arm.data, timing=timing) for name, (arm, timing) in arms.items()},
+        number=number,
+        device=device,
+        machine=(environment.cpu_name(), *(environment.gpu_names() if device == "cuda" else ())),
+        code=source.digest(frozenset([CLOCK, *(MODELS.target(arm.model.name) for arm, _ in arms.values())])),
+        torch=torch_version(),
+    )
 
 
 def _number(measure: str, options: dict[str, Any], model: Named, data: Named | None, trial: TrialSpec | None) -> Number:

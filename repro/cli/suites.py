@@ -75,17 +75,16 @@ def run(
     try:
         with Display(store, write, every):
             for path, suite, names in chosen:
-                claims, trials = dict[str, Any](), dict[tuple[str, int], str]()
+                decided = dict[str, conclusion.Concluded]()
                 earlier = conclusion.continued(before, suite, profile) if before else None
                 for name in names:
-                    claim, used = conclusion.conclude(runner, suite, name, earlier)
-                    claims[name] = shown[f"{path}::{name}"] = claim
-                    trials |= {(arm, seed): digest for arm, seed, digest in used}
+                    decided[name] = conclusion.conclude(runner, suite, name, earlier)
+                    claim = shown[f"{path}::{name}"] = decided[name].claim
                     failed |= not claim.as_expected and (strict_claims or claim.verdict != "undecided")
-                if claims and not pilot:
+                if decided and not pilot:
                     command = _command(path, profile, device, seeds_max)
-                    made = conclusion.build(runner, suite, str(path), claims, trials, command, Path.cwd(), earlier)
-                    written.append(conclusion.keep(runner, suite, made, trials, results))
+                    made = conclusion.build(runner, suite, str(path), decided, command, Path.cwd(), earlier)
+                    written.append(conclusion.keep(runner, suite, made, results))
     finally:
         runner.close()
         if sys.stderr.isatty():

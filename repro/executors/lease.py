@@ -7,7 +7,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 from repro.errors import ReproError
 
 POLL = 0.05  # seconds
+ALONE = "alone"
 
 
 def cores() -> int:
@@ -43,6 +44,21 @@ def lease(places: list[str]) -> Iterator[int]:
             finally:
                 lock.release()
         time.sleep(POLL)
+
+
+@contextmanager
+def alone(device: str) -> Iterator[None]:
+    """Hold the whole machine: every core, and the device's places. No trial runs, and no count begins (see `unless_alone`)."""
+    with ExitStack() as held:
+        for place in sorted({ALONE, *places("cpu"), *places(device)}):  # in one order, or two could wait for each other
+            held.enter_context(lease([place]))
+        yield
+
+
+def unless_alone() -> None:
+    """Wait while somebody holds the whole machine."""
+    with lease([ALONE]):
+        pass
 
 
 def count(device: str) -> int:

@@ -1,24 +1,29 @@
 """Trials on this machine: in this process, or in as many processes as there are places."""
 
 import multiprocessing
-import os
-import signal
-import threading
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from repro.executors.lease import cores, count, lease, places
+from repro.executors.lease import alone, cores, count, lease, places, unless_alone
 from repro.store import Store
-from repro.trial import Job, Number
+from repro.training.processes import follow_the_parent
+from repro.trial import Job, Number, Round
 
 
 def work(job: Job, root: Path, newer_than: float) -> bool:
-    """Do a job on one of the machine's places; a count of an architecture takes none. False if another process is at it."""
+    """Do a job on one of the machine's places; a count of an architecture takes none, and a round of timing takes all.
+
+    False if another process is at it.
+    """
     from repro.training.run import execute
 
     if isinstance(job, Number) and job.trial is None:
+        unless_alone()
         return bool(execute(job, Store(root, newer_than)))
+    if isinstance(job, Round):
+        with alone(job.device):
+            return bool(execute(job, Store(root, newer_than)))
     with lease(places(job.device)) as index:
         return bool(execute(job, Store(root, newer_than), device_index=index))
 
@@ -83,7 +88,7 @@ class Processes:
         free = next((worker for worker in self.workers if worker.is_free()), None)
         if free is None and len(self.workers) < self.slots:
             context = multiprocessing.get_context("spawn")
-            free = Worker(ProcessPoolExecutor(1, context, _follow_the_parent))
+            free = Worker(ProcessPoolExecutor(1, context, follow_the_parent))
             self.workers.append(free)
         if free is None:
             free = self.workers.pop(0)
@@ -93,19 +98,6 @@ class Processes:
     def close(self) -> None:
         while self.workers:
             self.workers.pop().close()
-
-
-def _follow_the_parent() -> None:
-    """Ctrl-C reaches the whole group: the parent hears it and ends the pool. And if the parent is killed, end too."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def local(jobs: int | None = None) -> InProcess | Processes:

@@ -7,7 +7,6 @@ shifted positions, between pixels bilinearly. Offsets start at zero (section 2.3
 
 import torch
 from torch import Tensor, nn
-from torchvision.ops import deform_conv2d
 
 
 class DeformableConvolution(nn.Conv2d):
@@ -21,7 +20,9 @@ class DeformableConvolution(nn.Conv2d):
         nn.init.zeros_(self.offsets.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        # torchvision's operator has no bfloat16 on the CPU.
+        from torchvision.ops import deform_conv2d  # here, for it imports for 3 s, and few nets need it
+
+        # It has no bfloat16 on the CPU.
         return deform_conv2d(x.float(), self.offsets(x).float(), self.weight, self.bias, self.stride, self.padding, self.dilation)
 
 

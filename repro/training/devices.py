@@ -16,6 +16,7 @@ import torch
 from repro.environment import cpu_name
 from repro.errors import ReproError
 
+ERROR = 2  # the mode in which what is not deterministic raises
 MATMUL = 1024  # side of the square matrices whose product is a device's peak here; half a second even in fp32 on one core
 
 
@@ -34,23 +35,22 @@ def flags(deterministic: bool) -> Iterator[None]:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS is not deterministic
     before = (
         torch.get_num_threads(),
-        torch.are_deterministic_algorithms_enabled(),
-        torch.is_deterministic_algorithms_warn_only_enabled(),
+        torch.get_deterministic_debug_mode(),
         torch.utils.deterministic.fill_uninitialized_memory,
         torch.backends.cudnn.benchmark,
         torch.backends.cudnn.conv.fp32_precision,
         torch.backends.cuda.matmul.fp32_precision,
     )
 
-    def put(threads: int, on: bool, warn_only: bool, fill: bool, benchmark: bool, conv: str, matmul: str) -> None:
+    def put(threads: int, mode: int, fill: bool, benchmark: bool, conv: str, matmul: str) -> None:
         torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(on, warn_only=warn_only)
+        torch.set_deterministic_debug_mode(mode)  # `use_deterministic_algorithms` is the same, and 2 s of imports for torch.compile
         torch.utils.deterministic.fill_uninitialized_memory = fill  # costs time, finds only bugs of torch
         torch.backends.cudnn.benchmark = benchmark
         torch.backends.cudnn.conv.fp32_precision = conv
         torch.backends.cuda.matmul.fp32_precision = matmul
 
-    put(1, deterministic, False, False, not deterministic, "ieee", "ieee")
+    put(1, ERROR if deterministic else 0, False, not deterministic, "ieee", "ieee")
     try:
         yield
     finally:

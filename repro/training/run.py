@@ -20,7 +20,8 @@ from repro.training.fit import check_fit
 from repro.training.loop import Progress, train
 from repro.training.randomness import own_default_stream, seed_default, stream
 from repro.training.state import State, build, make_model
-from repro.trial import Drawing, Job, Number, TrialSpec
+from repro.training.timing import time_round
+from repro.trial import Drawing, Job, Number, Round, TrialSpec
 
 
 def execute(job: Job, store: Store, *, device_index: int = 0, checkpoint_every: float = EVERY) -> bool:
@@ -34,6 +35,9 @@ def execute(job: Job, store: Store, *, device_index: int = 0, checkpoint_every: 
         elif isinstance(job, Number):
             if store.read_number(job.digest) is None:
                 store.write_number(job.digest, _measure(job, store, devices.resolve(job.device, device_index)))
+        elif isinstance(job, Round):
+            if store.read(job.digest) is None:
+                store.write(job.digest, time_round(job, store, device_index))
         elif store.read_picture(job.digest) is None:
             store.write_picture(job.digest, _draw(job, store, devices.resolve(job.device, device_index)))
     return True

@@ -3,11 +3,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from threading import Thread
 
 import pytest
 
 from repro.errors import ReproError
-from repro.executors.lease import cores, lease, places
+from repro.executors.lease import alone, cores, lease, places, unless_alone
 
 HOLD = """
 import os, sys, time
@@ -90,3 +91,46 @@ def test_gpus_have_a_place_each_by_identity_and_without_one_the_job_says_so(monk
     assert places("cuda") == ["cuda-GPU-0", "cuda-GPU-1"]
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     assert places("cuda") == ["cuda"]
+
+
+ALONE = """
+import os, sys, time
+from repro.executors.lease import alone, lease, places
+log = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+for _ in range(int(sys.argv[3])):
+    with alone("cpu") if sys.argv[2] == "alone" else lease(places("cpu")):
+        os.write(log, f"+{sys.argv[2]}\\n".encode())
+        time.sleep(float(sys.argv[4]))
+        os.write(log, f"-{sys.argv[2]}\\n".encode())
+"""
+
+
+def test_who_holds_the_machine_alone_is_alone_on_it(tmp_path):
+    """No trial runs meanwhile, and two that want it do not wait for each other."""
+    kinds = [("alone", 6), ("alone", 6), ("trial", 12), ("trial", 12)]
+    arguments = [[sys.executable, "-c", ALONE, str(tmp_path / "log"), kind, str(times), "0.03"] for kind, times in kinds]
+    assert [process.wait(60) for process in list(map(subprocess.Popen, arguments))] == [0] * len(kinds)
+    events, running = (tmp_path / "log").read_text().split(), []
+    for event in events:
+        if event.startswith("+"):
+            running.append(event[1:])
+        else:
+            running.remove(event[1:])
+        assert "alone" not in running or running == ["alone"]
+    assert events.count("+alone") == 12 and events.count("+trial") == 24
+
+
+def test_counts_wait_while_somebody_holds_the_machine_until_he_is_killed(tmp_path):
+    holder = subprocess.Popen([sys.executable, "-c", ALONE, str(tmp_path / "log"), "alone", "1", "60"])
+    while not (tmp_path / "log").exists() or not (tmp_path / "log").read_text():
+        time.sleep(0.01)
+    counting = Thread(target=unless_alone)
+    counting.start()
+    counting.join(0.5)
+    assert counting.is_alive()
+    holder.kill()
+    holder.wait()
+    counting.join(10)
+    assert not counting.is_alive()
+    with alone("cpu"):
+        """It can be had again."""
