@@ -1,12 +1,9 @@
 """What a claim may expect: read, never run."""
 
-import math
 import random
-import time
 
 import pytest
 
-from repro.errors import ReproError
 from repro.expectation import MAX_LENGTH, ExpectationError, Link, parse
 from repro.expression import Measurement, Number, Operation, evaluate
 
@@ -15,12 +12,6 @@ A, B, C = (Measurement("m", arm) for arm in "abc")
 
 def values(**numbers):
     return lambda measurement: numbers[measurement.arm]
-
-
-def value(text, **numbers):
-    """Of an expression over measurements m(a), m(b), ...; m(z) is 0."""
-    (link,) = parse(f"{text} > m(z)").links
-    return evaluate(link.left, values(**numbers))
 
 
 def error(text):
@@ -200,68 +191,6 @@ def test_too_deep_an_expression_is_an_error(text):
 def test_too_long_an_expression_is_an_error():
     assert error("(" * 250 + "m(a)" + ")" * 250 + "> 1") == "200: not an expectation: too many nested parentheses"
     assert error("m(a) > 1" + " " * MAX_LENGTH) == f"0: an expectation has at most {MAX_LENGTH} characters"
-
-
-# ---- what it is worth
-
-
-@pytest.mark.parametrize(
-    "text, expected",
-    [
-        ("1 + 2 * 3 ** 2 - m(a)", 17),
-        ("-2 ** 2 + m(a)", -2),
-        ("(-2) ** 3 * m(a)", -16),
-        ("2 ** 3 ** m(a)", 512),
-        ("10 - m(a) - 3", 5),
-        ("8 / m(a) / 2", 2),
-        ("max(1, m(a), 3) + min(1, m(a))", 4),
-        ("log2(2 ** m(a)) + log(m(a)) - log(2) + abs(-m(a))", 4),
-        ("m(a) ** 0.5", 2**0.5),
-    ],
-)
-def test_expressions_are_computed_as_in_mathematics(text, expected):
-    assert value(text, a=2) == pytest.approx(expected)
-
-
-@pytest.mark.parametrize(
-    "text, expected",
-    [
-        pytest.param("9 ** 9 ** 9 ** 9 + m(a)", math.inf, id="an overflow is infinite"),
-        pytest.param("(-10) ** 999 + m(a)", -math.inf, id="of the sign it has"),
-        pytest.param("1e308 * 1e308 * m(a)", math.inf, id="of a product, too"),
-        pytest.param("m(x) - m(y)", 0.0, id="two that diverged are equal"),
-        pytest.param("m(x) + -m(y)", 0.0, id="in whatever way they are subtracted"),
-        pytest.param("m(x) / m(y)", 1.0, id="and their ratio is 1"),
-        pytest.param("log(m(x) / -m(y) + 2)", 0.0, id="with its sign"),
-        pytest.param("0 * m(x)", 0.0, id="nothing of it is nothing"),
-        pytest.param("m(x) - m(a)", math.inf, id="one that diverged is worse"),
-        pytest.param("m(a) / m(x)", 0.0, id="by far"),
-        pytest.param("min(m(x), m(a))", 1.0, id="and the other is less"),
-    ],
-)
-def test_numbers_beyond_all_bounds_have_a_value(text, expected):
-    started = time.process_time()
-    assert value(text, a=1.0, x=math.inf, y=math.inf) == expected
-    assert time.process_time() - started < 0.5
-
-
-@pytest.mark.parametrize(
-    "text, expected",
-    [
-        ("log(m(a))", "log(m(a)) has no value, with m(a) = 0"),
-        ("log2(-1 - m(a))", "log2(-1 - m(a)) has no value, with -1 - m(a) = -1"),
-        ("1 / m(a)", "1 / m(a) has no value, with 1 = 1, m(a) = 0"),
-        ("m(x) / m(a)", "m(x) / m(a) has no value, with m(x) = inf, m(a) = 0"),
-        ("m(a) ** -1", "m(a) ** -1 has no value, with m(a) = 0, -1 = -1"),
-        ("(m(a) - 8) ** 0.5", "(m(a) - 8) ** 0.5 has no value, with m(a) - 8 = -8, 0.5 = 0.5"),
-        ("m(n) + 1", "m(n) + 1 has no value, with m(n) = nan, 1 = 1"),
-        ("max(1, m(n))", "max(1, m(n)) has no value, with 1 = 1, m(n) = nan"),
-    ],
-)
-def test_what_has_no_value_is_an_error_that_names_the_operands(text, expected):
-    with pytest.raises(ReproError) as caught:
-        value(text, a=0.0, x=math.inf, n=math.nan)
-    assert str(caught.value) == expected
 
 
 # ---- what holds

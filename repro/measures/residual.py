@@ -90,11 +90,11 @@ def mean_lesion_error(state: State) -> float:
 def path_gradient_share(state: State, least: int, most: int, images: int = 128) -> float:
     """The share of the loss's gradient by the image that comes back through `least` to `most` blocks' branches, 0 to 1.
 
-    A path goes through each block by its branch or by its shortcut: of the 2^n paths comb(n, k) have k branches. Their
-    part is taken as comb(n, k) times the mean L2 norm of the gradient along one of them, so that gradients of opposite signs do
-    not cancel. The mean is over the first `images` training images, with one random path of each length for each.
-    In fp32 and in evaluation mode, so that images do not mix. Raises `ReproError` if a block
-    does not use its method `short_cut`: a plain net's do not, nor the units of `PreActResNet`.
+    A path goes through each block by its branch or by its shortcut, each with the gate that weighs it, if one does: of the
+    2^n paths comb(n, k) have k branches. Their part is taken as comb(n, k) times the mean L2 norm of the gradient along one of
+    them, so that gradients of opposite signs do not cancel. The mean is over the first `images` training images, with one
+    random path of each length for each. In fp32 and in evaluation mode, so that images do not mix. Raises `ReproError` if a
+    block does not use its method `short_cut`, as a plain net's do not, and if no gradient comes back at all.
     """
     if not 0 <= least <= most:
         raise ReproError(f"path_gradient_share wants 0 ≤ least ≤ most, not {least} and {most}")
@@ -114,6 +114,8 @@ def path_gradient_share(state: State, least: int, most: int, images: int = 128) 
         by_branch.copy_(places < length)
         (gradient,) = torch.autograd.grad(loss, inputs, retain_graph=True)
         parts.append(comb(count, length) * float(gradient.flatten(1).norm(dim=1).mean()))
+    if not any(parts):
+        raise ReproError("path_gradient_share: no gradient comes back to the images")
     return sum(parts[least : most + 1]) / sum(parts)
 
 
@@ -133,7 +135,7 @@ def _part(block: nn.Module, by_branch: Tensor, added: list[int]) -> None:
         given[:] = inputs
         return (_only(inputs[0], lambda: by_branch),)
 
-    def to_short_cut(_x: Tensor) -> Tensor:
+    def to_short_cut(*_: Any) -> Tensor:  # it was called with what lets gradients back for the branch alone
         added.append(1)
         return short_cut(_only(given[0], lambda: ~by_branch))
 

@@ -1,7 +1,8 @@
 """Residual nets without one of their blocks: Veit et al. 2016, "Residual Networks Behave Like Ensembles of Relatively Shallow
 Networks", arXiv 1605.06431, section 4.1.
 
-A block that is deleted leaves its shortcut: half of the net's paths go with it. A plain net's block leaves the identity.
+A block that is deleted leaves its shortcut: half of the net's paths go with it. A plain net's block leaves the identity,
+but one whose shortcut is scaled by 0 (`PreActResNet`) leaves nothing.
 """
 
 from copy import deepcopy
@@ -10,14 +11,19 @@ from torch import Tensor, nn
 
 
 class Lesion(nn.Module):
-    """What a block passes on besides its branch. A block is a module with a method `short_cut`."""
+    """What a block passes on besides its branch.
+
+    A block is a module with a method `short_cut`: what is added to the branch. What follows the addition, if it is
+    `joined`, stays.
+    """
 
     def __init__(self, block: nn.Module):
         super().__init__()
         self.block = block
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.block.short_cut(x)
+        joined = getattr(self.block, "joined", nn.Identity())
+        return joined(self.block.short_cut(x))
 
 
 def blocks(net: nn.Module) -> list[str]:

@@ -115,8 +115,15 @@ def units_of_stages(depth: int, bottleneck: bool, stem: str) -> tuple[int, ...]:
     return (units,) * 3
 
 
+class Shared(NamedTuple):
+    """What a unit's branch and shortcut both start from: the activation, and how far the gate is open, if there is one."""
+
+    active: Tensor
+    opened: Tensor | None
+
+
 class Unit(nn.Module):
-    """joined(shortcut(x) + branch(before(x))). [N, C, H, W] → [N, width, H/stride, W/stride]"""
+    """joined(short_cut(x) + branch(before(x))). [N, C, H, W] → [N, width, H/stride, W/stride]"""
 
     def __init__(self, layers: list[nn.Conv2d], stride: int, order: Order, shortcuts: Shortcuts):
         super().__init__()
@@ -151,20 +158,20 @@ class Unit(nn.Module):
         self.joined = activations(order.joined, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        active = self.before(x)
-        return self.join(x, active, self.branch(active))
+        shared = self.shared(x)
+        y = self.branch(shared.active)
+        if self.exclusive:
+            y = shared.opened * y
+        return self.joined(self.short_cut(x, shared) + y)
 
-    def short_cut(self, x: Tensor) -> Tensor:
-        """The unit if its branch gave nothing."""
-        return self.join(x, self.before(x), x.new_zeros(()))
+    def shared(self, x: Tensor) -> Shared:
+        return Shared(self.before(x), None if self.gate is None else torch.sigmoid(self.gate(x)))
 
-    def join(self, x: Tensor, active: Tensor, y: Tensor) -> Tensor:
+    def short_cut(self, x: Tensor, shared: Shared | None = None) -> Tensor:
+        """What is added to the branch, the gate's 1−g included. What both start from is computed from x unless it is given."""
+        active, opened = self.shared(x) if shared is None else shared
         kept = self.shortcut(active if self.projected else x)
-        if self.gate is not None:
-            opened = torch.sigmoid(self.gate(x))
-            kept = (1 - opened) * kept
-            y = opened * y if self.exclusive else y
-        return self.joined(kept + y)
+        return kept if opened is None else (1 - opened) * kept
 
 
 class Scaled(nn.Module):

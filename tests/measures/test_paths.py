@@ -10,6 +10,7 @@ from repro.models.alexnet import AlexNet
 from repro.models.cifar_resnet import CifarResNet
 from repro.models.densenet import DenseNet
 from repro.models.googlenet import GoogLeNet
+from repro.models.preact_resnet import ORDERS, PreActResNet
 from repro.models.resnet import ResNet
 from repro.models.sequential import Layers
 
@@ -65,6 +66,22 @@ def test_lengths_of_paths_through_equal_blocks_are_binomial():
         assert path_share(net, 32, least=length + 1, most=length + 1) == 0
     assert path_share(net, 32, least=0, most=99) == 1
     assert path_share(net, 32, least=16, most=20) == (9 + 1 + 36) / 2**9
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_pre_activation_nets_have_those_of_the_original_whatever_their_order_and_shortcuts(order):
+    for options in ({}, {"shortcut_scale": 0.5, "branch_scale": 0.5, "shortcut_dropout": 0.5}):
+        net = made(PreActResNet, 8, order=order, **options)
+        assert (depth(net, 32), paths(net, 32)) == (8, 2**3)
+        assert [path_share(net, 32, least=length, most=length) for length in (2, 3, 4, 6, 8)] == [1 / 8, 0, 3 / 8, 3 / 8, 1 / 8]
+    projected = made(PreActResNet, 8, order=order, shortcut="C")  # each unit is one layer or two
+    assert (depth(projected, 32), paths(projected, 32), path_share(projected, 32, least=5, most=5)) == (8, 2**3, 1 / 8)
+
+
+def test_a_gate_is_on_paths_of_its_own():
+    gated, exclusively = made(PreActResNet, 8, gate="shortcut"), made(PreActResNet, 8, gate="exclusive")
+    assert (paths(gated, 32), path_share(gated, 32, least=3, most=3)) == (3**3, 3 / 3**3)  # a unit: x, its gate, the branch
+    assert (paths(exclusively, 32), path_share(exclusively, 32, least=3, most=3)) == (4**3, 6 / 4**3)  # and the branch's gate
 
 
 def test_paths_meet_in_sums_products_and_concatenations():

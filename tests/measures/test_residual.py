@@ -1,3 +1,4 @@
+from functools import partial
 from itertools import product
 from math import comb
 
@@ -12,15 +13,22 @@ from repro.data.augment import normalise
 from repro.errors import ReproError
 from repro.measures.residual import lesion_error, mean_lesion_error, mean_response_std, path_gradient_share, response_std
 from repro.models.cifar_resnet import CifarResNet
-from repro.models.preact_resnet import PreActResNet
+from repro.models.preact_resnet import ORDERS, PreActResNet
 from repro.models.resnet import ResNet
 from repro.training.run import images
 from repro.training.state import State, build
 
 CPU = torch.device("cpu")
+
+
+def preactivated(**options) -> nn.Module:
+    return made(PreActResNet, 8, width=4, in_channels=1, **options)
+
+
 NETS = {
     "of CIFAR": lambda **options: made(CifarResNet, 8, width=4, in_channels=1, **options),
     "of ImageNet's form": lambda **options: made(ResNet, 20, width=4, stem="cifar", in_channels=1, classes=10, **options),
+    "with pre-activation": preactivated,
 }
 
 
@@ -108,30 +116,63 @@ def test_a_task_without_errors_has_no_lesion_error():
         lesion_error(looked_at, block=0)
 
 
-def along(net: nn.Module, inputs: Tensor, targets: Tensor, path: tuple[bool, ...] | None) -> Tensor:
-    """The loss's gradient by each image through the branches that `path` chooses and the other blocks' shortcuts; None: all."""
-    inputs = inputs.clone().requires_grad_()
+def of_pair(pair: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+    """What a block's branch and its shortcut give."""
+    return pair.norm2(pair.conv2(F.relu(pair.norm1(pair.conv1(x))))), pair.short_cut(x)
+
+
+def of_unit(unit: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+    active = unit.before(x)
+    branch, kept = unit.branch(active), unit.shortcut(active if unit.projected else x)
+    if unit.gate is None:
+        return branch, kept
+    opened = torch.sigmoid(unit.gate(x))
+    return opened * branch if unit.exclusive else branch, (1 - opened) * kept
+
+
+def along(net: nn.Module, inputs: Tensor, path: tuple[bool, ...]) -> Tensor:
+    """The logits, whose gradient comes through the branches that `path` chooses and the other blocks' shortcuts."""
     x = net.stem(inputs)
-    for i, pair in enumerate(net.stages):
-        branch = pair.norm2(pair.conv2(F.relu(pair.norm1(pair.conv1(x)))))
-        kept = pair.short_cut(x)
-        if path is not None:
-            branch, kept = (branch, kept.detach()) if path[i] else (branch.detach(), kept)
-        x = F.relu(branch + kept)
-    loss = F.cross_entropy(net.classifier(x.mean(dim=(2, 3))), targets)
-    return torch.autograd.grad(loss, inputs)[0]
+    for block, by_branch in zip(net.stages, path, strict=True):
+        branch, kept = (of_unit if isinstance(net, PreActResNet) else of_pair)(block, x)
+        branch, kept = (branch, kept.detach()) if by_branch else (branch.detach(), kept)
+        x = block.joined(branch + kept) if isinstance(net, PreActResNet) else F.relu(branch + kept)
+    x = net.last(x) if isinstance(net, PreActResNet) else x
+    return net.classifier(x.mean(dim=(2, 3)))
 
 
-def test_shares_are_those_of_all_paths_one_by_one():
-    looked_at = state()
-    net, (inputs, targets) = looked_at.model.eval(), batch(looked_at, 1000)
-    paths = list(product([False, True], repeat=3))
-    gradients = {path: along(net, inputs, targets, path) for path in paths}
-    torch.testing.assert_close(sum(gradients.values()), along(net, inputs, targets, None), rtol=1e-3, atol=1e-6)
-    norms = {path: gradient.flatten(1).norm(dim=1).mean().item() for path, gradient in gradients.items()}
+PARTED = {
+    "of CIFAR": NETS["of CIFAR"],
+    **{order: partial(preactivated, order=order) for order in ORDERS},
+    "with a projection": partial(preactivated, shortcut="B"),
+    "with projections alone": partial(preactivated, shortcut="C", order="relu_only_preactivation"),
+    "with normalised projections": partial(preactivated, shortcut="C", order="original"),
+    "constant scaling": partial(preactivated, shortcut_scale=0.5, branch_scale=2.0),
+    "exclusive gating": partial(preactivated, gate="exclusive"),
+    "shortcut-only gating": partial(preactivated, gate="shortcut", order="original"),
+    "gated projections": partial(preactivated, gate="exclusive", shortcut="C"),
+    "dropout": partial(preactivated, shortcut_dropout=0.5),
+}
+
+
+@pytest.mark.parametrize("name", PARTED)
+def test_shares_are_those_of_all_paths_one_by_one(name):
+    looked_at = state(PARTED[name]())
+    inputs, targets = batch(looked_at, 1000)
+    net, inputs = looked_at.model.eval(), inputs.requires_grad_()
+
+    def gradient(logits: Tensor) -> Tensor:
+        return torch.autograd.grad(F.cross_entropy(logits, targets), inputs)[0]
+
+    gradients = {path: gradient(along(net, inputs, path)) for path in product([False, True], repeat=3)}
+    whole = gradient(net(inputs))
+    torch.testing.assert_close(sum(gradients.values()), whole, rtol=1e-3, atol=1e-5 * whole.abs().max().item())
+    norms = {path: each.flatten(1).norm(dim=1).mean().item() for path, each in gradients.items()}
     by_length = [sum(norm for path, norm in norms.items() if sum(path) == length) for length in range(4)]
+    net.train()
     shares = [path_gradient_share(looked_at, least=length, most=length, images=1000) for length in range(4)]
-    assert shares == pytest.approx([part / sum(by_length) for part in by_length], rel=0.04)
+    assert shares == pytest.approx([part / sum(by_length) for part in by_length], rel=0.06)
+    assert shares[0] / shares[3] == pytest.approx(by_length[0] / by_length[3], rel=1e-4)  # of these there is one path each
     assert max(shares) - min(shares) > 0.1
 
 
@@ -165,10 +206,17 @@ def test_probes_work_on_nets(name):
     assert 0 <= mean_lesion_error(looked_at) <= 1 and mean_response_std(looked_at, images=4) > 0
 
 
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", ["of CIFAR", "of ImageNet's form"])
 def test_a_plain_net_has_no_paths(name):
     with pytest.raises(ReproError, match=r"path_gradient_share: 0 of the net's \d blocks use their short_cut"):
         path_gradient_share(state(NETS[name](residual=False)), least=0, most=1, images=4)
+
+
+def test_if_shortcuts_give_nothing_the_one_path_is_through_all_branches_and_there_is_none_if_these_do_not_either():
+    looked_at = state(preactivated(shortcut_scale=0.0))
+    assert [path_gradient_share(looked_at, least=length, most=length, images=4) for length in range(4)] == [0, 0, 0, 1]
+    with pytest.raises(ReproError, match="path_gradient_share: no gradient comes back to the images"):
+        path_gradient_share(state(preactivated(shortcut_scale=0.0, branch_scale=0.0)), least=0, most=1, images=4)
 
 
 @pytest.mark.parametrize(("least", "most"), [(-1, 2), (2, 1)])

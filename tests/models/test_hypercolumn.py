@@ -3,6 +3,7 @@ import torch
 from models.pixels import images, learns, made, on_meta, size, stays_on_a_gpu
 from torch.nn import functional as F
 
+from repro import source
 from repro.measures.static import params
 from repro.models.fcn import FCN
 from repro.models.hypercolumn import Hypercolumn
@@ -16,6 +17,12 @@ def test_parameters_are_those_of_vgg_and_of_one_linear_classifier(fuse):
     net = on_meta(Hypercolumn, fuse=fuse)
     assert params(net) == trunk_and_fc + (128 + 512 + 4096 + 1) * 21
     assert size(net, 1, 3, 224, 224) == (1, 21, 224, 224)
+
+
+def test_what_it_is_made_of_has_the_options_of_fcn():
+    own, fcn = (source.parameters(f"repro.models.{target}") for target in ("hypercolumn:Hypercolumn", "fcn:FCN"))
+    shared = own.keys() - {"pools", "fuse"}
+    assert {name: own[name] for name in shared} == {name: fcn.get(name) for name in shared}
 
 
 @pytest.mark.parametrize("shape", [(32, 32), (1, 1), (33, 47)])

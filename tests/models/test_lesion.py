@@ -5,7 +5,7 @@ from torch import nn
 
 from repro.models.cifar_resnet import CifarResNet
 from repro.models.lesion import blocks, without_block
-from repro.models.preact_resnet import PreActResNet
+from repro.models.preact_resnet import ORDERS, PreActResNet
 from repro.models.resnet import ResNet
 
 NETS = {
@@ -13,6 +13,7 @@ NETS = {
     "plain": lambda: made(CifarResNet, 20, width=4, residual=False),
     "pre-activation": lambda: made(PreActResNet, 20, width=4),
     "gated": lambda: made(PreActResNet, 20, width=4, order="original", gate="exclusive"),
+    "projected": lambda: made(PreActResNet, 20, width=4, shortcut="B"),
     "of ImageNet's form": lambda: made(ResNet, 20, width=4, stem="cifar", classes=10),
     "of ImageNet's form, plain": lambda: made(ResNet, 20, width=4, stem="cifar", classes=10, residual=False),
 }
@@ -41,17 +42,46 @@ def test_a_net_without_a_block_passes_on_the_blocks_input(name, index):
     torch.testing.assert_close(without_block(net, index)(x), net.classifier(expected.mean(dim=(2, 3))))
 
 
-@pytest.mark.parametrize("name", ["original", "pre-activation", "gated"])
-def test_it_is_the_net_whose_branch_gives_zero(name):
-    net, x = NETS[name]().eval(), images(2, 3, 16, 16)
-    lesioned = without_block(net, 4)(x)
+def is_the_net_whose_branch_gives_zero(net: nn.Module, index: int) -> None:
+    x = images(2, 3, 16, 16)
+    lesioned = without_block(net.eval(), index)(x)
     assert not torch.allclose(lesioned, net(x), rtol=1e-3)
-    unit = net.stages[4]
-    layers = [m for m in unit.modules() if isinstance(m, nn.Conv2d | nn.BatchNorm2d) and m is not getattr(unit, "gate", None)]
-    nn.init.zeros_(layers[-1].weight)  # the branch's last
-    if layers[-1].bias is not None:
-        nn.init.zeros_(layers[-1].bias)
+    unit = net.stages[index]
+    last = unit.norm2 if isinstance(net, CifarResNet) else unit.branch
+    last.register_forward_hook(lambda _layer, _inputs, output: torch.zeros_like(output))
     torch.testing.assert_close(lesioned, net(x))
+
+
+@pytest.mark.parametrize("index", [0, 3, 4])  # the first, one that halves the map, and one that keeps it
+@pytest.mark.parametrize("name", ["original", "pre-activation", "gated", "projected"])
+def test_it_is_the_net_whose_branch_gives_zero(name, index):
+    is_the_net_whose_branch_gives_zero(NETS[name](), index)
+
+
+@pytest.mark.parametrize("gate", ["none", "exclusive", "shortcut"])
+@pytest.mark.parametrize("shortcut", ["A", "B", "C"])
+@pytest.mark.parametrize("order", ORDERS)
+def test_so_it_is_in_every_order_and_with_every_shortcut(order, shortcut, gate):
+    options = {"order": order, "shortcut": shortcut, "gate": gate, "shortcut_scale": 0.7}
+    is_the_net_whose_branch_gives_zero(made(PreActResNet, 8, width=4, **options), 1)
+
+
+def test_a_unit_without_its_branch_is_its_shortcut():
+    x = images(2, 4, 8, 8)
+
+    def lesioned(**options):
+        net = made(PreActResNet, 14, width=4, **options).eval()
+        return net.stages[1], without_block(net, 1).stages[1](x)
+
+    assert torch.equal(lesioned()[1], x)
+    torch.testing.assert_close(lesioned(shortcut_scale=0.5)[1], 0.5 * x)
+    assert not lesioned(shortcut_scale=0.0)[1].any()
+    unit, kept = lesioned(gate="exclusive")
+    torch.testing.assert_close(kept, x - torch.sigmoid(unit.gate(x)) * x)
+    unit, kept = lesioned(shortcut="C")
+    torch.testing.assert_close(kept, unit.shortcut[0](torch.relu(unit.before[0](x))))
+    unit, kept = lesioned(order="norm_after_addition")
+    torch.testing.assert_close(kept, torch.relu(unit.joined[0](x)))
 
 
 def test_the_net_itself_stays_as_it_was():

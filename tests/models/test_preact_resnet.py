@@ -157,6 +157,16 @@ def test_a_1x1_convolution_on_every_shortcut_is_normalised_as_the_branch_is():
     assert len(full.shortcut) == 1
 
 
+def test_what_branch_and_shortcut_both_start_from_is_computed_once():
+    net = made(PreActResNet, 8, width=4, shortcut="C", gate="exclusive").train()
+    calls = []
+    for name, module in net.named_modules():
+        if isinstance(module, nn.Conv2d | nn.BatchNorm2d):
+            module.register_forward_hook(lambda *_, name=name: calls.append(name))
+    net(images(2, 3, 8, 8))
+    assert len(calls) == len(set(calls)) == 20
+
+
 def test_dropout_of_the_shortcut_drops_it_in_training_alone():
     unit, x, y = original_unit(shortcut_dropout=0.5)
     torch.testing.assert_close(unit(x), torch.relu(x + y))
