@@ -44,7 +44,7 @@ def flags(deterministic: bool) -> Iterator[None]:
 
     def put(threads: int, mode: int, fill: bool, benchmark: bool, conv: str, matmul: str) -> None:
         torch.set_num_threads(threads)
-        torch.set_deterministic_debug_mode(mode)  # `use_deterministic_algorithms` is the same, and 2 s of imports for torch.compile
+        torch.set_deterministic_debug_mode(mode)  # as use_deterministic_algorithms, without 2 s of imports
         torch.utils.deterministic.fill_uninitialized_memory = fill  # costs time, finds only bugs of torch
         torch.backends.cudnn.benchmark = benchmark
         torch.backends.cudnn.conv.fp32_precision = conv

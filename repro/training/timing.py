@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from importlib import import_module
+from multiprocessing.context import BaseContext
 from typing import Any
 
 import torch
@@ -28,14 +29,14 @@ from repro.trial import Round, TimedNet
 
 FORWARD = "a forward pass in evaluation mode of a batch that is on the device, until the device is done"
 TRAINING = "a forward and a backward pass in training mode of a batch that is on the device, until the device is done"
-WARM_UP = 3  # passes before the first that is timed
+WARM_UP = 2  # passes before the first that is timed
 ENERGY_SECONDS = 2.0  # of passes while energy is counted: the counters of GPUs tick every 20 to 100 ms
 
 
 def time_round(job: Round, store: Store, device_index: int = 0) -> dict[str, Any]:
     """A record: what was read off for each net, and how long the round took."""
     begun, nets, turns = time.perf_counter(), dict[str, Any](), job.in_turn
-    context = multiprocessing.get_context("spawn")
+    context = _fresh_processes()
     try:
         for turn, (name, net) in enumerate(turns):
             at = {"model": f"timing {name}", "step": turn, "steps": len(turns), "images_per_second": None, "seconds_left": None}
@@ -45,6 +46,15 @@ def time_round(job: Round, store: Store, device_index: int = 0) -> dict[str, Any
     finally:
         store.tell(job.digest, {})
     return {"round": job.model_dump(mode="json"), "nets": nets, "seconds": time.perf_counter() - begun}
+
+
+def _fresh_processes() -> BaseContext:
+    """Processes forked off one that has imported what is needed and done nothing; where there is no forking, spawned ones."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__, "pytorch_benchmark.benchmark"])
+    return context
 
 
 def time_net(net: TimedNet, seed: int, device_name: str, device_index: int = 0) -> dict[str, Any]:
