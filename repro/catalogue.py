@@ -85,6 +85,7 @@ MODELS = Catalogue(
         "mobilenet": "repro.models.mobilenet:MobileNet",
         "pair": "repro.models.pairs:Pair",
         "preact_resnet": "repro.models.preact_resnet:PreActResNet",
+        "region_net": "repro.models.region_net:RegionNet",
         "resnet": "repro.models.resnet:ResNet",
         "sequential": "repro.models.sequential:Layers",
         "spatial_pyramid": "repro.models.spatial_pyramid:SpatialPyramidNet",

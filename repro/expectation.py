@@ -239,6 +239,8 @@ def _measurement(node: ast.Call, name: str) -> Measurement:
 
 def _option(node: ast.expr) -> Option | None:
     match node:
+        case ast.Name(id="true" | "false" as word):  # as in YAML
+            return word == "true"
         case ast.Name(id=word):
             return word
         case ast.Constant(value=str() | bool() as value):

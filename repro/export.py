@@ -1,12 +1,13 @@
-"""Results for other tools: one tidy table of trials, or TensorBoard's event files.
+"""Results for other tools: one tidy table of trials and timings, or TensorBoard's event files.
 
-The table has a row for each number: suite, profile, run, finished, arm, seed, digest, kind (metric or cost), name, value. A run
-that diverged has an empty value. CSV ends up in spreadsheets, which take a text that starts with = + - @ for a formula: such
+The table has a row for each number: suite, profile, run, finished, arm, seed, digest, kind (metric, cost or timing), name, value.
+The arm of a timing has what is special about it, as in `vgg16(batch_size=8)`, and its seed is the round's number. A run that
+diverged has an empty value. CSV ends up in spreadsheets, which take a text that starts with = + - @ for a formula: such
 texts get a ' in front, as OWASP advises. Parquet holds them as they are.
 """
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -27,6 +28,10 @@ def rows(results: Iterable[Result]) -> Iterable[Row]:
             of_trial = (result.suite, result.profile, result.id, result.finished, trial.arm, trial.seed, trial.digest)
             yield from ((*of_trial, "metric", name, value) for name, value in sorted(trial.measurements.items()))
             yield from ((*of_trial, "cost", name, value) for name, value in sorted(trial.cost.items()))
+        for timing in result.timings:
+            of_timing = (result.suite, result.profile, result.id, result.finished, timing.name, timing.seed, timing.digest)
+            numbers = {**timing.measurements, "matmul_peak_flops_per_second": timing.matmul_peak_flops_per_second}
+            yield from ((*of_timing, "timing", name, value) for name, value in sorted(numbers.items()))
 
 
 def export(results: Sequence[Result], to: Format, out: Path) -> str:
@@ -39,7 +44,12 @@ def export(results: Sequence[Result], to: Format, out: Path) -> str:
         (_csv if to == "csv" else _parquet)(table, out)
     except OSError as error:
         raise ReproError(f"{out}: cannot be written: {error.strerror or error}") from None
-    return f"{out}: {len(table)} numbers of {sum(len(result.trials) for result in results)} trials"
+    return f"{out}: {len(table)} numbers of {_count(results)}"
+
+
+def _count(results: Iterable[Result]) -> str:
+    trials, timings = (sum(len(getattr(result, what)) for result in results) for what in ("trials", "timings"))
+    return f"{trials} trials" + (f" and {timings} timings" if timings else "")
 
 
 def _csv(table: Iterable[Row], out: Path) -> None:
@@ -65,21 +75,26 @@ def _parquet(table: Sequence[Row], out: Path) -> None:
     parquet.write_table(pyarrow.table(columns), out)
 
 
-def _tensorboard(results: Iterable[Result], out: Path) -> str:
-    """A run of TensorBoard for each trial, `<suite>/<profile>/<run id>/<arm>-<seed>`, with its curves as scalars."""
+def _tensorboard(results: Sequence[Result], out: Path) -> str:
+    """Runs of TensorBoard with scalars: `<suite>/<profile>/<run id>/<arm>-<seed>` of a trial its curves, and
+    `…/<name>-round-<number>` of a timing the seconds of each pass, and its measurements at the round's number."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         raise ReproError("TensorBoard is not installed: pip install tensorboard") from None
-    trials, points = 0, 0
+    points = 0
     for result in results:
-        for trial in result.trials:
-            folder = out / result.suite / result.profile / result.id / f"{trial.arm}-{trial.seed}"
-            writer: Any = SummaryWriter(str(folder))
-            for name, curve in trial.curves.items():
+        curves: dict[str, Mapping[str, Iterable[tuple[int, float | None]]]] = {
+            f"{trial.arm}-{trial.seed}": trial.curves for trial in result.trials
+        }
+        for timing in result.timings:
+            of_round = {name: [(timing.seed, value)] for name, value in timing.measurements.items()}
+            curves[f"{timing.name}-round-{timing.seed}"] = {"pass_seconds": enumerate(timing.seconds), **of_round}
+        for run, scalars in curves.items():
+            writer: Any = SummaryWriter(str(out / result.suite / result.profile / result.id / run))
+            for name, curve in scalars.items():
                 for step, value in curve:
                     writer.add_scalar(name, float("nan") if value is None else value, step)
                     points += 1
             writer.close()
-            trials += 1
-    return f"{out}: {points} points of {trials} trials; tensorboard --logdir {out} shows them"
+    return f"{out}: {points} points of {_count(results)}; tensorboard --logdir {out} shows them"

@@ -34,6 +34,8 @@ class Measurement:
 
 
 def _written(option: Option) -> str:
+    if isinstance(option, bool):
+        return str(option).lower()
     is_word = isinstance(option, str) and option.isidentifier() and not iskeyword(option)
     return str(option) if is_word else repr(option)
 

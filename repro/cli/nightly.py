@@ -28,7 +28,7 @@ def watch(history: Path, tonight: Path, suspects: float, out: Path | None, form:
     """Look for steps in the history of each measurement, and nominate suspects. TONIGHT is a folder of results, as HISTORY is.
 
     Ends with 0, with 3 if a suspect is to be confirmed, with 4 if nothing was measured tonight, with 5 if the run was no fair
-    one: results that cannot be read, suites or trials that are missing, another device.
+    one: results that cannot be read, suites, trials or timings that are missing, another device.
     """
     from repro.report.compare import load
     from repro.report.history_text import watch_text

@@ -85,7 +85,7 @@ def compare(base: str, new: str, results: Path, alpha: float, form: str) -> None
 @click.option("-o", "out", type=click.Path(path_type=Path), required=True, help="The file; for tensorboard a folder.")
 @click.option("--results", type=click.Path(path_type=Path), default=RESULTS, show_default=True, help="Where names are looked up.")
 def export(names: tuple[str, ...], to: Any, out: Path, results: Path) -> None:
-    """Write the trials of results (files, folders, run ids or suites) as one table, or their curves for TensorBoard."""
+    """Write the trials and timings of results (files, folders, run ids or suites) as one table, or as curves for TensorBoard."""
     from repro.export import export
     from repro.report.compare import load
 

@@ -27,12 +27,13 @@ class Pair(nn.Module):
         self.projection = None
         if residual and shortcut == "B" and (stride > 1 or width != channels):
             self.projection = nn.Sequential(nn.Conv2d(channels, width, 1, stride, bias=False), nn.BatchNorm2d(width))
+        self.joined = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)))))
         if self.residual:
             y = y + self.short_cut(x)
-        return F.relu(y)
+        return self.joined(y)
 
     def short_cut(self, x: Tensor) -> Tensor:
         if self.projection is not None:

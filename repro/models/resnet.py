@@ -44,11 +44,11 @@ class Block(nn.Module):
 
     def __init__(self, branch: nn.Module, short_cut: nn.Module, residual: bool):
         super().__init__()
-        self.branch, self.short_cut, self.residual = branch, short_cut, residual
+        self.branch, self.short_cut, self.residual, self.joined = branch, short_cut, residual, nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.branch(x)
-        return F.relu(y + self.short_cut(x) if self.residual else y)
+        return self.joined(y + self.short_cut(x) if self.residual else y)
 
 
 class ResNet(nn.Module):

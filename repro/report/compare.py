@@ -1,11 +1,13 @@
 """What has changed between two sets of results, as data: claims, measurements, what is on one side only, environments.
 
 Measurements are compared arm by arm over the seeds that both sides have, each with itself: differences of metrics, ratios of
-costs. Values that are all the same are unchanged, without a test: on the CPU a trial is bit-identical while its digest is.
-The others go through one paired t test each, and all of them together through Holm's correction.
+costs. What was timed is compared over rounds, as long as it was timed in the same way. Values that are all the same are
+unchanged, without a test: on the CPU a trial is bit-identical while its digest is. The others go through one paired t test each,
+and all of them together through Holm's correction.
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
@@ -14,13 +16,11 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from repro.report.changes import Floats, holm, sign_flips, t_interval, t_test
+from repro.report.measured import COSTS, PACED, measured, sign
 from repro.result import Result, TrialResult, find, read
 from repro.suite import Verdict
 
-LOWER_IS_BETTER = ("error", "loss", "mse", "seconds", "bytes")  # the last word of a measurement's name; of others, higher is
-COSTS = ("images_per_second", "evaluation_seconds", "peak_memory_bytes")  # `seconds` is the inverse of the first
 MARGIN = math.log(1.01)  # costs: a difference of less than 1 % is none, however certain (the same 4 KiB of memory on each seed)
-TIMINGS = ("images_per_second", "evaluation_seconds")
 MACHINE = 1.1  # ratio of the speed of one matrix product, in both runs, beyond which it was the machine that changed
 FEWEST_SEEDS = 3  # to be tested: from two differences no one should conclude anything
 
@@ -52,14 +52,15 @@ class ClaimChange(Base):
 
 
 class Change(Base):
-    """One measurement of one arm. Of a cost, difference and interval are shares of the base: -0.05 is 5 % less."""
+    """One measurement of an arm, or of a net that was timed. Of a cost, difference and interval are shares of the base:
+    -0.05 is 5 % less."""
 
     suite: str
     profile: str
-    arm: str
+    arm: str = Field(description="of what was timed, with what is special about it: `vgg16(batch_size=8)`")
     quantity: str
     kind: Kind
-    seeds: tuple[int, ...]
+    seeds: tuple[int, ...] = Field(description="of what was timed, the rounds' numbers")
     base: float | None = Field(description="mean over the seeds; null if a run diverged")
     new: float | None
     difference: float | None
@@ -116,20 +117,6 @@ def compare(base: Iterable[Result], new: Iterable[Result], alpha: float = 0.05) 
     )
 
 
-def sign(quantity: str) -> int:
-    """1 if a higher value is worse, -1 if it is better."""
-    return 1 if quantity.rpartition("_")[2] in LOWER_IS_BETTER else -1
-
-
-def quantities(trial: TrialResult) -> dict[str, float]:
-    """A trial's metrics (infinitely bad if it diverged) and the logarithms of its costs, as far as it has them."""
-    costs = {name: trial.cost.get(name) for name in COSTS}
-    return {
-        **{name: sign(name) * math.inf if value is None else value for name, value in trial.measurements.items()},
-        **{name: math.log(value) for name, value in costs.items() if value},
-    }
-
-
 def _only(side: Mapping[Key, Result], other: Mapping[Key, Result]) -> Iterable[str]:
     for (suite, profile), result in sorted(side.items()):
         there = other.get((suite, profile))
@@ -138,6 +125,7 @@ def _only(side: Mapping[Key, Result], other: Mapping[Key, Result]) -> Iterable[s
             continue
         yield from (f"claim {suite}::{name} ({profile})" for name in sorted(result.claims.keys() - there.claims.keys()))
         yield from (f"arm {name} of {suite} ({profile})" for name in sorted(result.arms.keys() - there.arms.keys()))
+        yield from (f"timing {name} of {suite} ({profile})" for name in sorted(_ways(result).keys() - _ways(there).keys()))
 
 
 def _claims(base: Result, new: Result) -> Iterable[ClaimChange]:
@@ -156,19 +144,26 @@ def _claims(base: Result, new: Result) -> Iterable[ClaimChange]:
 
 
 def _measurements(base: Result, new: Result) -> Iterable[tuple[Change, float | None]]:
-    """Every measurement of an arm on both sides, with its p where it was tested."""
-    refused = refused_costs(base, new)
-    here, there = (_by_arm(result) for result in (new, base))
-    for arm, trials in here.items():
-        seeds = sorted(trials.keys() & there.get(arm, {}).keys())
-        pairs = [(quantities(there[arm][seed]), quantities(trials[seed])) for seed in seeds]
-        names = {name: None for old, now in pairs for name in now if name in old and name not in refused}
-        for name in names:
-            common = [i for i, (old, now) in enumerate(pairs) if name in old and name in now]
-            old, now = (np.array([pairs[i][side][name] for i in common]) for side in (0, 1))
-            with np.errstate(invalid="ignore"):
-                differences = np.where(old == now, 0.0, now - old)  # of two runs that diverged too
-            yield _change(new, arm, name, tuple(seeds[i] for i in common), old, now, differences)
+    """Every measurement of what is on both sides, with its p where it was tested."""
+    refused, before = refused_costs(base, new), _by_seed(base)
+    for (name, way, quantity), values in _by_seed(new).items():
+        earlier = before.get((name, way, quantity), {})
+        seeds = tuple(sorted(earlier.keys() & values.keys()))
+        if not seeds or quantity in refused:
+            continue
+        old, now = (np.array([side[seed] for seed in seeds]) for side in (earlier, values))
+        with np.errstate(invalid="ignore"):
+            differences = np.where(old == now, 0.0, now - old)  # of two runs that diverged too
+        yield _change(new, name, quantity, seeds, old, now, differences)
+
+
+def _by_seed(result: Result) -> dict[tuple[str, str, str], dict[int, float]]:
+    """Values by the name of what was measured, how it was timed, and the quantity."""
+    found = defaultdict[tuple[str, str, str], dict[int, float]](dict)
+    for one in measured(result):
+        for quantity, value in one.quantities.items():
+            found[one.name, one.way, quantity][one.seed] = value
+    return found
 
 
 def _change(
@@ -216,25 +211,38 @@ def _settled(change: Change, p: float | None, alpha: float) -> Change:
 
 
 def refused_costs(base: Result, new: Result) -> tuple[str, ...]:
-    """Costs that say nothing of the code: on another device all; at another speed of the machine itself, timings."""
+    """Costs that say nothing of the code: on another device all; at another speed of the machine itself, those that follow it."""
     if base.environment.key != new.environment.key:
         return COSTS
-    old, now = _machine_speed(base), _machine_speed(new)
-    return TIMINGS if old and now and max(old / now, now / old) > MACHINE else ()
+    ratio = _machine_ratio(base, new)
+    return PACED if max(ratio, 1 / ratio) > MACHINE else ()
 
 
-def _machine_speed(result: Result) -> float | None:
-    """FLOP a second of a large matrix product, as every training measures it: the median over a run's trials."""
-    peaks = [trial.cost.get("matmul_peak_flops_per_second") for trial in result.trials]
-    known = [peak for peak in peaks if peak]
-    return float(np.median(known)) if known else None
+def _machine_ratio(base: Result, new: Result) -> float:
+    """How many times as fast a large matrix product ran, as every training and timing measures it; 1 if none is on both sides.
+
+    The median over what is on both sides, each with itself: at another precision, or with other threads, it is another product.
+    """
+    old, now = _matmul_peaks(base), _matmul_peaks(new)
+    ratios = [np.median(now[key]) / np.median(old[key]) for key in old.keys() & now.keys()]
+    return float(np.median(ratios)) if ratios else 1.0
 
 
-def _by_arm(result: Result) -> dict[str, dict[int, TrialResult]]:
-    found: dict[str, dict[int, TrialResult]] = {}
-    for trial in result.trials:
-        found.setdefault(trial.arm, {})[trial.seed] = trial
+def _matmul_peaks(result: Result) -> dict[tuple[str, str], list[float]]:
+    found = defaultdict[tuple[str, str], list[float]](list)
+    for one in measured(result):
+        if one.matmul_peak:
+            found[one.name, one.way].append(one.matmul_peak)
     return found
+
+
+def _trials(result: Result) -> dict[tuple[str, int], TrialResult]:
+    return {(trial.arm, trial.seed): trial for trial in result.trials}
+
+
+def _ways(result: Result) -> dict[str, dict[str, object]]:
+    """How each net was timed, by the name of what was timed."""
+    return {timing.name: {**timing.timing, "region": timing.region} for timing in result.timings}
 
 
 def _notes(base: Result, new: Result) -> Iterable[str]:
@@ -244,7 +252,7 @@ def _notes(base: Result, new: Result) -> Iterable[str]:
     elif refused_costs(base, new):
         yield (
             f"{place}: TIMINGS ARE NOT COMPARED, the machine itself was at another speed: a matrix product ran at "
-            f"{(_machine_speed(new) or 0) / (_machine_speed(base) or 1):.3g} times the speed of before"
+            f"{_machine_ratio(base, new):.3g} times the speed of before"
         )
     if base.suite_digest != new.suite_digest:
         yield f"{place}: the suite's file has changed (digest {base.suite_digest[:8]} → {new.suite_digest[:8]})"
@@ -252,10 +260,18 @@ def _notes(base: Result, new: Result) -> Iterable[str]:
         old, now = base.arms[arm].model_dump(), new.arms[arm].model_dump()
         if old != now:
             yield f"{place}: arm '{arm}' is another one now: other {', '.join(key for key in now if now[key] != old[key])}"
-    here, there = (_by_arm(result) for result in (new, base))
-    shared = [
-        (there[arm][seed], trial) for arm in here.keys() & there.keys() for seed, trial in here[arm].items() if seed in there[arm]
-    ]
+    before, after = _ways(base), _ways(new)
+    for name in sorted(before.keys() & after.keys()):
+        way, now = before[name], after[name]
+        if way != now:
+            changed = (
+                f"{key} {way.get(key)} → {now.get(key)}"
+                for key in sorted(way.keys() | now.keys())
+                if way.get(key) != now.get(key)
+            )
+            yield f"{place}: TIMINGS OF {name} ARE NOT COMPARED, it was timed in another way: {'; '.join(changed)}"
+    here, there = _trials(new), _trials(base)
+    shared = [(there[key], here[key]) for key in here.keys() & there.keys()]
     strange = sum(old.digest == now.digest and old.measurements != now.measurements for old, now in shared)
     if strange:
         yield (

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from repro.report.compare import COSTS, Change, ClaimChange, Comparison
+from repro.report.compare import Change, ClaimChange, Comparison
+from repro.report.measured import COSTS
 from repro.report.text import figure, table
 
 Rows = Sequence[Sequence[str]]

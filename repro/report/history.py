@@ -2,7 +2,8 @@
 
 What counts is what was measured anew. A metric counts once for each trial's digest: a trial repeated is bit-identical on a CPU,
 and its seed is no fresh one on a GPU. So while code stays the same, only fresh seeds add to the history of metrics. A cost counts
-once for each training; runs are comparable while environment keys are equal. An arm defined otherwise starts a new history.
+once for each training, or round of timing; runs are comparable while environment keys are equal. An arm defined otherwise, or
+timed in another way, starts a new history.
 """
 
 from collections.abc import Sequence
@@ -10,12 +11,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from repro.report.changes import FEWEST, step_evidence, untied
-from repro.report.compare import COSTS, quantities, sign
+from repro.report.measured import COSTS, measured, sign
 from repro.result import Result
 
 EPOCH = 30  # nights: evidence starts afresh after as many, from what has become history by then
 
-Name = tuple[str, str, str, str]  # suite, profile, arm, quantity
+Name = tuple[str, str, str, str]  # suite, profile, arm (or the name of what was timed), quantity
 Nights = list[list[float]]
 
 
@@ -25,19 +26,20 @@ def observations(results: Sequence[Result]) -> dict[Name, tuple[Nights, list[str
     The last result says which measurements there are. Values are signed: larger is worse; of costs the mean logarithm of a night.
     """
     last = results[-1]
+    ways = {(one.name, one.way) for one in measured(last)}
     found: dict[Name, tuple[Nights, list[str]]] = {}
-    seen: set[tuple[str, str, float | None]] = set()
+    seen: set[tuple[str, str, str, float | None]] = set()
     for result in results:
         night: dict[Name, list[float]] = {}
-        for trial in result.trials:
-            if result.arms.get(trial.arm) != last.arms.get(trial.arm):
+        for one in measured(result):
+            if (one.name, one.way) not in ways or result.arms.get(one.arm) != last.arms.get(one.arm):
                 continue
-            for quantity, value in quantities(trial).items():
+            for quantity, value in one.quantities.items():
                 cost = quantity in COSTS
-                once = (trial.digest, quantity, value if cost else None)
+                once = (one.name, one.digest, quantity, value if cost else None)
                 if once not in seen and (not cost or result.environment.key == last.environment.key):
                     seen.add(once)
-                    name = (result.suite, result.profile, trial.arm, quantity)
+                    name = (result.suite, result.profile, one.name, quantity)
                     night.setdefault(name, []).append(sign(quantity) * value)
         for name, values in night.items():
             nights, runs = found.setdefault(name, ([], []))

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from repro.report.compare import COSTS
 from repro.report.compare_text import markdown_table, share
+from repro.report.measured import COSTS
 from repro.report.text import figure, table
 from repro.report.turns import LEVEL, Decision
 from repro.report.watch import Suspect, Watch

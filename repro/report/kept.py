@@ -28,8 +28,8 @@ def latest(folder: Path, profile: str = "cpu") -> dict[str, Result]:
 
 
 def table(results: Mapping[str, Result]) -> str:
-    """A row for each claim that was trained for, how many there are beside them, and the pictures."""
-    rows = ["| claim | verdict | seeds | margin | interval | training |", "| --- | --- | --: | --: | --- | --: |"]
+    """A row for each claim that needed seeds, how many there are beside them, and the pictures."""
+    rows = ["| claim | verdict | seeds | margin | interval | time |", "| --- | --- | --: | --: | --- | --: |"]
     counted: list[ClaimResult] = []
     for suite, result in results.items():
         for name, claim in result.claims.items():

@@ -54,7 +54,7 @@ def verdict(claim: ClaimResult) -> str:
 
 def verdicts(claims: Mapping[str, ClaimResult]) -> str:
     """The verdict table. `claims` are by the name to show."""
-    head = ("claim", "verdict", "seeds", "margin", "interval", "e-value", "training")
+    head = ("claim", "verdict", "seeds", "margin", "interval", "e-value", "time")
     rows = [head]
     for name, claim in claims.items():
         evidence = claim.evidence

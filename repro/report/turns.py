@@ -1,8 +1,9 @@
 """Old and new code side by side, in turns: the second of the two steps to an alarm.
 
-Each turn runs both once, in an order drawn at random, each in a process and with a store of its own, on the same fresh seeds. If
-the code makes no difference the sign of a turn's difference is a fair coin, whatever the noise and however the machine drifts
-from turn to turn: the test is exact. What 12, 16 and 20 turns confirm, in percent of 300 simulations, both sides with noise:
+Each turn runs both once, in an order drawn at random, each in a process and with a store of its own, on the same fresh seeds: so
+rounds of timing are taken anew, too. If the code makes no difference the sign of a turn's difference is a fair coin, whatever the
+noise and however the machine drifts from turn to turn: the test is exact. What 12, 16 and 20 turns confirm, in percent of 300
+simulations, both sides with noise:
 
     slower by 5 % at a noise of 2 %             97 100 100   (as one of ten suspects   0  94  99)
     an error worse by 1 sd, 1 seed a turn       14  31  46                          (  0   6  14)
@@ -23,8 +24,9 @@ from pydantic import Field
 
 from repro.errors import ReproError
 from repro.report.changes import Floats, holm, sign_flips
-from repro.report.compare import COSTS, Base, load, quantities, sign
+from repro.report.compare import Base, load
 from repro.report.history import EPOCH
+from repro.report.measured import COSTS, measured, sign
 from repro.report.watch import Suspect
 from repro.result import Result
 
@@ -66,16 +68,16 @@ def decide(suspects: Sequence[Suspect], turns: Sequence[Turn]) -> list[Decision]
 def _mean(results: Sequence[Result], suspect: Suspect) -> float:
     """Signed: larger is worse."""
     values = [
-        quantities(trial).get(suspect.quantity)
+        one.quantities.get(suspect.quantity)
         for result in results
         if (result.suite, result.profile) == (suspect.suite, suspect.profile)
-        for trial in result.trials
-        if trial.arm == suspect.arm
+        for one in measured(result)
+        if one.name == suspect.arm
     ]
-    measured = [value for value in values if value is not None]
-    if not measured:
+    known = [value for value in values if value is not None]
+    if not known:
         raise ReproError(f"a turn did not measure {suspect.quantity}({suspect.arm}) of {suspect.suite} ({suspect.profile})")
-    return sign(suspect.quantity) * sum(measured) / len(measured)
+    return sign(suspect.quantity) * sum(known) / len(known)
 
 
 def _decision(suspect: Suspect, differences: Floats, p: float) -> Decision:

@@ -22,8 +22,9 @@ import numpy as np
 from pydantic import Field
 
 from repro.report.changes import FEWEST, locate
-from repro.report.compare import COSTS, Base, Key, compare
+from repro.report.compare import Base, Key, compare
 from repro.report.history import EPOCH, Name, Nights, evidence, observations
+from repro.report.measured import COSTS
 from repro.result import Result
 
 AGAIN = 7  # nights after which a suspect that was not confirmed is measured again
@@ -159,9 +160,11 @@ def _problems(past: Sequence[Result], tonight: Sequence[Result]) -> Iterable[str
             yield f"{place}: {result.id} holds only some of the suite's claims"
         if not earlier:
             continue
-        lost = {trial.arm for trial in earlier[-1].trials} & result.arms.keys() - {trial.arm for trial in result.trials}
-        if lost:
-            yield f"{place}: no trials of {', '.join(sorted(lost))}, which {earlier[-1].id} has"
+        for what in ("trials", "timings"):
+            before, now = ({one.arm for one in getattr(run, what)} for run in (earlier[-1], result))
+            lost = before & result.arms.keys() - now
+            if lost:
+                yield f"{place}: no {what} of {', '.join(sorted(lost))}, which {earlier[-1].id} has"
         known = {_devices(other) for other in earlier}
         if _devices(result) not in known:
             seen = "; ".join(sorted({", ".join(sorted(device)) for device in known}))

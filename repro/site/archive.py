@@ -36,6 +36,15 @@ class LightTrial(Light):
     cost: LightCost
 
 
+class LightMeasurements(Light):
+    throughput: float | None = None
+
+
+class LightTiming(Light):
+    name: str
+    measurements: LightMeasurements
+
+
 class LightEnvironment(Light):
     key: tuple[dict[str, Any], ...]
 
@@ -49,6 +58,7 @@ class LightResult(Light):
     complete: bool
     claims: dict[str, LightClaim]
     trials: tuple[LightTrial, ...]
+    timings: tuple[LightTiming, ...] = ()
     environment: LightEnvironment
 
 

@@ -13,15 +13,19 @@ ABSENT = "–"
 
 def settings(arm: ArmResult) -> dict[str, str]:
     """Everything an arm is made of, by path: `recipe.optimizer.lr`. Options of the model stand for themselves."""
-    found = {"model": arm.model, **_flat(arm.options, "")}
+    found = {"model": arm.model, **flat(arm.options, "")}
     for part in ("data", "weights", "recipe"):
-        found |= _flat(getattr(arm, part) or {}, f"{part}.")
+        found |= flat(getattr(arm, part) or {}, f"{part}.")
     return found
 
 
 def differences(arms: Mapping[str, ArmResult]) -> tuple[dict[str, list[str]], dict[str, str]]:
     """(what differs, by path, with a value for each arm; what is the same for all)."""
-    each = [settings(arm) for arm in arms.values()]
+    return apart([settings(arm) for arm in arms.values()])
+
+
+def apart(each: Sequence[Mapping[str, str]]) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """(the settings that differ, with a value of each; those that are the same for all)."""
     paths = dict.fromkeys(path for found in each for path in found)
     values = {path: [found.get(path, ABSENT) for found in each] for path in paths}
     differing = {path: row for path, row in values.items() if len(set(row)) > 1}
@@ -45,9 +49,10 @@ def comparison(arms: Mapping[str, ArmResult]) -> Markup:
     return element("div", shown, element("details", element("summary", same), facts(common.items())) if common else None)
 
 
-def _flat(value: Any, path: str) -> dict[str, str]:
+def flat(value: Any, path: str) -> dict[str, str]:
+    """Settings as text, by path: `optimizer.lr`."""
     if isinstance(value, Mapping):
-        return {key: text for name, inner in value.items() for key, text in _flat(inner, f"{path}{name}.").items()}
+        return {key: text for name, inner in value.items() for key, text in flat(inner, f"{path}{name}.").items()}
     if isinstance(value, Sequence) and any(isinstance(item, Mapping) for item in value):
-        return {key: text for i, item in enumerate(value) for key, text in _flat(item, f"{path}{i}.").items()}
+        return {key: text for i, item in enumerate(value) for key, text in flat(item, f"{path}{i}.").items()}
     return {path.rstrip("."): value if isinstance(value, str) else json.dumps(value)}

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 
 from repro.errors import ReproError
-from repro.expectation import parse
+from repro.expectation import Measurement, parse
 from repro.report.text import duration, figure, interval, meaning, verdict
 from repro.result import ArmResult, ClaimResult, Evidence, PartResult, Result
 from repro.site import address
@@ -16,6 +16,7 @@ from repro.site.page import page, time, trail
 from repro.site.papers import paper
 from repro.site.tables import facts, nothing, number, table
 from repro.site.verdicts import MARKS, RUNS, badge, legend, squares
+from repro.suite import Suite
 
 
 def claim_page(scale: Scale, name: str, latest: Latest) -> str:
@@ -35,7 +36,8 @@ def claim_page(scale: Scale, name: str, latest: Latest) -> str:
                 ("expects", element("code", claim.expect)),
                 ("known", f"{claim.expected} is expected: {claim.because}" if claim.because else None),
                 ("ledger", ", ".join(claim.ledger) or None),
-                ("trained for", duration(claim.seconds) if claim.evidence.seeds else None),
+                ("took", duration(claim.seconds) if claim.evidence.seeds else None),
+                ("timed", _timed(claim, result)),
                 ("run", [time(result.finished), f" ({result.id})"]),
                 ("again", element("code", f"{result.command} -k {shlex.quote(name)}")),
             ]
@@ -139,13 +141,25 @@ def _reported(claim: ClaimResult) -> Markup | None:
     )
 
 
+def _timed(claim: ClaimResult, result: Result) -> str | None:
+    """What the clock was read around, if the claim is about what was timed."""
+    wanted = {(measurement.name, Suite.timed_as(measurement)) for measurement in _measurements(claim)}
+    regions = dict.fromkeys(t.region for t in result.timings if any((name, t.name) in wanted for name in t.measurements))
+    seeds = "A seed is a round of timing: every net once, in a process of its own, with the machine to itself."
+    return f"{'; '.join(regions)}. {seeds}" if regions else None
+
+
 def _arms(claim: ClaimResult, result: Result) -> Mapping[str, ArmResult]:
     """Those that the expectation names, in its order."""
-    try:
-        named = dict.fromkeys(measurement.arm for measurement in parse(claim.expect).measurements)
-    except ReproError:
-        return {}  # a result of another version, with a larger language
+    named = dict.fromkeys(measurement.arm for measurement in _measurements(claim))
     return {arm: result.arms[arm] for arm in named if arm in result.arms}
+
+
+def _measurements(claim: ClaimResult) -> Iterable[Measurement]:
+    try:
+        return parse(claim.expect).measurements
+    except ReproError:
+        return ()  # a result of another version, with a larger language
 
 
 def _history(scale: Scale, name: str) -> Iterable[Child]:

@@ -1,6 +1,6 @@
-"""Charts of cost: what a suite's arms reach against what they compute, and how fast they train from run to run."""
+"""Charts of cost: what a suite's arms reach against what they compute, and how fast nets are from run to run."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -8,18 +8,18 @@ from repro.errors import ReproError
 from repro.expectation import parse
 from repro.report.text import figure
 from repro.result import ClaimResult
-from repro.site.archive import Run, Scale
-from repro.site.axis import Axis, covering, label
+from repro.site.archive import Scale
+from repro.site.axis import covering
 from repro.site.element import Markup
 from repro.site.page import moment_text
 from repro.site.plot import LINE, Plot, chart, circle
+from repro.site.series import LETTER, Place, series_chart
 from repro.site.suite_page import SIZES, newest_trials, of_arm
 from repro.site.tables import number, table
 
 WIDTH, HEIGHT = 440, 270
 LEFT, RIGHT, TOP, BOTTOM = 62, 420, 30, 226
 SMALLEST, LARGEST = 4.0, 16.0  # radii of bubbles
-LETTER = 6.6  # pixels of a letter, about
 RUNS = 60
 
 
@@ -89,51 +89,50 @@ def bubble_chart(found: Sequence[Bubble], metric: str, across: str) -> Markup | 
     return chart(f"{metric} by {SIZES[across]}", plot.svg(says), values, note)
 
 
-def throughput_chart(scale: Scale) -> Markup | None:
-    """Images a second of each arm, the median over its seeds, in the last runs."""
-    runs = scale.runs[-RUNS:]
-    rates = [_rates(run) for run in runs]
-    arms = [arm for arm in scale.latest.arms if any(arm in rate for rate in rates)]
-    if not arms:
+def training_chart(scale: Scale) -> Markup | None:
+    """Images a second of each arm in training, the median over its seeds, in the last runs."""
+    rates = [_medians((trial.arm, trial.cost.images_per_second) for trial in run.glance.trials) for run in scale.runs[-RUNS:]]
+    return _rates_chart(scale, "in training", rates, list(scale.latest.arms), "The median over seeds.", log=False)
+
+
+def timing_chart(scale: Scale) -> Markup | None:
+    """Images a second of each net that was timed, the median over rounds, in the last runs."""
+    rates = [
+        _medians((timing.name, timing.measurements.throughput) for timing in run.glance.timings) for run in scale.runs[-RUNS:]
+    ]
+    names = list(dict.fromkeys(name for found in reversed(rates) for name in found))
+    return _rates_chart(scale, "timed alone", rates, names, "The median over rounds.", log=True)
+
+
+def _rates_chart(
+    scale: Scale, how: str, rates: Sequence[Mapping[str, float]], names: Sequence[str], note: str, *, log: bool
+) -> Markup | None:
+    known = [name for name in names if any(name in found for found in rates)]
+    if not known:
         return None
-    y = covering([rate for found in rates for rate in found.values()], BOTTOM, TOP, include=[0.0], title="images/s")
-    plot = Plot(Axis(0.5, len(runs) + 0.5, LEFT, RIGHT - 90, title="runs, the last at right"), y, WIDTH, HEIGHT)
-    plot.grid([(1, moment_text(runs[0].glance.finished)[:10])] if len(runs) > 1 else [])
-    for i in range(1, len(runs)):
-        if runs[i].glance.environment.key != runs[i - 1].glance.environment.key:
-            plot.add("line", class_="decided", x1=plot.x.at(i + 0.5), x2=plot.x.at(i + 0.5), y1=TOP, y2=BOTTOM)
-    for arm in arms:
-        plot.line([(i, found.get(arm)) for i, found in enumerate(rates, start=1)], "line thin")
-    plot.names([(next(found[arm] for found in reversed(rates) if arm in found), arm, "name") for arm in arms])
-    for arm in arms:
-        for i, found in enumerate(rates, start=1):
-            if arm in found:
-                plot.dot(i, found[arm], "dot small", 2.5)
-    told = [
-        (
-            float(i),
-            f"{moment_text(run.glance.finished)}: " + "; ".join(f"{arm} {label(round(rate))}" for arm, rate in found.items()),
-        )
-        for i, (run, found) in enumerate(zip(runs, rates, strict=True), start=1)
-        if found
-    ]
-    plot.slices(told)
-    rows = [
-        [moment_text(run.glance.finished), *(number(r[arm]) if arm in r else "–" for arm in arms)]
-        for run, r in zip(runs, rates, strict=True)
-    ]
-    values = table(("run", *arms), rows, caption="Images a second", right=range(1, len(arms) + 1))
-    says = f"Images a second of {len(arms)} arms over {len(runs)} runs"
-    note = "The median over seeds. A dotted line: another device, driver, precision or torch; rates are not comparable across it."
-    return chart(f"{scale.suite} at {scale.profile}", plot.svg(says), values, note)
+    runs = [run.glance for run in scale.runs[-RUNS:]]
+    moments = [moment_text(run.finished) for run in runs]
+    return series_chart(
+        f"{scale.suite} at {scale.profile}, {how}",
+        known,
+        [
+            Place(moment, moment[:10] if i == 0 < len(runs) - 1 else "", of)
+            for i, (moment, of) in enumerate(zip(moments, rates, strict=True))
+        ],
+        each="run",
+        y="images/s",
+        note=f"{note} A dotted line: another device, driver, precision or torch; rates are not comparable across it.",
+        breaks=[i for i in range(1, len(runs)) if runs[i].environment.key != runs[i - 1].environment.key],
+        log=log,
+    )
 
 
-def _rates(run: Run) -> dict[str, float]:
+def _medians(named: Iterable[tuple[str, float | None]]) -> dict[str, float]:
     found: dict[str, list[float]] = {}
-    for trial in run.glance.trials:
-        if trial.cost.images_per_second is not None:
-            found.setdefault(trial.arm, []).append(trial.cost.images_per_second)
-    return {arm: median(rates) for arm, rates in found.items()}
+    for name, rate in named:
+        if rate is not None:
+            found.setdefault(name, []).append(rate)
+    return {name: median(rates) for name, rates in found.items()}
 
 
 def _named(claim: ClaimResult) -> list[str]:

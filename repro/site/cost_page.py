@@ -1,8 +1,8 @@
-"""The page on cost: what arms reach with how much computation, and how fast they train."""
+"""The page on cost: what arms reach with how much computation, how fast they train, and how fast nets run that were timed."""
 
 from repro.site import address
 from repro.site.archive import Archive, Scale
-from repro.site.cost_charts import bubble_chart, bubbles, main_metric, throughput_chart
+from repro.site.cost_charts import bubble_chart, bubbles, main_metric, timing_chart, training_chart
 from repro.site.element import Markup, element, link
 from repro.site.page import page
 from repro.site.suite_page import SIZES
@@ -10,15 +10,15 @@ from repro.site.suite_page import SIZES
 
 def cost_page(archive: Archive) -> str:
     reached = [section for scale in archive.scales if (section := _reached(scale))]
-    rates = [chart for scale in archive.scales if (chart := throughput_chart(scale))]
+    rates = [chart for scale in archive.scales for of in (training_chart, timing_chart) if (chart := of(scale))]
     return page(
         "Cost",
         element("h1", "Cost"),
-        element("p", "What arms reach with how much computation, and how fast they train.", class_="lead"),
+        element("p", "What arms reach with how much computation, and how fast they train and run.", class_="lead"),
         element("h2", "Reached, by multiply-adds and by parameters"),
         reached or element("p", "No trained arm tells its parameters or multiply-adds."),
         element("h2", "Images a second, run by run"),
-        element("div", rates, class_="pair") if rates else element("p", "No run tells how fast it trained."),
+        element("div", rates, class_="pair") if rates else element("p", "No run tells how fast its nets were."),
     )
 
 

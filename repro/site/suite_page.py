@@ -1,10 +1,9 @@
-"""The page of a suite at a profile: its claims, pictures, training curves, arms and what they cost."""
+"""The page of a suite at a profile: its claims, pictures, training curves, arms and what they cost to train and to run."""
 
 from collections.abc import Mapping, Sequence
-from statistics import median
 
 from repro import result
-from repro.report.text import discoveries, figure
+from repro.report.text import discoveries
 from repro.result import ArmResult, TrialResult
 from repro.site import address
 from repro.site.archive import Scale
@@ -14,7 +13,8 @@ from repro.site.curves import panels
 from repro.site.element import Child, Markup, element, link
 from repro.site.page import page, time, trail
 from repro.site.papers import paper
-from repro.site.tables import facts, nothing, number, table
+from repro.site.tables import facts, nothing, number, spread, table
+from repro.site.timings import newest_timings, timings
 from repro.site.verdicts import legend
 
 COSTS = {  # by the key in a trial's cost: the column, and what one of its unit is
@@ -29,7 +29,7 @@ SIZES = {"params": "parameters", "macs": "multiply-adds an image"}
 def suite_page(scale: Scale, pictures: Mapping[str, str]) -> str:
     """`pictures` are the addresses of those that there are, by name."""
     last, up = scale.latest, address.UP
-    trials = newest_trials(scale)
+    trials, timed = newest_trials(scale), newest_timings(scale)
     claims = [latest.claim for latest in scale.claims.values()]
     known = discoveries(claims, result.level(claims))
     raw = [link(f"{up}{address.result(scale.suite, scale.profile, used.id)}", f"{used.id}.json") for used in scale.used]
@@ -44,6 +44,7 @@ def suite_page(scale: Scale, pictures: Mapping[str, str]) -> str:
         _section("Training", panels(list(last.arms), trials)) if any(trial.curves for trial in trials) else None,
         _section("Arms", _arms(last.arms, trials)),
         _section("What training takes", _costs(last.arms, trials)) if trials else None,
+        _section("What a pass takes", timings(timed)) if timed else None,
         _section("Where and when", _environment(scale, raw)),
         up=up,
     )
@@ -102,7 +103,7 @@ def _costs(arms: Mapping[str, ArmResult], trials: Sequence[TrialResult]) -> Mark
     rows = []
     for arm in arms:
         count = sum(trial.arm == arm for trial in trials)
-        cells = [_cost([value / unit for value in of_arm(trials, arm, key)]) for key, (_, unit) in COSTS.items()]
+        cells = [spread([value / unit for value in of_arm(trials, arm, key)]) for key, (_, unit) in COSTS.items()]
         if count:
             rows.append([element("th", arm, scope="row"), number(count, str(count)), *cells])
     head = ("arm", "seeds", *(title for title, _ in COSTS.values()))
@@ -117,14 +118,6 @@ def _costs(arms: Mapping[str, ArmResult], trials: Sequence[TrialResult]) -> Mark
     )
 
 
-def _cost(values: Sequence[float]) -> Markup:
-    if not values:
-        return nothing()
-    middle, ends = median(values), f"{figure(min(values))} to {figure(max(values))}"
-    spread = element("span", ends, class_="spread") if len(values) > 1 else None
-    return element("td", figure(middle), " ", spread, class_="number", data_value=middle)
-
-
 def _environment(scale: Scale, raw: Sequence[Markup]) -> Markup:
     last = scale.latest
     keys = [", ".join(f"{name} {value}" for name, value in key.items() if value) for key in last.environment.key]
@@ -134,7 +127,7 @@ def _environment(scale: Scale, raw: Sequence[Markup]) -> Markup:
             ("last run", [time(last.finished), f" ({last.id})"]),
             ("again", element("code", last.command)),
             ("suite", [last.file, f" (digest {last.suite_digest[:12]})"]),
-            ("trained on", [[element("br") if i else None, key] for i, key in enumerate(keys)] or None),
+            ("ran on", [[element("br") if i else None, key] for i, key in enumerate(keys)] or None),
             *about,
             ("numbers", [[", " if i else None, each] for i, each in enumerate(raw)]),
         ]

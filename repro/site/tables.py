@@ -1,6 +1,7 @@
 """Tables of pages: sorted by a click on a column's head, scrolled sideways where there is no room."""
 
 from collections.abc import Iterable, Sequence
+from statistics import median
 
 from repro.report.text import figure
 from repro.site.element import Child, Markup, element
@@ -9,6 +10,15 @@ from repro.site.element import Child, Markup, element
 def number(value: float | None, text: str | None = None) -> Markup:
     """A cell with a number, sorted by its value; null is a measurement that diverged."""
     return element("td", figure(value) if text is None else text, class_="number", data_value="inf" if value is None else value)
+
+
+def spread(values: Sequence[float]) -> Markup:
+    """A cell with the median, and what it is from and to."""
+    if not values:
+        return nothing()
+    middle, low, high = median(values), figure(min(values)), figure(max(values))
+    around = element("span", f"{low} to {high}", class_="spread") if low != high else None
+    return element("td", figure(middle), " ", around, class_="number", data_value=middle)
 
 
 def nothing() -> Markup:

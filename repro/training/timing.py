@@ -29,7 +29,6 @@ from repro.trial import Round, TimedNet
 
 FORWARD = "a forward pass in evaluation mode of a batch that is on the device, until the device is done"
 TRAINING = "a forward and a backward pass in training mode of a batch that is on the device, until the device is done"
-WARM_UP = 2  # passes before the first that is timed
 ENERGY_SECONDS = 2.0  # of passes while energy is counted: the counters of GPUs tick every 20 to 100 ms
 
 
@@ -87,7 +86,7 @@ def time_net(net: TimedNet, seed: int, device_name: str, device_index: int = 0) 
 
 
 def passes(step: Callable[[Tensor], Any], batch: Tensor, device: torch.device, runs: int) -> list[float]:
-    """Seconds of each of so many passes, after some to warm up."""
+    """Seconds of each of so many passes, after a fifth as many to warm up, or one."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # gputil, below it, imports distutils
         benchmark = import_module("pytorch_benchmark.benchmark")
@@ -105,7 +104,7 @@ def passes(step: Callable[[Tensor], Any], batch: Tensor, device: torch.device, r
     def stay(tensors: Any, _device: Any) -> Any:
         return tensors
 
-    benchmark.warm_up(clocked, batch, device, stay, num_runs=WARM_UP)
+    benchmark.warm_up(clocked, batch, device, stay, num_runs=max(1, runs // 5))
     seconds.clear()
     benchmark.measure_repeated_inference_timing(clocked, batch, device, stay, num_runs=runs)
     return seconds

@@ -1,6 +1,6 @@
-"""Results that no training made: what a test says of trials, and nothing surprising in the rest."""
+"""Results that no training made: what a test says of trials and timings, and nothing surprising in the rest."""
 
-from repro.result import ArmResult, ClaimResult, Environment, Evidence, Result, TrialResult
+from repro.result import ArmResult, ClaimResult, Environment, Evidence, Result, TimingResult, TrialResult
 
 KEY = {"device": "cpu x", "driver": None, "torch": "2.9.0", "precision": "fp32"}
 
@@ -19,6 +19,26 @@ def trial(arm="a", seed=0, *, error=0.3, speed=1000.0, memory=1e8, peak=None, di
             "peak_memory_bytes": memory,
             "matmul_peak_flops_per_second": peak,
         },
+    )
+
+
+def timing(
+    arm="a", seed=0, *, latency=20.0, memory=3e7, energy=None, peak=1e12, digest=None, region="a forward pass", **settings
+):
+    """A round's net, named by what differs from a batch of one of 64×64 images."""
+    special = ", ".join(f"{key}={value}" for key, value in sorted(settings.items()))
+    settings = {"batch_size": 1, "size": 64, **settings}
+    costs = {"latency": latency, "throughput": 1000 * settings["batch_size"] / latency, "peak_memory": memory, "energy": energy}
+    return TimingResult(
+        arm=arm,
+        name=f"{arm}({special})" if special else arm,
+        seed=seed,
+        digest=digest or f"round-{seed}-{latency}",
+        timing=settings,
+        region=region,
+        seconds=(latency / 1000, latency / 900),
+        measurements={name: value for name, value in costs.items() if value is not None},
+        matmul_peak_flops_per_second=peak,
     )
 
 
@@ -52,11 +72,11 @@ def claim(verdict="reproduced", expected="reproduced"):
     )
 
 
-def result(trials=(), claims=None, *, suite="made-up", profile="cpu", night=1, key=KEY, arms=None, **rest):
+def result(trials=(), claims=None, *, suite="made-up", profile="cpu", night=1, key=KEY, arms=None, timings=(), **rest):
     """The result of a night: 1 is the 1st of January 2026, and so on."""
     month, day = divmod(night - 1, 28)
     finished = f"{2026 + month // 12}-{month % 12 + 1:02}-{day + 1:02}"
-    names = dict.fromkeys([*(t.arm for t in trials), *(arms or ())])
+    names = dict.fromkeys([*(t.arm for t in (*trials, *timings)), *(arms or ())])
     filled = {"suite_digest": "d" * 32, "complete": True, "false_discovery_level": 0.05, "pictures": {}, **rest}
     return Result(
         id=f"{finished.replace('-', '')}T020000Z-{suite[:6]}",
@@ -72,6 +92,7 @@ def result(trials=(), claims=None, *, suite="made-up", profile="cpu", night=1, k
         },
         environment=Environment(key=(key,) if key else (), facts={"commit": f"commit-of-night-{night}"}),
         trials=tuple(trials),
+        timings=tuple(timings),
         claims={"better": claim()} if claims is None else claims,
         command=f"repro run suites/{suite}.yaml",
         finished=f"{finished}T02:00:00Z",

@@ -6,11 +6,12 @@ import math
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from results_made_up import KEY, claim, result, trial
+from results_made_up import KEY, claim, result, timing, trial
 
 from repro.cli import main
 from repro.report.compare import compare, load
 from repro.report.compare_text import as_markdown, as_text
+from repro.report.measured import sign
 from repro.result import write
 
 
@@ -103,6 +104,104 @@ def test_timings_of_a_machine_that_was_at_another_speed_itself_are_refused(peak,
         )
         == refused
     )
+
+
+def timed(latency=20.0, memory=3e7, energy=0.5, *, seed=0, noise=0.02, peak=1e12, settings=None, **rest):
+    """A result of five rounds of timing one net, each with noise."""
+    rng = np.random.default_rng(seed)
+
+    def one(number):
+        slow, large = np.exp(noise * rng.normal(size=2) * [1.0, 0.1])
+        costs = {"latency": latency * slow, "memory": memory * large, "energy": energy * slow}
+        return timing("a", number, **costs, peak=peak, **(settings or {}))
+
+    return result(timings=[one(number) for number in range(5)], **rest)
+
+
+def test_what_is_worse_and_what_is_better_is_known_of_each_timed_measure():
+    worse = {quantity: sign(quantity) for quantity in ("latency", "throughput", "peak_memory", "energy")}
+    assert worse == {"latency": 1, "throughput": -1, "peak_memory": 1, "energy": 1}
+
+
+@pytest.mark.parametrize(
+    ("new", "changed"),
+    [
+        ({}, {}),
+        ({"latency": 26.0}, {("a", "latency"): "worse"}),
+        ({"latency": 14.0}, {("a", "latency"): "better"}),
+        ({"memory": 4e7}, {("a", "peak_memory"): "worse"}),
+        ({"energy": 0.3}, {("a", "energy"): "better"}),
+    ],
+)
+def test_timings_are_compared_round_by_round_and_latency_stands_for_throughput(new, changed):
+    found = compare([timed(seed=1)], [timed(seed=2, night=2, **new)])
+    assert kinds(found) == {("a", name): "same" for name in ("latency", "energy", "peak_memory")} | changed
+    assert found.regression == ("worse" in changed.values()) and found.notes == ()
+    assert {change.seeds for change in found.measurements} == {(0, 1, 2, 3, 4)}
+
+
+def test_rounds_are_paired_so_what_slows_a_round_on_both_sides_is_no_noise():
+    days = [1.0, 3.0, 0.5, 2.0, 1.5]
+    base, new = (result(timings=[timing(seed=n, latency=v * day) for n, day in enumerate(days)]) for v in (20.0, 20.6))
+    (found,) = [change for change in compare([base], [new]).measurements if change.quantity == "latency"]
+    assert found.kind == "worse" and found.difference == pytest.approx(0.03)
+
+
+def test_an_arm_that_is_trained_and_timed_twice_is_three_things():
+    def run(latency):
+        batches = [timing("a", n, batch_size=8, latency=latency + n) for n in range(5)]
+        return result([trial("a", n) for n in range(5)], timings=[*(timing("a", n) for n in range(5)), *batches])
+
+    found = kinds(compare([run(100.0)], [run(200.0)]))
+    assert found["a(batch_size=8)", "latency"] == "worse"
+    others = {kind for (name, quantity), kind in found.items() if (name, quantity) != ("a(batch_size=8)", "latency")}
+    assert others == {"identical"} and {name for name, _ in found} == {"a", "a(batch_size=8)"}
+
+
+@pytest.mark.parametrize(
+    ("new", "said"),
+    [
+        ({"size": 224}, "size 64 → 224"),
+        ({"region": "both passes", "threads": 2}, "region a forward pass → both passes; threads None → 2"),
+    ],
+)
+def test_a_net_that_was_timed_in_another_way_is_not_compared_and_that_is_said(new, said):
+    def run(latency, **way):
+        return result(timings=[timing(seed=n, latency=latency + n, **way).model_copy(update={"name": "a"}) for n in range(5)])
+
+    found = compare([run(20.0)], [run(90.0, **new)])
+    assert found.measurements == () and not found.regression
+    assert found.notes == (f"made-up (cpu): TIMINGS OF a ARE NOT COMPARED, it was timed in another way: {said}",)
+
+
+def test_on_another_device_no_timing_is_compared_and_on_a_machine_at_another_speed_memory_alone():
+    elsewhere = compare([timed(seed=1)], [timed(latency=50.0, seed=2, key={**KEY, "device": "cpu y"})])
+    assert elsewhere.measurements == () and "TIMINGS AND MEMORY ARE NOT COMPARED" in elsewhere.notes[0]
+    slower = compare([timed(seed=1)], [timed(latency=50.0, seed=2, peak=0.5e12)])
+    assert kinds(slower) == {("a", "peak_memory"): "same"} and "a matrix product ran at 0.5 times" in slower.notes[0]
+
+
+def test_the_machines_speed_is_that_of_the_same_products_on_both_sides():
+    """Of bf16 or of more threads a product is another one: more rounds of those do not make a machine faster."""
+
+    def run(rounds):
+        fast = [timing("fast", n, peak=8e12, precision="bf16", latency=5.0) for n in range(rounds)]
+        return result(timings=[*(timing("a", n, peak=1e12) for n in range(5)), *fast])
+
+    assert compare([run(3)], [run(9)]).notes == ()
+
+
+def test_what_is_timed_on_one_side_only_is_listed():
+    base, new = result(timings=[timing()]), result(timings=[timing(batch_size=8)])
+    found = compare([base], [new])
+    assert found.only_base == ("timing a of made-up (cpu)",) and found.only_new == ("timing a(batch_size=8) of made-up (cpu)",)
+    assert found.measurements == ()
+
+
+def test_the_difference_of_a_timing_is_shown_as_a_share():
+    text = as_text(compare([timed(seed=1)], [timed(latency=26.0, seed=2)]))
+    (row,) = [line for line in text.splitlines() if "latency(a)" in line]
+    assert "WORSE" in row and " %" in row
 
 
 @pytest.mark.parametrize(("metric", "value"), [("test_loss", 0.3), ("miou", 0.7)])

@@ -6,7 +6,7 @@ import importlib.util
 import pyarrow.parquet
 import pytest
 from click.testing import CliRunner
-from results_made_up import result, trial
+from results_made_up import result, timing, trial
 
 from repro.cli import main
 from repro.export import COLUMNS, harmless
@@ -44,6 +44,22 @@ def test_parquet_holds_the_same_with_types(results, tmp_path):
     assert table.column("value").null_count == 4
 
 
+def test_what_was_timed_has_rows_named_by_how_it_was(tmp_path):
+    write(result([trial()], timings=[timing("a", 3, batch_size=8, latency=50.0, energy=0.25)]), tmp_path / "results")
+    run = repro("export", tmp_path / "results", "--to", "csv", "-o", tmp_path / "all.csv")
+    assert run.output.endswith("11 numbers of 1 trials and 1 timings\n")
+    with (tmp_path / "all.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["kind"] == "timing"]
+    assert {(row["arm"], row["seed"], row["digest"]) for row in rows} == {("a(batch_size=8)", "3", "round-3-50.0")}
+    assert {row["name"]: float(row["value"]) for row in rows} == {
+        "latency": 50.0,
+        "throughput": 160.0,
+        "peak_memory": 3e7,
+        "energy": 0.25,
+        "matmul_peak_flops_per_second": 1e12,
+    }
+
+
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@sum", "\t=1"])
 def test_a_text_that_a_spreadsheet_would_run_is_made_harmless_in_csv(text, tmp_path):
     assert harmless(text) == f"'{text}" and harmless("a-b") == "a-b"
@@ -59,24 +75,47 @@ def test_without_tensorboard_it_says_what_to_install(results, tmp_path):
     assert run.exit_code == 2 and run.output == "TensorBoard is not installed: pip install tensorboard\n"
 
 
-def test_curves_become_scalars_of_a_run_for_each_trial(results, tmp_path, monkeypatch):
-    written = []
+@pytest.fixture
+def written(monkeypatch):
+    """What a writer of TensorBoard is told: folder, name, value and step."""
+    scalars = []
 
     class Writer:
         def __init__(self, folder):
             self.folder = folder
 
         def add_scalar(self, name, value, step):
-            written.append((self.folder, name, str(value), step))
+            scalars.append((self.folder, name, str(value), step))
 
         def close(self):
             pass
 
     monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", type("Module", (), {"SummaryWriter": Writer}))
+    return scalars
+
+
+def test_curves_become_scalars_of_a_run_for_each_trial(results, tmp_path, written):
     run = repro("export", results, "--to", "tensorboard", "-o", tmp_path / "events")
     assert run.exit_code == 0 and "2 points of 3 trials" in run.output
     folder = str(tmp_path / "events" / "made-up" / "cpu" / result(night=2).id / "b-0")
     assert written == [(folder, "test_error", "0.9", 0), (folder, "test_error", "nan", 10)]
+
+
+def test_a_timing_is_a_run_with_the_seconds_of_each_pass_and_its_measurements_at_the_rounds_number(tmp_path, written):
+    found = result(timings=[timing("a", 3, batch_size=8, latency=50.0)])
+    write(found, tmp_path / "results")
+    run = repro("export", tmp_path / "results", "--to", "tensorboard", "-o", tmp_path / "events")
+    assert run.exit_code == 0 and "5 points of 0 trials and 1 timings" in run.output
+    assert {folder for folder, *_ in written} == {
+        str(tmp_path / "events" / "made-up" / "cpu" / found.id / "a(batch_size=8)-round-3")
+    }
+    assert [scalar[1:] for scalar in written] == [
+        ("pass_seconds", "0.05", 0),
+        ("pass_seconds", str(50 / 900), 1),
+        ("latency", "50.0", 3),
+        ("peak_memory", "30000000.0", 3),
+        ("throughput", "160.0", 3),
+    ]
 
 
 def test_nothing_to_export_is_4_and_a_file_that_cannot_be_written_is_2(results, tmp_path):

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from results_made_up import KEY, result, trial
+from results_made_up import KEY, result, timing, trial
 
 from repro.report.history import evidence, observations
 
@@ -48,6 +48,35 @@ def test_costs_of_other_environments_and_arms_defined_otherwise_are_left_out():
 
 def test_a_measurement_without_news_tonight_is_not_looked_at():
     assert observations([result([trial("a")], night=1), result([trial("b")], night=2, arms={"a": {}})]).keys().isdisjoint({ERROR})
+
+
+LATENCY, MEMORY = (("made-up", "cpu", "a", quantity) for quantity in ("latency", "peak_memory"))
+
+
+def test_a_round_of_timing_that_was_measured_anew_counts_once():
+    nights = [
+        result(timings=[timing(digest="x", latency=20.0), timing(seed=1, digest="y", latency=80.0)], night=1),
+        result(timings=[timing(digest="x", latency=20.0)], night=2),  # from the store: nothing was measured
+        result(timings=[timing(digest="x", latency=30.0)], night=3),  # its record had gone
+    ]
+    assert observations(nights[:2]) == {}
+    found = observations(nights)
+    assert found[LATENCY] == ([[pytest.approx(math.log(40))], [pytest.approx(math.log(30))]], [nights[0].id, nights[2].id])
+
+
+def test_nets_of_one_round_are_told_apart_even_if_they_take_the_same():
+    round_ = [timing("a", digest="x"), timing("b", digest="x"), timing("b", digest="x", batch_size=8, latency=20.0)]
+    found = observations([result(timings=round_)])
+    assert {name[2] for name in found} == {"a", "b", "b(batch_size=8)"} and len(found) == 6
+
+
+def test_timings_of_other_environments_and_ways_are_left_out():
+    ways = [{"region": "elsewhere"}, {"size": 224}, {}]
+    timed = [timing(seed=i, **way).model_copy(update={"name": "a"}) for i, way in enumerate(ways)]
+    nights = [result(timings=[one], night=night) for night, one in enumerate(timed, start=1)]
+    assert observations(nights)[LATENCY][1] == [nights[2].id]
+    moved = result(timings=[timing(seed=9)], night=4, key={**KEY, "device": "cpu y"})
+    assert observations([*nights, moved])[MEMORY][1] == [moved.id]
 
 
 def months(nights, *, step_at=None, size=3.0, seed=0):

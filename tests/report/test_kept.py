@@ -57,10 +57,11 @@ def test_the_ledger_says_of_each_entry_what_measures_it_or_why_nothing_does():
     assert "| A3 | x \\| y | doc | A definition. |" in text and "| A4 | x \\| y | doc | not yet |" in text
 
 
-def test_the_table_has_a_row_for_each_claim_that_was_trained_for_and_counts_the_others():
+def test_the_table_has_a_row_for_each_claim_that_needed_seeds_and_counts_the_others():
     known = claim("refuted", "refuted")
     counted = claim().model_copy(update={"evidence": claim().evidence.model_copy(update={"seeds": ()})})
     text = table({"made-up": result(claims={"better": claim(), "worse": known, "size": counted})})
+    assert text.startswith("| claim | verdict | seeds | margin | interval | time |")
     assert "| [made-up: better](suites/made-up.yaml) | ✓ reproduced | 5 | 0.1 | [0.05, ∞] | 0:10 |" in text
     assert "| [made-up: worse](suites/made-up.yaml) | ✗ refuted (as known) | 5 |" in text
     assert "made-up: size" not in text and "1 claims about architectures alone: 1 reproduced, 0 refuted" in text

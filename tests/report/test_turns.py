@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from results_made_up import result, trial
+from results_made_up import result, timing, trial
 
 from repro.cli import main
 from repro.errors import ReproError
@@ -74,6 +74,20 @@ def test_a_slowdown_of_5_percent_is_confirmed_and_noise_is_not():
 def test_an_error_that_is_worse_is_confirmed():
     (decision,) = decide([suspect("test_error")], turns(16, error=0.03))
     assert decision.confirmed and decision.difference == pytest.approx(0.03, abs=0.01)
+
+
+def test_what_was_timed_is_confirmed_over_rounds_and_told_from_the_trained_arm_of_its_name():
+    rng = np.random.default_rng(0)
+
+    def side(night, latency):
+        noise = np.exp(0.02 * rng.normal())
+        timings = [timing("a", night, latency=20.0), timing("a", night, batch_size=8, latency=latency * noise)]
+        return [result([trial("a", night)], timings=timings)]
+
+    both = [(side(2000 + turn, 100.0), side(2000 + turn, 106.0)) for turn in range(16)]
+    slower, same = decide([suspect("latency", arm="a(batch_size=8)"), suspect("latency")], both)
+    assert slower.confirmed and slower.difference == pytest.approx(0.06, abs=0.02)
+    assert not same.confirmed and same.difference == 0.0
 
 
 def test_values_that_are_bit_identical_in_all_turns_confirm_nothing():
@@ -156,22 +170,12 @@ def test_confirm_ends_with_3_on_a_confirmed_regression_and_with_0_otherwise(inst
 
 
 def test_a_run_that_fails_is_5_and_no_regression(installation, suite, tmp_path):
-    suspects = watched(tmp_path / "watch.json", suspect())
-    found = repro(
-        "confirm",
-        suspects,
-        suite,
-        "--base",
-        installation("base", fails=True),
-        "--new",
-        installation("new"),
-        "--results",
-        tmp_path / "1",
-    )
+    confirm = ("confirm", watched(tmp_path / "watch.json", suspect()), suite, "--new", installation("new"))
+    found = repro(*confirm, "--base", installation("base", fails=True), "--results", tmp_path / "1")
     assert found.exit_code == 5 and "no space left" in found.output
-    half = repro("confirm", suspects, suite, "--base", installation("half", code=2), "--results", tmp_path / "3")
+    half = repro(*confirm, "--base", installation("half", code=2), "--results", tmp_path / "3")
     assert half.exit_code == 5 and "ended with 2" in half.output
-    missing = repro("confirm", suspects, suite, "--base", tmp_path / "nothing", "--results", tmp_path / "2")
+    missing = repro(*confirm, "--base", tmp_path / "nothing", "--results", tmp_path / "2")
     assert missing.exit_code == 5 and "cannot be run" in missing.output
 
 

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from results_made_up import KEY, result, trial
+from results_made_up import KEY, result, timing, trial
 
 from repro.cli import main
 from repro.report.history_text import watch_text
@@ -111,6 +111,25 @@ def test_what_is_wrong_with_the_run_is_a_problem(tonight, said):
 def test_trials_that_are_missing_are_a_problem():
     found = watch([result([trial("a"), trial("b")])], [result([trial("a")], night=2, arms={"b": {}})])
     assert found.problems == (f"made-up (cpu): no trials of b, which {result(night=1).id} has",)
+
+
+def test_a_net_that_is_slower_to_run_is_nominated():
+    rng = np.random.default_rng(0)
+    results = []
+    for night in range(1, 39):
+        costs = {
+            "latency": 20 * math.exp(0.02 * rng.normal()) * (1.08 if night > 30 else 1.0),
+            "memory": 3e7 + 4096 * (night % 5),
+        }
+        timings = [timing("a", 5 * night + n, batch_size=8, **costs) for n in range(5)]
+        results.append(result(timings=timings, night=night))
+    assert ("a(batch_size=8)", "latency", "worse") in suspects(results)
+    assert suspects(results[:29]) == {}
+
+
+def test_timings_that_are_missing_are_a_problem():
+    found = watch([result(timings=[timing("a"), timing("b")])], [result(timings=[timing("a")], night=2, arms={"b": {}})])
+    assert found.problems == (f"made-up (cpu): no timings of b, which {result(night=1).id} has",)
 
 
 def test_a_new_torch_version_or_a_first_night_is_no_problem():

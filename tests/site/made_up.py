@@ -14,6 +14,7 @@ from repro.result import (
     PartResult,
     PictureResult,
     Result,
+    TimingResult,
     TrialResult,
     level,
     write,
@@ -124,6 +125,35 @@ def trial(arm, seed, *, steps=STEPS, rate=900.0, measurements=None):
     )
 
 
+def timing(arm, number, *, energy=False, region="a forward pass of a batch, until the device is done", **settings):
+    """A round's net: a millisecond a layer and image at half the price for each of a batch, and a MiB a layer."""
+    random = np.random.default_rng([number, DEPTHS.get(arm, 1), len(settings)])
+    special = ", ".join(f"{key}={value}" for key, value in sorted(settings.items()))
+    settings = {"batch_size": 1, "size": 112, "runs": 3, "precision": "fp32", **settings}
+    passes = [DEPTHS.get(arm, 20) * (1 + settings["batch_size"]) / 2 * float(n) for n in np.exp(random.normal(0, 0.05, 3))]
+    latency = sorted(passes)[1]
+    measurements = {"latency": latency, "throughput": 1000 * settings["batch_size"] / latency}
+    return TimingResult(
+        arm=arm,
+        name=f"{arm}({special})" if special else arm,
+        seed=number,
+        digest=f"round{number}",
+        timing=settings,
+        region=region,
+        seconds=tuple(milliseconds / 1000 for milliseconds in passes),
+        measurements=measurements | {"peak_memory": DEPTHS.get(arm, 20) * 2.0**20} | ({"energy": 0.5} if energy else {}),
+        matmul_peak_flops_per_second=1e11,
+    )
+
+
+def timed(rounds=6, **options):
+    """`latency(plain56) > latency(plain20)` and the timings it rests on, with a batch of eight beside."""
+    timings = [timing(arm, n) for n in range(rounds) for arm in ("plain20", "plain56")]
+    timings += [timing("plain20", n, batch_size=8) for n in range(rounds)]
+    values = {f"latency({arm})": [t.measurements["latency"] for t in timings if t.name == arm] for arm in ("plain56", "plain20")}
+    return claim("latency(plain56) > latency(plain20)", values, says="The deeper one takes longer.", **options), timings
+
+
 def arm(depth=20, residual=False, **recipe):
     return ArmResult(
         model="cifar_resnet",
@@ -138,7 +168,17 @@ ARMS = {name: arm(depth, name.startswith("res")) for name, depth in DEPTHS.items
 
 
 def result(
-    claims, *, suite="resnet-degradation", profile="cpu", run=0, trials=(), arms=None, pictures=None, complete=True, **changes
+    claims,
+    *,
+    suite="resnet-degradation",
+    profile="cpu",
+    run=0,
+    trials=(),
+    timings=(),
+    arms=None,
+    pictures=None,
+    complete=True,
+    **changes,
 ):
     """The run number `run` of a suite, an hour after the one before."""
     moment = f"2026-11-{1 + run // 24:02}T{run % 24:02}:00:00Z"
@@ -154,6 +194,7 @@ def result(
         arms=arms or ARMS,
         environment=Environment(key=(ENVIRONMENT,), facts={"repro": "0.1.0", "cpu": "Some CPU", "cores": 2, "commit": None}),
         trials=tuple(trials),
+        timings=tuple(timings),
         claims=claims,
         pictures=pictures or {},
         complete=complete,

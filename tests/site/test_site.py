@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from click.testing import CliRunner
-from made_up import ARMS, arm, claim, compared, keep, picture, result, sized, trial
+from made_up import ARMS, arm, claim, compared, keep, picture, result, sized, timed, timing, trial
 
 from repro.cli import main
 from repro.errors import ReproError
@@ -72,6 +72,8 @@ def folder(tmp_path_factory):
             made.model_copy(update={"pictures": picture(results, made)}),
             result(claims, suite="other", profile="gpu", run=run),
         )
+        deeper, timings = timed()
+        keep(results, result({"deeper-is-slower": deeper, "sizes": sized()}, suite="speed", run=run, timings=timings))
     (results / "torn.json").write_text("{")
     return results
 
@@ -80,7 +82,7 @@ def folder(tmp_path_factory):
 def site(folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("out") / "site"
     made = build([folder], out)
-    assert made.pages == 2 + 2 + 2 * 5 and made.claims == 10 and made.runs == 6
+    assert made.pages == 2 + 3 + 2 * 5 + 2 and made.claims == 12 and made.runs == 9
     return out
 
 
@@ -94,8 +96,9 @@ def test_every_link_leads_to_a_file_and_every_claim_has_a_page(site):
             assert (page.path.parent / unquote(address)).resolve().is_file(), f"{page.path}: {tag} {address}"
     claims = {name for name in found if name.startswith("claims/")}
     front = {link.get("href") for link in found["index.html"].of("a")}
-    assert len(claims) == 10 and claims <= front
-    assert set(found) == claims | {"index.html", "cost.html", "suites/resnet-degradation.cpu.html", "suites/other.gpu.html"}
+    suites = {f"suites/{name}.html" for name in ("resnet-degradation.cpu", "other.gpu", "speed.cpu")}
+    assert len(claims) == 12 and claims <= front
+    assert set(found) == claims | {"index.html", "cost.html"} | suites
 
 
 def test_no_page_loads_anything_from_elsewhere_or_holds_a_script_or_style_of_its_own(site):
@@ -184,7 +187,49 @@ def test_the_page_on_cost_shows_the_metric_of_the_claims_by_size_and_throughput(
     assert re.search(
         r"plain56: test_error 0\.\d+ \(0\.\d+ to 0\.\d+ over 2 seeds\); parameters 728,000; multiply-adds an image 1\d\d,", text
     )
+    assert "resnet-degradation at cpu, in training" in text and "other at gpu" not in text[text.index("Images a second") :]
     assert "Images a second, run by run" in text and re.search(r"2026-11-01 02:00: plain20 \d+; plain56 \d+", text)
+
+
+def test_the_page_of_a_suite_shows_what_was_timed_how_and_each_round(site):
+    page = pages(site)["suites/speed.cpu.html"]
+    section = page.text[page.text.index("What a pass takes") : page.text.index("Where and when")]
+    assert "What training takes" not in page.text and "latency, ms images/s peak memory, MiB timed with" in section
+    (row,) = re.findall(r"plain20\(batch_size=8\) 6 [\d.]+ [\d.]+ to [\d.]+ [\d.]+ [\d.]+ to [\d.]+ 20 (\S+ 8)", section)
+    assert row == "batch_size 8" and "energy" not in section
+    assert "timed a forward pass of a batch, until the device is done" in section
+    assert "all with precision fp32, runs 3, size 112" in section
+    assert re.search(r"round 5: plain20 [\d.]+; plain56 [\d.]+; plain20\(batch_size=8\) [\d.]+", section)
+
+
+def test_of_one_round_there_is_a_table_without_a_chart_and_energy_where_it_was_counted(tmp_path):
+    keep(tmp_path / "results", result({"a": sized()}, timings=[timing("plain20", 0, energy=True)]))
+    build([tmp_path / "results"], tmp_path / "site")
+    page = pages(tmp_path / "site")["suites/resnet-degradation.cpu.html"]
+    assert "energy, J an image" in page.text and "timed with" not in page.text and "Latency by round" not in page.text
+
+
+def test_nets_that_were_timed_in_two_ways_say_which_is_which(tmp_path):
+    there_and_back = timing("plain20", 0, training=True, region="there and back")
+    keep(tmp_path / "results", result({"a": sized()}, timings=[timing("plain20", 0), there_and_back]))
+    build([tmp_path / "results"], tmp_path / "site")
+    text = pages(tmp_path / "site")["suites/resnet-degradation.cpu.html"].text
+    assert "region there and back, training true" in text and "timed a forward pass" not in text
+
+
+def test_the_claim_page_of_a_timed_claim_says_what_was_timed_and_that_its_seeds_are_rounds(site):
+    found = pages(site)
+    text = found["claims/speed.cpu.deeper-is-slower.html"].text
+    said = "timed a forward pass of a batch, until the device is done. A seed is a round of timing: every net once"
+    assert said in text and "took 1:35" in text and "trained for" not in text
+    assert not [name for name, page in found.items() if "A seed is a round" in page.text and "deeper-is-slower" not in name]
+
+
+def test_the_page_on_cost_shows_how_fast_nets_ran_that_were_timed(site):
+    text = pages(site)["cost.html"].text
+    chart = text[text.index("speed at cpu, timed alone") :]
+    assert re.search(r"2026-11-01 02:00: plain20 [\d.]+; plain56 [\d.]+; plain20\(batch_size=8\) \d+", chart)
+    assert "speed at cpu, in training" not in text and "resnet-degradation at cpu, timed alone" not in text
 
 
 def test_whatever_a_result_says_is_text(tmp_path):
@@ -194,6 +239,7 @@ def test_whatever_a_result_says_is_text(tmp_path):
     hostile = result(
         {EVIL: made, "../../up": made, "CON:..\\x": made},
         trials=[trial(EVIL, 0, steps=5)],
+        timings=[timing(EVIL, n, region=EVIL, **{EVIL: EVIL}) for n in range(2)],
         arms=arms,
         suite="s",
         about=EVIL,

@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from made_up import ARMS, compared, keep, picture, result, sized, trial
+from made_up import ARMS, compared, keep, picture, result, sized, timed, trial
 
 from repro.site.build import build
 
@@ -16,6 +16,8 @@ PAGES = (
     "suites/resnet-degradation.cpu.html",
     "claims/resnet-degradation.cpu.degradation.html",
     "claims/resnet-degradation.cpu.sizes.html",
+    "suites/speed.cpu.html",
+    "claims/speed.cpu.deeper-is-slower.html",
 )
 
 
@@ -27,6 +29,8 @@ def site(tmp_path_factory):
     made = result(claims, trials=trials)
     keep(folder / "results", made.model_copy(update={"pictures": picture(folder / "results", made)}))
     keep(folder / "results", result({"elsewhere": sized()}, suite="other"))
+    deeper, timings = timed()
+    keep(folder / "results", result({"deeper-is-slower": deeper}, suite="speed", timings=timings))
     build([folder / "results"], folder / "site")
     return folder / "site"
 
@@ -106,7 +110,7 @@ def test_a_table_is_sorted_by_number_with_a_click_or_a_key_and_back(visit):
 def test_claims_are_filtered_by_words_and_by_verdict(visit):
     page = visit("index.html")
     rows = page.locator("section.suite tbody tr:visible")
-    assert rows.count() == 5
+    assert rows.count() == 6
     page.get_by_label("Filter").fill("RESNET deg")
     assert rows.count() == 4 and page.locator("#shown").text_content() == "4 shown"
     page.get_by_role("button", name="refuted").click()
@@ -115,10 +119,10 @@ def test_claims_are_filtered_by_words_and_by_verdict(visit):
     assert rows.count() == 0 and page.get_by_text("No claim is like that.").is_visible()
     page.get_by_label("Filter").fill("")
     page.get_by_role("button", name="all").click()
-    assert rows.count() == 5 and page.locator("section.suite:visible").count() == 2
+    assert rows.count() == 6 and page.locator("section.suite:visible").count() == 3
 
 
-@pytest.mark.parametrize("name", [PAGES[1], PAGES[2], PAGES[3]])
+@pytest.mark.parametrize("name", [PAGES[1], PAGES[2], PAGES[3], PAGES[5]])
 def test_a_chart_says_its_values_to_the_mouse_and_to_the_keyboard(visit, name):
     page = visit(name)
     plot, tip = page.locator("svg.plot").first, page.locator(".tip")

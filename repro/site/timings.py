@@ -1,0 +1,78 @@
+"""What a pass through each net takes, timed alone on the machine: a table, and how it went from round to round."""
+
+from collections.abc import Mapping, Sequence
+
+from repro.result import TimingResult
+from repro.site.archive import Scale
+from repro.site.arms import apart, flat
+from repro.site.element import Child, Markup, element
+from repro.site.series import Place, series_chart
+from repro.site.tables import facts, number, spread, table
+
+MEASURES = {  # by the measure: the column, and what one of its unit is
+    "latency": ("latency, ms", 1.0),
+    "throughput": ("images/s", 1.0),
+    "peak_memory": ("peak memory, MiB", 2.0**20),
+    "energy": ("energy, J an image", 1.0),
+}
+MOST_TICKS = 12  # of rounds
+HOW = (
+    "Each round times every net once, in a process of its own with the machine to itself. The median over rounds, and from the "
+    "lowest to the highest."
+)
+
+
+def newest_timings(scale: Scale) -> dict[str, list[TimingResult]]:
+    """By what was timed, those of the newest result that has any, in the order of their rounds."""
+    found: dict[str, list[TimingResult]] = {}
+    for used in reversed(scale.used):
+        of_run: dict[str, list[TimingResult]] = {}
+        for timing in sorted(used.timings, key=lambda timing: timing.seed):
+            of_run.setdefault(timing.name, []).append(timing)
+        found |= of_run
+    return found
+
+
+def timings(found: Mapping[str, Sequence[TimingResult]]) -> Markup:
+    """Of one net at least."""
+    firsts = [rounds[0] for rounds in found.values()]
+    differing, common = apart([{"region": first.region, **flat(first.timing, "")} for first in firsts])
+    known = {key: title for key, (title, _) in MEASURES.items() if any(key in first.measurements for first in firsts)}
+    rows = []
+    for i, (name, rounds) in enumerate(found.items()):
+        cells = [spread([t.measurements[key] / MEASURES[key][1] for t in rounds if key in t.measurements]) for key in known]
+        own: list[Child] = [element("td", ", ".join(f"{path} {row[i]}" for path, row in differing.items()), class_="own")]
+        rows.append(
+            [element("th", name, scope="row"), number(len(rounds), str(len(rounds))), *cells, *(own if differing else [])]
+        )
+    head = ("net", "rounds", *known.values(), *(["timed with"] if differing else []))
+    region, rest = common.pop("region", None), ", ".join(f"{path} {value}" for path, value in common.items())
+    return element(
+        "div",
+        element("p", HOW, class_="note"),
+        table(head, rows, caption="What was timed", right=range(1, 2 + len(known))),
+        facts([("timed", region), ("all with", rest or None)]),
+        _by_round(found),
+    )
+
+
+def _by_round(found: Mapping[str, Sequence[TimingResult]]) -> Markup | None:
+    latencies = {
+        name: {timing.seed: timing.measurements["latency"] for timing in rounds if "latency" in timing.measurements}
+        for name, rounds in found.items()
+    }
+    rounds = sorted({number for values in latencies.values() for number in values})
+    if len(rounds) < 2:
+        return None
+    every = -(-len(rounds) // MOST_TICKS)
+    places = [
+        Place(
+            f"round {number}",
+            "" if i % every else str(number),
+            {name: values[number] for name, values in latencies.items() if number in values},
+        )
+        for i, number in enumerate(rounds)
+    ]
+    names = [name for name, values in latencies.items() if values]
+    note = "A pass of a batch: the median of each process's passes. Log scale."
+    return series_chart("Latency by round", names, places, each="round", y="latency, ms", note=note, log=True)
