@@ -134,6 +134,7 @@ MEASURES = Catalogue(
         "fc_share": "repro.measures.static:fc_share",
         "layers": "repro.measures.static:layers",
         "macs": "repro.measures.static:macs",
+        "flops": "repro.measures.static:flops",
         "takes": "repro.measures.static:takes",
         "out_size": "repro.measures.static:out_size",
         "out_channels": "repro.measures.static:out_channels",

@@ -46,11 +46,16 @@ def layers(model: nn.Module, kind: str = "", kernel: int = 0, layer: str = "") -
 
 def macs(model: nn.Module, size: int, layer: str = "") -> int:
     """Multiply-adds of the forward pass of one image, or of one layer in it."""
+    return flops(model, size, layer) // 2
+
+
+def flops(model: nn.Module, size: int, layer: str = "") -> int:
+    """Floating point operations of the same: two for each multiply-add, as `FlopCounterMode` counts."""
     submodule(model, layer)
     with FlopCounterMode(display=False) as counter:
         forward(model, image(model, size))
     counts = counter.get_flop_counts()
-    return sum(counts.get(f"{type(model).__name__}.{layer}" if layer else "Global", {}).values()) // 2
+    return sum(counts.get(f"{type(model).__name__}.{layer}" if layer else "Global", {}).values())
 
 
 def takes(model: nn.Module, size: int) -> bool:

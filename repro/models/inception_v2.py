@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from repro.models.alexnet import initialise
 from repro.models.googlenet import STEMS, pooling, scaled
+from repro.models.squeeze_excitation import SqueezeExcitation
 
 MODULES = {  # Figure 5: #1×1, #3×3 reduce, #3×3, double #3×3 reduce, double #3×3, pool proj; what it pools by
     "3a": (64, 64, 64, 64, 96, 32, "average"),
@@ -34,13 +35,17 @@ MODULES = {  # Figure 5: #1×1, #3×3 reduce, #3×3, double #3×3 reduce, double
 class InceptionV2(nn.Module):
     """[N, in_channels, H, W] → [N, classes]
 
-    `width` multiplies all filters. The stem `small` does not shrink before its second pooling, for images of 20 to 64 pixels.
+    `width` multiplies all filters. `squeeze_excitation` scales the channels of each module (Hu et al. 2017, Figure 2) by the
+    ratio `reduction`: 646,398 parameters more. The stem `small` does not shrink before its second pooling, for images of 20 to
+    64 pixels.
     """
 
     def __init__(
         self,
         *,
         dropout: float = 0.0,
+        squeeze_excitation: bool = False,
+        reduction: int = 16,
         stem: Literal["imagenet", "small"] = "imagenet",
         width: float = 1.0,
         in_channels: int = 3,
@@ -59,8 +64,10 @@ class InceptionV2(nn.Module):
         self.body, channels = nn.Sequential(), second
         for name, (*filters, pool) in MODULES.items():
             module = Inception(channels, tuple(scaled((n,), width)[0] if n else 0 for n in filters), pool)
-            self.body.add_module(name, module)
             channels = module.channels
+            if squeeze_excitation:
+                module = nn.Sequential(module, SqueezeExcitation(channels, channels // reduction))
+            self.body.add_module(name, module)
         self.classifier = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout), nn.Linear(channels, classes))
         initialise(self, "xavier")
 

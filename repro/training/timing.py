@@ -115,9 +115,9 @@ def _pass(model: nn.Module, training: bool, precision: str, device: torch.device
         with torch.set_grad_enabled(training), torch.autocast(device.type, DTYPES[precision], enabled=precision != "fp32"):
             outputs = model(batch)
         if training:
-            model.zero_grad(set_to_none=True)
             tensors = [leaf for leaf in pytree.tree_leaves(outputs) if isinstance(leaf, Tensor) and leaf.requires_grad]
             torch.stack([tensor.float().square().mean() for tensor in tensors]).sum().backward()
+            model.zero_grad(set_to_none=True)  # each pass takes the memory of its gradients anew
         return outputs
 
     return step

@@ -99,3 +99,14 @@ def test_there_is_no_dropout_unless_asked_for():
 def test_small_nets_learn_and_stay_on_a_gpu():
     learns(made(InceptionV2, **SMALL), images(8, 1, 28, 28), 10)
     stays_on_a_gpu(InceptionV2, 2, 1, 28, 28, **SMALL)
+
+
+def test_squeeze_and_excitation_scales_the_channels_of_each_module():
+    plain, scaled = on_meta(InceptionV2), on_meta(InceptionV2, squeeze_excitation=True)
+    widths = (256, 320, 576, 576, 576, 608, 608, 1056, 1024, 1024)
+    added = sum(2 * width * (width // 16) + width + width // 16 for width in widths)
+    assert params(scaled) - params(plain) == added == 646_398
+    net, x = made(InceptionV2, squeeze_excitation=True, **SMALL).eval(), images(2, 1, 28, 28)
+    before = net.body[0][0](net.stem(x))
+    scores = net.body[0][1].excitation(before.mean(dim=(2, 3), keepdim=True)).sigmoid()
+    torch.testing.assert_close(net.body[0](net.stem(x)), before * scores)
