@@ -11,11 +11,11 @@ Differs from the papers: random weights, and interpolation whose corners are not
 from collections.abc import Callable
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from repro.models.atrous import convolution, separable
+from repro.models.concatenation import concatenate
 from repro.models.deeplab import make_trunk
 
 DECODER = {"low_level": 48, "decoder": (256, 256)}  # v3+, Tables 1 and 2
@@ -90,7 +90,7 @@ class DeepLabV3(nn.Module):
         y = self.pyramid(last)
         if self.low_level is not None:
             low = self.low_level(first)
-            y = torch.cat([F.interpolate(y, size=low.shape[-2:], mode="bilinear"), low], dim=1)
+            y = concatenate([F.interpolate(y, size=low.shape[-2:], mode="bilinear"), low])
         return F.interpolate(self.classifier(self.decoder(y)), size=x.shape[-2:], mode="bilinear")
 
 
@@ -109,8 +109,9 @@ class Pyramid(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         features = [branch(x) for branch in self.branches]
         if self.image is not None:
-            features.append(self.image(x.mean(dim=(2, 3), keepdim=True)).expand(-1, -1, *x.shape[-2:]))
-        return self.fuse(torch.cat(features, dim=1))
+            mean = F.avg_pool2d(x, x.shape[-2:])  # as `x.mean`, whose gradient would lie in another layout: 5 % of a CPU step
+            features.append(self.image(mean).expand(-1, -1, *x.shape[-2:]))
+        return self.fuse(concatenate(features))
 
 
 def three_by_three(separated: bool) -> Callable[..., nn.Sequential]:

@@ -12,9 +12,10 @@ nothing passes between the paths. Without skips (False) the convolutions after a
 from functools import partial
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from repro.models.concatenation import concatenate
 
 
 class UNet(nn.Module):
@@ -71,7 +72,7 @@ class UNet(nn.Module):
         for up, convolutions, skipped in zip(self.up_convolutions, self.expanding, reversed(maps), strict=True):
             x = up(x)
             if self.skips:
-                x = torch.cat([x if self.skips == "self" else centre(skipped, x), x], dim=1)
+                x = concatenate([x if self.skips == "self" else centre(skipped, x), x])
             x = convolutions(x)
         return self.classifier(x)
 

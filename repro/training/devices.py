@@ -1,5 +1,6 @@
 """Devices: which one, with which flags, and what it can do."""
 
+import ctypes
 import gc
 import os
 import re
@@ -77,6 +78,7 @@ class PeakMemory:
             self.start = torch.cuda.memory_allocated(device)
         elif device.type == "cpu":
             gc.collect()  # what is freed in the middle of the stretch would hide as much of what is taken
+            _trim()
             try:
                 self.RESET.write_text("5")  # Linux: the high-water mark of resident memory starts again
             except OSError:
@@ -91,6 +93,13 @@ class PeakMemory:
             found = re.search(r"VmHWM:\s+(\d+) kB", self.STATUS.read_text())
             return max(0, int(found[1]) * 1024 - self.start) if found else None
         return None
+
+
+def _trim() -> None:
+    """Give the heap's free pages back to the system, or what takes them again would not show. Only glibc can be asked to."""
+    libc = ctypes.CDLL(None) if os.name == "posix" else None
+    if hasattr(libc, "malloc_trim"):
+        libc.malloc_trim(0)
 
 
 @cache

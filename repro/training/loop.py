@@ -56,6 +56,8 @@ def train(state: State, checkpoint: Checkpoint, progress: Progress) -> Trained:
         optimizer.load_state_dict(saved["optimizer"])
         curves.restore(saved["curves"], state.device)
         start, training.seconds, evaluating.seconds = saved["step"], saved["training"], saved["evaluating"]
+    if recipe.compile:  # the compiler has a mode of its own, which `devices.flags` leaves alone
+        torch.use_deterministic_algorithms(recipe.deterministic)
     forward = torch.compile(model) if recipe.compile else model
     memory = devices.PeakMemory(state.device)
     training.start()
