@@ -1,13 +1,12 @@
 """What a suite can get wrong beyond its form: names that do not exist, options that do not fit, arms that nobody uses."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache, cached_property
-from pathlib import Path
-from typing import Any, NamedTuple
+from functools import cached_property, partial
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
+from repro import findings
 from repro.catalogue import (
     AUGMENTATIONS,
     DATASETS,
@@ -19,7 +18,6 @@ from repro.catalogue import (
     TASKS,
     WEIGHTS,
     Catalogue,
-    UnknownName,
     metrics,
 )
 from repro.document import Document, Location, Problem, nearest
@@ -27,17 +25,11 @@ from repro.errors import ReproError
 from repro.evidence import first_look
 from repro.expectation import Expectation, ExpectationError, Link
 from repro.expression import Measurement
+from repro.findings import Finding
 from repro.form import Form, describe
-from repro.recipe import Named, Recipe, Timing
+from repro.ledger import LEDGER, read_ledger
+from repro.recipe import Named, Recipe
 from repro.suite import STATES, Arm, Claim, Picture, Profile, Suite
-
-
-class Finding(NamedTuple):
-    """What is wrong, and where below what was looked at."""
-
-    location: Location
-    message: str
-    at_key: bool = False
 
 
 def check(file: Document) -> tuple[Suite, list[Problem]]:
@@ -55,7 +47,7 @@ class _Check:
     def problems(self) -> Iterator[Problem]:
         yield from self._rules()
         if self.form.is_sound("task") and self.suite.task is not None:
-            for finding in _named(TASKS, Named(name=self.suite.task)):
+            for finding in findings.of_choice(TASKS, Named(name=self.suite.task)):
                 yield self._problem(("task",), finding)
         for name, profile in self._sound("profiles"):
             yield from self._profile(name, profile)
@@ -92,10 +84,8 @@ class _Check:
     @cached_property
     def ledger(self) -> Mapping[str, Any] | None:
         """The ledger that stands above the suite, by id; None where there is none."""
-        for folder in self.file.path.resolve().parents:
-            if (folder / "ledger.json").is_file():
-                return _read_ledger(folder / "ledger.json")
-        return None
+        path = next((f / LEDGER for f in self.file.path.resolve().parents if (f / LEDGER).is_file()), None)
+        return read_ledger(path) if path else None
 
     @cached_property
     def expectations(self) -> dict[str, Expectation | ExpectationError]:
@@ -130,18 +120,18 @@ class _Check:
 
     def _data(self, data: Named | None, above: Location) -> Iterator[Finding]:
         if data is not None and self.form.is_sound(*above, "data"):
-            yield from _named(DATASETS, data)
+            yield from findings.of_choice(DATASETS, data)
 
     def _weights(self, weights: Named | None, place: Location) -> Iterator[Problem]:
         if weights is not None and self.form.is_sound(*place):
-            yield from (self._problem(place, finding) for finding in _named(WEIGHTS, weights))
+            yield from (self._problem(place, finding) for finding in findings.of_choice(WEIGHTS, weights))
 
     def _picture(self, picture: Picture, place: Location) -> Iterator[Problem]:
         if picture.picture not in PICTURES.targets:
             message = f"unknown picture '{picture.picture}'{nearest(picture.picture, PICTURES.targets)}"
             yield self.file.problem((*place, "picture"), message)
         else:
-            for finding in _options(PICTURES, picture.picture, picture.options, Picture):
+            for finding in findings.of_options(PICTURES, picture.picture, picture.options, Picture):
                 yield self._problem(place, finding)
         for index, arm in enumerate(picture.arms if self.arms is not None and self.form.is_sound(*place, "arms") else ()):
             if self.arms is not None and arm not in self.arms:
@@ -162,7 +152,8 @@ class _Check:
         ]
         for place, catalogue, choice in choices:
             if self.form.is_sound(*above, "recipe", *place):
-                yield from (finding._replace(location=place + finding.location) for finding in _named(catalogue, choice))
+                found = findings.of_choice(catalogue, choice)
+                yield from (finding._replace(location=place + finding.location) for finding in found)
 
     def _arm(self, name: str, arm: Arm) -> Iterator[Problem]:
         if not self.form.is_sound("arms", name, "model"):
@@ -182,7 +173,7 @@ class _Check:
     def _arm_at(self, name: str, arm: Arm, profile: str) -> Iterator[Problem]:
         place, scale = ("arms", name), ("profiles", profile)
         if arm.model in MODELS.targets:
-            for finding in _options(MODELS, arm.model, self.suite.model_options(name, profile), Arm):
+            for finding in findings.of_options(MODELS, arm.model, self.suite.model_options(name, profile), Arm):
                 if finding.location or all(self.form.is_sound(*scale, part) for part in ("model", "arms")):
                     givers = ((*scale, "arms", name), (*scale, "model"), place)  # the first one counts
                     given = (giver for giver in givers if (*giver, *finding.location[:1]) in self.file.values)
@@ -277,10 +268,9 @@ class _Check:
             yield f"'{measurement.name}' has no options"
         if of == "probe" and options.pop("at", "end") not in STATES:
             yield f"'at' is one of {', '.join(STATES)}"
-        if of == "timed":
-            yield from _timing_options(measurement.name, options)
-        elif of != "metric":
-            yield from (finding.message for finding in _options(MEASURES, measurement.name, options))
+        if of != "metric":
+            look = findings.of_timing if of == "timed" else partial(findings.of_options, MEASURES)
+            yield from (finding.message for finding in look(measurement.name, options))
         if of in ("static", "timed") or measurement.arm not in self.suite.arms:
             return
         if self.suite.task is None:
@@ -297,51 +287,3 @@ class _Check:
 
 
 PARTS = ("data", "recipe")
-
-
-def _timing_options(name: str, options: Mapping[str, Any]) -> Iterator[str]:
-    try:
-        Timing.model_validate(options)
-    except ValidationError as error:
-        for e in error.errors(include_url=False):
-            key = str(e["loc"][-1])
-            if e["type"] == "extra_forbidden":
-                yield f"measure '{name}' has no option '{key}'{nearest(key, Timing.model_fields)}"
-            else:
-                yield describe(e)
-
-
-def _named(catalogue: Catalogue, choice: Named) -> Iterator[Finding]:
-    try:
-        catalogue.target(choice.name)
-    except UnknownName as error:
-        yield Finding(("name",), str(error))
-    else:
-        yield from _options(catalogue, choice.name, choice.options)
-
-
-def _options(
-    catalogue: Catalogue, name: str, options: Mapping[str, Any], beside: type[BaseModel] | None = None
-) -> Iterator[Finding]:
-    """What is wrong with the options of a name, which stand among the keys of the class `beside`."""
-    try:
-        for error in catalogue.errors(name, options):
-            location = error["loc"]
-            if error["type"] == "extra_forbidden":
-                known = [*catalogue.parameters(name), *(beside.model_fields if beside else ())]
-                message = f"{catalogue.kind} '{name}' has no option '{location[-1]}'{nearest(location[-1], known)}"
-                yield Finding(location, message, at_key=True)
-            elif error["type"] == "missing":
-                yield Finding((), f"{catalogue.kind} '{name}' needs the option '{location[-1]}'", at_key=True)
-            else:
-                yield Finding(location, describe(error))
-    except ReproError as error:
-        yield Finding((), str(error))
-
-
-@cache
-def _read_ledger(path: Path) -> Mapping[str, Any]:
-    try:
-        return {entry["id"]: entry for entry in json.loads(path.read_text(encoding="utf-8"))}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ReproError(f"{path}: not a ledger: {error}") from None

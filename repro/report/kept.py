@@ -5,11 +5,11 @@
 writes both anew from `results/`, `suites/` and `suites/ledger.json`; a test holds them against it.
 """
 
-import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from repro.ledger import LEDGER, read_ledger
 from repro.report.text import duration, figure, interval, verdict
 from repro.result import ClaimResult, Result, read
 from repro.suite import Suite, load
@@ -105,7 +105,7 @@ def pages(root: Path) -> Iterator[tuple[Path, str]]:
     """The two files, and what they should hold."""
     results = latest(root / "results")
     suites = {path.relative_to(root / "suites").as_posix(): load(path) for path in sorted((root / "suites").rglob("*.yaml"))}
-    entries = json.loads((root / "suites" / "ledger.json").read_text(encoding="utf-8"))
+    entries = read_ledger(root / "suites" / LEDGER).values()
     for path, content in (
         (root / "README.md", table(results)),
         (root / "suites" / "README.md", ledger(entries, suites, results)),
