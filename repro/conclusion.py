@@ -45,8 +45,9 @@ class Concluded(BaseModel):
 
 
 def conclude(runner: Runner, suite: Suite, name: str, earlier: Result | None = None) -> Concluded:
-    """Decide a claim. `earlier` evidence is continued."""
-    before = earlier.claims.get(name) if earlier else None
+    """Decide a claim. `earlier` evidence is continued, but not that of another machine's clock."""
+    timed = any(suite.kind(measurement) == "timed" for measurement in suite.claims[name].expectation.measurements)
+    before = earlier.claims.get(name) if earlier and not (timed and _elsewhere(earlier)) else None
     decided = runner.decide(suite, name, Earlier(before.evidence.seeds, before.values) if before else None)
     claim, judgement = decided.claim, decided.judgement
     weakest = _part(judgement.weakest)
@@ -84,6 +85,12 @@ def conclude(runner: Runner, suite: Suite, name: str, earlier: Result | None = N
         trials=tuple((arm, seed, spec.digest) for (arm, seed), spec in decided.trials.items()),
         rounds=tuple(timed.digest for timed in decided.rounds),
     )
+
+
+def _elsewhere(result: Result) -> bool:
+    """Whether a run was on a CPU or GPU of a model that is not in this machine."""
+    here = {environment.cpu_name(), *environment.gpu_names()}
+    return any(kind["device"] not in here for kind in result.environment.key)
 
 
 def continued(path: Path, suite: Suite, profile: str) -> Result | None:

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from repro.cli import main
 from repro.document import DocumentError
+from repro.environment import cpu_name
 from repro.recipe import Timing
 from repro.result import read
 from repro.schema import of_results, of_suites
@@ -55,7 +56,7 @@ def rounds(monkeypatch):
                 "peak_memory_bytes": 1000 + job.number,
                 "joules": None,
                 "matmul_peak_flops_per_second": 1e11,
-                "environment": {"device": "a CPU", "driver": None, "torch": "2", "precision": "fp32"},
+                "environment": {"device": cpu_name(), "driver": None, "torch": "2", "precision": "fp32"},
             }
             for name, net in job.nets.items()
         }
@@ -105,7 +106,7 @@ def test_a_result_holds_every_reading_and_what_was_timed(suite, rounds, tmp_path
     assert timing.timing == Timing(size=64, runs=2, batch_size=8).model_dump(mode="json")
     assert timing.seconds == pytest.approx([0.0408] * 3)
     assert timing.measurements == pytest.approx({"latency": 40.8, "throughput": 8 / 0.0408, "peak_memory": 1002})
-    assert result.environment.key == ({"device": "a CPU", "driver": None, "torch": "2", "precision": "fp32"},)
+    assert result.environment.key == ({"device": cpu_name(), "driver": None, "torch": "2", "precision": "fp32"},)
 
 
 def test_fresh_times_again(suite, rounds):
@@ -129,6 +130,18 @@ def test_another_machine_times_for_itself(suite, rounds, monkeypatch):
     monkeypatch.setattr("repro.environment.cpu_name", lambda: "another CPU")
     assert repro("run", suite, "-k", "deeper", "-j", 1).exit_code == 0
     assert len({job.digest for job in rounds}) == 10
+
+
+@pytest.mark.parametrize(("machine", "seeds"), [(None, range(8)), ("another CPU", range(3))])
+def test_evidence_goes_on_in_fresh_rounds_but_not_on_another_machine(suite, rounds, monkeypatch, tmp_path, machine, seeds):
+    assert repro("run", suite, "-k", "deeper", "-j", 1).exit_code == 0
+    (path,) = tmp_path.glob("results/speed/cpu/*.json")
+    if machine:
+        monkeypatch.setattr("repro.environment.cpu_name", lambda: machine)
+    run = repro("run", suite, "-k", "deeper", "-j", 1, "--continue", path, "--seeds-max", 3, "--results", tmp_path / "more")
+    assert run.exit_code == 0, run.output
+    (more,) = tmp_path.glob("more/speed/cpu/*.json")
+    assert read(more).claims["deeper-is-slower"].evidence.seeds == tuple(seeds) and len(rounds) == 8
 
 
 @pytest.mark.parametrize(
