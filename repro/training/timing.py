@@ -52,7 +52,7 @@ def _fresh_processes() -> BaseContext:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, "pytorch_benchmark.benchmark"])
+    context.set_forkserver_preload([__name__, "pytorch_benchmark.benchmark", "torchvision"])
     return context
 
 
