@@ -38,6 +38,7 @@ STAND_INS: dict[str, Any] = {
     "verdict": "undecided",
     "because": "x",
     "picture": "x",
+    "pictures.arms": ["x"],
 }
 
 
@@ -128,7 +129,8 @@ def _mend(data: Any, location: Location, kind: str) -> None:
             break
         data = below
     if kind == "missing":
-        data[key] = STAND_INS[str(key)]
+        within = f"{location[0]}.{key}"
+        data[key] = STAND_INS[within if within in STAND_INS else str(key)]
     else:
         data.pop(key, None)
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -206,7 +207,8 @@ def slow(tiny, tmp_path, monkeypatch):
 
 def start(folder, *arguments):
     command = [sys.executable, "-m", "pytest", "slow.yaml", "-p", "no:cacheprovider", "-k", "learns or known", *arguments]
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    heard = partial(signal.signal, signal.SIGINT, signal.default_int_handler)  # be the tests in the background, which ignores it
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=heard)
 
 
 def wait_for_records(folder, count):
@@ -222,7 +224,7 @@ def test_ctrl_c_ends_all_processes_and_the_next_run_goes_on(slow):
     processes = psutil.Process(run.pid).children(recursive=True)
     run.send_signal(signal.SIGINT)
     out, _ = run.communicate(timeout=60)
-    assert run.returncode == pytest.ExitCode.INTERRUPTED and "KeyboardInterrupt" in out
+    assert run.returncode == pytest.ExitCode.INTERRUPTED and "KeyboardInterrupt" in out, out
     _, alive = psutil.wait_procs(processes, timeout=10)
     assert not alive
     kept = {path: path.stat().st_mtime for path in slow.glob("store/trials/*/record.json")}
