@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from repro import environment
+from repro.catalogue import MEASURES, looks_at
 from repro.errors import ReproError
 from repro.recipe import Timing
 from repro.result import (
@@ -32,8 +33,6 @@ from repro.store import finite, write_atomically
 from repro.suite import ResolvedArm, Suite
 from repro.trial import digest
 from repro.verdict import Part
-
-MEASURED = ("latency", "throughput", "peak_memory", "energy")  # of every net in a round of timing
 
 
 class Concluded(BaseModel):
@@ -196,7 +195,7 @@ def _timings(digest: str, record: Mapping[str, Any], timed: Mapping[str, tuple[s
     """What a round's record holds, net by net; measures that this device does not have are left out."""
     for name, net in record["nets"].items():
         measurements = {}
-        for measure in MEASURED:
+        for measure in (known for known in MEASURES.targets if looks_at(known) == "timed"):
             with suppress(ReproError):
                 measurements[measure] = timed_value(measure, net)
         yield TimingResult(

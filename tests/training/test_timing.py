@@ -2,6 +2,7 @@
 
 import sys
 import time
+import warnings
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from importlib import import_module
@@ -30,7 +31,8 @@ def net(name="resnet", timing=None, **options):
 
 @pytest.fixture
 def upstream():
-    with pytest.warns(DeprecationWarning) if "pytorch_benchmark" not in sys.modules else pytest.MonkeyPatch.context():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of distutils, where it is still there
         return import_module("pytorch_benchmark.benchmark")
 
 
