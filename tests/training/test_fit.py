@@ -5,13 +5,7 @@ from training.tiny import RESNET, spec
 
 from repro.errors import ReproError
 from repro.recipe import Named
-from repro.store import Store
 from repro.training.run import execute
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path)
 
 
 def trial(model, task="classification", **data):

@@ -7,16 +7,16 @@ import time
 
 import pytest
 import torch
-from training.tiny import RESNET, install, outcome, run, spec
+from training.tiny import RESNET, outcome, run, spec
 
 from repro.data.embedded import FashionMnistSmall
 from repro.store import Store
-from repro.training import devices
 from repro.training.checkpoint import Checkpoint
 from repro.training.run import execute
 
 HABITS = {"name": "habits", "drop": 0.5}
 ADAMW = {"name": "adamw", "lr": 0.01}
+pytestmark = pytest.mark.usefixtures("nets")
 
 
 @pytest.fixture(scope="module")
@@ -26,17 +26,6 @@ def forked():
     used = ["repro.training.run", "repro.training.loop", "repro.tasks.classification", "repro.models.cifar_resnet"]
     context.set_forkserver_preload([*used, "torch._inductor", "datasets", "pyarrow.parquet"])
     return context
-
-
-@pytest.fixture(autouse=True)
-def nets(tmp_path, monkeypatch):
-    install(tmp_path / "packages", monkeypatch)
-    monkeypatch.setattr(devices, "matmul_peak", lambda *_: 1.0)
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "store")
 
 
 def runs(forked, store, trial, *moment, every=0.0):

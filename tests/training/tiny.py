@@ -4,13 +4,16 @@ import json
 import os
 import signal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from repro.catalogue import MODELS
 from repro.recipe import Named
 from repro.store import Store
 from repro.suite import ResolvedArm, Suite, merge
 from repro.trial import TrialSpec, specify
+
+if TYPE_CHECKING:
+    from repro.training.state import State
 
 RECIPE = {
     "steps": 6,
@@ -102,6 +105,20 @@ def spec(
     arm = suite.resolve("arm", "cpu")
     resolved = ResolvedArm(Named.model_validate(model), arm.data, arm.recipe, seed_offset=0)
     return specify("classification", resolved, seed, device, trained=trained)
+
+
+def habits(**options: Any) -> dict[str, Any]:
+    return {"name": "habits", **options}
+
+
+def state(*arguments: Any, **options: Any) -> State:
+    """Net, optimizer and images of `spec(...)` before its first step."""
+    from repro.training.devices import resolve
+    from repro.training.run import images
+    from repro.training.state import build
+
+    trial, cpu = spec(*arguments, **options), resolve("cpu")
+    return build(trial, images(trial.data, cpu), cpu)
 
 
 def run(trial: str, root: str, every: float = 0.0, call: str = "", count: int = 0) -> None:
