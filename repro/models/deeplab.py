@@ -14,8 +14,8 @@ from inspect import signature
 from typing import Any, Literal
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from repro.models.interpolation import interpolate_scores
 from repro.models.resnet_trunk import ResNetTrunk
 from repro.models.vgg_trunk import FullyConnected, VggTrunk
 from repro.models.xception import XceptionTrunk
@@ -87,4 +87,4 @@ class DeepLab(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         last = self.trunk(x)[-1]
         first, *others = (branch(last) for branch in self.branches)
-        return F.interpolate(sum(others, first), size=x.shape[-2:], mode="bilinear")
+        return interpolate_scores(sum(others, first), x.shape[-2:])

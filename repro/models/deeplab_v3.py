@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from repro.models.atrous import convolution, separable
 from repro.models.concatenation import concatenate
 from repro.models.deeplab import make_trunk
+from repro.models.interpolation import interpolate_scores
 
 DECODER = {"low_level": 48, "decoder": (256, 256)}  # v3+, Tables 1 and 2
 PAPER = {
@@ -91,7 +92,7 @@ class DeepLabV3(nn.Module):
         if self.low_level is not None:
             low = self.low_level(first)
             y = concatenate([F.interpolate(y, size=low.shape[-2:], mode="bilinear"), low])
-        return F.interpolate(self.classifier(self.decoder(y)), size=x.shape[-2:], mode="bilinear")
+        return interpolate_scores(self.classifier(self.decoder(y)), x.shape[-2:])
 
 
 class Pyramid(nn.Module):

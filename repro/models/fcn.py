@@ -12,8 +12,8 @@ paper pads the image by 100 pixels for an unpadded fc6: same weights, other bord
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from repro.models.interpolation import interpolate_scores
 from repro.models.vgg_trunk import FullyConnected, VggTrunk, crop
 
 # Table 2. Fewer stages make the analogue at smaller strides: 3 stages are FCN-8s, 4s and 2s.
@@ -66,7 +66,8 @@ class FCN(nn.Module):
         for up, skip, feature in zip(self.ups, self.skip_scores, reversed(earlier), strict=False):
             skipped = skip(feature)
             scores = crop(up(scores), skipped) + skipped
-        return crop(F.interpolate(scores, scale_factor=self.last_stride, mode="bilinear"), x)
+        size = (scores.shape[-2] * self.last_stride, scores.shape[-1] * self.last_stride)
+        return crop(interpolate_scores(scores, size), x)
 
 
 def bilinear_upsampling(channels: int) -> nn.ConvTranspose2d:

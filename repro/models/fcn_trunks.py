@@ -11,10 +11,10 @@ image, where the paper pads the image by 100 pixels and crops: same weights, oth
 from typing import Literal
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from repro.models.alexnet import AlexNet
 from repro.models.googlenet import GoogLeNet
+from repro.models.interpolation import interpolate_scores
 
 
 class CoarseFCN(nn.Module):
@@ -34,7 +34,7 @@ class CoarseFCN(nn.Module):
         self.score = nn.Conv2d(channels, classes, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.interpolate(self.score(self.trunk(x)), size=x.shape[-2:], mode="bilinear")
+        return interpolate_scores(self.score(self.trunk(x)), x.shape[-2:])
 
 
 def alexnet(width: float, dropout: float, in_channels: int) -> tuple[nn.Sequential, int]:
