@@ -6,7 +6,8 @@ and so see what they saw before: `conv(x, rate 2)[::2, ::2]` is `conv(x[::2, ::2
 
 from collections.abc import Iterable
 
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 def strides_and_rates(strides: Iterable[int], output_stride: int, stem: int = 1) -> list[tuple[int, int]]:
@@ -42,6 +43,29 @@ def separable(channels: int, width: int, *, rate: int = 1, batch_norm: bool = Tr
 
     Normalisation and ReLU after the depthwise filter are those of DeepLab v3+, section 3.2.
     """
-    depthwise = nn.Conv2d(channels, channels, 3, padding="same", dilation=rate, groups=channels, bias=not batch_norm)
+    depthwise = Depthwise(channels, rate, bias=not batch_norm)
     norm = [nn.BatchNorm2d(channels)] if batch_norm else []
     return nn.Sequential(depthwise, *norm, nn.ReLU(), *convolution(channels, width, 1, batch_norm=batch_norm))
+
+
+class Depthwise(nn.Conv2d):
+    """A 3×3 filter on each channel, of rate r. [N, C, H, W] → [N, C, H, W]
+
+    On a CPU the map is read as r² maps, each of every r-th row and column, which one of rate 1 filters alike: the way back
+    through a depthwise convolution with a rate takes 5 to 30 times as long there.
+    """
+
+    def __init__(self, channels: int, rate: int = 1, bias: bool = True):
+        super().__init__(channels, channels, 3, padding=rate, dilation=rate, groups=channels, bias=bias)
+        self.rate = rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.rate == 1 or x.device.type != "cpu":
+            return super().forward(x)
+        rate, (images, channels, height, width) = self.rate, x.shape
+        padded = F.pad(x, (0, -width % rate, 0, -height % rate)).permute(0, 2, 3, 1)
+        rows, columns = padded.shape[1] // rate, padded.shape[2] // rate
+        phases = padded.reshape(images, rows, rate, columns, rate, channels).permute(2, 4, 0, 1, 3, 5).flatten(0, 2)
+        filtered = F.conv2d(phases.permute(0, 3, 1, 2), self.weight, self.bias, padding=1, groups=channels)
+        back = filtered.permute(0, 2, 3, 1).unflatten(0, (rate, rate, images)).permute(2, 3, 0, 4, 1, 5)
+        return back.flatten(3, 4).flatten(1, 2)[:, :height, :width].contiguous().permute(0, 3, 1, 2)

@@ -111,7 +111,7 @@ def habits(**options: Any) -> dict[str, Any]:
     return {"name": "habits", **options}
 
 
-def state(*arguments: Any, **options: Any) -> State:
+def state(*arguments: Any, **options: Any) -> "State":
     """Net, optimizer and images of `spec(...)` before its first step."""
     from repro.training.devices import resolve
     from repro.training.run import images
