@@ -23,7 +23,7 @@ def interpolate_scores(scores: Tensor, size: tuple[int, int]) -> Tensor:
     """[N, C, h, w] → [N, C, *size] in float32: bilinear, corners not aligned, as `F.interpolate`.
 
     A CPU's kernels are quick over the channels of a pixel, of which scores have few. With those of all images side by side
-    both ways take a tenth of the time, and a step of a small FCN-8s 9 % less.
+    they take a tenth of the time both ways, and a step of a small FCN-8s, copies included, 9 % less.
     """
     scores = scores.float()
     if scores.device.type != "cpu":
