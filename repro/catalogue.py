@@ -1,7 +1,8 @@
 """Everything a suite can name, and the class or function behind each name.
 
-A line here and a file there adds a model, a data set, a measure …; another package adds its own through entry points of
-the same groups (`[project.entry-points."repro.models"]`). Targets are text: looking a name up imports nothing.
+A line here and a file there adds a model, a data set, a measure …; another package adds its own through entry
+points of the same groups (`[project.entry-points."repro.models"]`). Targets are text: looking a name up
+imports nothing.
 """
 
 import json
@@ -23,7 +24,9 @@ class UnknownName(ReproError):
 
 
 class Catalogue:
-    """The names of one kind. `given` are the parameters that the harness fills in itself; the others are options."""
+    """The names of one kind. `given` are the parameters that the harness fills in itself; the others are
+    options.
+    """
 
     def __init__(self, kind: str, group: str, builtin: Mapping[str, str], given: tuple[str, ...] = ()):
         self.kind, self.group, self.builtin, self.given = kind, group, builtin, given
@@ -53,7 +56,9 @@ class Catalogue:
                 f"option_{key}": (p.annotation, Field(... if p.required else p.default, alias=key))
                 for key, p in self.parameters(name).items()
             }
-            self._classes[name] = create_model(name, __config__=ConfigDict(extra="forbid", strict=True), **fields)
+            self._classes[name] = create_model(
+                name, __config__=ConfigDict(extra="forbid", strict=True), **fields
+            )
         return self._classes[name]
 
     def errors(self, name: str, options: Mapping[str, Any]) -> list[Any]:
@@ -83,7 +88,7 @@ MODELS = Catalogue(
         "inception_v2": "repro.models.inception_v2:InceptionV2",
         "inception_v3": "repro.models.inception:InceptionV3",
         "mobilenet": "repro.models.mobilenet:MobileNet",
-        "pair": "repro.models.pairs:Pair",
+        "pair": "repro.pairs.pair:Pair",
         "preact_resnet": "repro.models.preact_resnet:PreActResNet",
         "region_net": "repro.models.region_net:RegionNet",
         "resnet": "repro.models.resnet:ResNet",
@@ -122,9 +127,10 @@ TASKS = Catalogue(
     },
 )
 
-# The first parameter of a measure says what it looks at: `model` is a net on the meta device (no seed, no memory),
-# `network` the same net with the random weights of seed 0, `state` a net of a trial with its data and its task, and `timed`
-# what was read off a clock while a net ran, in a process of its own; its options are those of `recipe.Timing`.
+# The first parameter of a measure says what it looks at: `model` is a net on the meta device (no seed, no
+# memory), `network` the same net with the random weights of seed 0, `state` a net of a trial with its data
+# and its task, and `timed` what was read off a clock while a net ran, in a process of its own; its options
+# are those of `recipe.Timing`.
 MEASURES = Catalogue(
     "measure",
     "repro.measures",
@@ -156,8 +162,8 @@ MEASURES = Catalogue(
         "throughput": "repro.measures.timed:throughput",
         "peak_memory": "repro.measures.timed:peak_memory",
         "energy": "repro.measures.timed:energy",
-        "crf_miou": "repro.measures.crf:crf_miou",
-        "crf_trimap_miou": "repro.measures.crf:crf_trimap_miou",
+        "crf_miou": "repro.treatments.crf:crf_miou",
+        "crf_trimap_miou": "repro.treatments.crf:crf_trimap_miou",
         "overlap_ratio": "repro.measures.checkerboard:overlap_ratio",
         "overlap_variation": "repro.measures.checkerboard:overlap_variation",
         "phase_energy": "repro.measures.checkerboard:phase_energy",
@@ -207,7 +213,9 @@ AUGMENTATIONS = Catalogue(
 )
 
 # What a net starts from, where that is not random.
-WEIGHTS = Catalogue("set of weights", "repro.weights", {"imagenet": "repro.training.pretrained:imagenet"}, given=("model",))
+WEIGHTS = Catalogue(
+    "set of weights", "repro.weights", {"imagenet": "repro.state.weights:imagenet"}, given=("model",)
+)
 
 # What draws pictures of the nets of several arms, side by side.
 PICTURES = Catalogue(
@@ -231,7 +239,9 @@ def looks_at(measure: str) -> str:
     """What a measure is of: `model`, `network`, `state` or `timed`."""
     first = next(iter(source.parameters(MEASURES.target(measure))), "")
     if first not in MEASURES.given:
-        raise ReproError(f"measure '{measure}': its first parameter must be one of {', '.join(MEASURES.given)}, not '{first}'")
+        raise ReproError(
+            f"measure '{measure}': its first parameter must be one of {', '.join(MEASURES.given)}, not '{first}'"
+        )
     return first
 
 

@@ -1,12 +1,15 @@
-"""What a suite can get wrong beyond its form: names that do not exist, options that do not fit, arms that nobody uses."""
+"""What a suite can get wrong beyond its form: names that do not exist, options that do not fit, arms that
+nobody uses.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from repro import findings
+from repro import document, findings
 from repro.catalogue import (
     AUGMENTATIONS,
     DATASETS,
@@ -20,7 +23,7 @@ from repro.catalogue import (
     Catalogue,
     metrics,
 )
-from repro.document import Document, Location, Problem, nearest
+from repro.document import Document, DocumentError, Location, Problem, nearest
 from repro.errors import ReproError
 from repro.evidence import first_look
 from repro.expectation import Expectation, ExpectationError, Link
@@ -30,6 +33,19 @@ from repro.form import Form, describe
 from repro.ledger import LEDGER, read_ledger
 from repro.recipe import Named, Recipe
 from repro.suite import STATES, Arm, Claim, Picture, Profile, Suite
+
+
+def load(path: Path) -> Suite:
+    """Raises `DocumentError` with all that is wrong, a `FILE:LINE:COL: message` each."""
+    file = document.read(path)
+    if not isinstance(file.data, dict):
+        raise DocumentError(
+            path, [file.problem((), "a suite is a mapping: suite, task, arms, profiles, claims")]
+        )
+    suite, problems = check(file)
+    if problems:
+        raise DocumentError(path, problems)
+    return suite
 
 
 def check(file: Document) -> tuple[Suite, list[Problem]]:
@@ -66,7 +82,9 @@ class _Check:
 
     def _sound(self, section: str) -> list[tuple[str, Any]]:
         """The entries of a section, without those that stand in for wrong ones."""
-        return [(k, entry) for k, entry in getattr(self.suite, section).items() if (section, k) in self.file.keys]
+        return [
+            (k, entry) for k, entry in getattr(self.suite, section).items() if (section, k) in self.file.keys
+        ]
 
     def _names(self, section: str) -> set[str] | None:
         """The names that the file gives in a section, be they sound or not; None if it is not a section."""
@@ -104,7 +122,9 @@ class _Check:
         least = first_look(rules.alpha, rules.assume)
         if most < least and self.form.is_sound("seeds") and self.form.is_sound("evidence"):
             place = ("seeds", "max") if ("seeds", "max") in self.file.values else ("evidence", "alpha")
-            message = f"with {most} seeds no claim can be decided; alpha {rules.alpha:g} needs {least} at least"
+            message = (
+                f"with {most} seeds no claim can be decided; alpha {rules.alpha:g} needs {least} at least"
+            )
             yield self.file.problem(place, message)
 
     def _profile(self, name: str, profile: Profile) -> Iterator[Problem]:
@@ -116,7 +136,9 @@ class _Check:
         yield from self._weights(profile.weights, (*place, "weights"))
         for arm in profile.arms:
             if self.arms is not None and arm not in self.arms:
-                yield self.file.problem((*place, "arms", arm), f"unknown arm '{arm}'{nearest(arm, self.arms)}", at_key=True)
+                yield self.file.problem(
+                    (*place, "arms", arm), f"unknown arm '{arm}'{nearest(arm, self.arms)}", at_key=True
+                )
 
     def _data(self, data: Named | None, above: Location) -> Iterator[Finding]:
         if data is not None and self.form.is_sound(*above, "data"):
@@ -133,9 +155,13 @@ class _Check:
         else:
             for finding in findings.of_options(PICTURES, picture.picture, picture.options, Picture):
                 yield self._problem(place, finding)
-        for index, arm in enumerate(picture.arms if self.arms is not None and self.form.is_sound(*place, "arms") else ()):
+        for index, arm in enumerate(
+            picture.arms if self.arms is not None and self.form.is_sound(*place, "arms") else ()
+        ):
             if self.arms is not None and arm not in self.arms:
-                yield self.file.problem((*place, "arms", index), f"unknown arm '{arm}'{nearest(arm, self.arms)}")
+                yield self.file.problem(
+                    (*place, "arms", index), f"unknown arm '{arm}'{nearest(arm, self.arms)}"
+                )
 
     def _ledger_id(self, entry: str, place: Location, *, at_key: bool = False) -> Iterator[Problem]:
         if self.ledger is not None and entry not in self.ledger:
@@ -173,14 +199,18 @@ class _Check:
     def _arm_at(self, name: str, arm: Arm, profile: str) -> Iterator[Problem]:
         place, scale = ("arms", name), ("profiles", profile)
         if arm.model in MODELS.targets:
-            for finding in findings.of_options(MODELS, arm.model, self.suite.model_options(name, profile), Arm):
+            for finding in findings.of_options(
+                MODELS, arm.model, self.suite.model_options(name, profile), Arm
+            ):
                 if finding.location or all(self.form.is_sound(*scale, part) for part in ("model", "arms")):
                     givers = ((*scale, "arms", name), (*scale, "model"), place)  # the first one counts
                     given = (giver for giver in givers if (*giver, *finding.location[:1]) in self.file.values)
                     yield self._problem(next(given, place) if finding.location else place, finding)
         for part, look in (("data", self._data), ("recipe", self._recipe)):
             if getattr(arm, part) and self.form.is_sound(*scale, part) and self.form.is_sound(*place, part):
-                known = set(look(getattr(self.suite.profiles[profile], part), scale))  # is said of the profile
+                known = set(
+                    look(getattr(self.suite.profiles[profile], part), scale)
+                )  # is said of the profile
                 for finding in self._changed(part, look, name, profile):
                     if finding not in known:
                         yield self._problem((*place, part), finding)
@@ -189,7 +219,9 @@ class _Check:
         self, part: str, look: Callable[[Any, Location], Iterator[Finding]], arm: str, profile: str
     ) -> Iterator[Finding]:
         try:
-            resolved = self.suite.data_of(arm, profile) if part == "data" else self.suite.recipe_of(arm, profile)
+            resolved = (
+                self.suite.data_of(arm, profile) if part == "data" else self.suite.recipe_of(arm, profile)
+            )
         except ValidationError as error:
             for e in error.errors(include_url=False):
                 at_key = e["type"] in ("missing", "extra_forbidden")
@@ -198,10 +230,16 @@ class _Check:
             yield from look(resolved, ("arms", arm))
 
     def _unused(self) -> Iterator[Problem]:
-        """Arms that no claim uses; a claim that cannot be read, or that names no arm of the suite, may have meant them."""
+        """Arms that no claim uses; a claim that cannot be read, or that names no arm of the suite, may have
+        meant them.
+        """
         read = list(self.expectations.values())
         used = {m.arm for e in read if isinstance(e, Expectation) for m in e.measurements}
-        whole = self.form.is_sound("claims") and all(isinstance(e, Expectation) for e in read) and not self.file.duplicates
+        whole = (
+            self.form.is_sound("claims")
+            and all(isinstance(e, Expectation) for e in read)
+            and not self.file.duplicates
+        )
         if self.arms is not None and whole and used <= self.arms:
             for arm in self.arms - used:
                 yield self.file.problem(("arms", arm), f"no claim uses the arm '{arm}'", at_key=True)
@@ -236,7 +274,9 @@ class _Check:
                     message = f"the claim does not measure '{name}'{nearest(name, known)}"
                     yield self.file.problem((*place, "reported", name), message, at_key=True)
 
-    def _expected(self, expected: Expectation | ExpectationError | None, asked: set[str]) -> Iterator[tuple[int, str]]:
+    def _expected(
+        self, expected: Expectation | ExpectationError | None, asked: set[str]
+    ) -> Iterator[tuple[int, str]]:
         if isinstance(expected, ExpectationError):
             yield expected.offset, expected.message
         if not isinstance(expected, Expectation):
@@ -249,7 +289,10 @@ class _Check:
         for link in expected.links:
             knows_all = self.suite.task in (None, *TASKS.targets)
             if knows_all and link.relation == "==" and link.tolerance is None and not self._exact(link):
-                yield link.offset, f"'{link}': a trained or measured number is never exactly equal; use approx(…, abs=…)"
+                yield (
+                    link.offset,
+                    f"'{link}': a trained or measured number is never exactly equal; use approx(…, abs=…)",
+                )
 
     def _exact(self, link: Link) -> bool:
         try:
@@ -277,9 +320,16 @@ class _Check:
             yield f"'{measurement.name}' needs a task, which the suite does not give"
         for profile in sorted(asked & set(self.suite.profiles)):
             needs_recipe = self.suite.needs_training(measurement)
-            places = [(top, name, part) for top, name in (("profiles", profile), ("arms", measurement.arm)) for part in PARTS]
+            places = [
+                (top, name, part)
+                for top, name in (("profiles", profile), ("arms", measurement.arm))
+                for part in PARTS
+            ]
             if all(self.form.is_sound(*place) for place in places) and (
-                (self.suite.profiles[profile].data is None and "name" not in self.suite.arms[measurement.arm].data)
+                (
+                    self.suite.profiles[profile].data is None
+                    and "name" not in self.suite.arms[measurement.arm].data
+                )
                 or (needs_recipe and self.suite.profiles[profile].recipe is None)
             ):
                 needs = "data and a recipe" if needs_recipe else "data"

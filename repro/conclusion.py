@@ -1,4 +1,6 @@
-"""What one run of a suite comes to: claims concluded, put together as a result, and kept with their pictures."""
+"""What one run of a suite comes to: claims concluded, put together as a result, and kept with their
+pictures.
+"""
 
 import json
 import time
@@ -45,7 +47,9 @@ class Concluded(BaseModel):
 
 def conclude(runner: Runner, suite: Suite, name: str, earlier: Result | None = None) -> Concluded:
     """Decide a claim. `earlier` evidence is continued, but not that of another machine's clock."""
-    timed = any(suite.kind(measurement) == "timed" for measurement in suite.claims[name].expectation.measurements)
+    timed = any(
+        suite.kind(measurement) == "timed" for measurement in suite.claims[name].expectation.measurements
+    )
     before = earlier.claims.get(name) if earlier and not (timed and _elsewhere(earlier)) else None
     decided = runner.decide(suite, name, Earlier(before.evidence.seeds, before.values) if before else None)
     claim, judgement = decided.claim, decided.judgement
@@ -76,7 +80,10 @@ def conclude(runner: Runner, suite: Suite, name: str, earlier: Result | None = N
         ),
         values={str(measurement): finite(values) for measurement, values in decided.values.items()},
         seconds=(before.seconds if before else 0.0)
-        + sum(runner.record(spec)["cost"]["seconds"] for spec in {spec.digest: spec for spec in decided.trials.values()}.values())
+        + sum(
+            runner.record(spec)["cost"]["seconds"]
+            for spec in {spec.digest: spec for spec in decided.trials.values()}.values()
+        )
         + sum(runner.record(timed)["seconds"] for timed in decided.rounds),
     )
     return Concluded(
@@ -93,9 +100,11 @@ def _elsewhere(result: Result) -> bool:
 
 
 def continued(path: Path, suite: Suite, profile: str) -> Result | None:
-    """The result to continue: the file itself, or the suite's latest below a folder; None if that has none that fits.
+    """The result to continue: the file itself, or the suite's latest below a folder; None if that has none
+    that fits.
 
-    Raises `ReproError` if the file does not fit: it is of another suite or profile, or claims or arms have changed since.
+    Raises `ReproError` if the file does not fit: it is of another suite or profile, or claims or arms have
+    changed since.
     """
     if path.is_dir():
         found = latest(path.glob(f"{suite.suite}/{profile}/*.json"))
@@ -105,20 +114,30 @@ def continued(path: Path, suite: Suite, profile: str) -> Result | None:
             return None  # what has changed starts anew
     result = read(path)
     if (result.suite, result.profile) != (suite.suite, profile):
-        raise ReproError(f"{path}: a result of {result.suite} at {result.profile}, not of {suite.suite} at {profile}")
+        raise ReproError(
+            f"{path}: a result of {result.suite} at {result.profile}, not of {suite.suite} at {profile}"
+        )
     for name, claim in result.claims.items():
-        if name in suite.claims and " ".join(suite.claims[name].expect.split()) != " ".join(claim.expect.split()):
-            raise ReproError(f"{path}: the claim '{name}' has changed since; its evidence cannot be continued")
+        if name in suite.claims and " ".join(suite.claims[name].expect.split()) != " ".join(
+            claim.expect.split()
+        ):
+            raise ReproError(
+                f"{path}: the claim '{name}' has changed since; its evidence cannot be continued"
+            )
     arms = {name: _arm(suite.resolve(name, profile)) for name in suite.arms}
     changed = [name for name, arm in result.arms.items() if arms.get(name) != arm]
     if changed:
-        raise ReproError(f"{path}: arms have changed since ({', '.join(changed)}); its evidence cannot be continued")
+        raise ReproError(
+            f"{path}: arms have changed since ({', '.join(changed)}); its evidence cannot be continued"
+        )
     return result
 
 
 def _part(part: Part) -> PartResult:
     decision = part.decision
-    estimate, interval = (decision.estimate, finite(decision.interval)) if decision else (part.margins[0], None)
+    estimate, interval = (
+        (decision.estimate, finite(decision.interval)) if decision else (part.margins[0], None)
+    )
     return PartResult(
         text=part.text,
         margins=finite(part.margins),
@@ -130,7 +149,9 @@ def _part(part: Part) -> PartResult:
 
 
 def keep(runner: Runner, suite: Suite, result: Result, folder: Path) -> Path:
-    """Write a result and its pictures: `FOLDER/<suite>/<profile>/<id>.json` and, beside it, `<id>/<picture>.png`."""
+    """Write a result and its pictures: `FOLDER/<suite>/<profile>/<id>.json` and, beside it,
+    `<id>/<picture>.png`.
+    """
     path = write(result, folder)
     pictures = runner.draw(suite, {(trial.arm, trial.seed): trial.digest for trial in result.trials})
     shown = {}
@@ -153,15 +174,25 @@ def build(
     """From the claims that a run decided; `here` is a folder of the project."""
     profile, claims = runner.profile, {name: one.claim for name, one in concluded.items()}
     trials = {(arm, seed): name for one in concluded.values() for arm, seed, name in one.trials}
-    records = {key: record for key, name in sorted(trials.items()) if (record := runner.store.read(name)) is not None}
+    records = {
+        key: record for key, name in sorted(trials.items()) if (record := runner.store.read(name)) is not None
+    }
     rounds = {
-        name: record for one in concluded.values() for name in one.rounds if (record := runner.store.read(name)) is not None
+        name: record
+        for one in concluded.values()
+        for name in one.rounds
+        if (record := runner.store.read(name)) is not None
     }
     timed = [net for record in rounds.values() for net in record["nets"].values()]
     keys = {json.dumps(record["environment"], sort_keys=True) for record in (*records.values(), *timed)}
     now = time.gmtime()
     content = digest(
-        [suite.model_dump(mode="json"), profile, {name: claim.verdict for name, claim in claims.items()}, time.time()]
+        [
+            suite.model_dump(mode="json"),
+            profile,
+            {name: claim.verdict for name, claim in claims.items()},
+            time.time(),
+        ]
     )
     return Result(
         id=f"{time.strftime('%Y%m%dT%H%M%SZ', now)}-{content[:6]}",
@@ -173,14 +204,23 @@ def build(
         about=suite.about,
         task=suite.task,
         arms={name: _arm(suite.resolve(name, profile)) for name in suite.arms},
-        environment=Environment(key=tuple(json.loads(key) for key in sorted(keys)), facts=environment.facts(here)),
+        environment=Environment(
+            key=tuple(json.loads(key) for key in sorted(keys)), facts=environment.facts(here)
+        ),
         trials=tuple(
             TrialResult(
-                arm=arm, seed=seed, digest=trials[arm, seed], **{k: record[k] for k in ("measurements", "curves", "cost")}
+                arm=arm,
+                seed=seed,
+                digest=trials[arm, seed],
+                **{k: record[k] for k in ("measurements", "curves", "cost")},
             )
             for (arm, seed), record in records.items()
         ),
-        timings=tuple(timing for name, record in rounds.items() for timing in _timings(name, record, suite.timed(profile))),
+        timings=tuple(
+            timing
+            for name, record in rounds.items()
+            for timing in _timings(name, record, suite.timed(profile))
+        ),
         claims=dict(sorted(claims.items())),
         pictures={},
         continues=earlier.id if earlier else None,
@@ -191,7 +231,9 @@ def build(
     )
 
 
-def _timings(digest: str, record: Mapping[str, Any], timed: Mapping[str, tuple[str, Timing]]) -> Iterable[TimingResult]:
+def _timings(
+    digest: str, record: Mapping[str, Any], timed: Mapping[str, tuple[str, Timing]]
+) -> Iterable[TimingResult]:
     """What a round's record holds, net by net; measures that this device does not have are left out."""
     for name, net in record["nets"].items():
         measurements = {}

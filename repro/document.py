@@ -1,8 +1,8 @@
 """YAML read with positions, so that an error can say FILE:LINE:COL.
 
-The data is built from the parser's events, without recursion, so that no nesting can bring the process down, and with the
-scalars of YAML 1.2: `1e-4` is a number; `no`, `012`, `1:30` and dates are text. Duplicate keys, tags, anchors and
-aliases are errors.
+The data is built from the parser's events, without recursion, so that no nesting can bring the process down,
+and with the scalars of YAML 1.2: `1e-4` is a number; `no`, `012`, `1:30` and dates are text. Duplicate keys,
+tags, anchors and aliases are errors.
 """
 
 import difflib
@@ -21,7 +21,9 @@ Location = tuple[str | int, ...]
 MAX_DEPTH = 32  # a suite nests 6 deep
 INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")  # longer ones are floats
 FLOAT = re.compile(r"[-+]?((0|[1-9][0-9]*)?\.[0-9]+|(0|[1-9][0-9]*)\.?)([eE][-+]?[0-9]+)?")
-FORBIDDEN = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # YAML 1.2, section 5.1
+FORBIDDEN = re.compile(
+    "[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
+)  # YAML 1.2, section 5.1
 CONSTANTS = {"": None, "~": None, "null": None, "true": True, "false": False}
 
 
@@ -36,7 +38,9 @@ class DocumentError(ReproError):
 
     def __init__(self, path: Path, problems: Iterable[Problem]):
         self.path, self.problems = path, sorted(set(problems))
-        super().__init__("\n".join(f"{path}:{p.line}:{p.column}: {_on_one_line(p.message)}" for p in self.problems))
+        super().__init__(
+            "\n".join(f"{path}:{p.line}:{p.column}: {_on_one_line(p.message)}" for p in self.problems)
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.path, self.problems)
@@ -50,11 +54,17 @@ class Document:
     data: Any = None
     keys: dict[Location, tuple[int, int]] = field(default_factory=dict)
     values: dict[Location, tuple[int, int]] = field(default_factory=dict)
-    texts: dict[Location, int] = field(default_factory=dict)  # the column where the text of a one-line scalar starts
+    texts: dict[Location, int] = field(
+        default_factory=dict
+    )  # the column where the text of a one-line scalar starts
     duplicates: list[Problem] = field(default_factory=list)  # the later one of two equal keys is in `data`
 
-    def problem(self, location: Location, message: str, *, at_key: bool = False, offset: int | None = None) -> Problem:
-        """A problem at a location, or at the nearest place above it that the file has; `offset` counts within a text."""
+    def problem(
+        self, location: Location, message: str, *, at_key: bool = False, offset: int | None = None
+    ) -> Problem:
+        """A problem at a location, or at the nearest place above it that the file has; `offset` counts within
+        a text.
+        """
         while location and location not in self.values:
             location = location[:-1]
         places = self.keys if at_key and location in self.keys else self.values
@@ -96,12 +106,16 @@ def scalar(text: str, quoted: bool) -> Any:
 
 
 def read(path: Path) -> Document:
-    """Read a file. Raises `DocumentError` with the first syntax error, or every tag, anchor and alias in it."""
+    """Read a file. Raises `DocumentError` with the first syntax error, or every tag, anchor and alias in
+    it.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         before = error.object[: error.start].decode("utf-8", errors="replace")
-        raise DocumentError(path, [Problem(*_position(before, len(before)), f"not UTF-8 text: {error.reason}")]) from None
+        raise DocumentError(
+            path, [Problem(*_position(before, len(before)), f"not UTF-8 text: {error.reason}")]
+        ) from None
     except (OSError, ValueError) as error:
         raise ReproError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     forbidden = FORBIDDEN.search(text)
@@ -158,7 +172,9 @@ def _build(document: Document, events: Iterable[Any], problems: list[Problem]) -
             levels.pop()
         elif isinstance(event, yaml.NodeEvent):
             if event.anchor is not None:
-                problems.append(Problem(line, column, "anchors and aliases are not supported; write the value out"))
+                problems.append(
+                    Problem(line, column, "anchors and aliases are not supported; write the value out")
+                )
             tag = getattr(event, "tag", None)
             if tag is not None:
                 problems.append(Problem(line, column, f"tag '{tag}' is not supported; write the plain value"))
@@ -171,7 +187,9 @@ def _build(document: Document, events: Iterable[Any], problems: list[Problem]) -
         problems.append(Problem(1, 1, "the file is empty"))
 
 
-def _take(document: Document, levels: list[_Level], event: Any, position: tuple[int, int], problems: list[Problem]) -> bool:
+def _take(
+    document: Document, levels: list[_Level], event: Any, position: tuple[int, int], problems: list[Problem]
+) -> bool:
     """Take one key or value in; a container opens a level. False where reading cannot go on."""
     is_scalar = not isinstance(event, yaml.CollectionStartEvent)
     text = getattr(event, "value", "")  # that of an alias is of no account
@@ -183,7 +201,9 @@ def _take(document: Document, levels: list[_Level], event: Any, position: tuple[
         level.key = text
         place = level.place()
         if text in level.lines:
-            document.duplicates.append(Problem(*position, f"duplicate key '{text}' (first on line {level.lines[text]})"))
+            document.duplicates.append(
+                Problem(*position, f"duplicate key '{text}' (first on line {level.lines[text]})")
+            )
         level.lines.setdefault(text, position[0])
         document.keys[place] = position
         return True
@@ -194,7 +214,9 @@ def _take(document: Document, levels: list[_Level], event: Any, position: tuple[
         quotes = 2 * (getattr(event, "style", None) in ("'", '"'))
         value = scalar(text, quoted=getattr(event, "style", None) in ("'", '"', "|", ">"))
         start, end = event.start_mark, event.end_mark
-        if start.line == end.line and end.index - start.index == len(text) + quotes:  # nothing folded, nothing escaped
+        if (
+            start.line == end.line and end.index - start.index == len(text) + quotes
+        ):  # nothing folded, nothing escaped
             document.texts[place] = position[1] + quotes // 2
     else:
         value = [] if isinstance(event, yaml.SequenceStartEvent) else {}

@@ -2,4 +2,6 @@
 
 
 class ReproError(Exception):
-    """A mistake in what was asked for, or something that is missing. The message names the place and the remedy."""
+    """A mistake in what was asked for, or something that is missing. The message names the place and the
+    remedy.
+    """

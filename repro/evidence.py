@@ -1,23 +1,24 @@
 """What paired differences say of a claim: a verdict that may be looked at after every further difference.
 
-Two e-processes run side by side, one for the claim (differences above 0) and one against it (below 0: the same process
-on the negated differences). The first to reach 1/alpha is the verdict, for good. Under its null hypothesis an e-process
-is nonnegative with mean at most 1 at any stopping time, so by Ville's inequality it ever reaches 1/alpha with
-probability at most alpha, however often one looks and whenever one goes on.
+Two e-processes run side by side, one for the claim (differences above 0) and one against it (below 0: the
+same process on the negated differences). The first to reach 1/alpha is the verdict, for good. Under its null
+hypothesis an e-process is nonnegative with mean at most 1 at any stopping time, so by Ville's inequality it
+ever reaches 1/alpha with probability at most alpha, however often one looks and whenever one goes on.
 
-"symmetric" bets on signs, more where a difference is large: on its ratio r_i = D_i/s_i to the root mean square so far.
+"symmetric" bets on signs, more where a difference is large: on its ratio r_i = D_i/s_i to the root mean
+square so far.
 
     E_n = sum over c of weight(c) * product over i <= n of 2 / (1 + exp(-2 c r_i))
 
-Its null: given the past, each difference is symmetric about some point <= 0, which may move. About 0, a factor averages
-1 over the two signs of D_i, since s_i knows only |D_i|. About a point below, every D_i is that much smaller; the past
-being given, r_i increases with D_i, and so does the factor: its mean is at most 1. "normal" is the likelihood ratio of
-T = (sum of D) / sqrt(sum of D²), for independent normal differences of one variance, mean > 0 against mean 0: the
-standardised mean has a half-normal prior of scale 3. T increases when all differences shift up together, so the null is
-any mean <= 0.
+Its null: given the past, each difference is symmetric about some point <= 0, which may move. About 0, a
+factor averages 1 over the two signs of D_i, since s_i knows only |D_i|. About a point below, every D_i is
+that much smaller; the past being given, r_i increases with D_i, and so does the factor: its mean is at most
+1. "normal" is the likelihood ratio of T = (sum of D) / sqrt(sum of D²), for independent normal differences of
+one variance, mean > 0 against mean 0: the standardised mean has a half-normal prior of scale 3. T increases
+when all differences shift up together, so the null is any mean <= 0.
 
-Symmetry is what is assumed, and it can fail. False verdicts in percent, for / against, with a look after each of 10
-independent differences at alpha 0.05 (100,000 runs):
+Symmetry is what is assumed, and it can fail. False verdicts in percent, for / against, with a look after each
+of 10 independent differences at alpha 0.05 (100,000 runs):
 
     differences                                  symmetric       normal
     normal                                       3.1 /  3.1     2.2 /  2.1
@@ -31,8 +32,8 @@ independent differences at alpha 0.05 (100,000 runs):
     -2, but 8 in one of five, + noise of sd 0.5  0.0 / 33.0     0.8 / 46.6    (mean 0: most seeds are below)
     -0.01 or 10, at even odds                   25.2 /  3.1    30.2 / 12.5    (median 0, far from symmetric)
 
-So where differences are skewed, "symmetric" speaks of what most seeds do (nearly the median) rather than of the mean,
-and where the two signs differ in size by orders of magnitude, of neither.
+So where differences are skewed, "symmetric" speaks of what most seeds do (nearly the median) rather than of
+the mean, and where the two signs differ in size by orders of magnitude, of neither.
 """
 
 import math
@@ -49,12 +50,16 @@ Assume = Literal["symmetric", "normal"]
 Verdict = Literal["reproduced", "refuted", "undecided"]
 Floats = NDArray[np.float64]
 
-BETS = np.array([0.5, 1.0, 2.0, 4.0])  # c; the last weight is that of c = infinity, which bets all on the sign alone
+BETS = np.array(
+    [0.5, 1.0, 2.0, 4.0]
+)  # c; the last weight is that of c = infinity, which bets all on the sign alone
 WEIGHTS = np.array([0.15, 0.15, 0.15, 0.15, 0.40])
 PRIOR_SCALE = 3.0  # of the half-normal prior on mean / sd
 NORMAL_FROM = 3  # the first look; before it E is 1: from two differences no one should conclude anything
 LARGEST_E = 1e300
-TOP = 1000  # differences are scaled by a power of two to below 2**TOP: exact, and sums of them do not overflow
+TOP = (
+    1000  # differences are scaled by a power of two to below 2**TOP: exact, and sums of them do not overflow
+)
 FAR = 2.0 ** (TOP + 15)  # a margin beyond every difference
 FRACTIONS = np.array([0.001, 0.03, 0.2, 0.5, 0.8, 0.97, 0.999])  # of a gap between two differences
 
@@ -76,19 +81,23 @@ class Decision:
 
 
 def decide(differences: Sequence[float], alpha: float = 0.05, assume: Assume = "symmetric") -> Decision:
-    """Differences in the order of their seeds. An infinite one is a run that diverged: far larger than all finite ones,
-    and as large as the other infinite ones. NaN, `alpha` outside (0, 1) and an unknown `assume` raise ValueError.
+    """Differences in the order of their seeds. An infinite one is a run that diverged: far larger than all
+    finite ones, and as large as the other infinite ones. NaN, `alpha` outside (0, 1) and an unknown `assume`
+    raise ValueError.
 
-    The interval is the hull of the margins m for which D - m is undecided: below it D - m is reproduced, above refuted.
-    Where differences drift, so that no margin is left undecided, it is the point between those two. A verdict has 0
-    outside the interval, with one exception: a symmetric E need not fall as m rises, and the hull covers such a gap.
-    That happened in none of 1,500 simulated sequences at alpha 0.05; (1, 10, ..., 1e5) at alpha 0.019 is a case of it.
+    The interval is the hull of the margins m for which D - m is undecided: below it D - m is reproduced,
+    above refuted. Where differences drift, so that no margin is left undecided, it is the point between those
+    two. A verdict has 0 outside the interval, with one exception: a symmetric E need not fall as m rises, and
+    the hull covers such a gap. That happened in none of 1,500 simulated sequences at alpha 0.05; (1, 10, ...,
+    1e5) at alpha 0.019 is a case of it.
     """
     _check(alpha, assume)
     given = np.asarray(differences, dtype=np.float64).reshape(-1)
     if np.isnan(given).any():
         place = int(np.isnan(given).argmax()) + 1
-        raise ValueError(f"difference {place} of {given.size} is NaN; a run that diverged counts as inf or -inf")
+        raise ValueError(
+            f"difference {place} of {given.size} is NaN; a run that diverged counts as inf or -inf"
+        )
     shift = TOP - int(np.frexp(np.abs(given[np.isfinite(given)]).max(initial=0.0))[1])
     scaled = np.ldexp(given, shift)
     logs = np.stack([log_e(scaled, assume), log_e(-scaled, assume)], axis=-1)
@@ -121,18 +130,21 @@ def first_look(alpha: float = 0.05, assume: Assume = "symmetric") -> int:
     """The smallest number of differences at which any verdict is possible."""
     _check(alpha, assume)
     if assume == "normal":
-        return next(n for n in count(NORMAL_FROM) if _log_likelihood_ratio(n, np.array(n**0.5)) >= -math.log(alpha))
+        return next(
+            n for n in count(NORMAL_FROM) if _log_likelihood_ratio(n, np.array(n**0.5)) >= -math.log(alpha)
+        )
     places = np.arange(1, 3 + math.ceil(-math.log2(WEIGHTS[-1] * alpha)))
     steepest = np.sqrt(places)  # each difference dwarfs those before it: no ratio can be larger
     return int((_log_bets(steepest, steepest) >= -math.log(alpha)).argmax()) + 1
 
 
 def false_discovery_level(reproduced: Sequence[float], others: Sequence[float]) -> float:
-    """The smallest level at which e-BH (Wang and Ramdas 2022) over all claims rejects the null of each of `reproduced`.
+    """The smallest level at which e-BH (Wang and Ramdas 2022) over all claims rejects the null of each of
+    `reproduced`.
 
-    Each claim brings the e-value for it: at its verdict or, without one, at its last difference. At most this share of
-    `reproduced` is expected to be false, whatever the dependence between claims. It is 0.0 where nothing is reproduced,
-    and 1.0, which promises nothing, where no smaller level does.
+    Each claim brings the e-value for it: at its verdict or, without one, at its last difference. At most this
+    share of `reproduced` is expected to be false, whatever the dependence between claims. It is 0.0 where
+    nothing is reproduced, and 1.0, which promises nothing, where no smaller level does.
     """
     e_values = np.sort(np.array([*reproduced, *others], dtype=np.float64))[::-1]
     if not (e_values >= 0).all():
@@ -140,14 +152,20 @@ def false_discovery_level(reproduced: Sequence[float], others: Sequence[float]) 
     if not len(reproduced):
         return 0.0
     ranks = np.arange(1, e_values.size + 1)
-    levels = e_values.size / (ranks * np.maximum(e_values, 1.0))  # at which e-BH rejects the k largest; < 1 takes e > 1
+    levels = e_values.size / (
+        ranks * np.maximum(e_values, 1.0)
+    )  # at which e-BH rejects the k largest; < 1 takes e > 1
     return float(levels[e_values <= min(reproduced)].min())
 
 
-def first_crossings(differences: Floats, alpha: float, assume: Assume) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The number of differences at which E for and E against first reach 1/alpha; [..., n] → [...], n + 1 for never.
+def first_crossings(
+    differences: Floats, alpha: float, assume: Assume
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The number of differences at which E for and E against first reach 1/alpha; [..., n] → [...], n + 1 for
+    never.
 
-    Both at once cannot be: a difference raises at most one symmetric E, and a normal one needs T far on its side of 0.
+    Both at once cannot be: a difference raises at most one symmetric E, and a normal one needs T far on its
+    side of 0.
     """
     both = np.stack([differences, -differences])
     if assume == "normal":
@@ -160,7 +178,9 @@ def first_crossings(differences: Floats, alpha: float, assume: Assume) -> tuple[
 
 
 def log_e(differences: Floats, assume: Assume) -> Floats:
-    """log E for the claim after each difference; [..., n] → [..., n]. Finite differences should be below 1e300."""
+    """log E for the claim after each difference; [..., n] → [..., n]. Finite differences should be below
+    1e300.
+    """
     if assume == "symmetric":
         return _log_bets(_ratios(differences), np.sign(differences))
     t = _t(differences)
@@ -183,19 +203,23 @@ def _mean(scaled: Floats, shift: int) -> float | None:
         return None
     if infinite:
         return float(infinite.pop())
-    mean = np.clip(math.fsum(scaled) / scaled.size, scaled.min(), scaled.max())  # rounding may leave the range
+    mean = np.clip(
+        math.fsum(scaled) / scaled.size, scaled.min(), scaled.max()
+    )  # rounding may leave the range
     return float(np.ldexp(mean, -shift))
 
 
 def _roots(differences: Floats) -> tuple[Floats, Floats]:
-    """(root of the sum of squares so far, number of infinite differences so far). hypot squares nothing that overflows
-    or underflows, so a prefix of 1e-300's keeps its scale whatever comes later."""
+    """(root of the sum of squares so far, number of infinite differences so far). hypot squares nothing that
+    overflows or underflows, so a prefix of 1e-300's keeps its scale whatever comes later."""
     infinite = np.cumsum(np.isinf(differences), axis=-1, dtype=np.float64)
     return np.hypot.accumulate(np.abs(differences), axis=-1), infinite
 
 
 def _ratios(differences: Floats) -> Floats:
-    """D_i / s_i. Of k infinite differences so far each has the ratio sqrt(i/k), and a finite one then has 0."""
+    """D_i / s_i. Of k infinite differences so far each has the ratio sqrt(i/k), and a finite one then has
+    0.
+    """
     roots, infinite = _roots(differences)
     shares = np.zeros_like(roots)
     np.divide(differences, roots, out=shares, where=(roots > 0) & np.isfinite(differences))
@@ -204,7 +228,9 @@ def _ratios(differences: Floats) -> Floats:
 
 
 def _t(differences: Floats) -> Floats:
-    """T = sum / sqrt(sum of squares) of each prefix; of its infinite differences alone if it has any; 0 of zeros."""
+    """T = sum / sqrt(sum of squares) of each prefix; of its infinite differences alone if it has any; 0 of
+    zeros.
+    """
     roots, infinite = _roots(differences)
     finite_sums = np.cumsum(np.where(np.isinf(differences), 0.0, differences), axis=-1)
     infinite_sums = np.cumsum(np.where(np.isinf(differences), np.sign(differences), 0.0), axis=-1)
@@ -233,14 +259,17 @@ def _nodes(degree: int) -> tuple[Floats, Floats]:
 def _log_likelihood_ratio(n: int, t: Floats) -> Floats:
     """log of the mean over delta ~ |N(0, 3²)| of exp(-n delta²/2) * (mean over w ~ chi_n of exp(delta t w)).
 
-    With a = n + 1/9, integrating over delta first leaves (2/(3 sqrt(a))) (1 - t²/a)^(-n/2) times the distribution
-    function of Student's t with n degrees of freedom at t sqrt(n / (a - t²)). In the angle psi = arccos(-t / sqrt(a)),
-    that function is the integral of sin^(n-1) from 0 to psi over B(n/2, 1/2), which n + 32 nodes integrate to rounding.
+    With a = n + 1/9, integrating over delta first leaves (2/(3 sqrt(a))) (1 - t²/a)^(-n/2) times the
+    distribution function of Student's t with n degrees of freedom at t sqrt(n / (a - t²)). In the angle psi =
+    arccos(-t / sqrt(a)), that function is the integral of sin^(n-1) from 0 to psi over B(n/2, 1/2), which n +
+    32 nodes integrate to rounding.
     """
     a = n + PRIOR_SCALE**-2
     psi = np.arccos(-t / math.sqrt(a))
     nodes, log_weights = _nodes(n + 32)
-    log_integral = np.logaddexp.reduce(log_weights + (n - 1) * np.log(np.sin(psi[..., None] * nodes)), axis=-1)
+    log_integral = np.logaddexp.reduce(
+        log_weights + (n - 1) * np.log(np.sin(psi[..., None] * nodes)), axis=-1
+    )
     log_beta = math.lgamma(n / 2) + math.lgamma(0.5) - math.lgamma((n + 1) / 2)
     log_tail = np.log(psi) + log_integral - log_beta
     return np.asarray(math.log(2 / PRIOR_SCALE) - math.log(a) / 2 - n / 2 * np.log1p(-t * t / a) + log_tail)
@@ -261,15 +290,18 @@ def _threshold(n: int, alpha: float) -> float:
 
 
 def _lowest_margin(scaled: Floats, alpha: float, assume: Assume) -> float:
-    """The smallest margin m for which D - m is not reproduced, to the last bit; -inf or inf if that is all or none.
+    """The smallest margin m for which D - m is not reproduced, to the last bit; -inf or inf if that is all or
+    none.
 
-    Scanned between and around the differences, since E need not be monotone in m, then narrowed down in the order of
-    the floats, so that a margin of 1e-300 among differences of 1e300 is found as well.
+    Scanned between and around the differences, since E need not be monotone in m, then narrowed down in the
+    order of the floats, so that a margin of 1e-300 among differences of 1e300 is found as well.
     """
     finite = scaled[np.isfinite(scaled)]
 
     def not_reproduced(margins: Floats) -> NDArray[np.bool_]:
-        limit = np.where(np.isinf(scaled), scaled, -np.sign(margins)[:, None])  # all finite ones equal, seen from afar
+        limit = np.where(
+            np.isinf(scaled), scaled, -np.sign(margins)[:, None]
+        )  # all finite ones equal, seen from afar
         shifted = np.where(np.abs(margins[:, None]) < FAR, scaled - margins[:, None], limit)
         up, down = first_crossings(shifted, alpha, assume)
         return up >= down

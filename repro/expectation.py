@@ -5,8 +5,9 @@
     test_error(resnet56) == approx(0.0697, abs=0.005)
     miou(fcn32) < miou(fcn16) < miou(fcn8) and params(fcn32) == params(fcn8)
 
-An expectation is a conjunction of links, each of one or two margins: numbers that are positive when the link holds.
-`a < b` has the margin b - a; `a == approx(b, abs=m)` and `abs(a - b) < m` have two, m - (a - b) and m + (a - b).
+An expectation is a conjunction of links, each of one or two margins: numbers that are positive when the link
+holds. `a < b` has the margin b - a; `a == approx(b, abs=m)` and `abs(a - b) < m` have two, m - (a - b) and m
++ (a - b).
 """
 
 import ast
@@ -39,7 +40,8 @@ class ExpectationError(ReproError):
 class Link:
     """`left relation right`. With a tolerance it is an equivalence: left - right is within ± tolerance.
 
-    Its relation then says whether the tolerance itself is within: `==` (of an `approx`), `<` or `<=` (of `abs(…) < …`).
+    Its relation then says whether the tolerance itself is within: `==` (of an `approx`), `<` or `<=` (of
+    `abs(…) < …`).
     """
 
     left: Expression
@@ -65,7 +67,9 @@ class Link:
 
     @property
     def margins(self) -> tuple[Expression, ...]:
-        """Each is positive when the link holds, for the values of one seed; of an exact equality it is 0 then, else negative."""
+        """Each is positive when the link holds, for the values of one seed; of an exact equality it is 0
+        then, else negative.
+        """
         difference = Operation("-", (self.left, self.right))
         if self.tolerance is not None:
             return Operation("-", (self.tolerance, difference)), Operation("+", (self.tolerance, difference))
@@ -83,7 +87,13 @@ class Link:
             difference = evaluate(Operation("abs", (Operation("-", (self.left, self.right)),)), values)
             left, right = difference, evaluate(self.tolerance, values)
             relation = "<=" if relation == "==" else relation
-        return {"<": left < right, "<=": left <= right, ">": left > right, ">=": left >= right, "==": left == right}[relation]
+        return {
+            "<": left < right,
+            "<=": left <= right,
+            ">": left > right,
+            ">=": left >= right,
+            "==": left == right,
+        }[relation]
 
 
 @dataclass(frozen=True)
@@ -114,7 +124,11 @@ def parse(text: str) -> Expectation:
     except ExpectationError as error:
         raise ExpectationError(error.message, _character(line, error.offset)) from None
     except SyntaxError as error:
-        offset = min(error.offset - 1 if error.offset else len(line), len(line.strip())) + len(line) - len(line.lstrip())
+        offset = (
+            min(error.offset - 1 if error.offset else len(line), len(line.strip()))
+            + len(line)
+            - len(line.lstrip())
+        )
         raise ExpectationError(f"not an expectation: {error.msg}", offset) from None
     except (ValueError, MemoryError, RecursionError):
         raise ExpectationError("not an expectation: too complex", 0) from None
@@ -149,7 +163,9 @@ def _conjuncts(node: ast.expr) -> list[ast.expr]:
 
 def _links(node: ast.expr, places: list[tuple[Measurement, int]]) -> Iterator[Link]:
     if not isinstance(node, ast.Compare):
-        raise ExpectationError("expected a comparison such as 'train_error(a) < train_error(b)'", node.col_offset)
+        raise ExpectationError(
+            "expected a comparison such as 'train_error(a) < train_error(b)'", node.col_offset
+        )
     sides = [node.left, *node.comparators]
     for left, operator, right in zip(sides, node.ops, sides[1:], strict=False):
         relation = COMPARISONS.get(type(operator))
@@ -195,12 +211,18 @@ def _is_call(node: ast.expr, name: str) -> bool:
 def _arguments(node: Any) -> list[ast.expr]:
     several = node.func.id in ("min", "max")
     if node.keywords or (len(node.args) < 2 if several else len(node.args) != 1):
-        raise ExpectationError(f"{node.func.id} takes {'two or more numbers' if several else 'one number'}", node.col_offset)
+        raise ExpectationError(
+            f"{node.func.id} takes {'two or more numbers' if several else 'one number'}", node.col_offset
+        )
     return list(node.args)
 
 
 def _expression(node: ast.expr, places: list[tuple[Measurement, int]]) -> Expression:
-    if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
+    if (
+        isinstance(node, ast.Constant)
+        and isinstance(node.value, int | float)
+        and not isinstance(node.value, bool)
+    ):
         if abs(node.value) > sys.float_info.max:
             raise ExpectationError("a number too large", node.col_offset)
         return Number(float(node.value))
@@ -208,7 +230,9 @@ def _expression(node: ast.expr, places: list[tuple[Measurement, int]]) -> Expres
         operand = _expression(node.operand, places)
         return Number(-operand.value) if isinstance(operand, Number) else Operation("-", (operand,))
     if isinstance(node, ast.BinOp) and type(node.op) in OPERATORS:
-        return Operation(OPERATORS[type(node.op)], (_expression(node.left, places), _expression(node.right, places)))
+        return Operation(
+            OPERATORS[type(node.op)], (_expression(node.left, places), _expression(node.right, places))
+        )
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         name = node.func.id
         if name == "approx":
@@ -219,7 +243,9 @@ def _expression(node: ast.expr, places: list[tuple[Measurement, int]]) -> Expres
         places.append((measurement, node.col_offset))
         return measurement
     if isinstance(node, ast.Name):
-        raise ExpectationError(f"'{node.id}' alone is not a number; measure it: train_error({node.id}), say", node.col_offset)
+        raise ExpectationError(
+            f"'{node.id}' alone is not a number; measure it: train_error({node.id}), say", node.col_offset
+        )
     raise ExpectationError(f"'{ast.unparse(node)}' is not part of the language", node.col_offset)
 
 
@@ -230,7 +256,9 @@ def _measurement(node: ast.Call, name: str) -> Measurement:
     for keyword in node.keywords:
         option = _option(keyword.value)
         if keyword.arg is None or option is None:
-            raise ExpectationError(f"an option of {name} is a number, a word or a text", keyword.value.col_offset)
+            raise ExpectationError(
+                f"an option of {name} is a number, a word or a text", keyword.value.col_offset
+            )
         if keyword.arg in dict(options):
             raise ExpectationError(f"the option '{keyword.arg}' is given twice", keyword.value.col_offset)
         options.append((keyword.arg, option))

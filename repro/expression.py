@@ -8,7 +8,13 @@ from typing import TypeAlias
 
 from repro.errors import ReproError
 
-FUNCTIONS: dict[str, Callable[..., float]] = {"abs": abs, "min": min, "max": max, "log": math.log, "log2": math.log2}
+FUNCTIONS: dict[str, Callable[..., float]] = {
+    "abs": abs,
+    "min": min,
+    "max": max,
+    "log": math.log,
+    "log2": math.log2,
+}
 Option: TypeAlias = str | float | int | bool
 
 
@@ -77,7 +83,9 @@ def measurements(expression: Expression) -> Iterator[Measurement]:
 
 
 def evaluate(expression: Expression, values: Values) -> float:
-    """The value of an expression. What overflows is infinite; what has no value (log(0), 1/0) raises `ReproError`."""
+    """The value of an expression. What overflows is infinite; what has no value (log(0), 1/0) raises
+    `ReproError`.
+    """
     if isinstance(expression, Number):
         return expression.value
     if isinstance(expression, Measurement):
@@ -96,7 +104,9 @@ def evaluate(expression: Expression, values: Values) -> float:
             case "*", [a, b]:
                 result = a * b
             case "/", [a, b]:
-                result = math.copysign(1, a) * math.copysign(1, b) if math.isinf(a) and math.isinf(b) else a / b
+                result = (
+                    math.copysign(1, a) * math.copysign(1, b) if math.isinf(a) and math.isinf(b) else a / b
+                )
             case "**", [a, b]:
                 result = math.pow(a, b)
             case name, _:
@@ -104,6 +114,10 @@ def evaluate(expression: Expression, values: Values) -> float:
     except OverflowError:  # of a power: nothing else raises it
         return -math.inf if operands[0] < 0 and operands[1] % 2 == 1 else math.inf
     except (ZeroDivisionError, ValueError):
-        named = ", ".join(f"{operand} = {value:g}" for operand, value in zip(expression.operands, operands, strict=True))
+        named = ", ".join(
+            f"{operand} = {value:g}" for operand, value in zip(expression.operands, operands, strict=True)
+        )
         raise ReproError(f"{expression} has no value, with {named}") from None
-    return 0.0 if math.isnan(result) else float(result)  # inf - inf: of two diverged runs neither is the better one
+    return (
+        0.0 if math.isnan(result) else float(result)
+    )  # inf - inf: of two diverged runs neither is the better one

@@ -28,7 +28,9 @@ def of_timing(name: str, options: Mapping[str, Any]) -> Iterator[Finding]:
         for e in error.errors(include_url=False):
             key = str(e["loc"][-1])
             if e["type"] == "extra_forbidden":
-                yield Finding((), f"measure '{name}' has no option '{key}'{nearest(key, Timing.model_fields)}")
+                yield Finding(
+                    (), f"measure '{name}' has no option '{key}'{nearest(key, Timing.model_fields)}"
+                )
             else:
                 yield Finding((), describe(e))
 
@@ -52,7 +54,9 @@ def of_options(
             location = error["loc"]
             if error["type"] == "extra_forbidden":
                 known = [*catalogue.parameters(name), *(beside.model_fields if beside else ())]
-                message = f"{catalogue.kind} '{name}' has no option '{location[-1]}'{nearest(location[-1], known)}"
+                message = (
+                    f"{catalogue.kind} '{name}' has no option '{location[-1]}'{nearest(location[-1], known)}"
+                )
                 yield Finding(location, message, at_key=True)
             elif error["type"] == "missing":
                 yield Finding((), f"{catalogue.kind} '{name}' needs the option '{location[-1]}'", at_key=True)

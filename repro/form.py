@@ -21,7 +21,8 @@ EXPECTED = {
     "dict_type": "a mapping",
     "model_type": "a mapping",
 }
-# What stands for a missing entry while the rest is checked; a wrong one is left out, and then perhaps missing.
+# What stands for a missing entry while the rest is checked; a wrong one is left out, and then perhaps
+# missing.
 STAND_INS: dict[str, Any] = {
     "suite": "x",
     "title": "x",
@@ -43,7 +44,9 @@ STAND_INS: dict[str, Any] = {
 
 
 class Form:
-    """A suite as far as it is sound, what is wrong with it, and where: what stands there is not to be judged further."""
+    """A suite as far as it is sound, what is wrong with it, and where: what stands there is not to be judged
+    further.
+    """
 
     def __init__(self, file: Document):
         self.problems = list(file.duplicates)
@@ -118,7 +121,9 @@ def _location(error: Any) -> Location:
 
 
 def _mend(data: Any, location: Location, kind: str) -> None:
-    """Put something where an entry is missing; leave a wrong one out, and with a wrong item the whole list."""
+    """Put something where an entry is missing; leave a wrong one out, and with a wrong item the whole
+    list.
+    """
     *above, key = location
     for step in above:
         below = data[int(step)] if isinstance(data, list) else data.get(step)

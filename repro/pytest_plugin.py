@@ -24,12 +24,24 @@ PROGRESS_EVERY = 20.0  # seconds between two lines
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("repro", "claims of papers (suites/*.yaml)")
-    group.addoption("--profile", default="cpu", help="the scale at which claims are tested, such as cpu or gpu (default: cpu)")
-    group.addoption("--device", choices=("cpu", "cuda", "mps"), help="train here instead of on the profile's device")
-    group.addoption("--seeds-max", type=_positive, metavar="N", help="allow N seeds instead of what the suite allows")
+    group.addoption(
+        "--profile",
+        default="cpu",
+        help="the scale at which claims are tested, such as cpu or gpu (default: cpu)",
+    )
+    group.addoption(
+        "--device", choices=("cpu", "cuda", "mps"), help="train here instead of on the profile's device"
+    )
+    group.addoption(
+        "--seeds-max", type=_positive, metavar="N", help="allow N seeds instead of what the suite allows"
+    )
     group.addoption("--jobs", type=_positive, metavar="N", help="trials at once (default: as many as cores)")
-    group.addoption("--executor", choices=("local", "ray"), default="local", help="where trials run (default: local)")
-    group.addoption("--fresh", action="store_true", help="train everything again instead of using what the store has")
+    group.addoption(
+        "--executor", choices=("local", "ray"), default="local", help="where trials run (default: local)"
+    )
+    group.addoption(
+        "--fresh", action="store_true", help="train everything again instead of using what the store has"
+    )
     group.addoption(
         "--continue",
         dest="continue_from",
@@ -37,7 +49,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="RESULT",
         help="add fresh seeds (--seeds-max of them, or one) to the evidence of a result, or of the latest ones of a folder",
     )
-    group.addoption("--pilot", action="store_true", help="try a recipe: seeds from 1000 up, which never judge, and no result")
+    group.addoption(
+        "--pilot",
+        action="store_true",
+        help="try a recipe: seeds from 1000 up, which never judge, and no result",
+    )
     group.addoption("--results", type=Path, metavar="DIR", help="where result JSONs go (default: results/)")
     group.addoption("--strict-claims", action="store_true", help="fail where a claim is undecided")
 
@@ -66,7 +82,10 @@ def _is_suite(path: Path, parent: pytest.Collector) -> bool:
     if any(Path(argument.partition("::")[0]).resolve() == path for argument in parent.config.args):
         return True
     try:
-        return re.search(r"^suite\s*:", path.read_text(encoding="utf-8", errors="replace"), re.MULTILINE) is not None
+        return (
+            re.search(r"^suite\s*:", path.read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
+            is not None
+        )
     except OSError:
         return False
 
@@ -75,8 +94,8 @@ class SuiteFile(pytest.File):
     """A suite; its items are the claims asked at the profile."""
 
     def collect(self) -> "Iterable[ClaimItem]":
+        from repro.check import load
         from repro.errors import ReproError
-        from repro.suite import load
 
         session: Session = self.config.pluginmanager.getplugin("repro-session")
         try:
@@ -147,7 +166,12 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     report = yield
     if isinstance(item, ClaimItem) and call.when == "call" and item.concluded is not None:
         concluded = item.concluded.model_dump(mode="json")
-        report.repro = {"file": str(item.path), "name": item.name, "place": item.place(), "concluded": concluded}
+        report.repro = {
+            "file": str(item.path),
+            "name": item.name,
+            "place": item.place(),
+            "concluded": concluded,
+        }
     return report
 
 
@@ -159,7 +183,9 @@ def pytest_report_teststatus(report: Any) -> Any:
 
 
 class Session:
-    """What lasts as long as a pytest run: the runner of this process, and the claims that all processes decided."""
+    """What lasts as long as a pytest run: the runner of this process, and the claims that all processes
+    decided.
+    """
 
     def __init__(self, config: pytest.Config):
         self.config = config
@@ -200,7 +226,9 @@ class Session:
     def store(self) -> Any:
         from repro.store import Store, home
 
-        return Store(home(self.config.rootpath), newer_than=self.started if self.config.getoption("fresh") else 0.0)
+        return Store(
+            home(self.config.rootpath), newer_than=self.started if self.config.getoption("fresh") else 0.0
+        )
 
     def shown(self, path: Path) -> str:
         """A path as a user would type it."""
@@ -209,8 +237,14 @@ class Session:
 
     def options(self) -> str:
         option = self.config.getoption
-        chosen = {"--profile": option("profile"), "--device": option("device"), "--seeds-max": option("seeds_max")}
-        return "".join(f" {key} {shlex.quote(str(value))}" for key, value in chosen.items() if value is not None)
+        chosen = {
+            "--profile": option("profile"),
+            "--device": option("device"),
+            "--seeds-max": option("seeds_max"),
+        }
+        return "".join(
+            f" {key} {shlex.quote(str(value))}" for key, value in chosen.items() if value is not None
+        )
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
@@ -256,37 +290,51 @@ class Session:
     def _write_results(self) -> None:
         if hasattr(self.config, "workerinput") or not self.reports or self.config.getoption("pilot"):
             return
+        from repro.check import load
         from repro.conclusion import Concluded, build, keep
-        from repro.suite import load
 
         folder = self.config.getoption("results") or self.config.rootpath / "results"
         for file, found in self.reports.items():
             concluded = {entry["name"]: Concluded.model_validate(entry["concluded"]) for entry in found}
             command = f"repro run {self.shown(Path(file))}{self.options()}"
             suite, shown = load(Path(file)), self.shown(Path(file))
-            made = build(self.runner(), suite, shown, concluded, command, self.config.rootpath, self.earlier(suite))
+            made = build(
+                self.runner(), suite, shown, concluded, command, self.config.rootpath, self.earlier(suite)
+            )
             self.written.append(keep(self.runner(), suite, made, folder))
 
     def pytest_terminal_summary(self, terminalreporter: Any, exitstatus: int) -> None:
         if not self.reports:
-            if self.config.getoption("numprocesses", None) and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
-                terminalreporter.write_line(f"no claim is asked at the profile '{self.config.getoption('profile')}'")
+            if (
+                self.config.getoption("numprocesses", None)
+                and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED
+            ):
+                terminalreporter.write_line(
+                    f"no claim is asked at the profile '{self.config.getoption('profile')}'"
+                )
             return
         from repro.conclusion import Concluded
         from repro.report.text import discoveries, verdicts
         from repro.result import level
 
         entries = [
-            entry for _, found in sorted(self.reports.items()) for entry in sorted(found, key=lambda entry: entry["place"])
+            entry
+            for _, found in sorted(self.reports.items())
+            for entry in sorted(found, key=lambda entry: entry["place"])
         ]
         claims = {
-            f"{self.shown(Path(entry['file']))}::{entry['name']}": Concluded.model_validate(entry["concluded"]).claim
+            f"{self.shown(Path(entry['file']))}::{entry['name']}": Concluded.model_validate(
+                entry["concluded"]
+            ).claim
             for entry in entries
         }
         terminalreporter.section(f"verdicts at profile {self.config.getoption('profile')}")
         terminalreporter.write_line(verdicts(claims))
         terminalreporter.write_line("")
-        for line in (discoveries(claims.values(), level(claims.values())), *(f"result: {self.shown(p)}" for p in self.written)):
+        for line in (
+            discoveries(claims.values(), level(claims.values())),
+            *(f"result: {self.shown(p)}" for p in self.written),
+        ):
             if line:
                 terminalreporter.write_line(line)
         if self.trouble:

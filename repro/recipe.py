@@ -32,8 +32,12 @@ Choice = Annotated[Named, BeforeValidator(_named, json_schema_input_type=str | N
 class Evaluation(Strict):
     """What the error and loss on the training set are measured on, and how often the test curve is."""
 
-    train_images: PositiveInt | None = Field(None, description="the first so many training images; all, if not given")
-    every: PositiveInt | None = Field(None, description="also measure on the test set every so many steps, for the curve")
+    train_images: PositiveInt | None = Field(
+        None, description="the first so many training images; all, if not given"
+    )
+    every: PositiveInt | None = Field(
+        None, description="also measure on the test set every so many steps, for the curve"
+    )
 
 
 class Recipe(Strict):
@@ -46,7 +50,9 @@ class Recipe(Strict):
     warmup: NonNegativeInt = Field(0, description="steps over which the learning rate rises linearly from 0")
     augment: tuple[Choice, ...] = ()
     clip_grad_norm: PositiveFloat | None = None
-    precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16 is autocast; weights and optimizer stay fp32")
+    precision: Literal["fp32", "bf16"] = Field(
+        "fp32", description="bf16 is autocast; weights and optimizer stay fp32"
+    )
     channels_last: bool = True
     compile: bool = False
     deterministic: bool = True
@@ -58,8 +64,12 @@ class Timing(Strict):
 
     batch_size: PositiveInt = Field(1, description="images that go through the net at once")
     size: PositiveInt = Field(224, description="the side of the square images, in pixels")
-    training: bool = Field(False, description="time a forward and a backward pass instead of a forward pass alone")
-    runs: PositiveInt = Field(10, description="passes that are timed in each process, of which the median counts")
+    training: bool = Field(
+        False, description="time a forward and a backward pass instead of a forward pass alone"
+    )
+    runs: PositiveInt = Field(
+        10, description="passes that are timed in each process, of which the median counts"
+    )
     threads: PositiveInt = Field(1, description="of the CPU")
     precision: Literal["fp32", "bf16"] = "fp32"
     channels_last: bool = True

@@ -1,4 +1,5 @@
-"""A result: one run of one suite as JSON. `repro schema --result` prints the JSON Schema that these classes make.
+"""A result: one run of one suite as JSON. `repro schema --result` prints the JSON Schema that these classes
+make.
 
 JSON has no NaN: a measurement that diverged, and the open end of an interval, are null.
 """
@@ -28,7 +29,9 @@ class PartResult(Base):
     """One margin of a claim, positive where the claim holds."""
 
     text: str
-    margins: tuple[float | None, ...] = Field(description="one per seed; a single one if the part needs no seeds")
+    margins: tuple[float | None, ...] = Field(
+        description="one per seed; a single one if the part needs no seeds"
+    )
     holds: bool | None = Field(description="of a part that needs no seeds")
     estimate: float | None
     interval: Interval | None
@@ -36,17 +39,23 @@ class PartResult(Base):
 
 
 class Evidence(Base):
-    """Estimate and interval are of the margin by which the claim holds; of a conjunction, of its weakest part."""
+    """Estimate and interval are of the margin by which the claim holds; of a conjunction, of its weakest
+    part.
+    """
 
     seeds: tuple[int, ...]
     estimate: float | None
-    interval: Interval | None = Field(description="all margins that would be undecided; null where it has no end")
+    interval: Interval | None = Field(
+        description="all margins that would be undecided; null where it has no end"
+    )
     e_for: float | None = Field(description="null for a claim that needs no seeds")
     e_against: float | None
     alpha: float
     assume: str
     decided_at: int | None = Field(description="number of seeds at the verdict")
-    reversed_at: int | None = Field(description="number of seeds at which later evidence crossed the other way")
+    reversed_at: int | None = Field(
+        description="number of seeds at which later evidence crossed the other way"
+    )
     path: EValues
     parts: tuple[PartResult, ...]
 
@@ -60,10 +69,16 @@ class ClaimResult(Base):
     expected: Verdict
     as_expected: bool
     reported: dict[str, float] = Field(description="the paper's own numbers, by measurement")
-    because: str | None = Field(description="why another verdict than `reproduced` is expected at this profile")
+    because: str | None = Field(
+        description="why another verdict than `reproduced` is expected at this profile"
+    )
     evidence: Evidence
-    values: dict[str, tuple[float | None, ...]] = Field(description="every measurement of the claim, per seed")
-    seconds: float = Field(description="time of the trials and rounds of timing it rests on, whoever ran them and when")
+    values: dict[str, tuple[float | None, ...]] = Field(
+        description="every measurement of the claim, per seed"
+    )
+    seconds: float = Field(
+        description="time of the trials and rounds of timing it rests on, whoever ran them and when"
+    )
 
 
 class TrialResult(Base):
@@ -79,13 +94,17 @@ class TimingResult(Base):
     """One net in one round of timing, in a process of its own."""
 
     arm: str
-    name: str = Field(description="the arm, with what is special about how it was timed: `vgg16(batch_size=8)`")
+    name: str = Field(
+        description="the arm, with what is special about how it was timed: `vgg16(batch_size=8)`"
+    )
     seed: int = Field(description="the round's number")
     digest: str = Field(description="of the round")
     timing: dict[str, Any] = Field(description="batch size, image size and the like")
     region: str = Field(description="what the clock was read around")
     seconds: tuple[float, ...] = Field(description="of each pass, as they came")
-    measurements: dict[str, float] = Field(description="milliseconds a pass, images a second, bytes and joules an image")
+    measurements: dict[str, float] = Field(
+        description="milliseconds a pass, images a second, bytes and joules an image"
+    )
     matmul_peak_flops_per_second: float
 
 
@@ -106,7 +125,9 @@ class PictureResult(Base):
 
 
 class Environment(Base):
-    key: tuple[dict[str, str | None], ...] = Field(description="what must be equal for timings to be compared: one per kind")
+    key: tuple[dict[str, str | None], ...] = Field(
+        description="what must be equal for timings to be compared: one per kind"
+    )
     facts: dict[str, Any]
 
 
@@ -134,23 +155,33 @@ class Result(Base):
 
 
 def level(claims: Sequence[ClaimResult] | Any) -> float:
-    """The level at which e-BH rejects all that is reproduced by evidence (claims without seeds cannot be chance)."""
+    """The level at which e-BH rejects all that is reproduced by evidence (claims without seeds cannot be
+    chance).
+    """
     tried = [claim for claim in claims if claim.evidence.e_for is not None]
 
     def at_verdict(claim: ClaimResult) -> float:
         """Each part counts with its e-value when it was decided; of a conjunction the smallest."""
         needed = 1 / claim.evidence.alpha
-        reached = [next((e for e, _ in part.path if e >= needed), part.path[-1][0]) for part in claim.evidence.parts if part.path]
+        reached = [
+            next((e for e, _ in part.path if e >= needed), part.path[-1][0])
+            for part in claim.evidence.parts
+            if part.path
+        ]
         return min(reached, default=1.0)
 
     held = [at_verdict(claim) for claim in tried if claim.verdict == "reproduced"]
-    return false_discovery_level(held, [at_verdict(claim) for claim in tried if claim.verdict != "reproduced"])
+    return false_discovery_level(
+        held, [at_verdict(claim) for claim in tried if claim.verdict != "reproduced"]
+    )
 
 
 def write(result: Result, folder: Path) -> Path:
     """`FOLDER/<suite>/<profile>/<id>.json`, atomically."""
     path = folder / result.suite / result.profile / f"{result.id}.json"
-    content = json.dumps(result.model_dump(mode="json", by_alias=True), sort_keys=True, indent=1, allow_nan=False)
+    content = json.dumps(
+        result.model_dump(mode="json", by_alias=True), sort_keys=True, indent=1, allow_nan=False
+    )
     write_atomically(path, content.encode() + b"\n")
     return path
 
@@ -170,7 +201,9 @@ def read(path: Path) -> Result:
 
 
 def find(name: str, folder: Path) -> Path:
-    """A result by its path, by its run id (or the start of one), or the latest one of a suite by the suite's name."""
+    """A result by its path, by its run id (or the start of one), or the latest one of a suite by the suite's
+    name.
+    """
     if Path(name).is_file():
         return Path(name)
     found = sorted(folder.glob(f"*/*/{name}*.json"))
@@ -178,7 +211,9 @@ def find(name: str, folder: Path) -> Path:
     if len(found) <= 1 and newest is not None:
         return newest
     if found:
-        raise ReproError(f"'{name}' is the start of {len(found)} run ids: {', '.join(path.stem for path in found[:5])} …")
+        raise ReproError(
+            f"'{name}' is the start of {len(found)} run ids: {', '.join(path.stem for path in found[:5])} …"
+        )
     raise ReproError(f"no result '{name}': neither a file, nor a run id or suite under {folder}")
 
 

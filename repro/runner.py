@@ -32,7 +32,9 @@ class Executor(Protocol):
 
 
 class Earlier(NamedTuple):
-    """The evidence of an earlier run of a claim, to be continued: its seeds, and each measurement's value a seed."""
+    """The evidence of an earlier run of a claim, to be continued: its seeds, and each measurement's value a
+    seed.
+    """
 
     seeds: tuple[int, ...]
     values: Mapping[str, Sequence[float | None]]
@@ -56,7 +58,9 @@ class Decided:
 
 
 class Runner:
-    """Decides claims at one profile. Several, in any number of processes, share the work through the store."""
+    """Decides claims at one profile. Several, in any number of processes, share the work through the
+    store.
+    """
 
     def __init__(
         self,
@@ -68,7 +72,13 @@ class Runner:
         *,
         first_seed: int = 0,
     ):
-        self.store, self.executor, self.profile, self.device, self.seeds_max = store, executor, profile, device, seeds_max
+        self.store, self.executor, self.profile, self.device, self.seeds_max = (
+            store,
+            executor,
+            profile,
+            device,
+            seeds_max,
+        )
         self.first_seed = first_seed
         self.records: dict[str, dict[str, Any]] = {}
         self.wanted: set[str] = set()
@@ -78,7 +88,8 @@ class Runner:
     def decide(self, suite: Suite, name: str, earlier: Earlier | None = None) -> Decided:
         """Train what the claim needs and decide it. Raises `ReproError` if it cannot be measured here.
 
-        To `earlier` evidence so many fresh seeds are added as `seeds_max` says, or one, whatever the verdict is by then.
+        To `earlier` evidence so many fresh seeds are added as `seeds_max` says, or one, whatever the verdict
+        is by then.
         """
         claim, rules = suite.claims[name], suite.evidence
         measurements = claim.expectation.measurements
@@ -96,9 +107,18 @@ class Runner:
 
         for many in range(at_once, most + 1):
             done = fresh[:many]
-            self.ensure([job for seed in done or [0] for m in measurements for job in self._jobs(suite, m, seed)])
+            self.ensure(
+                [job for seed in done or [0] for m in measurements for job in self._jobs(suite, m, seed)]
+            )
             seeds = (*before, *done)
-            judgement = judge(claim.expectation, seeds, value, lambda m: suite.kind(m) == "static", rules.alpha, rules.assume)
+            judgement = judge(
+                claim.expectation,
+                seeds,
+                value,
+                lambda m: suite.kind(m) == "static",
+                rules.alpha,
+                rules.assume,
+            )
             if judgement.verdict != "undecided":
                 break
         return Decided(
@@ -106,19 +126,35 @@ class Runner:
             expected=claim.expected(self.profile),
             judgement=judgement,
             seeds=seeds,
-            values={m: tuple(value(m, seed) for seed in (seeds if suite.kind(m) != "static" else (0,))) for m in measurements},
-            trials={
-                (m.arm, seed): self._trial(suite, m.arm, seed) for m in measurements if suite.needs_training(m) for seed in done
+            values={
+                m: tuple(value(m, seed) for seed in (seeds if suite.kind(m) != "static" else (0,)))
+                for m in measurements
             },
-            rounds=tuple(self._round(suite, seed) for seed in done if any(suite.kind(m) == "timed" for m in measurements)),
+            trials={
+                (m.arm, seed): self._trial(suite, m.arm, seed)
+                for m in measurements
+                if suite.needs_training(m)
+                for seed in done
+            },
+            rounds=tuple(
+                self._round(suite, seed)
+                for seed in done
+                if any(suite.kind(m) == "timed" for m in measurements)
+            ),
         )
 
     def draw(self, suite: Suite, trained: Mapping[tuple[str, int], str]) -> dict[str, bytes]:
-        """The suite's pictures, as PNG files, of the first seed's nets, where all of their arms are `trained` with it."""
+        """The suite's pictures, as PNG files, of the first seed's nets, where all of their arms are `trained`
+        with it.
+        """
         first = min((seed for _, seed in trained), default=self.first_seed)
         wanted = dict[str, Drawing]()
         for name, picture in suite.pictures.items():
-            trials = {arm: self._trial(suite, arm, first) for arm in picture.arms if suite.recipe_of(arm, self.profile)}
+            trials = {
+                arm: self._trial(suite, arm, first)
+                for arm in picture.arms
+                if suite.recipe_of(arm, self.profile)
+            }
             if len(trials) == len(picture.arms) and all((arm, first) in trained for arm in trials):
                 wanted[name] = drawing(picture.picture, picture.options, trials)
         self.ensure(list(wanted.values()))
@@ -159,7 +195,9 @@ class Runner:
                 except BrokenExecutor:
                     deaths[job.digest] += 1
                     if deaths[job.digest] >= DEATHS:
-                        raise ReproError(f"{_name(job)}: its process died {DEATHS} times; is the memory enough?") from None
+                        raise ReproError(
+                            f"{_name(job)}: its process died {DEATHS} times; is the memory enough?"
+                        ) from None
                     did_it = False
                 if did_it:
                     self.finished.add(job.digest)
@@ -188,7 +226,9 @@ class Runner:
         if spec.digest not in self.records:
             found = self.store.read(spec.digest)
             if found is None:
-                raise ReproError(f"the record of {_name(spec)} has gone from {self.store.folder(spec.digest)}; run again")
+                raise ReproError(
+                    f"the record of {_name(spec)} has gone from {self.store.folder(spec.digest)}; run again"
+                )
             self.records[spec.digest] = found
         return self.records[spec.digest]
 
@@ -204,7 +244,9 @@ class Runner:
 
     def _trial(self, suite: Suite, arm: str, seed: int, *, trained: bool = True) -> TrialSpec:
         assert suite.task is not None  # or its measurements would be static or timed
-        return specify(suite.task, suite.resolve(arm, self.profile), seed, self._device(suite), trained=trained)
+        return specify(
+            suite.task, suite.resolve(arm, self.profile), seed, self._device(suite), trained=trained
+        )
 
     def _device(self, suite: Suite) -> Device:
         return self.device or suite.profiles[self.profile].device
@@ -235,7 +277,9 @@ class Runner:
                 raise ReproError(f"task '{suite.task}' did not measure '{measurement.name}' of {_name(spec)}")
             return from_json(measured[measurement.name])
         if suite.kind(measurement) == "timed":
-            return timed_value(measurement.name, self.record(self._round(suite, seed))["nets"][suite.timed_as(measurement)])
+            return timed_value(
+                measurement.name, self.record(self._round(suite, seed))["nets"][suite.timed_as(measurement)]
+            )
         value = self.store.read_number(self._number(suite, measurement, seed).digest)
         assert value is not None
         return value
@@ -253,4 +297,6 @@ def _name(job: Job) -> str:
         return f"the picture '{job.picture}' of {', '.join(job.trials)}"
     model = job.model
     options = ", ".join(f"{key}={value}" for key, value in model.options.items())
-    return f"{model.name}({options})" + (f", seed {job.seed}" if isinstance(job, TrialSpec) else f", {job.measure}")
+    return f"{model.name}({options})" + (
+        f", seed {job.seed}" if isinstance(job, TrialSpec) else f", {job.measure}"
+    )

@@ -2,7 +2,17 @@
 
 from typing import Any
 
-from repro.catalogue import AUGMENTATIONS, DATASETS, MODELS, OPTIMIZERS, PICTURES, SCHEDULES, TASKS, WEIGHTS, Catalogue
+from repro.catalogue import (
+    AUGMENTATIONS,
+    DATASETS,
+    MODELS,
+    OPTIMIZERS,
+    PICTURES,
+    SCHEDULES,
+    TASKS,
+    WEIGHTS,
+    Catalogue,
+)
 from repro.result import Result
 from repro.suite import Suite
 
@@ -17,7 +27,9 @@ def of_suites() -> dict[str, Any]:
     """The schema of a suite, with the names and options of every catalogue filled in."""
     schema = Suite.model_json_schema()
     definitions = schema["$defs"]
-    definitions["Arm"]["properties"]["weights"] = definitions["Profile"]["properties"]["weights"] = _choice(WEIGHTS)
+    definitions["Arm"]["properties"]["weights"] = definitions["Profile"]["properties"]["weights"] = _choice(
+        WEIGHTS
+    )
     definitions["Arm"] = _either(definitions["Arm"], MODELS, "model")
     definitions["Picture"] = _either(definitions["Picture"], PICTURES, "picture")
     recipe = definitions["Recipe"]["properties"]
@@ -59,7 +71,9 @@ def _choice(catalogue: Catalogue) -> dict[str, Any]:
 
 
 def _either(holder: dict[str, Any], catalogue: Catalogue, key: str) -> dict[str, Any]:
-    """One mapping for each name that a key can have, with its options. Those may also come from elsewhere: none is required."""
+    """One mapping for each name that a key can have, with its options. Those may also come from elsewhere:
+    none is required.
+    """
     shared = {name: value for name, value in holder["properties"].items() if name != key}
     return {
         "anyOf": [

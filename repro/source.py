@@ -16,7 +16,10 @@ from typing import Any, NamedTuple
 from repro.errors import ReproError
 
 HARNESS = __name__.partition(".")[0]
-TYPES = {t.__name__: t for t in (bool, int, float, str, list, tuple, dict, set)} | {"Any": Any, "Literal": typing.Literal}
+TYPES = {t.__name__: t for t in (bool, int, float, str, list, tuple, dict, set)} | {
+    "Any": Any,
+    "Literal": typing.Literal,
+}
 
 
 class Parameter(NamedTuple):
@@ -29,10 +32,14 @@ class Parameter(NamedTuple):
 
 @cache
 def parameters(target: str) -> dict[str, Parameter]:
-    """The parameters of a function or of a class's constructor, without `self`. Annotations are those of built-in types."""
+    """The parameters of a function or of a class's constructor, without `self`. Annotations are those of
+    built-in types.
+    """
     module, node = _definition(target)
     if isinstance(node, ast.ClassDef):
-        constructor = next((n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"), None)
+        constructor = next(
+            (n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"), None
+        )
         if constructor is None:
             return _inherited(module, node)
         return dict(list(_signature(constructor).items())[1:])
@@ -42,13 +49,20 @@ def parameters(target: str) -> dict[str, Parameter]:
 def _signature(function: ast.FunctionDef) -> dict[str, Parameter]:
     arguments = function.args
     positional = [*arguments.posonlyargs, *arguments.args]
-    defaults: list[ast.expr | None] = [None] * (len(positional) - len(arguments.defaults)) + list(arguments.defaults)
-    pairs = [*zip(positional, defaults, strict=True), *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)]
+    defaults: list[ast.expr | None] = [None] * (len(positional) - len(arguments.defaults)) + list(
+        arguments.defaults
+    )
+    pairs = [
+        *zip(positional, defaults, strict=True),
+        *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
+    ]
     return {a.arg: _parameter(a.annotation, d) for a, d in pairs}
 
 
 def _inherited(module: str, node: ast.ClassDef) -> dict[str, Parameter]:
-    """Of a class without `__init__`: those of its bases in the same package, and its own fields if it is a dataclass."""
+    """Of a class without `__init__`: those of its bases in the same package, and its own fields if it is a
+    dataclass.
+    """
     found: dict[str, Parameter] = {}
     for base in node.bases:
         if isinstance(base, ast.Name):
@@ -62,7 +76,9 @@ def _inherited(module: str, node: ast.ClassDef) -> dict[str, Parameter]:
 
 @cache
 def constant(target: str, name: str) -> Any:
-    """The literal that a class body gives a name, `metrics = ("train_error", …)` say. None if it gives none."""
+    """The literal that a class body gives a name, `metrics = ("train_error", …)` say. None if it gives
+    none.
+    """
     for node in _definition(target)[1].body:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         if any(isinstance(t, ast.Name) and t.id == name for t in targets):
@@ -72,10 +88,12 @@ def constant(target: str, name: str) -> Any:
 
 @cache
 def digest(targets: frozenset[str]) -> str:
-    """A content hash of the modules that define the targets and of those of their own packages that they import.
+    """A content hash of the modules that define the targets and of those of their own packages that they
+    import.
 
-    What cannot change an outcome does not make a trial a new one: comments, formatting and docstrings do not count, nor
-    do the harness's own top-level modules, which say what is asked and remembered (what they resolve is in the spec).
+    What cannot change an outcome does not make a trial a new one: comments, formatting and docstrings do not
+    count, nor do the harness's own top-level modules, which say what is asked and remembered (what they
+    resolve is in the spec).
     """
     modules: set[str] = set()
     queue = [target.partition(":")[0] for target in targets]
@@ -125,7 +143,9 @@ def _file(module: str) -> Path | None:
 
 
 def _definition(target: str) -> tuple[str, Any]:
-    """The class or function of a name, and the module it stands in: that of the target, or one that it is imported from."""
+    """The class or function of a name, and the module it stands in: that of the target, or one that it is
+    imported from.
+    """
     module, _, name = target.partition(":")
     for node in _tree(module).body:
         if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name:
@@ -143,7 +163,9 @@ def _parameter(annotation: ast.expr | None, default: ast.expr | None) -> Paramet
 
 
 def _type(annotation: ast.expr | None) -> Any:
-    """The type that an annotation of `TYPES` means; any other allows any value, and only the name of the option is checked."""
+    """The type that an annotation of `TYPES` means; any other allows any value, and only the name of the
+    option is checked.
+    """
     try:
         found = eval(ast.unparse(annotation), {"__builtins__": {}, **TYPES}) if annotation else Any
     except (NameError, TypeError, AttributeError, SyntaxError):
@@ -191,6 +213,9 @@ def _is_beside(name: str, module: str) -> bool:
 def _essence(module: str) -> str:
     tree = ast.parse(ast.unparse(_tree(module)))
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+        if (
+            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+            and ast.get_docstring(node) is not None
+        ):
             node.body = node.body[1:] or [ast.Pass()]
     return ast.unparse(tree)

@@ -42,7 +42,9 @@ def home(start: Path | None = None) -> Path:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """The whole content under the name, or nothing: never a part. Raises `StoreError` where it cannot be written."""
+    """The whole content under the name, or nothing: never a part. Raises `StoreError` where it cannot be
+    written.
+    """
     part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -73,7 +75,9 @@ def _cannot_write(path: Path, error: OSError) -> str:
 
 
 class Store:
-    """Records of trials and numbers under a folder. Records older than `newer_than` (seconds of the epoch) do not count."""
+    """Records of trials and numbers under a folder. Records older than `newer_than` (seconds of the epoch) do
+    not count.
+    """
 
     def __init__(self, root: Path, newer_than: float = 0.0):
         self.root, self.newer_than = root, newer_than
@@ -82,12 +86,16 @@ class Store:
         return self.root / "trials" / digest
 
     def read(self, digest: str) -> dict[str, Any] | None:
-        """A trial's record; None if it has none. Raises `StoreError`, naming the file, if it is torn or not ours."""
+        """A trial's record; None if it has none. Raises `StoreError`, naming the file, if it is torn or not
+        ours.
+        """
         record = self._read(self.folder(digest) / "record.json", digest)
         return None if record is None or record["finished"] < self.newer_than else record
 
     def write(self, digest: str, record: dict[str, Any]) -> None:
-        self._write(self.folder(digest) / "record.json", {**record, "digest": digest, "finished": time.time()})
+        self._write(
+            self.folder(digest) / "record.json", {**record, "digest": digest, "finished": time.time()}
+        )
 
     def read_number(self, digest: str) -> float | None:
         record = self._read(self.root / "numbers" / f"{digest}.json", digest)
@@ -96,7 +104,10 @@ class Store:
         return from_json(record["value"])
 
     def write_number(self, digest: str, value: float) -> None:
-        self._write(self.root / "numbers" / f"{digest}.json", {"value": value, "digest": digest, "finished": time.time()})
+        self._write(
+            self.root / "numbers" / f"{digest}.json",
+            {"value": value, "digest": digest, "finished": time.time()},
+        )
 
     def read_picture(self, digest: str) -> bytes | None:
         """A PNG file's content; None if it is not there, or older than `newer_than`."""
@@ -106,7 +117,9 @@ class Store:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise StoreError(f"{path}: cannot be read ({error.strerror}). Move it away, and it is made again") from error
+            raise StoreError(
+                f"{path}: cannot be read ({error.strerror}). Move it away, and it is made again"
+            ) from error
 
     def write_picture(self, digest: str, content: bytes) -> None:
         write_atomically(self._picture(digest), content)
@@ -133,7 +146,9 @@ class Store:
             lock.release()
 
     def tell(self, digest: str, progress: dict[str, Any]) -> None:
-        """Say where a running trial stands; nothing, that it has ended. Only for the display, so not synced to disk."""
+        """Say where a running trial stands; nothing, that it has ended. Only for the display, so not synced
+        to disk.
+        """
         path = self.root / "running" / f"{digest}.json"
         part = path.with_suffix(f".{os.getpid()}.part")
         try:
@@ -153,7 +168,9 @@ class Store:
         for path in sorted((self.root / "running").glob("*.json")):
             try:
                 progress = json.loads(path.read_text(encoding="utf-8"))
-                recent = time.time() - progress["at"] < (10 if "step" in progress else 120)  # one trains, and tells no more
+                recent = time.time() - progress["at"] < (
+                    10 if "step" in progress else 120
+                )  # one trains, and tells no more
             except (OSError, ValueError, KeyError, TypeError):
                 continue  # replaced or removed this instant, or torn when the disk was full
             if recent:
@@ -166,9 +183,13 @@ class Store:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (ValueError, RecursionError) as error:
-            raise StoreError(f"{path}: torn or not a record ({error}). Delete it, and it is made again") from None
+            raise StoreError(
+                f"{path}: torn or not a record ({error}). Delete it, and it is made again"
+            ) from None
         except OSError as error:
-            raise StoreError(f"{path}: cannot be read ({error.strerror}). Move it away, and it is made again") from error
+            raise StoreError(
+                f"{path}: cannot be read ({error.strerror}). Move it away, and it is made again"
+            ) from error
         ours = isinstance(record, dict) and record.get("schema") == SCHEMA and record.get("digest") == digest
         if not ours or not isinstance(record.get("finished"), int | float):
             raise StoreError(

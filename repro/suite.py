@@ -1,19 +1,17 @@
 """What is asked: a suite, its arms, profiles and claims, as a YAML file says them. Imports no torch.
 
-`load` reads a file and finds everything that is wrong with it at once.
+`repro.check.load` reads a file and finds everything that is wrong with it at once.
 """
 
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints
 
-from repro import catalogue, document, expectation
-from repro.document import DocumentError
+from repro import catalogue, expectation
 from repro.expression import Measurement
 from repro.recipe import Choice, Named, Recipe, Strict, Timing
 
@@ -22,12 +20,17 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
 ArmName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Device = Literal["cpu", "cuda", "mps"]
-STATES = ("start", "end")  # when a probe looks at a net: before the first step, or after the last (if not said)
+STATES = (
+    "start",
+    "end",
+)  # when a probe looks at a net: before the first step, or after the last (if not said)
 
 
 class Paper(Strict):
     title: Text
-    arxiv: str | None = Field(None, pattern=r"^\d{4}\.\d{4,5}$", description="in quotes, or YAML takes it for a number")
+    arxiv: str | None = Field(
+        None, pattern=r"^\d{4}\.\d{4,5}$", description="in quotes, or YAML takes it for a number"
+    )
     url: str | None = None
     venue: str | None = None
 
@@ -40,7 +43,9 @@ class Arm(BaseModel):
     weights: Choice | None = Field(None, description="what it starts from instead of what the profile says")
     data: dict[str, Any] = Field(default_factory=dict, description="what differs from the profile's data")
     recipe: dict[str, Any] = Field(default_factory=dict, description="what differs from the profile's recipe")
-    seed_offset: int = Field(0, ge=0, description="trains seed n + offset where other arms train seed n (for A/A suites)")
+    seed_offset: int = Field(
+        0, ge=0, description="trains seed n + offset where other arms train seed n (for A/A suites)"
+    )
 
     @property
     def options(self) -> dict[str, Any]:
@@ -53,10 +58,18 @@ class Profile(Strict):
     device: Device = "cpu"
     data: Choice | None = None
     recipe: Recipe | None = None
-    timing: Timing = Field(default_factory=Timing, description="how nets are timed, for `latency`, `throughput` and their like")
-    weights: Choice | None = Field(None, description="what every net starts from; random weights, if not given")
-    model: dict[str, Any] = Field(default_factory=dict, description="model options of every arm at this scale")
-    arms: dict[ArmName, dict[str, Any]] = Field(default_factory=dict, description="model options of single arms")
+    timing: Timing = Field(
+        default_factory=Timing, description="how nets are timed, for `latency`, `throughput` and their like"
+    )
+    weights: Choice | None = Field(
+        None, description="what every net starts from; random weights, if not given"
+    )
+    model: dict[str, Any] = Field(
+        default_factory=dict, description="model options of every arm at this scale"
+    )
+    arms: dict[ArmName, dict[str, Any]] = Field(
+        default_factory=dict, description="model options of single arms"
+    )
 
 
 class Known(Strict):
@@ -71,10 +84,13 @@ class Claim(Strict):
     expect: Text = Field(description="the same over measurements: train_error(a) < train_error(b)")
     source: str | None = Field(None, description="figure, table or section of the paper")
     reported: dict[Text, float] = Field(
-        default_factory=dict, description="the paper's own numbers, by measurement: `miou(fcn8s): 0.627`; shown, not tested"
+        default_factory=dict,
+        description="the paper's own numbers, by measurement: `miou(fcn8s): 0.627`; shown, not tested",
     )
     ledger: tuple[str, ...] = ()
-    profiles: tuple[Name, ...] | None = Field(None, description="the profiles it is asked at; all, if not given")
+    profiles: tuple[Name, ...] | None = Field(
+        None, description="the profiles it is asked at; all, if not given"
+    )
     at: dict[Name, Known] = Field(default_factory=dict)
 
     @cached_property
@@ -97,7 +113,9 @@ class Rules(Strict):
 
 
 class Picture(BaseModel):
-    """A picture of the nets that some arms end with. Keys that are not listed here are options of what draws it."""
+    """A picture of the nets that some arms end with. Keys that are not listed here are options of what draws
+    it.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
     picture: str
@@ -123,14 +141,17 @@ class ResolvedArm:
 class Suite(Strict):
     suite: Name
     paper: Paper | None = None
-    about: str | None = Field(None, description="what a reader should know before the claims: departures from the paper, cost")
+    about: str | None = Field(
+        None, description="what a reader should know before the claims: departures from the paper, cost"
+    )
     task: str | None = Field(None, description="what nets are trained for; not needed where none is trained")
     arms: dict[ArmName, Arm] = Field(min_length=1)
     profiles: dict[Name, Profile] = Field(min_length=1)
     claims: dict[Name, Claim] = Field(min_length=1)
     pictures: dict[Name, Picture] = Field(default_factory=dict)
     not_measurable: dict[str, Text] = Field(
-        default_factory=dict, description="what the ledger holds on this topic that no run can decide, by id, and why"
+        default_factory=dict,
+        description="what the ledger holds on this topic that no run can decide, by id, and why",
     )
     seeds: Seeds = Seeds()
     evidence: Rules = Rules()
@@ -156,27 +177,39 @@ class Suite(Strict):
         return Named.model_validate(data) if "name" in data else None
 
     def recipe_of(self, arm: str, profile: str) -> Recipe | None:
-        """None if the profile has none. Raises `pydantic.ValidationError` if the arm's changes do not make a recipe."""
+        """None if the profile has none. Raises `pydantic.ValidationError` if the arm's changes do not make a
+        recipe.
+        """
         of_all = self.profiles[profile].recipe
         if of_all is None:
             return None
-        return Recipe.model_validate_json(json.dumps(merge(of_all.model_dump(exclude_unset=True), self.arms[arm].recipe)))
+        return Recipe.model_validate_json(
+            json.dumps(merge(of_all.model_dump(exclude_unset=True), self.arms[arm].recipe))
+        )
 
     def kind(self, measurement: Measurement) -> str:
-        """`metric` (of a trained net), `probe` (of a net with weights), `timed` or `static` (of the architecture alone)."""
+        """`metric` (of a trained net), `probe` (of a net with weights), `timed` or `static` (of the
+        architecture alone).
+        """
         return catalogue.kind(measurement.name, self.task)
 
     def needs_training(self, measurement: Measurement) -> bool:
         kind = self.kind(measurement)
-        return kind == "metric" or (kind == "probe" and dict(measurement.options).get("at", STATES[-1]) == STATES[-1])
+        return kind == "metric" or (
+            kind == "probe" and dict(measurement.options).get("at", STATES[-1]) == STATES[-1]
+        )
 
     def timing(self, measurement: Measurement, profile: str) -> Timing:
-        """How a timed measurement's net is timed. Raises `pydantic.ValidationError` if its options do not fit."""
+        """How a timed measurement's net is timed. Raises `pydantic.ValidationError` if its options do not
+        fit.
+        """
         of_all = self.profiles[profile].timing.model_dump(exclude_unset=True)
         return Timing.model_validate({**of_all, **dict(measurement.options)})
 
     def timed(self, profile: str) -> dict[str, tuple[str, Timing]]:
-        """All that the claims of a profile want timed: arm and way, by the name of both, in the order of the claims."""
+        """All that the claims of a profile want timed: arm and way, by the name of both, in the order of the
+        claims.
+        """
         found: dict[str, tuple[str, Timing]] = {}
         for _, claim in self.claims_at(profile):
             for measurement in claim.expectation.measurements:
@@ -201,20 +234,11 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
     merged = dict(base)
     for key, value in changes.items():
         old = merged.get(key)
-        if isinstance(old, Mapping) and isinstance(value, Mapping) and value.get("name", old.get("name")) == old.get("name"):
+        if (
+            isinstance(old, Mapping)
+            and isinstance(value, Mapping)
+            and value.get("name", old.get("name")) == old.get("name")
+        ):
             value = merge(old, value)
         merged[key] = value
     return merged
-
-
-def load(path: Path) -> Suite:
-    """Raises `DocumentError` with all that is wrong, a `FILE:LINE:COL: message` each."""
-    from repro.check import check
-
-    file = document.read(path)
-    if not isinstance(file.data, dict):
-        raise DocumentError(path, [file.problem((), "a suite is a mapping: suite, task, arms, profiles, claims")])
-    suite, problems = check(file)
-    if problems:
-        raise DocumentError(path, problems)
-    return suite

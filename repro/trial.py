@@ -1,4 +1,6 @@
-"""A trial: one training run, fully determined by its `TrialSpec` and named by the digest of it. Imports no torch."""
+"""A trial: one training run, fully determined by its `TrialSpec` and named by the digest of it. Imports no
+torch.
+"""
 
 import hashlib
 import json
@@ -7,12 +9,22 @@ from importlib.metadata import version
 from typing import Any, TypeAlias
 
 from repro import environment, source
-from repro.catalogue import AUGMENTATIONS, DATASETS, MEASURES, MODELS, OPTIMIZERS, PICTURES, SCHEDULES, TASKS, WEIGHTS
+from repro.catalogue import (
+    AUGMENTATIONS,
+    DATASETS,
+    MEASURES,
+    MODELS,
+    OPTIMIZERS,
+    PICTURES,
+    SCHEDULES,
+    TASKS,
+    WEIGHTS,
+)
 from repro.recipe import Named, Recipe, Strict, Timing
 from repro.suite import Device, ResolvedArm, Suite
 
 LOOP = "repro.training.loop:train"
-CLOCK = "repro.training.timing:time_net"
+CLOCK = "repro.work.timing:time_net"
 
 
 class TrialSpec(Strict):
@@ -153,9 +165,14 @@ def drawing(picture: str, options: dict[str, Any], trials: dict[str, TrialSpec])
 
 def round_of(suite: Suite, profile: str, number: int, device: Device) -> Round:
     """A round of all that a suite's claims want timed at a profile."""
-    arms = {name: (suite.resolve(arm, profile), timing) for name, (arm, timing) in suite.timed(profile).items()}
+    arms = {
+        name: (suite.resolve(arm, profile), timing) for name, (arm, timing) in suite.timed(profile).items()
+    }
     return Round(
-        nets={name: TimedNet(model=arm.model, data=arm.data, timing=timing) for name, (arm, timing) in arms.items()},
+        nets={
+            name: TimedNet(model=arm.model, data=arm.data, timing=timing)
+            for name, (arm, timing) in arms.items()
+        },
         number=number,
         device=device,
         machine=(environment.cpu_name(), *(environment.gpu_names() if device == "cuda" else ())),
@@ -164,9 +181,19 @@ def round_of(suite: Suite, profile: str, number: int, device: Device) -> Round:
     )
 
 
-def _number(measure: str, options: dict[str, Any], model: Named, data: Named | None, trial: TrialSpec | None) -> Number:
+def _number(
+    measure: str, options: dict[str, Any], model: Named, data: Named | None, trial: TrialSpec | None
+) -> Number:
     code = source.digest(frozenset([MEASURES.target(measure), MODELS.target(model.name)]))
-    return Number(measure=measure, options=options, model=model, data=data, trial=trial, code=code, torch=torch_version())
+    return Number(
+        measure=measure,
+        options=options,
+        model=model,
+        data=data,
+        trial=trial,
+        code=code,
+        torch=torch_version(),
+    )
 
 
 def _targets(task: str, arm: ResolvedArm, recipe: Recipe | None) -> list[str]:

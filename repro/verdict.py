@@ -1,4 +1,6 @@
-"""From the numbers of a claim to its verdict: links, conjunctions and equivalences over paired differences."""
+"""From the numbers of a claim to its verdict: links, conjunctions and equivalences over paired
+differences.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +15,9 @@ from repro.suite import Verdict
 
 @dataclass(frozen=True)
 class Part:
-    """One margin of a claim: a number that is positive where the claim holds. Static ones are decided without seeds."""
+    """One margin of a claim: a number that is positive where the claim holds. Static ones are decided without
+    seeds.
+    """
 
     text: str
     margins: tuple[float, ...]  # a value per seed; one value if static
@@ -27,7 +31,9 @@ class Part:
 
 @dataclass(frozen=True)
 class Judgement:
-    """The verdict of a claim with its evidence. Of a conjunction, estimate and interval are those of the weakest part."""
+    """The verdict of a claim with its evidence. Of a conjunction, estimate and interval are those of the
+    weakest part.
+    """
 
     verdict: Verdict
     parts: tuple[Part, ...]
@@ -39,7 +45,9 @@ class Judgement:
 
     @property
     def weakest(self) -> Part:
-        """The part that decides: the least supported one, or of a refuted claim the one most spoken against."""
+        """The part that decides: the least supported one, or of a refuted claim the one most spoken
+        against.
+        """
         trained = [part for part in self.parts if part.decision]
         broken = [part for part in self.parts if part.holds is False]
         if broken or not trained:
@@ -58,7 +66,9 @@ def judge(
     assume: Assume = "symmetric",
 ) -> Judgement:
     """The verdict over some seeds. `value` gives a measurement for a seed (any, if it is static)."""
-    parts = [part for link in expectation.links for part in _parts(link, seeds, value, is_static, alpha, assume)]
+    parts = [
+        part for link in expectation.links for part in _parts(link, seeds, value, is_static, alpha, assume)
+    ]
     return combine(parts, alpha)
 
 
@@ -87,8 +97,9 @@ def _parts(
 def combine(parts: Sequence[Part], alpha: float = 0.05) -> Judgement:
     """Intersection-union: a conjunction is reproduced once each part was, at the parts' own level.
 
-    It is refuted once the mean of the parts' e-values against it reaches 1/alpha: that mean is an e-value against "all
-    parts hold", while the largest one would be wrong once for each part. Of one part this is the part's own verdict.
+    It is refuted once the mean of the parts' e-values against it reaches 1/alpha: that mean is an e-value
+    against "all parts hold", while the largest one would be wrong once for each part. Of one part this is the
+    part's own verdict.
     """
     fixed = [part for part in parts if part.decision is None]
     moving = [part for part in parts if part.decision is not None]
@@ -110,4 +121,6 @@ def combine(parts: Sequence[Part], alpha: float = 0.05) -> Judgement:
     verdict: Verdict = min(decided, key=lambda v: decided[v], default="undecided")
     e_for, e_against = path[-1] if path else (1.0, 1.0)
     later = [seeds for other, seeds in decided.items() if other != verdict]
-    return Judgement(verdict, tuple(parts), e_for, e_against, decided.get(verdict), later[0] if later else None, path)
+    return Judgement(
+        verdict, tuple(parts), e_for, e_against, decided.get(verdict), later[0] if later else None, path
+    )

@@ -10,11 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: workers that share cores must not each take all of them
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # before torch: workers that share cores must not each take all of them
 
-# Leases of this run alone, so that tests do not wait for what else trains on the machine. The path is short, as sockets want.
+# Leases of this run alone, so that tests do not wait for what else trains on the machine. The path is short,
+# as sockets want.
 os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
-tempfile.tempdir = os.environ["TMPDIR"] = tempfile.mkdtemp(prefix="r-", dir=os.environ["PYTEST_DEBUG_TEMPROOT"])
+tempfile.tempdir = os.environ["TMPDIR"] = tempfile.mkdtemp(
+    prefix="r-", dir=os.environ["PYTEST_DEBUG_TEMPROOT"]
+)
 atexit.register(shutil.rmtree, tempfile.tempdir, ignore_errors=True)
 
 pytest_plugins = ["pytester"]

@@ -51,7 +51,8 @@ def test_a_claim_not_as_expected_is_shown_with_its_numbers(tiny):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"), [(("-k", "nothing"), "no claim like 'nothing'"), (("--profile", "x"), "profiles: cpu, missing")]
+    ("arguments", "said"),
+    [(("-k", "nothing"), "no claim like 'nothing'"), (("--profile", "x"), "profiles: cpu, missing")],
 )
 def test_nothing_to_run_is_4(tiny, arguments, said):
     run = repro("run", tiny, *arguments)
@@ -81,7 +82,9 @@ def test_check_says_everything_that_is_wrong(tiny):
     tiny.write_text(TINY.replace("lr: 0}", "lr: nil}").replace("suite: tiny", "suite: tiny\nsuit: 1"))
     run = repro("check", tiny)
     assert run.exit_code == 2
-    assert f"{tiny}:2:1: unknown key 'suit'; did you mean 'suite'?" in run.output and f"{tiny}:6:" in run.output
+    assert (
+        f"{tiny}:2:1: unknown key 'suit'; did you mean 'suite'?" in run.output and f"{tiny}:6:" in run.output
+    )
 
 
 def test_list_shows_claims_with_their_profiles(tiny):
@@ -112,7 +115,9 @@ def test_show_names_a_file_that_is_no_result(tmp_path, content):
 
 def test_the_schema_of_results_is_that_of_the_class():
     printed = json.loads(repro("schema", "--result").output)
-    assert printed == of_results() and set(printed["properties"]) == {f.alias or n for n, f in Result.model_fields.items()}
+    assert printed == of_results() and set(printed["properties"]) == {
+        f.alias or n for n, f in Result.model_fields.items()
+    }
 
 
 PICTURED = """\
@@ -141,8 +146,14 @@ def test_pictures_stand_beside_the_result_that_names_them(tiny, tmp_path):
     (path,) = tmp_path.glob("results/pictured/cpu/*.json")
     result = Result.model_validate_json(path.read_text())
     picture = result.pictures["scenes"]
-    assert (path.parent / picture.file).read_bytes().startswith(b"\x89PNG") and picture.arms == ("nearest", "other")
-    assert f"picture: results/pictured/cpu/{picture.file}: Not much can be seen." in repro("show", "pictured").output
+    assert (path.parent / picture.file).read_bytes().startswith(b"\x89PNG") and picture.arms == (
+        "nearest",
+        "other",
+    )
+    assert (
+        f"picture: results/pictured/cpu/{picture.file}: Not much can be seen."
+        in repro("show", "pictured").output
+    )
     assert result.arms["nearest"].options == {
         "upsample": "nearest",
         "widths": [4, 4],
@@ -167,7 +178,9 @@ def test_a_pilot_run_uses_other_seeds_and_leaves_no_result(tiny, tmp_path):
 def test_a_result_is_continued_night_after_night(tiny, tmp_path):
     def night(*more):
         run = repro("run", tiny, "-k", "upside-down", "-j", 1, *more)
-        found = sorted((tmp_path / "results/tiny/cpu").glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
+        found = sorted(
+            (tmp_path / "results/tiny/cpu").glob("*.json"), key=lambda path: path.stat().st_mtime_ns
+        )
         return run, Result.model_validate_json(found[-1].read_text())
 
     _, first = night("--seeds-max", 2)
@@ -185,12 +198,24 @@ def test_what_cannot_be_continued_is_an_error_that_says_why(tiny, tmp_path):
     tiny.write_text(TINY.replace("suite: tiny", "suite: other"))
     run = repro("run", tiny, "-k", "known", "--continue", path)
     assert run.exit_code == 2 and "a result of tiny at cpu, not of other at cpu" in run.output
-    tiny.write_text(TINY.replace("test_error(small) > test_error(frozen)", "test_error(small) > 2 * test_error(frozen)"))
+    tiny.write_text(
+        TINY.replace("test_error(small) > test_error(frozen)", "test_error(small) > 2 * test_error(frozen)")
+    )
     run = repro("run", tiny, "-k", "known", "--continue", path)
-    assert run.exit_code == 2 and "the claim 'known' has changed since; its evidence cannot be continued" in run.output
+    assert (
+        run.exit_code == 2
+        and "the claim 'known' has changed since; its evidence cannot be continued" in run.output
+    )
     tiny.write_text(TINY.replace("steps: 20", "steps: 21"))
     run = repro("run", tiny, "-k", "known", "--continue", path)
     assert run.exit_code == 2 and "arms have changed since (frozen, large, small)" in run.output
-    assert repro("run", tiny, "-k", "known", "-j", 1, "--seeds-max", 2, "--continue", tmp_path / "results").exit_code == 0
+    assert (
+        repro(
+            "run", tiny, "-k", "known", "-j", 1, "--seeds-max", 2, "--continue", tmp_path / "results"
+        ).exit_code
+        == 0
+    )
     new = max(tmp_path.glob("results/tiny/cpu/*.json"), key=lambda file: file.stat().st_mtime_ns)
-    assert Result.model_validate_json(new.read_text()).continues is None  # of a folder, what has changed starts anew
+    assert (
+        Result.model_validate_json(new.read_text()).continues is None
+    )  # of a folder, what has changed starts anew

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from repro.check import load
 from repro.document import DocumentError, closest, nearest, read
 from repro.errors import ReproError
-from repro.suite import load
 
 SUITES = sorted((Path(__file__).parents[1] / "suites").glob("*/*.yaml"))
 
@@ -96,7 +96,13 @@ def test_the_same_is_read_with(tmp_path, raw):
 
 def test_every_key_and_value_has_its_line_and_column(tmp_path):
     found = document(tmp_path, "# comment\na: {bé: 1, c: [x, 'y']}\nd:\n  - e: 2\n")
-    assert found.keys == {("a",): (2, 1), ("a", "bé"): (2, 5), ("a", "c"): (2, 12), ("d",): (3, 1), ("d", 0, "e"): (4, 5)}
+    assert found.keys == {
+        ("a",): (2, 1),
+        ("a", "bé"): (2, 5),
+        ("a", "c"): (2, 12),
+        ("d",): (3, 1),
+        ("d", 0, "e"): (4, 5),
+    }
     assert found.values["a", "c", 1] == (2, 19)
     assert found.values["d", 0, "e"] == (4, 8)
 
@@ -131,7 +137,9 @@ def test_a_problem_at_a_place_that_the_file_lacks_is_at_the_nearest_place_above(
     [
         pytest.param("", ["1:1: the file is empty"], id="empty"),
         pytest.param("# nothing\n", ["1:1: the file is empty"], id="only a comment"),
-        pytest.param("a: 1\n---\nb: 2\n", ["2:1: a second document; a file holds one suite"], id="two documents"),
+        pytest.param(
+            "a: 1\n---\nb: 2\n", ["2:1: a second document; a file holds one suite"], id="two documents"
+        ),
         pytest.param(
             "a: !!python/object:os.system {x: 1}\nb: !!str 5\n",
             [
@@ -140,19 +148,34 @@ def test_a_problem_at_a_place_that_the_file_lacks_is_at_the_nearest_place_above(
             ],
             id="tags",
         ),
-        pytest.param("!x k: 1\n", ["1:1: tag '!x' is not supported; write the plain value"], id="tag of a key"),
+        pytest.param(
+            "!x k: 1\n", ["1:1: tag '!x' is not supported; write the plain value"], id="tag of a key"
+        ),
         pytest.param(
             "a: &x {b: 1}\nc: *x\nd:\n  <<: *x\n",
-            [f"{place}: anchors and aliases are not supported; write the value out" for place in ("1:4", "2:4", "4:7")],
+            [
+                f"{place}: anchors and aliases are not supported; write the value out"
+                for place in ("1:4", "2:4", "4:7")
+            ],
             id="anchor, alias and merge key",
         ),
         pytest.param("a: 1\n? {b: 1}\n: 2\n", ["2:3: a key must be plain text"], id="a mapping as a key"),
         pytest.param("? [a, b]\n: 2\n", ["1:3: a key must be plain text"], id="a list as a key"),
-        pytest.param("a: [1, 2\nb: 3\n", ["2:2: not YAML: did not find expected ',' or ']'"], id="an open bracket"),
-        pytest.param("a:\n\t- b\n", ["2:1: not YAML: found character that cannot start any token"], id="a tab"),
-        pytest.param("a: @b\n", ["1:4: not YAML: found character that cannot start any token"], id="a reserved character"),
+        pytest.param(
+            "a: [1, 2\nb: 3\n", ["2:2: not YAML: did not find expected ',' or ']'"], id="an open bracket"
+        ),
+        pytest.param(
+            "a:\n\t- b\n", ["2:1: not YAML: found character that cannot start any token"], id="a tab"
+        ),
+        pytest.param(
+            "a: @b\n",
+            ["1:4: not YAML: found character that cannot start any token"],
+            id="a reserved character",
+        ),
         pytest.param("a: 1\nb: x\x00\n", ["2:5: not YAML: the character U+0000 is not allowed"], id="NUL"),
-        pytest.param("a: \x1b[31m\n", ["1:4: not YAML: the character U+001B is not allowed"], id="a control character"),
+        pytest.param(
+            "a: \x1b[31m\n", ["1:4: not YAML: the character U+001B is not allowed"], id="a control character"
+        ),
         pytest.param(b"a: 1\nb: \xc3\xa9\xff\n", ["2:5: not UTF-8 text: invalid start byte"], id="not UTF-8"),
         pytest.param("a: 1\n".encode("utf-16"), ["1:1: not UTF-8 text: invalid start byte"], id="UTF-16"),
         pytest.param("[" * 33 + "]" * 33, ["1:33: nested more than 32 deep"], id="nested 33 deep"),
@@ -231,7 +254,28 @@ def test_the_nearest_name_is_offered_or_else_all_of_them():
 
 # ---- anything at all
 
-PIECES = ["{", "}", "[", "]", ": ", "- ", "\n", "  ", "\t", "'", '"', "#", "&a ", "*a", "!!str ", "? ", "| ", "> ", "%", "---\n"]
+PIECES = [
+    "{",
+    "}",
+    "[",
+    "]",
+    ": ",
+    "- ",
+    "\n",
+    "  ",
+    "\t",
+    "'",
+    '"',
+    "#",
+    "&a ",
+    "*a",
+    "!!str ",
+    "? ",
+    "| ",
+    "> ",
+    "%",
+    "---\n",
+]
 PIECES += [
     "null",
     "true",
@@ -249,7 +293,17 @@ PIECES += [
     "name",
     "x: {}",
 ]
-PIECES += ["model: 5\n", "arms: []\n", "profiles: {}\n", "data: 3", "recipe: {}", "approx(", " and ", "claims", "a(b) < c(d)"]
+PIECES += [
+    "model: 5\n",
+    "arms: []\n",
+    "profiles: {}\n",
+    "data: 3",
+    "recipe: {}",
+    "approx(",
+    " and ",
+    "claims",
+    "a(b) < c(d)",
+]
 
 
 def mutated(text, rng):
@@ -257,13 +311,19 @@ def mutated(text, rng):
     for _ in range(rng.randint(1, 6)):
         start = rng.randrange(len(text) + 1)
         end = min(len(text), start + rng.choice([0, 1, 1, 3, 10, 40, 200]))
-        text = text[:start] + rng.choice([rng.choice(PIECES), "", text[start:end] * 2, text[end : end + 20]]) + text[end:]
+        text = (
+            text[:start]
+            + rng.choice([rng.choice(PIECES), "", text[start:end] * 2, text[end : end + 20]])
+            + text[end:]
+        )
     return text
 
 
 def test_whatever_becomes_of_a_suite_it_is_read_or_refused_in_so_many_words(tmp_path):
     rng, path, read_well = random.Random(0), tmp_path / "x.yaml", 0
-    (tmp_path / "ledger.json").write_text(json.dumps([{"id": "RS02"}, {"id": "RS03"}, {"id": "RS05"}, {"id": "G25"}]))
+    (tmp_path / "ledger.json").write_text(
+        json.dumps([{"id": "RS02"}, {"id": "RS03"}, {"id": "RS05"}, {"id": "G25"}])
+    )
     texts = [suite.read_text() for suite in SUITES]
     for _ in range(800):
         path.write_text(mutated(rng.choice(texts), rng), encoding="utf-8", errors="surrogatepass")

@@ -33,7 +33,10 @@ def error(text):
         ("m(a) < 1 and (m(b) < 1 and m(c) < 1)", [Link(x, "<", Number(1)) for x in (A, B, C)]),
         ("m(a) == approx(m(b), abs=0.1)", [Link(A, "==", B, Number(0.1))]),
         ("approx(m(b), abs=0.1) == m(a)", [Link(A, "==", B, Number(0.1))]),
-        ("m(a) == approx(2, rel=0.1)", [Link(A, "==", Number(2), Operation("*", (Number(0.1), Operation("abs", (Number(2),)))))]),
+        (
+            "m(a) == approx(2, rel=0.1)",
+            [Link(A, "==", Number(2), Operation("*", (Number(0.1), Operation("abs", (Number(2),)))))],
+        ),
         ("abs(m(a)) < 0.1", [Link(A, "<", Number(0), Number(0.1))]),
         ("0.1 >= abs(m(a))", [Link(A, "<=", Number(0), Number(0.1))]),
         ("abs(m(a)) > 0.1", [Link(Operation("abs", (A,)), ">", Number(0.1))]),
@@ -101,7 +104,9 @@ def test_random_expressions_are_printed_so_that_they_say_the_same():
 
     for _ in range(300):
         link = Link(
-            Operation("+", (A, expression(4))), rng.choice(["<", "<=", ">", ">=", "=="]), Operation("-", (B, expression(4)))
+            Operation("+", (A, expression(4))),
+            rng.choice(["<", "<=", ">", ">=", "=="]),
+            Operation("-", (B, expression(4))),
         )
         assert parse(str(link)).links == (link,), str(link)
 
@@ -189,7 +194,10 @@ def test_too_deep_an_expression_is_an_error(text):
 
 
 def test_too_long_an_expression_is_an_error():
-    assert error("(" * 250 + "m(a)" + ")" * 250 + "> 1") == "200: not an expectation: too many nested parentheses"
+    assert (
+        error("(" * 250 + "m(a)" + ")" * 250 + "> 1")
+        == "200: not an expectation: too many nested parentheses"
+    )
     assert error("m(a) > 1" + " " * MAX_LENGTH) == f"0: an expectation has at most {MAX_LENGTH} characters"
 
 

@@ -91,7 +91,9 @@ def test_undecided_fails_only_if_claims_are_strict(suite):
     assert claims(suite, "-k", "coin").ret == 0
     run = claims(suite, "-k", "coin", "--strict-claims")
     assert run.ret == 1
-    run.stdout.fnmatch_lines(["*10 seeds were not enough to tell; --seeds-max allows more, which add to this evidence.*"])
+    run.stdout.fnmatch_lines(
+        ["*10 seeds were not enough to tell; --seeds-max allows more, which add to this evidence.*"]
+    )
 
 
 def test_seeds_max_limits_the_seeds(suite):
@@ -104,7 +106,9 @@ def test_a_run_writes_one_result_with_what_it_decided(suite):
     claims(suite, "-k", "learns or order")
     result = the_result(suite.path)
     assert set(result.claims) == {"learns", "order"} and not result.complete
-    assert {(trial.arm, trial.seed) for trial in result.trials} == {(a, s) for a in ("small", "frozen") for s in range(5)}
+    assert {(trial.arm, trial.seed) for trial in result.trials} == {
+        (a, s) for a in ("small", "frozen") for s in range(5)
+    }
     learns = result.claims["learns"]
     assert learns.verdict == learns.expected == "reproduced" and learns.evidence.e_for >= 20
     assert [len(values) for values in learns.values.values()] == [5, 5]
@@ -127,14 +131,18 @@ def test_marks_select_what_needs_no_training(suite):
 
 
 def test_several_workers_share_the_work_and_write_one_result(suite):
-    run = suite.runpytest_subprocess("tiny.yaml", "-n", "2", "-v", "-p", "no:cacheprovider", "-p", "no:benchmark")
+    run = suite.runpytest_subprocess(
+        "tiny.yaml", "-n", "2", "-v", "-p", "no:cacheprovider", "-p", "no:benchmark"
+    )
     run.assert_outcomes(passed=3, failed=2)
     run.stdout.fnmatch_lines(["tiny.yaml::learns * reproduced*", "result: results/tiny/cpu/*.json"])
     assert the_result(suite.path).complete
 
 
 def test_a_bad_suite_is_an_error_with_its_places_and_no_traceback(suite):
-    bad = TINY.replace("depth: 14", "dept: 14").replace("test_error(frozen) < 0.9", "test_error(frosen) < 0.9")
+    bad = TINY.replace("depth: 14", "dept: 14").replace(
+        "test_error(frozen) < 0.9", "test_error(frosen) < 0.9"
+    )
     (suite.path / "tiny.yaml").write_text(bad)
     run = claims(suite)
     assert run.ret == pytest.ExitCode.INTERRUPTED
@@ -176,7 +184,9 @@ def test_other_yaml_is_left_alone(suite):
 
 def test_fresh_trains_again(suite, shared_home):
     def finished():
-        return {path.name: json.loads(path.read_text())["finished"] for path in shared_home.glob("numbers/*.json")}
+        return {
+            path.name: json.loads(path.read_text())["finished"] for path in shared_home.glob("numbers/*.json")
+        }
 
     claims(suite, "-k", "order")
     before = finished()
@@ -191,7 +201,9 @@ def test_collecting_imports_no_torch(suite):
         "import pytest, sys; pytest.main(['tiny.yaml', '--collect-only', '-q']); "
         "print('heavy:', sorted({'torch', 'datasets', 'torchvision'} & set(sys.modules)))"
     )
-    run = subprocess.run([sys.executable, "-c", code], cwd=suite.path, capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=suite.path, capture_output=True, text=True, check=True
+    )
     assert "6 tests collected" in run.stdout and "heavy: []" in run.stdout
 
 
@@ -200,15 +212,31 @@ def slow(tiny, tmp_path, monkeypatch):
     """The small suite with trials of some seconds, in a store of its own."""
     monkeypatch.setenv("REPRO_HOME", str(tmp_path / "store"))
     shutil.copy(tiny, tmp_path / "slow.yaml")
-    text = TINY.replace("steps: 20", "steps: 100").replace("width: 4", "width: 8").replace("size: 7", "size: 14")
+    text = (
+        TINY.replace("steps: 20", "steps: 100").replace("width: 4", "width: 8").replace("size: 7", "size: 14")
+    )
     (tmp_path / "slow.yaml").write_text(text)
     return tmp_path
 
 
 def start(folder, *arguments):
-    command = [sys.executable, "-m", "pytest", "slow.yaml", "-p", "no:cacheprovider", "-k", "learns or known", *arguments]
-    heard = partial(signal.signal, signal.SIGINT, signal.default_int_handler)  # be the tests in the background, which ignores it
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=heard)
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "slow.yaml",
+        "-p",
+        "no:cacheprovider",
+        "-k",
+        "learns or known",
+        *arguments,
+    ]
+    heard = partial(
+        signal.signal, signal.SIGINT, signal.default_int_handler
+    )  # be the tests in the background, which ignores it
+    return subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=heard
+    )
 
 
 def wait_for_records(folder, count):

@@ -31,7 +31,10 @@ def suite(*, evidence=None, seeds=None, **claims: str) -> Suite:
                         "recipe": {"steps": 5, "batch_size": 8, "optimizer": {"name": "sgd", "lr": 0.1}},
                     }
                 },
-                "claims": {name.replace("_", "-"): {"says": "Any.", "expect": expect} for name, expect in claims.items()},
+                "claims": {
+                    name.replace("_", "-"): {"says": "Any.", "expect": expect}
+                    for name, expect in claims.items()
+                },
                 "seeds": seeds or {},
                 "evidence": evidence or {},
             }
@@ -40,10 +43,18 @@ def suite(*, evidence=None, seeds=None, **claims: str) -> Suite:
 
 
 class MadeUp:
-    """Does jobs with numbers from a function of arm and seed; `elsewhere` jobs are first found at another process."""
+    """Does jobs with numbers from a function of arm and seed; `elsewhere` jobs are first found at another
+    process.
+    """
 
     def __init__(self, measure=lambda *_: {"test_error": 0.5}, slots=4, elsewhere=0, deaths=0, error=None):
-        self.measure, self.slots, self.elsewhere, self.deaths, self.error = measure, slots, elsewhere, deaths, error
+        self.measure, self.slots, self.elsewhere, self.deaths, self.error = (
+            measure,
+            slots,
+            elsewhere,
+            deaths,
+            error,
+        )
         self.asked: list = []
         self.done: list = []
 
@@ -68,7 +79,9 @@ class MadeUp:
         if isinstance(job, Number):
             store.write_number(job.digest, float(job.model.options["depth"]))
         else:
-            store.write(job.digest, {"measurements": self.measure(NAMES[job.model.options["depth"]], job.seed)})
+            store.write(
+                job.digest, {"measurements": self.measure(NAMES[job.model.options["depth"]], job.seed)}
+            )
 
     def room(self, device):  # noqa: ARG002
         return self.slots
@@ -78,7 +91,9 @@ class MadeUp:
 
     @property
     def trained(self) -> list[tuple[str, int]]:
-        return [(NAMES[job.model.options["depth"]], job.seed) for job in self.done if isinstance(job, TrialSpec)]
+        return [
+            (NAMES[job.model.options["depth"]], job.seed) for job in self.done if isinstance(job, TrialSpec)
+        ]
 
 
 @pytest.fixture
@@ -118,7 +133,9 @@ def test_seeds_are_added_one_by_one_until_a_late_verdict(store):
         return alternating(arm, seed) if seed < 2 else {"test_error": {"good": 0.1, "bad": 0.9}[arm]}
 
     executor = MadeUp(late)
-    decided = runner(store, executor).decide(suite(claim="test_error(good) < test_error(bad)", seeds={"max": 20}), "claim")
+    decided = runner(store, executor).decide(
+        suite(claim="test_error(good) < test_error(bad)", seeds={"max": 20}), "claim"
+    )
     assert decided.judgement.verdict == "reproduced"
     assert 5 < len(decided.seeds) < 20 and decided.judgement.decided_at == len(decided.seeds)
     assert len(executor.trained) == 2 * len(decided.seeds)
@@ -134,7 +151,9 @@ def test_an_undecided_claim_uses_all_seeds_up(store):
 @pytest.mark.parametrize("most", [1, 2, 7, 12])
 def test_the_option_for_seeds_overrules_the_suite(store, most):
     executor = MadeUp(alternating)
-    decided = runner(store, executor, seeds_max=most).decide(suite(claim="test_error(good) < test_error(bad)"), "claim")
+    decided = runner(store, executor, seeds_max=most).decide(
+        suite(claim="test_error(good) < test_error(bad)"), "claim"
+    )
     assert decided.judgement.verdict == "undecided"
     assert decided.seeds == tuple(range(most)) and len(executor.trained) == 2 * most
 
@@ -159,7 +178,10 @@ def test_a_static_claim_trains_nothing(store):
 
 def test_a_probe_at_the_start_trains_nothing_and_one_at_the_end_waits_for_its_trial(store):
     executor = MadeUp()
-    claims = {"start": "gradient_norm(good, at='start') < gradient_norm(bad, at='start')", "end": "gradient_norm(good) < 10"}
+    claims = {
+        "start": "gradient_norm(good, at='start') < gradient_norm(bad, at='start')",
+        "end": "gradient_norm(good) < 10",
+    }
     asked = suite(**claims)
     decided = runner(store, executor).decide(asked, "start")
     assert decided.judgement.verdict == "reproduced" and executor.trained == [] and len(executor.done) == 10
@@ -172,7 +194,9 @@ def test_a_probe_at_the_start_trains_nothing_and_one_at_the_end_waits_for_its_tr
 def test_a_trial_that_several_claims_need_is_trained_once(store):
     executor = MadeUp(better)
     asked = suite(
-        one="test_error(good) < test_error(bad)", two="test_error(bad) < test_error(other)", three="test_error(good) < 1"
+        one="test_error(good) < test_error(bad)",
+        two="test_error(bad) < test_error(other)",
+        three="test_error(good) < 1",
     )
     one = runner(store, executor)
     for name in asked.claims:
@@ -209,7 +233,9 @@ def test_a_run_that_diverged_counts_as_infinitely_bad(store):
     def diverging(arm, _):
         return {"test_error": 0.9, "train_loss": math.inf if arm == "bad" else 0.3}
 
-    decided = runner(store, MadeUp(diverging)).decide(suite(claim="train_loss(good) < train_loss(bad)"), "claim")
+    decided = runner(store, MadeUp(diverging)).decide(
+        suite(claim="train_loss(good) < train_loss(bad)"), "claim"
+    )
     assert decided.judgement.verdict == "reproduced"
     assert {str(m): v for m, v in decided.values.items()}["train_loss(bad)"] == (math.inf,) * 5
 
@@ -263,12 +289,18 @@ def test_a_decided_claim_gets_a_fresh_seed_when_it_is_continued(store):
     first = runner(store, MadeUp(better)).decide(asked, "claim")
     earlier = Earlier(first.seeds, {str(m): values for m, values in first.values.items()})
     second = runner(store, MadeUp(better)).decide(asked, "claim", earlier)
-    assert second.judgement.verdict == "reproduced" and second.seeds == tuple(range(6)) and second.judgement.decided_at == 5
+    assert (
+        second.judgement.verdict == "reproduced"
+        and second.seeds == tuple(range(6))
+        and second.judgement.decided_at == 5
+    )
 
 
 def test_seeds_may_start_elsewhere(store):
     executor = MadeUp(better)
-    decided = runner(store, executor, first_seed=1000).decide(suite(claim="test_error(good) < test_error(bad)"), "claim")
+    decided = runner(store, executor, first_seed=1000).decide(
+        suite(claim="test_error(good) < test_error(bad)"), "claim"
+    )
     assert decided.seeds == tuple(range(1000, 1005)) == tuple(sorted({seed for _, seed in executor.trained}))
 
 
@@ -304,8 +336,13 @@ def test_what_another_process_finishes_is_taken_from_the_store(store):
 def test_a_job_whose_process_dies_is_tried_again_and_given_up_by_name_at_the_third_time(store):
     asked = suite(claim="test_error(good) < 1")
     assert runner(store, MadeUp(better, slots=1, deaths=2), seeds_max=1).decide(asked, "claim").seeds == (0,)
-    with pytest.raises(ReproError, match=r"^cifar_resnet\(depth=14\), seed 0: its process died 3 times; is the memory enough\?$"):
-        runner(store, MadeUp(better, deaths=99), seeds_max=1).decide(suite(claim="test_error(bad) < 1"), "claim")
+    with pytest.raises(
+        ReproError,
+        match=r"^cifar_resnet\(depth=14\), seed 0: its process died 3 times; is the memory enough\?$",
+    ):
+        runner(store, MadeUp(better, deaths=99), seeds_max=1).decide(
+            suite(claim="test_error(bad) < 1"), "claim"
+        )
 
 
 @pytest.mark.parametrize("error", [ReproError("there is no data"), ValueError("no such luck")])
@@ -317,7 +354,9 @@ def test_errors_of_jobs_reach_the_caller_as_they_are(store, error):
 
 def test_a_measurement_that_the_task_did_not_make_is_an_error_that_names_it(store):
     executor = MadeUp(lambda *_: {"train_error": 0.5})
-    with pytest.raises(ReproError, match=r"'classification' did not measure 'test_error' of cifar_resnet\(depth=8\), seed 0"):
+    with pytest.raises(
+        ReproError, match=r"'classification' did not measure 'test_error' of cifar_resnet\(depth=8\), seed 0"
+    ):
         runner(store, executor).decide(suite(claim="test_error(good) < 1"), "claim")
 
 
@@ -332,7 +371,9 @@ def test_a_torn_record_ends_the_claim_with_its_file(store):
 
 def test_a_runner_says_what_it_wants_and_has_until_it_is_closed(store, monkeypatch):
     states, tell = [], store.tell
-    monkeypatch.setattr(store, "tell", lambda name, status: (tell(name, status), states.append(*store.running())))
+    monkeypatch.setattr(
+        store, "tell", lambda name, status: (tell(name, status), states.append(*store.running()))
+    )
     one = runner(store, MadeUp(better, slots=2))
     one.decide(suite(claim="test_error(good) < test_error(bad)"), "claim")
     assert {len(state["wanted"]) for state in states} == {10}

@@ -67,7 +67,9 @@ def change(data, path, value):
         pytest.param(["arms", "plain20", "model"], ..., id="an arm without a model"),
         pytest.param(["arms", "plain20", "depht"], 20, id="an unknown option of a model"),
         pytest.param(["arms", "plain20", "depth"], "20", id="an option of another type"),
-        pytest.param(["arms", "plain-20"], {"model": "cifar_resnet", "depth": 20}, id="an arm that no claim could name"),
+        pytest.param(
+            ["arms", "plain-20"], {"model": "cifar_resnet", "depth": 20}, id="an arm that no claim could name"
+        ),
         pytest.param(["profiles", "cpu", "device"], "gpu", id="an unknown device"),
         pytest.param(["profiles", "cpu", "data"], "mnist", id="an unknown data set"),
         pytest.param(["profiles", "cpu", "data", "sise"], 14, id="an unknown option of a data set"),
@@ -75,13 +77,21 @@ def change(data, path, value):
         pytest.param(["profiles", "cpu", "recipe", "step"], 14, id="an unknown key of a recipe"),
         pytest.param(["profiles", "cpu", "recipe", "steps"], ..., id="a recipe without steps"),
         pytest.param(["profiles", "cpu", "recipe", "steps"], -1, id="a number out of range"),
-        pytest.param(["profiles", "cpu", "recipe", "optimizer"], "sgd", id="a choice alone that needs options"),
-        pytest.param(["profiles", "cpu", "recipe", "optimizer", "lrr"], 1, id="an unknown option of an optimizer"),
+        pytest.param(
+            ["profiles", "cpu", "recipe", "optimizer"], "sgd", id="a choice alone that needs options"
+        ),
+        pytest.param(
+            ["profiles", "cpu", "recipe", "optimizer", "lrr"], 1, id="an unknown option of an optimizer"
+        ),
         pytest.param(["profiles", "cpu", "recipe", "schedule", "name"], "steps", id="an unknown schedule"),
         pytest.param(["profiles", "cpu", "recipe", "augment"], ["flop"], id="an unknown augmentation"),
         pytest.param(["claims", "degradation", "expect"], ..., id="a claim that expects nothing"),
         pytest.param(["claims", "degradation", "ledger"], "RS02", id="a text for a list"),
-        pytest.param(["claims", "degradation", "at"], {"cpu": {"verdict": "refuted"}}, id="a known verdict without a reason"),
+        pytest.param(
+            ["claims", "degradation", "at"],
+            {"cpu": {"verdict": "refuted"}},
+            id="a known verdict without a reason",
+        ),
         pytest.param(["paper", "arxiv"], 1512.03385, id="an arXiv number without quotes"),
     ],
 )

@@ -51,13 +51,22 @@ MODULES = {
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """A package that cannot be imported, in a folder on the path: rewrites one of its modules, and forgets what was read."""
+    """A package that cannot be imported, in a folder on the path: rewrites one of its modules, and forgets
+    what was read.
+    """
 
     def write(name, text):
         path = tmp_path / "othernets" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(textwrap.dedent(text))
-        for reader in (source.parameters, source.constant, source.digest, source._tree, source._path, source._essence):
+        for reader in (
+            source.parameters,
+            source.constant,
+            source.digest,
+            source._tree,
+            source._path,
+            source._essence,
+        ):
             reader.cache_clear()
 
     for name, text in MODULES.items():
@@ -121,9 +130,18 @@ def test_constants_of_a_class_are_its_literals():
     "target, message",
     [
         ("nowhere:Net", "module 'nowhere' is registered but has no source file; is its package installed?"),
-        ("othernets.gone:Net", "module 'othernets.gone' is registered but has no source file; is its package installed?"),
-        ("othernets.nets:Nett", "'othernets.nets:Nett' is registered, but .*nets.py defines no class or function 'Nett'"),
-        ("othernets.broken:Net", "module 'othernets.broken' is registered but cannot be read: invalid syntax"),
+        (
+            "othernets.gone:Net",
+            "module 'othernets.gone' is registered but has no source file; is its package installed?",
+        ),
+        (
+            "othernets.nets:Nett",
+            "'othernets.nets:Nett' is registered, but .*nets.py defines no class or function 'Nett'",
+        ),
+        (
+            "othernets.broken:Net",
+            "module 'othernets.broken' is registered but cannot be read: invalid syntax",
+        ),
     ],
 )
 def test_a_target_that_is_not_there_is_named(package, target, message):
@@ -141,7 +159,9 @@ def test_a_target_that_is_not_there_is_named(package, target, message):
         pytest.param("nets.py", "'''A net.'''", "'''A very deep net.'''", id="a docstring"),
         pytest.param("nets.py", "'''A net.'''", "", id="no docstring"),
         pytest.param("nets.py", "class Plain: ...", "class Plain: ...  # nothing", id="a comment"),
-        pytest.param("nets.py", "rate: float = 0.5, *, ", "rate: float=.5, *,\n                 ", id="the layout"),
+        pytest.param(
+            "nets.py", "rate: float = 0.5, *, ", "rate: float=.5, *,\n                 ", id="the layout"
+        ),
         pytest.param("unused.py", "A = 1", "'''Doc.'''\nA = 1", id="a docstring of an imported module"),
     ],
 )
@@ -189,13 +209,20 @@ def test_top_level_modules_of_the_harness_do_not_count(monkeypatch):
 # ---- another package
 
 
-def test_another_package_adds_a_model_through_an_entry_point_and_checking_a_suite_does_not_import_it(package, tmp_path):
-    package("small.py", "raise RuntimeError('imported')\nclass Small:\n    def __init__(self, *, schema: int = 2): ...\n")
+def test_another_package_adds_a_model_through_an_entry_point_and_checking_a_suite_does_not_import_it(
+    package, tmp_path
+):
+    package(
+        "small.py",
+        "raise RuntimeError('imported')\nclass Small:\n    def __init__(self, *, schema: int = 2): ...\n",
+    )
     info = tmp_path / "othernets-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: othernets\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[repro.models]\nsmall_net = othernets.small:Small\n")
-    suite = "suite: s\ntask: classification\narms:\n  a: {model: small_net, schema: %s}\nprofiles:\n  cpu: {}\n"
+    suite = (
+        "suite: s\ntask: classification\narms:\n  a: {model: small_net, schema: %s}\nprofiles:\n  cpu: {}\n"
+    )
     suite += "claims:\n  c: {says: It is small., expect: params(a) < 100}\n"
     (tmp_path / "good.yaml").write_text(suite % 3)
     (tmp_path / "bad.yaml").write_text((suite % "x").replace("small_net", "smal_net") + "seeds: 5\n")
@@ -203,7 +230,7 @@ def test_another_package_adds_a_model_through_an_entry_point_and_checking_a_suit
     code = """
         import sys
         from pathlib import Path
-        from repro.suite import load
+        from repro.check import load
         print(load(Path("good.yaml")).resolve("a", "cpu").model)
         for name in ("bad.yaml", "worse.yaml"):
             try:
@@ -212,7 +239,13 @@ def test_another_package_adds_a_model_through_an_entry_point_and_checking_a_suit
                 print(error)
         print("othernets" in sys.modules)
     """
-    command = [sys.executable, "-W", "error", "-c", "import sys; sys.path.insert(0, '.')\n" + textwrap.dedent(code)]
+    command = [
+        sys.executable,
+        "-W",
+        "error",
+        "-c",
+        "import sys; sys.path.insert(0, '.')\n" + textwrap.dedent(code),
+    ]
     run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert run.stderr == ""
     assert run.stdout.split("\n") == [

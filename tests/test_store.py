@@ -25,7 +25,9 @@ def files(folder: Path) -> list[str]:
 
 
 def python(code: str, *arguments: object) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-c", code, *map(str, arguments)], stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)], stdout=subprocess.PIPE, text=True
+    )
 
 
 def test_what_is_written_is_read_again_and_nothing_else_is(store):
@@ -39,10 +41,15 @@ def test_what_is_written_is_read_again_and_nothing_else_is(store):
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
 def test_a_number_that_is_not_finite_is_null_in_the_file_and_infinite_again_when_read(store, value):
-    store.write(NAME, {"measurements": {"train_loss": value, "train_error": 0.9}, "curves": {"loss": [(1, value)]}})
+    store.write(
+        NAME, {"measurements": {"train_loss": value, "train_error": 0.9}, "curves": {"loss": [(1, value)]}}
+    )
     store.write_number(NAME, value)
     text = (store.folder(NAME) / "record.json").read_text()
-    assert json.loads(text, parse_constant=pytest.fail)["measurements"] == {"train_loss": None, "train_error": 0.9}
+    assert json.loads(text, parse_constant=pytest.fail)["measurements"] == {
+        "train_loss": None,
+        "train_error": 0.9,
+    }
     assert store.read(NAME)["curves"] == {"loss": [[1, None]]}
     assert from_json(store.read(NAME)["measurements"]["train_loss"]) == store.read_number(NAME) == math.inf
 
@@ -56,7 +63,9 @@ def test_records_from_before_newer_than_do_not_count(store):
 
 
 def whole_record() -> str:
-    return json.dumps({"schema": 1, "digest": NAME, "finished": 1.0, "value": 2.0, "measurements": {"test_error": 0.1}})
+    return json.dumps(
+        {"schema": 1, "digest": NAME, "finished": 1.0, "value": 2.0, "measurements": {"test_error": 0.1}}
+    )
 
 
 @pytest.mark.parametrize(
@@ -75,7 +84,9 @@ def whole_record() -> str:
     ids=["cut-off", "empty", "binary", "nested", "a-list", "null", "other-schema", "other-digest", "no-time"],
 )
 @pytest.mark.parametrize("place", ["trials/{}/record.json", "numbers/{}.json"])
-def test_a_damaged_or_foreign_record_is_an_error_with_its_file_and_the_remedy_and_stays(store, place, content):
+def test_a_damaged_or_foreign_record_is_an_error_with_its_file_and_the_remedy_and_stays(
+    store, place, content
+):
     path = store.root / place.format(NAME)
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
@@ -99,7 +110,11 @@ def test_a_store_under_something_that_is_no_folder_says_how_to_move_it(tmp_path)
     (tmp_path / "file").write_text("")
     store = Store(tmp_path / "file" / "store")
     assert store.read(NAME) is None and store.read_number(NAME) is None and store.running() == []
-    for attempt in (lambda: store.write(NAME, {}), lambda: store.write_number(NAME, 1.0), lambda: claim(store)):
+    for attempt in (
+        lambda: store.write(NAME, {}),
+        lambda: store.write_number(NAME, 1.0),
+        lambda: claim(store),
+    ):
         with pytest.raises(
             StoreError, match=r"cannot be written \(Not a directory\)\. Set REPRO_HOME to move the store"
         ) as caught:
@@ -125,7 +140,9 @@ def test_a_full_disk_is_said_leaves_no_part_and_loses_nothing(store, monkeypatch
     with monkeypatch.context() as patched:
         patched.setattr(os, call, full)
         for name in (NAME, OTHER):
-            with pytest.raises(StoreError, match=r"no space left on the disk\. Nothing is lost: make room and run the same"):
+            with pytest.raises(
+                StoreError, match=r"no space left on the disk\. Nothing is lost: make room and run the same"
+            ):
                 store.write(name, {"measurements": {}})
         if call == "replace":
             store.tell(NAME, {"step": 1})

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from small_suite import SUITE
 
+from repro.check import load
 from repro.recipe import Named, Recipe
-from repro.suite import load, merge
+from repro.suite import merge
 
 SUITES = sorted((Path(__file__).parents[1] / "suites").glob("*/*.yaml"))
 
@@ -28,13 +29,19 @@ def test_every_suite_that_is_kept_here_is_sound(path):
 def suite(tmp_path):
     path = tmp_path / "x.yaml"
     path.write_text(
-        SUITE.replace("    model: {width: 8}\n", "    model: {width: 8}\n    arms: {plain20: {width: 4, depth: 8}}\n")
+        SUITE.replace(
+            "    model: {width: 8}\n", "    model: {width: 8}\n    arms: {plain20: {width: 4, depth: 8}}\n"
+        )
     )
     return load(path)
 
 
-def test_options_of_a_model_come_from_the_arm_the_profile_and_the_arm_at_the_profile_the_last_one_counts(suite):
-    assert suite.resolve("plain20", "cpu").model == Named(name="cifar_resnet", depth=8, residual=False, width=4)
+def test_options_of_a_model_come_from_the_arm_the_profile_and_the_arm_at_the_profile_the_last_one_counts(
+    suite,
+):
+    assert suite.resolve("plain20", "cpu").model == Named(
+        name="cifar_resnet", depth=8, residual=False, width=4
+    )
     assert suite.resolve("resnet20", "cpu").model == Named(name="cifar_resnet", depth=20, width=8)
     assert suite.resolve("resnet20", "gpu").model == Named(name="cifar_resnet", depth=20)
 
@@ -52,7 +59,11 @@ def test_a_recipe_is_that_of_the_profile_with_what_the_arm_changes(suite):
     [
         ({"a": 1}, {"b": 2}, {"a": 1, "b": 2}),
         ({"o": {"name": "sgd", "lr": 1}}, {"o": {"lr": 2}}, {"o": {"name": "sgd", "lr": 2}}),
-        ({"o": {"name": "sgd", "lr": 1}}, {"o": {"name": "sgd", "m": 2}}, {"o": {"name": "sgd", "lr": 1, "m": 2}}),
+        (
+            {"o": {"name": "sgd", "lr": 1}},
+            {"o": {"name": "sgd", "m": 2}},
+            {"o": {"name": "sgd", "lr": 1, "m": 2}},
+        ),
         ({"o": {"name": "sgd", "lr": 1}}, {"o": {"name": "adamw"}}, {"o": {"name": "adamw"}}),
         ({"o": {"name": "sgd", "lr": 1}}, {"o": "adamw"}, {"o": "adamw"}),
         ({"e": {"every": 1}}, {"e": {"train_images": 2}}, {"e": {"every": 1, "train_images": 2}}),
@@ -91,7 +102,9 @@ def test_reading_all_suites_and_their_schema_imports_no_torch():
         "of_suites()\n"
         "print([name for name in ('torch', 'torchvision', 'datasets', 'pyarrow', 'scipy') if name in sys.modules])"
     )
-    run = subprocess.run([sys.executable, "-c", code, *map(str, SUITES)], capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-c", code, *map(str, SUITES)], capture_output=True, text=True, check=True
+    )
     assert run.stdout == "[]\n"
 
 

@@ -1,4 +1,6 @@
-"""Claims about speed and memory, from the suite to the result. The clock is made up; it is tested in training/test_timing.py."""
+"""Claims about speed and memory, from the suite to the result. The clock is made up; it is tested in
+training/test_timing.py.
+"""
 
 import json
 
@@ -6,14 +8,14 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 
+from repro.check import load
 from repro.cli import main
 from repro.document import DocumentError
 from repro.environment import cpu_name
 from repro.recipe import Timing
 from repro.result import read
 from repro.schema import of_results, of_suites
-from repro.suite import load
-from repro.training import run as execution
+from repro.work import execute as execution
 
 SUITE = """\
 suite: speed
@@ -85,9 +87,15 @@ def test_rounds_are_to_timed_claims_what_seeds_are_to_trained_ones(suite, rounds
     run = repro("run", suite, "-k", "deeper", "-j", 1)
     assert run.exit_code == 0, run.output
     assert [job.number for job in rounds] == [0, 1, 2, 3, 4]
-    assert all(list(job.nets) == ["slow", "fast", "fast(batch_size=8)"] for job in rounds)  # all that the suite times, together
-    assert repro("run", suite, "-k", "batches", "-j", 1).exit_code == 0 and len(rounds) == 5  # they are there for other claims
-    first, second = sorted(tmp_path.glob("results/speed/cpu/*.json"), key=lambda path: path.stat().st_mtime_ns)
+    assert all(
+        list(job.nets) == ["slow", "fast", "fast(batch_size=8)"] for job in rounds
+    )  # all that the suite times, together
+    assert (
+        repro("run", suite, "-k", "batches", "-j", 1).exit_code == 0 and len(rounds) == 5
+    )  # they are there for other claims
+    first, second = sorted(
+        tmp_path.glob("results/speed/cpu/*.json"), key=lambda path: path.stat().st_mtime_ns
+    )
     result = read(first)
     claim = result.claims["deeper-is-slower"]
     assert claim.verdict == "reproduced" and claim.seconds == 35.0
@@ -105,8 +113,12 @@ def test_a_result_holds_every_reading_and_what_was_timed(suite, rounds, tmp_path
     assert timing.arm == "fast" and timing.region == "a pass" and timing.digest == rounds[2].digest
     assert timing.timing == Timing(size=64, runs=2, batch_size=8).model_dump(mode="json")
     assert timing.seconds == pytest.approx([0.0408] * 3)
-    assert timing.measurements == pytest.approx({"latency": 40.8, "throughput": 8 / 0.0408, "peak_memory": 1002})
-    assert result.environment.key == ({"device": cpu_name(), "driver": None, "torch": "2", "precision": "fp32"},)
+    assert timing.measurements == pytest.approx(
+        {"latency": 40.8, "throughput": 8 / 0.0408, "peak_memory": 1002}
+    )
+    assert result.environment.key == (
+        {"device": cpu_name(), "driver": None, "torch": "2", "precision": "fp32"},
+    )
 
 
 def test_fresh_times_again(suite, rounds):
@@ -122,7 +134,12 @@ def test_a_claim_may_ask_whether_two_nets_take_the_same(suite, rounds):
 
 def test_energy_on_a_device_that_does_not_count_it_is_an_error_with_the_remedy(suite, rounds):
     run = repro("run", suite, "-k", "joules", "-j", 1)
-    assert run.exit_code == 2 and "energy: needs an NVIDIA GPU" in run.output and "repro[gpu]" in run.output and rounds
+    assert (
+        run.exit_code == 2
+        and "energy: needs an NVIDIA GPU" in run.output
+        and "repro[gpu]" in run.output
+        and rounds
+    )
 
 
 def test_another_machine_times_for_itself(suite, rounds, monkeypatch):
@@ -133,12 +150,27 @@ def test_another_machine_times_for_itself(suite, rounds, monkeypatch):
 
 
 @pytest.mark.parametrize(("machine", "seeds"), [(None, range(8)), ("another CPU", range(3))])
-def test_evidence_goes_on_in_fresh_rounds_but_not_on_another_machine(suite, rounds, monkeypatch, tmp_path, machine, seeds):
+def test_evidence_goes_on_in_fresh_rounds_but_not_on_another_machine(
+    suite, rounds, monkeypatch, tmp_path, machine, seeds
+):
     assert repro("run", suite, "-k", "deeper", "-j", 1).exit_code == 0
     (path,) = tmp_path.glob("results/speed/cpu/*.json")
     if machine:
         monkeypatch.setattr("repro.environment.cpu_name", lambda: machine)
-    run = repro("run", suite, "-k", "deeper", "-j", 1, "--continue", path, "--seeds-max", 3, "--results", tmp_path / "more")
+    run = repro(
+        "run",
+        suite,
+        "-k",
+        "deeper",
+        "-j",
+        1,
+        "--continue",
+        path,
+        "--seeds-max",
+        3,
+        "--results",
+        tmp_path / "more",
+    )
     assert run.exit_code == 0, run.output
     (more,) = tmp_path.glob("more/speed/cpu/*.json")
     assert read(more).claims["deeper-is-slower"].evidence.seeds == tuple(seeds) and len(rounds) == 8
@@ -147,11 +179,19 @@ def test_evidence_goes_on_in_fresh_rounds_but_not_on_another_machine(suite, roun
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("batch_size=8", "batchsize=8", "10:43: measure 'throughput' has no option 'batchsize'; did you mean 'batch_size'?"),
+        (
+            "batch_size=8",
+            "batchsize=8",
+            "10:43: measure 'throughput' has no option 'batchsize'; did you mean 'batch_size'?",
+        ),
         ("batch_size=8", "batch_size=0.5", "10:43: batch_size: expected a whole number, not 0.5"),
         ("runs: 2", "run: 2", "7:24: unknown key 'run'; did you mean 'runs'?"),
         ("size: 64", "size: 0", "7:20: size: input should be greater than 0, not 0"),
-        ("> 1.5 *", "==", "9:62: 'latency(slow) == latency(fast)': a trained or measured number is never exactly equal"),
+        (
+            "> 1.5 *",
+            "==",
+            "9:62: 'latency(slow) == latency(fast)': a trained or measured number is never exactly equal",
+        ),
     ],
 )
 def test_what_is_wrong_with_how_a_suite_times(suite, old, new, expected):

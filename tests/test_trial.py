@@ -12,7 +12,12 @@ from repro.recipe import Named, Recipe
 from repro.suite import ResolvedArm
 from repro.trial import Number, TrialSpec, count, digest, probe, specify
 
-RECIPE = {"steps": 10, "batch_size": 32, "optimizer": {"name": "sgd", "lr": 0.1, "momentum": 0.9}, "augment": ["flip"]}
+RECIPE = {
+    "steps": 10,
+    "batch_size": 32,
+    "optimizer": {"name": "sgd", "lr": 0.1, "momentum": 0.9},
+    "augment": ["flip"],
+}
 SPEC = {
     "task": "classification",
     "model": {"name": "cifar_resnet", "depth": 8, "residual": False},
@@ -65,7 +70,10 @@ def test_specs_that_are_equal_have_equal_digests_whatever_the_order_of_their_key
 
 def test_a_default_that_is_written_out_is_no_change():
     assert spec(recipe=RECIPE | {"warmup": 0, "schedule": "constant"}).digest == spec().digest
-    assert spec(recipe=RECIPE | {"clip_grad_norm": 1}).digest == spec(recipe=RECIPE | {"clip_grad_norm": 1.0}).digest
+    assert (
+        spec(recipe=RECIPE | {"clip_grad_norm": 1}).digest
+        == spec(recipe=RECIPE | {"clip_grad_norm": 1.0}).digest
+    )
 
 
 def test_another_process_gives_the_same_digest():
@@ -114,7 +122,9 @@ def test_whatever_may_change_the_outcome_changes_the_digest(changes):
 
 
 def test_every_key_of_a_recipe_is_among_those_that_are_changed_above():
-    changed = {mark.id for mark in test_whatever_may_change_the_outcome_changes_the_digest.pytestmark[0].args[1]}
+    changed = {
+        mark.id for mark in test_whatever_may_change_the_outcome_changes_the_digest.pytestmark[0].args[1]
+    }
     assert set(Recipe.model_fields) <= changed
     assert set(TrialSpec.model_fields) - {"model", "data", "recipe", "fingerprint"} <= changed
 
@@ -136,7 +146,9 @@ def test_numbers_that_json_lacks_have_no_digest():
 @pytest.fixture
 def arm():
     recipe = Recipe.model_validate_json(json.dumps(RECIPE))
-    return ResolvedArm(Named(name="cifar_resnet", depth=8), Named(name="fashion-mnist-small", size=14), recipe, seed_offset=0)
+    return ResolvedArm(
+        Named(name="cifar_resnet", depth=8), Named(name="fashion-mnist-small", size=14), recipe, seed_offset=0
+    )
 
 
 def test_an_arm_is_specified_alike_wherever_and_whenever_that_is(arm, tmp_path, monkeypatch):

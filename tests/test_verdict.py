@@ -55,13 +55,20 @@ def noise(seed, *shape):
 def test_of_one_comparison_it_is_the_verdict_over_the_differences(shift, assume):
     a, b = noise(1, LOOKS), noise(2, LOOKS) + shift
     for seeds in range(LOOKS + 1):
-        found, expected = verdict("err(a) < err(b)", seeds, assume=assume, a=a, b=b), decide((b - a)[:seeds], ALPHA, assume)
+        found, expected = (
+            verdict("err(a) < err(b)", seeds, assume=assume, a=a, b=b),
+            decide((b - a)[:seeds], ALPHA, assume),
+        )
         assert (found.verdict, found.decided_at, found.reversed_at) == (
             expected.verdict,
             expected.decided_at,
             expected.reversed_at,
         )
-        assert (found.e_for, found.e_against, found.path) == (expected.e_for, expected.e_against, expected.path)
+        assert (found.e_for, found.e_against, found.path) == (
+            expected.e_for,
+            expected.e_against,
+            expected.path,
+        )
         assert found.weakest.decision == expected
         assert found.weakest.text == "err(a) < err(b)"
 
@@ -115,7 +122,11 @@ def test_one_that_holds_leaves_the_verdict_to_the_trained_part(shift, expected):
     alone = verdict("err(a) < err(b)", a=a, b=b)
     with_it = verdict("err(a) < err(b) and params(c) == 9", a=a, b=b, c=9)
     assert with_it.verdict == alone.verdict == expected
-    assert (with_it.path, with_it.decided_at, with_it.weakest) == (alone.path, alone.decided_at, alone.weakest)
+    assert (with_it.path, with_it.decided_at, with_it.weakest) == (
+        alone.path,
+        alone.decided_at,
+        alone.weakest,
+    )
 
 
 # ---- conjunctions
@@ -158,7 +169,9 @@ def test_more_evidence_never_loses_a_verdict(parts):
         start, slope = rng.choice([-3.0, -1.0, 0.0, 1.0, 3.0], size=(2, 1, 1))
         run = start + slope * turn + rng.normal(size=(parts, 50))
         e_values = np.exp(np.stack([log_e(run, "symmetric"), log_e(-run, "symmetric")], axis=-1)).tolist()
-        found = [combine([part([tuple(e) for e in path[:seeds]]) for path in e_values]) for seeds in range(1, 51)]
+        found = [
+            combine([part([tuple(e) for e in path[:seeds]]) for path in e_values]) for seeds in range(1, 51)
+        ]
         for before, after in pairwise(found):
             if before.verdict != "undecided":
                 assert (after.verdict, after.decided_at) == (before.verdict, before.decided_at)
@@ -216,7 +229,10 @@ def test_arms_that_differ_by_the_tolerance_are_seldom_decided_either_way(sd):
 
 def test_an_equivalence_has_two_parts_that_say_what_they_are():
     found = verdict("err(a) == approx(err(b), abs=1)", a=np.zeros(LOOKS), b=np.full(LOOKS, 0.25))
-    assert [(p.text, p.margins[0]) for p in found.parts] == [("err(a) - err(b) < 1", 1.25), ("err(a) - err(b) > -(1)", 0.75)]
+    assert [(p.text, p.margins[0]) for p in found.parts] == [
+        ("err(a) - err(b) < 1", 1.25),
+        ("err(a) - err(b) > -(1)", 0.75),
+    ]
     assert found.verdict == "reproduced"
     found = verdict("abs(err(a)) < 1", a=np.full(LOOKS, -3.0))
     assert [p.text for p in found.parts] == ["err(a) < 1", "err(a) > -(1)"]

@@ -1,4 +1,6 @@
-"""The command `repro`. It holds no logic: each command reads its options, calls what does the work, and ends with a code."""
+"""The command `repro`. It holds no logic: each command reads its options, calls what does the work, and ends
+with a code.
+"""
 
 from repro.cli import nightly, results, suites
 from repro.cli.group import main

@@ -1,7 +1,7 @@
 """What the commands share: the group, its exit codes, and the suites that are asked for.
 
-Exit codes: 0 as expected, 1 a claim not as expected, 2 wrong use or a bad suite, 3 a regression, 4 nothing ran, 5 a run
-that says nothing of the code.
+Exit codes: 0 as expected, 1 a claim not as expected, 2 wrong use or a bad suite, 3 a regression, 4 nothing
+ran, 5 a run that says nothing of the code.
 """
 
 import sys
@@ -16,7 +16,9 @@ from repro.errors import ReproError
 AS_EXPECTED, NOT_AS_EXPECTED, WRONG_USE, REGRESSION, NOTHING_RAN, NOT_THE_CODE = range(6)
 RESULTS = Path("results")
 SUITES = click.argument("suites", nargs=-1, type=click.Path(path_type=Path), metavar="[SUITE]...")
-FORMAT = click.option("--format", "form", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True)
+FORMAT = click.option(
+    "--format", "form", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True
+)
 
 
 class Errors(click.Group):

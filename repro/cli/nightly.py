@@ -6,7 +6,16 @@ from pathlib import Path
 
 import click
 
-from repro.cli.group import AS_EXPECTED, FORMAT, NOT_THE_CODE, NOTHING_RAN, REGRESSION, SUITES, main, suite_files
+from repro.cli.group import (
+    AS_EXPECTED,
+    FORMAT,
+    NOT_THE_CODE,
+    NOTHING_RAN,
+    REGRESSION,
+    SUITES,
+    main,
+    suite_files,
+)
 from repro.errors import ReproError
 
 
@@ -21,18 +30,23 @@ from repro.errors import ReproError
     help="False ones to expect in 30 nights.",
 )
 @click.option(
-    "-o", "out", type=click.Path(path_type=Path, dir_okay=False), help="Write the suspects to a file, for `repro confirm`."
+    "-o",
+    "out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the suspects to a file, for `repro confirm`.",
 )
 @FORMAT
 def watch(history: Path, tonight: Path, suspects: float, out: Path | None, form: str) -> None:
-    """Look for steps in the history of each measurement, and nominate suspects. TONIGHT is a folder of results, as HISTORY is.
+    """Look for steps in the history of each measurement, and nominate suspects. TONIGHT is a folder of
+    results, as HISTORY is.
 
-    Ends with 0, with 3 if a suspect is to be confirmed, with 4 if nothing was measured tonight, with 5 if the run was no fair
-    one: results that cannot be read, suites, trials or timings that are missing, another device.
+    Ends with 0, with 3 if a suspect is to be confirmed, with 4 if nothing was measured tonight, with 5 if the
+    run was no fair one: results that cannot be read, suites, trials or timings that are missing, another
+    device.
     """
-    from repro.report.compare import load
-    from repro.report.history_text import watch_text
-    from repro.report.watch import watch
+    from repro.nightly.compare import load
+    from repro.nightly.history_text import watch_text
+    from repro.nightly.watch import watch
 
     try:
         measured = load(str(tonight), tonight) if tonight.exists() else []
@@ -46,7 +60,9 @@ def watch(history: Path, tonight: Path, suspects: float, out: Path | None, form:
     found = watch(before, measured, suspects)
     if out is not None:
         out.write_text(found.model_dump_json(indent=1), encoding="utf-8")
-    click.echo(found.model_dump_json(indent=1) if form == "json" else watch_text(found, markdown=form == "markdown"))
+    click.echo(
+        found.model_dump_json(indent=1) if form == "json" else watch_text(found, markdown=form == "markdown")
+    )
     if found.problems:
         sys.exit(NOT_THE_CODE)
     sys.exit(REGRESSION if any(suspect.due for suspect in found.suspects) else AS_EXPECTED)
@@ -56,13 +72,33 @@ def watch(history: Path, tonight: Path, suspects: float, out: Path | None, form:
 @click.argument("suspects", type=click.Path(path_type=Path, dir_okay=False, exists=True))
 @SUITES
 @click.option("--base", required=True, metavar="COMMAND", help="The `repro` of the old code's installation.")
-@click.option("--new", default="repro", show_default=True, metavar="COMMAND", help="The `repro` of the new code's installation.")
+@click.option(
+    "--new",
+    default="repro",
+    show_default=True,
+    metavar="COMMAND",
+    help="The `repro` of the new code's installation.",
+)
 @click.option("--turns", type=click.IntRange(min=1), default=20, show_default=True, help="Runs of either.")
-@click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Fresh seeds in each turn.")
-@click.option("--results", type=click.Path(path_type=Path, file_okay=False), required=True, help="Where the turns' results go.")
+@click.option(
+    "--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Fresh seeds in each turn."
+)
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Where the turns' results go.",
+)
 @FORMAT
 def confirm(
-    suspects: Path, suites: tuple[Path, ...], base: str, new: str, turns: int, seeds: int, results: Path, form: str
+    suspects: Path,
+    suites: tuple[Path, ...],
+    base: str,
+    new: str,
+    turns: int,
+    seeds: int,
+    results: Path,
+    form: str,
 ) -> None:
     """Measure what `repro watch -o SUSPECTS` nominated again: old and new code in turns, and decide.
 
@@ -72,23 +108,38 @@ def confirm(
 
     import numpy as np
 
-    from repro.report.history_text import decisions_text
-    from repro.report.turns import decide, fewest_turns, take_turns
-    from repro.report.watch import Watch
-    from repro.suite import load
+    from repro.check import load
+    from repro.nightly.history_text import decisions_text
+    from repro.nightly.turns import decide, fewest_turns, take_turns
+    from repro.nightly.watch import Watch
 
     try:
-        due = [suspect for suspect in Watch.model_validate_json(suspects.read_text(encoding="utf-8")).suspects if suspect.due]
+        due = [
+            suspect
+            for suspect in Watch.model_validate_json(suspects.read_text(encoding="utf-8")).suspects
+            if suspect.due
+        ]
     except (OSError, ValueError):
         raise ReproError(f"{suspects}: not what `repro watch -o` writes") from None
     if not due:
         click.echo("no suspect is due to be confirmed")
         sys.exit(AS_EXPECTED)
     if turns < fewest_turns(len(due)):
-        raise ReproError(f"{turns} turns cannot confirm {len(due)} suspects: --turns must be {fewest_turns(len(due))} at least")
+        raise ReproError(
+            f"{turns} turns cannot confirm {len(due)} suspects: --turns must be {fewest_turns(len(due))} at least"
+        )
     files = {load(path).suite: path for path in suite_files(suites)}
     try:
-        taken = take_turns((base, new), files, due, turns, seeds, results, np.random.default_rng(), partial(click.echo, err=True))
+        taken = take_turns(
+            (base, new),
+            files,
+            due,
+            turns,
+            seeds,
+            results,
+            np.random.default_rng(),
+            partial(click.echo, err=True),
+        )
         decisions = decide(due, taken)
     except ReproError as error:
         click.echo(str(error), err=True)
@@ -97,4 +148,6 @@ def confirm(
         click.echo(json.dumps([decision.model_dump() for decision in decisions], indent=1))
     else:
         click.echo(decisions_text(decisions, markdown=form == "markdown"))
-    sys.exit(REGRESSION if any(found.confirmed and found.way == "worse" for found in decisions) else AS_EXPECTED)
+    sys.exit(
+        REGRESSION if any(found.confirmed and found.way == "worse" for found in decisions) else AS_EXPECTED
+    )

@@ -13,11 +13,19 @@ from repro.errors import ReproError
 @main.command()
 @click.argument("name", metavar="RESULT")
 @click.option(
-    "--results", type=click.Path(path_type=Path), default=RESULTS, show_default=True, help="Where run ids are looked up."
+    "--results",
+    type=click.Path(path_type=Path),
+    default=RESULTS,
+    show_default=True,
+    help="Where run ids are looked up.",
 )
-@click.option("-k", "only", metavar="TEXT", help="Only claims whose name contains the text, with every number.")
+@click.option(
+    "-k", "only", metavar="TEXT", help="Only claims whose name contains the text, with every number."
+)
 def show(name: str, results: Path, only: str | None) -> None:
-    """Show a result (a file, a run id, or a suite's name for its latest): its verdicts with their evidence."""
+    """Show a result (a file, a run id, or a suite's name for its latest): its verdicts with their
+    evidence.
+    """
     from repro import result
     from repro.report.text import claim_details, discoveries, verdicts
 
@@ -27,9 +35,19 @@ def show(name: str, results: Path, only: str | None) -> None:
     if not claims:
         raise ReproError(f"{path}: no claim like '{only}'; there are: {', '.join(found.claims)}")
     facts = found.environment.facts
-    devices = ", ".join(sorted({f"{key['device']} ({key['precision']}, torch {key['torch']})" for key in found.environment.key}))
-    commit = f"commit {facts['commit'][:10]}{' with changes' if facts['dirty'] else ''}" if facts.get("commit") else "no commit"
-    click.echo(f"{found.suite} at profile {found.profile}, {found.finished}, {devices or facts['cpu']}, {commit}\n")
+    devices = ", ".join(
+        sorted(
+            {f"{key['device']} ({key['precision']}, torch {key['torch']})" for key in found.environment.key}
+        )
+    )
+    commit = (
+        f"commit {facts['commit'][:10]}{' with changes' if facts['dirty'] else ''}"
+        if facts.get("commit")
+        else "no commit"
+    )
+    click.echo(
+        f"{found.suite} at profile {found.profile}, {found.finished}, {devices or facts['cpu']}, {commit}\n"
+    )
     if only is not None:
         click.echo("\n\n".join(f"{key}\n{claim_details(claim)}" for key, claim in claims.items()) + "\n")
     click.echo(verdicts(claims))
@@ -42,7 +60,14 @@ def show(name: str, results: Path, only: str | None) -> None:
 
 @main.command()
 @click.argument("results", nargs=-1, type=click.Path(path_type=Path), metavar="[RESULT]...")
-@click.option("--out", "-o", type=click.Path(path_type=Path), default=Path("site"), show_default=True, help="The site's folder.")
+@click.option(
+    "--out",
+    "-o",
+    type=click.Path(path_type=Path),
+    default=Path("site"),
+    show_default=True,
+    help="The site's folder.",
+)
 def report(results: tuple[Path, ...], out: Path) -> None:
     """Make a static site of results (files or folders; by default all under results/)."""
     from repro.site.build import build
@@ -56,17 +81,25 @@ def report(results: tuple[Path, ...], out: Path) -> None:
 @main.command()
 @click.argument("base", metavar="BASE")
 @click.argument("new", metavar="NEW")
-@click.option("--results", type=click.Path(path_type=Path), default=RESULTS, show_default=True, help="Where names are looked up.")
-@click.option("--alpha", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.05, show_default=True)
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path),
+    default=RESULTS,
+    show_default=True,
+    help="Where names are looked up.",
+)
+@click.option(
+    "--alpha", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.05, show_default=True
+)
 @FORMAT
 def compare(base: str, new: str, results: Path, alpha: float, form: str) -> None:
     """Say what has changed between two results (files, run ids or suites) or folders of results.
 
-    Ends with 0, with 3 on a regression (a verdict that no longer is as expected, a measurement that is worse beyond chance),
-    with 4 if nothing can be compared.
+    Ends with 0, with 3 on a regression (a verdict that no longer is as expected, a measurement that is worse
+    beyond chance), with 4 if nothing can be compared.
     """
-    from repro.report import compare_text
-    from repro.report.compare import compare, load
+    from repro.nightly import compare_text
+    from repro.nightly.compare import compare, load
 
     found = compare(load(base, results), load(new, results), alpha)
     if not found.compared:
@@ -82,12 +115,22 @@ def compare(base: str, new: str, results: Path, alpha: float, form: str) -> None
 @main.command()
 @click.argument("names", nargs=-1, required=True, metavar="RESULT...")
 @click.option("--to", type=click.Choice(["csv", "parquet", "tensorboard"]), required=True)
-@click.option("-o", "out", type=click.Path(path_type=Path), required=True, help="The file; for tensorboard a folder.")
-@click.option("--results", type=click.Path(path_type=Path), default=RESULTS, show_default=True, help="Where names are looked up.")
+@click.option(
+    "-o", "out", type=click.Path(path_type=Path), required=True, help="The file; for tensorboard a folder."
+)
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path),
+    default=RESULTS,
+    show_default=True,
+    help="Where names are looked up.",
+)
 def export(names: tuple[str, ...], to: Any, out: Path, results: Path) -> None:
-    """Write the trials and timings of results (files, folders, run ids or suites) as one table, or as curves for TensorBoard."""
-    from repro.export import export
-    from repro.report.compare import load
+    """Write the trials and timings of results (files, folders, run ids or suites) as one table, or as curves
+    for TensorBoard.
+    """
+    from repro.nightly.compare import load
+    from repro.report.export import export
 
     found = [result for name in names for result in load(name, results)]
     if not found:

@@ -8,17 +8,42 @@ from typing import Any
 
 import click
 
-from repro.cli.group import AS_EXPECTED, NOT_AS_EXPECTED, NOTHING_RAN, RESULTS, SUITES, WRONG_USE, main, suite_files
+from repro.cli.group import (
+    AS_EXPECTED,
+    NOT_AS_EXPECTED,
+    NOTHING_RAN,
+    RESULTS,
+    SUITES,
+    WRONG_USE,
+    main,
+    suite_files,
+)
 from repro.executors import EXECUTORS, executor
 
 
 @main.command()
 @SUITES
 @click.option("--profile", default="cpu", show_default=True, help="The scale at which claims are tested.")
-@click.option("--device", type=click.Choice(["cpu", "cuda", "mps"]), help="Train here instead of on the profile's device.")
-@click.option("--seeds-max", type=click.IntRange(min=1), metavar="N", help="Allow N seeds instead of what the suite allows.")
+@click.option(
+    "--device",
+    type=click.Choice(["cpu", "cuda", "mps"]),
+    help="Train here instead of on the profile's device.",
+)
+@click.option(
+    "--seeds-max",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Allow N seeds instead of what the suite allows.",
+)
 @click.option("--fresh", is_flag=True, help="Train everything again instead of using what the store has.")
-@click.option("--first-seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Seeds from N up.")
+@click.option(
+    "--first-seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Seeds from N up.",
+)
 @click.option(
     "--continue",
     "before",
@@ -26,11 +51,28 @@ from repro.executors import EXECUTORS, executor
     metavar="RESULT",
     help="Add fresh seeds (--seeds-max of them, or one) to the evidence of a result, or of the latest ones of a folder.",
 )
-@click.option("--pilot", is_flag=True, help="Try a recipe: seeds from 1000 up, which never judge, and no result.")
-@click.option("--results", type=click.Path(path_type=Path, file_okay=False), default=RESULTS, show_default=True)
+@click.option(
+    "--pilot", is_flag=True, help="Try a recipe: seeds from 1000 up, which never judge, and no result."
+)
+@click.option(
+    "--results", type=click.Path(path_type=Path, file_okay=False), default=RESULTS, show_default=True
+)
 @click.option("--strict-claims", is_flag=True, help="Fail where a claim is undecided.")
-@click.option("--jobs", "-j", type=click.IntRange(min=1), metavar="N", help="Trials at once (default: as many as cores).")
-@click.option("--executor", "where", type=click.Choice(EXECUTORS), default="local", show_default=True, help="Where trials run.")
+@click.option(
+    "--jobs",
+    "-j",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Trials at once (default: as many as cores).",
+)
+@click.option(
+    "--executor",
+    "where",
+    type=click.Choice(EXECUTORS),
+    default="local",
+    show_default=True,
+    help="Where trials run.",
+)
 @click.option("-k", "only", metavar="TEXT", help="Only claims whose name contains the text.")
 def run(
     suites: tuple[Path, ...],
@@ -51,15 +93,16 @@ def run(
     import time
 
     from repro import conclusion, result
+    from repro.check import load
     from repro.report.progress import Display, to_terminal
     from repro.report.text import claim_details, discoveries, verdicts
     from repro.runner import PILOT, Runner
     from repro.store import Store, home
-    from repro.suite import load
 
     loaded = [(path, load(path)) for path in suite_files(suites)]
     chosen = [
-        (path, suite, [name for name, _ in suite.claims_at(profile) if only is None or only in name]) for path, suite in loaded
+        (path, suite, [name for name, _ in suite.claims_at(profile) if only is None or only in name])
+        for path, suite in loaded
     ]
     if not any(names for _, _, names in chosen):
         known = sorted({name for _, suite in loaded for name in suite.profiles})
@@ -69,7 +112,9 @@ def run(
         )
         sys.exit(NOTHING_RAN)
     store = Store(home(), newer_than=time.time() if fresh else 0.0)
-    runner = Runner(store, executor(where, jobs), profile, device, seeds_max, first_seed=PILOT if pilot else first_seed)
+    runner = Runner(
+        store, executor(where, jobs), profile, device, seeds_max, first_seed=PILOT if pilot else first_seed
+    )
     shown, written, failed = dict[str, Any](), list[Path](), False
     write, every = to_terminal()
     try:
@@ -93,7 +138,10 @@ def run(
         if not claim.as_expected:
             click.echo(f"{name}\n{claim_details(claim)}\n")
     click.echo(verdicts(shown))
-    for line in (discoveries(shown.values(), result.level(shown.values())), *(f"result: {path}" for path in written)):
+    for line in (
+        discoveries(shown.values(), result.level(shown.values())),
+        *(f"result: {path}" for path in written),
+    ):
         if line:
             click.echo(line)
     sys.exit(NOT_AS_EXPECTED if failed else AS_EXPECTED)
@@ -103,8 +151,8 @@ def run(
 @SUITES
 def check(suites: tuple[Path, ...]) -> None:
     """Read suites and say everything that is wrong with them, without running anything."""
+    from repro.check import load
     from repro.document import DocumentError
-    from repro.suite import load
 
     files, claims, bad = suite_files(suites), 0, 0
     for path in files:
@@ -122,14 +170,17 @@ def check(suites: tuple[Path, ...]) -> None:
 @SUITES
 def list_(suites: tuple[Path, ...]) -> None:
     """List suites with their claims, and where each is asked."""
+    from repro.check import load
     from repro.report.text import table
-    from repro.suite import load
 
     rows = [("claim", "profiles", "says")]
     for path in suite_files(suites):
         suite = load(path)
         for name, claim in suite.claims.items():
-            profiles = [p + (f" ({claim.at[p].verdict})" if p in claim.at else "") for p in claim.profiles or suite.profiles]
+            profiles = [
+                p + (f" ({claim.at[p].verdict})" if p in claim.at else "")
+                for p in claim.profiles or suite.profiles
+            ]
             rows.append((f"{path}::{name}", ", ".join(profiles), " ".join(claim.says.split())))
     click.echo(table(rows))
 
@@ -145,4 +196,6 @@ def schema(of_result: bool) -> None:
 
 def _command(path: Path, profile: str, device: str | None, seeds_max: int | None) -> str:
     options = {"--profile": profile, "--device": device, "--seeds-max": seeds_max}
-    return " ".join(["repro run", shlex.quote(str(path)), *(f"{k} {v}" for k, v in options.items() if v is not None)])
+    return " ".join(
+        ["repro run", shlex.quote(str(path)), *(f"{k} {v}" for k, v in options.items() if v is not None)]
+    )

@@ -1,9 +1,10 @@
-"""Random variation of a batch of training images, on the device the images are on, and their scaling to floats.
+"""Random variation of a batch of training images, on the device the images are on, and their scaling to
+floats.
 
 An augmentation is a function (images, targets, generator, *, options) → (images, targets). Images are uint8
-[N, C, H, W]. Targets [N], a class an image, stay as they are; targets [N, H, W], a class a pixel, move with the pixels.
-All randomness is from `generator`, which is on the images' device. Nothing here waits for the device.
-Times in comments: a batch of 128×3×32×32 on one CPU thread.
+[N, C, H, W]. Targets [N], a class an image, stay as they are; targets [N, H, W], a class a pixel, move with
+the pixels. All randomness is from `generator`, which is on the images' device. Nothing here waits for the
+device. Times in comments: a batch of 128×3×32×32 on one CPU thread.
 """
 
 from functools import lru_cache
@@ -18,11 +19,13 @@ IGNORE = 255  # the class of a pixel that no loss and no metric counts
 GREY = 118  # near ImageNet's mean
 
 
-def pad_crop(images: Tensor, targets: Tensor, generator: torch.Generator, *, pad: int = 4) -> tuple[Tensor, Tensor]:
+def pad_crop(
+    images: Tensor, targets: Tensor, generator: torch.Generator, *, pad: int = 4
+) -> tuple[Tensor, Tensor]:
     """`pad` black pixels on every side, then a crop of the old size at a random place, each image its own.
 
-    He et al. 2015, section 4.2, who pad by 4; there and here zero is padded before the mean is taken off. New pixels of
-    targets are 255, ignored.
+    He et al. 2015, section 4.2, who pad by 4; there and here zero is padded before the mean is taken off. New
+    pixels of targets are 255, ignored.
     """
     if pad < 0:
         raise ReproError(f"pad_crop wants a pad of 0 or more pixels, not {pad}")
@@ -33,26 +36,40 @@ def pad_crop(images: Tensor, targets: Tensor, generator: torch.Generator, *, pad
 
 
 def scale_crop(
-    images: Tensor, targets: Tensor, generator: torch.Generator, *, size: int, least: float = 0.5, most: float = 2.0
+    images: Tensor,
+    targets: Tensor,
+    generator: torch.Generator,
+    *,
+    size: int,
+    least: float = 0.5,
+    most: float = 2.0,
 ) -> tuple[Tensor, Tensor]:
-    """Each image enlarged by a factor from `least` to `most` of its own, then a window of `size` × `size` at a random place.
+    """Each image enlarged by a factor from `least` to `most` of its own, then a window of `size` × `size` at
+    a random place.
 
-    As DeepLab v3 trains (Chen et al. 2017, section 4: 0.5 to 2, windows of 513). Images bilinear, targets [N, H, W] by nearest
-    pixel. What a window has beyond the image is grey, and 255 in targets: ignored.
+    As DeepLab v3 trains (Chen et al. 2017, section 4: 0.5 to 2, windows of 513). Images bilinear, targets [N,
+    H, W] by nearest pixel. What a window has beyond the image is grey, and 255 in targets: ignored.
     """
     if size < 1 or not 0 < least <= most:
-        raise ReproError(f"scale_crop wants a size from 1 up and 0 < least <= most, not {size}, {least} and {most}")
+        raise ReproError(
+            f"scale_crop wants a size from 1 up and 0 < least <= most, not {size}, {least} and {most}"
+        )
     factors, down, across = torch.rand(3, len(images), 1, generator=generator, device=images.device)
     scale = least + (most - least) * factors
     lines = []
     for side, share in ((images.shape[2], down), (images.shape[3], across)):
         room = side * scale - size  # where it is below 0 the whole side is seen, somewhere in the window
-        lines.append(((room * share).round() + torch.arange(size, device=images.device) + 0.5) / (side * scale) * 2 - 1)
+        lines.append(
+            ((room * share).round() + torch.arange(size, device=images.device) + 0.5) / (side * scale) * 2 - 1
+        )
     rows, columns = lines
     grid = torch.stack([columns[:, None].expand(-1, size, -1), rows[:, :, None].expand(-1, -1, size)], dim=-1)
     seen = F.grid_sample(images.float() - GREY, grid, align_corners=False) + GREY
     if targets.ndim == 3:
-        labels = F.grid_sample(targets[:, None].float() - IGNORE, grid, mode="nearest", align_corners=False)[:, 0] + IGNORE
+        labels = (
+            F.grid_sample(targets[:, None].float() - IGNORE, grid, mode="nearest", align_corners=False)[:, 0]
+            + IGNORE
+        )
         targets = labels.round().to(targets.dtype)
     return seen.round().to(images.dtype), targets
 
@@ -85,7 +102,9 @@ def normalise(
 def _constants(
     mean: tuple[float, ...], std: tuple[float, ...], dtype: torch.dtype, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """Scale and shift, [C, 1, 1]. Kept, since to copy them anew would make the host wait for the GPU in every step."""
+    """Scale and shift, [C, 1, 1]. Kept, since to copy them anew would make the host wait for the GPU in every
+    step.
+    """
     wide = torch.promote_types(dtype, torch.float32)
     scale = torch.tensor([1 / (255 * s) for s in std], dtype=wide, device=device)
     shift = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)], dtype=wide, device=device)
@@ -103,7 +122,8 @@ def _crop(maps: Tensor, places: Tensor, pad: int, fill: int) -> Tensor:
 
     first = steps(count, channels * tall * wide) + places[0] * wide + places[1]
     starts = first[:, None, None] + steps(channels, tall * wide)[:, None] + steps(height, wide)
-    # Whole rows are copied from where they start: 0.30 ms. Windows by index 1.1, gather by pixel 1.4, `padded[…]` 5.5.
+    # Whole rows are copied from where they start: 0.30 ms. Windows by index 1.1, gather by pixel 1.4,
+    # `padded[…]` 5.5.
     return padded.flatten().unfold(0, width, 1).index_select(0, starts.flatten()).view(maps.shape)
 
 

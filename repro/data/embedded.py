@@ -1,4 +1,6 @@
-"""The data set that comes with the package: 12,000 images of Fashion-MNIST, so that a suite runs without a download."""
+"""The data set that comes with the package: 12,000 images of Fashion-MNIST, so that a suite runs without a
+download.
+"""
 
 import hashlib
 from functools import cache
@@ -13,10 +15,12 @@ FILE = Path(__file__).with_name("fashion_mnist_small.parquet")
 
 
 class FashionMnistSmall:
-    """Of Fashion-MNIST (Xiao et al. 2017), 1,000 training and 200 test images a class. `size` 14, 7: area averages.
+    """Of Fashion-MNIST (Xiao et al. 2017), 1,000 training and 200 test images a class. `size` 14, 7: area
+    averages.
 
-    Both splits are in a fixed shuffled order in which every ten images on end, from a multiple of ten, have ten
-    classes: the first n are a balanced smaller set. Origin and licence: fashion_mnist_small.md, beside this file.
+    Both splits are in a fixed shuffled order in which every ten images on end, from a multiple of ten, have
+    ten classes: the first n are a balanced smaller set. Origin and licence: fashion_mnist_small.md, beside
+    this file.
     """
 
     channels = 1
@@ -31,7 +35,9 @@ class FashionMnistSmall:
         return hashlib.sha256(f"{_digest(FILE)} {self.size}".encode()).hexdigest()[:16]
 
     def load(self) -> ImageSet:
-        """Reads the file into memory and writes nothing, no cache either: any number of processes may do it at once."""
+        """Reads the file into memory and writes nothing, no cache either: any number of processes may do it
+        at once.
+        """
         import pyarrow.parquet
         from datasets import Dataset
         from datasets.table import InMemoryTable
@@ -39,7 +45,11 @@ class FashionMnistSmall:
         _digest(FILE)  # says what is wrong if the file is missing
         rows = Dataset(InMemoryTable(pyarrow.parquet.read_table(FILE)))
         pixels = np.frombuffer(b"".join(rows["pixels"][:]), np.uint8).reshape(-1, 1, 28, 28)
-        images, labels, splits = shrink(pixels, self.size), np.array(rows["label"][:]), np.array(rows["split"][:])
+        images, labels, splits = (
+            shrink(pixels, self.size),
+            np.array(rows["label"][:]),
+            np.array(rows["split"][:]),
+        )
 
         def part(name: Literal["train", "test"]) -> tuple[np.ndarray, np.ndarray]:
             chosen = splits == rows.features["split"].str2int(name)

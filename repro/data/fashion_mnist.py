@@ -15,10 +15,21 @@ from repro.errors import ReproError
 UNSIGNED_BYTE = 8
 
 # As torchvision has them.
-CLASS_NAMES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+CLASS_NAMES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
 
-# SHA-256 of the unpacked files. torchvision knows the MD5 of the archives only; Debian's archives get those MD5s when
-# the original header is put back (file name; time 1504176606, of the two t10k files 1504176627).
+# SHA-256 of the unpacked files. torchvision knows the MD5 of the archives only; Debian's archives get those
+# MD5s when the original header is put back (file name; time 1504176606, of the two t10k files 1504176627).
 FILES = {
     "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
     "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
@@ -33,10 +44,16 @@ def is_in(folder: Path) -> bool:
 
 
 def read(folder: Path, name: str) -> np.ndarray:
-    """uint8 array of one of `FILES` or, unpacked on the way, of its .gz. `ReproError` if the content is another."""
+    """uint8 array of one of `FILES` or, unpacked on the way, of its .gz. `ReproError` if the content is
+    another.
+    """
     path = folder / name
     try:
-        content = path.read_bytes() if path.is_file() else gzip.decompress((path := folder / f"{name}.gz").read_bytes())
+        content = (
+            path.read_bytes()
+            if path.is_file()
+            else gzip.decompress((path := folder / f"{name}.gz").read_bytes())
+        )
     except (OSError, EOFError) as error:
         raise ReproError(f"{path} cannot be read: {error}") from None
     found = hashlib.sha256(content).hexdigest()

@@ -1,4 +1,6 @@
-"""Any labelled images that `datasets` reads: a folder of pictures, Parquet files, or a name on the Hugging Face Hub."""
+"""Any labelled images that `datasets` reads: a folder of pictures, Parquet files, or a name on the Hugging
+Face Hub.
+"""
 
 import hashlib
 import tempfile
@@ -15,12 +17,13 @@ from repro.errors import ReproError
 
 
 class HuggingFace:
-    """`path` is a folder with train/CLASS/*.png and test/CLASS/*.png, a .parquet file or folder of them, or a hub name.
+    """`path` is a folder with train/CLASS/*.png and test/CLASS/*.png, a .parquet file or folder of them, or a
+    hub name.
 
-    `config` is the configuration, of hub sets that have several. `train` and `test` are splits, or slices of them as
-    `datasets` writes them: `train[:80%]`. `image` and `label` are columns. Images are stretched to `size` × `size`
-    (bilinear over the source's area) and made grey (`channels` 1) or colour (3). The hub is asked only with `download`;
-    else a hub set comes from what `datasets` has in its cache.
+    `config` is the configuration, of hub sets that have several. `train` and `test` are splits, or slices of
+    them as `datasets` writes them: `train[:80%]`. `image` and `label` are columns. Images are stretched to
+    `size` × `size` (bilinear over the source's area) and made grey (`channels` 1) or colour (3). The hub is
+    asked only with `download`; else a hub set comes from what `datasets` has in its cache.
     """
 
     def __init__(
@@ -47,9 +50,20 @@ class HuggingFace:
         self.size, self.classes, self.channels, self.download = size, classes, channels, download
 
     def fingerprint(self) -> str:
-        """Of the options and the content: for local files their relative names and bytes, for the hub its revision."""
+        """Of the options and the content: for local files their relative names and bytes, for the hub its
+        revision.
+        """
         content = hashlib.sha256()
-        options = (self.config, self.train, self.test, self.image, self.label, self.size, self.classes, self.channels)
+        options = (
+            self.config,
+            self.train,
+            self.test,
+            self.image,
+            self.label,
+            self.size,
+            self.classes,
+            self.channels,
+        )
         content.update(repr(options).encode())
         local = self._local()
         if local is None:
@@ -64,7 +78,9 @@ class HuggingFace:
 
     def load(self) -> ImageSet:
         with self._splits() as (train, test):
-            names = getattr(train.features.get(self.label), "names", None) or [str(c) for c in range(self.classes)]
+            names = getattr(train.features.get(self.label), "names", None) or [
+                str(c) for c in range(self.classes)
+            ]
             return ImageSet.of(self._arrays(train, self.train), self._arrays(test, self.test), tuple(names))
 
     def _local(self) -> Path | None:
@@ -72,7 +88,11 @@ class HuggingFace:
         local = Path(self.path).expanduser().absolute()
         if local.exists():
             return local
-        if self.path.startswith((".", "/", "~")) or self.path.endswith(".parquet") or self.path.count("/") > 1:
+        if (
+            self.path.startswith((".", "/", "~"))
+            or self.path.endswith(".parquet")
+            or self.path.count("/") > 1
+        ):
             raise MissingData(
                 f"data set 'hugging-face': {local} does not exist. `path` is a folder with train/CLASS/ and "
                 "test/CLASS/, a .parquet file, a folder of these, or a name on the Hugging Face Hub"
@@ -81,11 +101,16 @@ class HuggingFace:
 
     @contextmanager
     def _splits(self) -> Iterator[tuple[Any, Any]]:
-        """The training and the test split, as `datasets.Dataset`. What it makes of local files is removed after."""
+        """The training and the test split, as `datasets.Dataset`. What it makes of local files is removed
+        after.
+        """
         import datasets
 
         local = self._local()
-        with tempfile.TemporaryDirectory(prefix="repro-") as scratch, _quiet_and_offline(unless=self.download):
+        with (
+            tempfile.TemporaryDirectory(prefix="repro-") as scratch,
+            _quiet_and_offline(unless=self.download),
+        ):
             try:
                 if local is None:
                     builder = datasets.load_dataset_builder(self.path, self.config)
@@ -130,7 +155,9 @@ class HuggingFace:
             mode = "L" if self.channels == 1 else "RGB"
             pixels = np.empty((len(rows), self.size, self.size, self.channels), np.uint8)
             for number, row in enumerate(pictures):
-                picture = row[self.image].convert(mode).resize((self.size, self.size), Image.Resampling.BILINEAR)
+                picture = (
+                    row[self.image].convert(mode).resize((self.size, self.size), Image.Resampling.BILINEAR)
+                )
                 pixels[number] = np.asarray(picture).reshape(pixels.shape[1:])
         except Exception as error:  # of pyarrow, PIL or `datasets`, by what the column holds
             kind = rows.features[self.image]
@@ -165,7 +192,9 @@ class HuggingFace:
         if local is not None:
             return ReproError(f"data set 'hugging-face' cannot read {local}: {_line(error)}")
         if self.download:
-            return MissingData(f"data set '{self.path}' cannot be had from the Hugging Face Hub: {_line(error)}")
+            return MissingData(
+                f"data set '{self.path}' cannot be had from the Hugging Face Hub: {_line(error)}"
+            )
         configuration = f", configuration '{self.config}'," if self.config else ""
         return MissingData(
             f"data set '{self.path}'{configuration} is not in this machine's cache "
@@ -176,9 +205,11 @@ class HuggingFace:
 
 @contextmanager
 def _quiet_and_offline(unless: bool) -> Iterator[None]:
-    """No hub and no progress bars, until the block ends. Without this, `datasets` tries an absent hub for 23 s.
+    """No hub and no progress bars, until the block ends. Without this, `datasets` tries an absent hub for 23
+    s.
 
-    Both libraries read HF_HUB_OFFLINE when they are imported, which may long have happened: so their constants are set.
+    Both libraries read HF_HUB_OFFLINE when they are imported, which may long have happened: so their
+    constants are set.
     """
     import datasets
     from huggingface_hub import constants
@@ -202,7 +233,11 @@ def _files(local: Path) -> list[Path]:
     if local.is_file():
         return [local]
     relatives = sorted(path.relative_to(local).as_posix() for path in local.rglob("*") if path.is_file())
-    return [local / relative for relative in relatives if not any(part.startswith(".") for part in relative.split("/"))]
+    return [
+        local / relative
+        for relative in relatives
+        if not any(part.startswith(".") for part in relative.split("/"))
+    ]
 
 
 def _line(error: Exception) -> str:

@@ -20,7 +20,8 @@ class MissingData(ReproError):
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
-    """Images are uint8 [N, C, H, W]; targets int64 [N] (a class an image) or uint8 [N, H, W] (a class a pixel, 255 for none).
+    """Images are uint8 [N, C, H, W]; targets int64 [N] (a class an image) or uint8 [N, H, W] (a class a
+    pixel, 255 for none).
 
     `mean` and `std` have a number a channel: those of all pixels of the training images, scaled to 0 to 1.
     """
@@ -35,7 +36,10 @@ class ImageSet:
 
     @classmethod
     def of(
-        cls, train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray], class_names: tuple[str, ...]
+        cls,
+        train: tuple[np.ndarray, np.ndarray],
+        test: tuple[np.ndarray, np.ndarray],
+        class_names: tuple[str, ...],
     ) -> ImageSet:
         """From (images, targets) of both splits: uint8 [N, C, H, W] and any integers."""
         import torch
@@ -54,7 +58,9 @@ class ImageSet:
 
 
 def mean_and_std(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Of each channel of uint8 [N, C, H, W], scaled to 0 to 1. Summed in integers, so the same on every machine."""
+    """Of each channel of uint8 [N, C, H, W], scaled to 0 to 1. Summed in integers, so the same on every
+    machine.
+    """
     levels = np.arange(256)
     means, stds = [], []
     for channel in range(images.shape[1]):
@@ -68,14 +74,18 @@ def mean_and_std(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ..
 
 
 def check_size(name: str, size: int, side: int) -> None:
-    """A data set of `side` pixels can be had at its full, half and quarter side; `ReproError` for anything else."""
+    """A data set of `side` pixels can be had at its full, half and quarter side; `ReproError` for anything
+    else.
+    """
     sizes = (side, side // 2, side // 4)
     if size not in sizes:
         raise ReproError(f"data set '{name}' has no size {size}; its sizes are {', '.join(map(str, sizes))}")
 
 
 def shrink(images: np.ndarray, size: int) -> np.ndarray:
-    """uint8 [N, C, H, H] → [N, C, size, size]: the mean of each block of pixels, rounded half up. `size` divides H."""
+    """uint8 [N, C, H, H] → [N, C, size, size]: the mean of each block of pixels, rounded half up. `size`
+    divides H.
+    """
     count, channels, side, _ = images.shape
     block = side // size
     if block == 1:

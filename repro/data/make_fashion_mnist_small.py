@@ -2,8 +2,9 @@
 
     python -m repro.data.make_fashion_mnist_small SOURCE_DIR [OUTPUT]
 
-SOURCE_DIR holds {train,t10k}-{images-idx3,labels-idx1}-ubyte.gz, as Debian's package dataset-fashion-mnist has them in
-/usr/share/datasets/fashion-mnist. Rows are always the same; the file's bytes also depend on pyarrow's version.
+SOURCE_DIR holds {train,t10k}-{images-idx3,labels-idx1}-ubyte.gz, as Debian's package dataset-fashion-mnist
+has them in /usr/share/datasets/fashion-mnist. Rows are always the same; the file's bytes also depend on
+pyarrow's version.
 """
 
 import hashlib
@@ -24,16 +25,19 @@ SPLITS = {"train": ("train", 1000), "test": ("t10k", 200)}  # name → prefix of
 def choose(labels: np.ndarray, split: str, per_class: int) -> Iterator[int]:
     """Indices of `per_class` images of each class, in rounds that have each class once.
 
-    Choice and order go by SHA-256: random, and the same on every machine and with every version of every library, which
-    a generator's shuffle does not promise. The order in a round needs a hash of its own: with that of the choice,
-    neighbouring rounds would mostly have the same order.
+    Choice and order go by SHA-256: random, and the same on every machine and with every version of every
+    library, which a generator's shuffle does not promise. The order in a round needs a hash of its own: with
+    that of the choice, neighbouring rounds would mostly have the same order.
     """
 
     def rank(purpose: str, index: int) -> bytes:
         return hashlib.sha256(f"{purpose} {split} {index}".encode()).digest()
 
     choice, order = partial(rank, "choice"), partial(rank, "order")
-    ranked = [sorted(np.flatnonzero(labels == label).tolist(), key=choice)[:per_class] for label in np.unique(labels)]
+    ranked = [
+        sorted(np.flatnonzero(labels == label).tolist(), key=choice)[:per_class]
+        for label in np.unique(labels)
+    ]
     for one_of_each in zip(*ranked, strict=True):
         yield from sorted(one_of_each, key=order)
 
@@ -43,7 +47,8 @@ def rows(source: Path) -> dict[str, list]:
     columns: dict[str, list] = {"pixels": [], "label": [], "split": [], "source_index": []}
     for split, (prefix, per_class) in SPLITS.items():
         images, labels = (
-            fashion_mnist.read(source, name) for name in (f"{prefix}-images-idx3-ubyte", f"{prefix}-labels-idx1-ubyte")
+            fashion_mnist.read(source, name)
+            for name in (f"{prefix}-images-idx3-ubyte", f"{prefix}-labels-idx1-ubyte")
         )
         for index in choose(labels, split, per_class):
             values = (images[index].tobytes(), int(labels[index]), split, index)
@@ -65,7 +70,8 @@ def write(columns: dict[str, list], output: Path) -> None:
     )
     coded = {**columns, "split": [features["split"].str2int(split) for split in columns["split"]]}
     table = pyarrow.Table.from_pydict(coded, schema=features.arrow_schema)
-    # zstd 22: 5.1 MB, read in 25 ms; brotli 11 would be 4.6 MB, in 100 ms. Pages of up to 64 MiB: one a column.
+    # zstd 22: 5.1 MB, read in 25 ms; brotli 11 would be 4.6 MB, in 100 ms. Pages of up to 64 MiB: one a
+    # column.
     pyarrow.parquet.write_table(
         table, output, compression="zstd", compression_level=22, use_dictionary=False, data_page_size=1 << 26
     )

@@ -25,8 +25,9 @@ KINDS_IN_CONTEXT = (0, 1, 8, 9, 9)
 class Canvases(NamedTuple):
     """Images uint8 [N, 3, H, W], masks uint8 [N, H, W], and the items of each, the one at the back first.
 
-    Boxes int64 [N, items, 4] are x1, y1, x2, y2 in pixels, the latter two exclusive, around what is seen of an item.
-    Labels int64 [N, items] are 1 to 5; they are 0, and the box is 0, where there is no item or nothing of it is seen.
+    Boxes int64 [N, items, 4] are x1, y1, x2, y2 in pixels, the latter two exclusive, around what is seen of
+    an item. Labels int64 [N, items] are 1 to 5; they are 0, and the box is 0, where there is no item or
+    nothing of it is seen.
     """
 
     images: np.ndarray
@@ -38,27 +39,28 @@ class Canvases(NamedTuple):
 class Scenes:
     """Square colour canvases of `size` pixels on which garments of five kinds overlap; background is class 0.
 
-    **Items.** `items` (fewest, most) a canvas, each number as likely. An item is a T-shirt (1), a trouser (2), a sandal (3),
-    a bag (4) or an ankle boot (5), as likely, and any picture of its kind: for training canvases of the 5,000 training
-    images embedded in this package, for test canvases of the 1,000 test images. Its scale is log-uniform in `scale`
-    (of 28 pixels; one scale where both are equal), its centre uniform within the inner three quarters of the canvas
-    along each side, its tint uniform in 0.3 to 1 for each channel; it shows (0.2 + 0.8 picture) × tint. Later items hide
-    earlier ones.
+    **Items.** `items` (fewest, most) a canvas, each number as likely. An item is a T-shirt (1), a trouser
+    (2), a sandal (3), a bag (4) or an ankle boot (5), as likely, and any picture of its kind: for training
+    canvases of the 5,000 training images embedded in this package, for test canvases of the 1,000 test
+    images. Its scale is log-uniform in `scale` (of 28 pixels; one scale where both are equal), its centre
+    uniform within the inner three quarters of the canvas along each side, its tint uniform in 0.3 to 1 for
+    each channel; it shows (0.2 + 0.8 picture) × tint. Later items hide earlier ones.
 
-    **Background.** A uniform colour, 0.1 to 0.9 a channel; a linear ramp of up to ±0.2 a channel in a random direction;
-    8×8 colour noise, smooth, of up to ±0.25; grey noise of 2×2 pixels, of up to ±0.1. Over all, each pixel and channel
-    has normal noise of standard deviation 0.04.
+    **Background.** A uniform colour, 0.1 to 0.9 a channel; a linear ramp of up to ±0.2 a channel in a random
+    direction; 8×8 colour noise, smooth, of up to ±0.25; grey noise of 2×2 pixels, of up to ±0.1. Over all,
+    each pixel and channel has normal noise of standard deviation 0.04.
 
-    **Masks.** A picture's silhouette is what is brighter than 0.06, closed by 3×3, so that it has no small holes. It is
-    resized as the picture is, bilinearly, and cut at 0.5. No pixel is unlabelled (255).
+    **Masks.** A picture's silhouette is what is brighter than 0.06, closed by 3×3, so that it has no small
+    holes. It is resized as the picture is, bilinearly, and cut at 0.5. No pixel is unlabelled (255).
 
-    **`context`.** Two classes that look alike: no sandals, but boots twice as often, and what class a boot is (4 or 5) is
-    a property of the whole scene. The background is 8×8 cells with stripes (2 pixels wide, ±0.08) that are rows or columns.
-    In a scene of rows, where boots are class 4, 38 of the 64 cells, at random, have rows; in a scene of columns, where
-    they are class 5, 26. So no cell tells: the best guess from one is right in 59 cases of 100, from 3×3 cells in 73, from
-    5×5 in 89 (hypergeometric), and all 64 tell for certain. Items hide some: counted on training canvases as drawn by
-    default, the cells within a window of 22 pixels around a boot's pixel are right in 62 cases of 100, within 48 pixels in
-    80, and those of the whole canvas in 98. Evidence is simply added up over the canvas, as global average pooling does.
+    **`context`.** Two classes that look alike: no sandals, but boots twice as often, and what class a boot is
+    (4 or 5) is a property of the whole scene. The background is 8×8 cells with stripes (2 pixels wide, ±0.08)
+    that are rows or columns. In a scene of rows, where boots are class 4, 38 of the 64 cells, at random, have
+    rows; in a scene of columns, where they are class 5, 26. So no cell tells: the best guess from one is
+    right in 59 cases of 100, from 3×3 cells in 73, from 5×5 in 89 (hypergeometric), and all 64 tell for
+    certain. Items hide some: counted on training canvases as drawn by default, the cells within a window of
+    22 pixels around a boot's pixel are right in 62 cases of 100, within 48 pixels in 80, and those of the
+    whole canvas in 98. Evidence is simply added up over the canvas, as global average pooling does.
 
     The first n canvases are the same whatever `train` and `test` are; `seed` draws others, for both.
     """
@@ -93,7 +95,9 @@ class Scenes:
     def fingerprint(self) -> str:
         """Of the pictures, the options and the version of the drawing; draws nothing."""
         options = (self.size, self.train, self.test, self.items, self.scale, self.context, self.seed)
-        return hashlib.sha256(f"{FashionMnistSmall().fingerprint()} {VERSION} {options}".encode()).hexdigest()[:16]
+        return hashlib.sha256(
+            f"{FashionMnistSmall().fingerprint()} {VERSION} {options}".encode()
+        ).hexdigest()[:16]
 
     def load(self) -> ImageSet:
         """Targets are the masks, uint8 [N, H, W]. 3,000 and 500 canvases take 2 s on one core."""
@@ -127,9 +131,13 @@ class Scenes:
         if rows is not None:
             labels = np.where(labels >= 4, np.where(rows, 4, 5)[:, None], labels)
         labels[np.arange(self.items[1]) >= many[:, None]] = 0
-        front = np.zeros((CHUNK, self.size, self.size), np.uint8)  # 1 + the number of the item that a pixel shows
+        front = np.zeros(
+            (CHUNK, self.size, self.size), np.uint8
+        )  # 1 + the number of the item that a pixel shows
         for item in range(self.items[1]):
-            brightness, covered = self._place([garments[max(label, 1) - 1] for label in labels[:, item]], random)
+            brightness, covered = self._place(
+                [garments[max(label, 1) - 1] for label in labels[:, item]], random
+            )
             covered &= (labels[:, item] > 0)[:, None, None]
             tint = _uniform(random, 0.3, 1.0, CHUNK, 3, 1, 1)
             np.copyto(canvas, (0.2 + 0.8 * brightness)[:, None] * tint, where=covered[:, None])
@@ -141,13 +149,19 @@ class Scenes:
         masks = np.take_along_axis(by_front, front.reshape(CHUNK, -1).astype(np.intp), 1).reshape(front.shape)
         return Canvases((canvas.clip(0, 1) * 255).round().astype(np.uint8), masks, boxes, labels)
 
-    def _place(self, garments: list[np.ndarray], random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """A picture of each array of pictures and silhouettes, resized and put somewhere: brightness and mask [N, H, W]."""
+    def _place(
+        self, garments: list[np.ndarray], random: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """A picture of each array of pictures and silhouettes, resized and put somewhere: brightness and mask
+        [N, H, W].
+        """
         chosen = np.stack([some[int(random.integers(len(some)))] for some in garments])
         scale = np.exp(_uniform(random, *map(math.log, self.scale), CHUNK, 1))
         across, down = (_uniform(random, 0.125, 0.875, CHUNK, 1) * self.size for _ in range(2))
         pixels = np.arange(self.size, dtype=np.float32) + 0.5
-        to_x, to_y = (_bilinear((pixels - centre) / scale + PICTURE / 2, PICTURE)[:, None] for centre in (across, down))
+        to_x, to_y = (
+            _bilinear((pixels - centre) / scale + PICTURE / 2, PICTURE)[:, None] for centre in (across, down)
+        )
         placed = to_y @ chosen @ to_x.swapaxes(2, 3)
         return placed[:, 0], placed[:, 1] > 0.5
 
@@ -176,8 +190,12 @@ def _dilated(maps: np.ndarray) -> np.ndarray:
 
 
 def _bilinear(places: np.ndarray, count: int) -> np.ndarray:
-    """Weights [..., count] of a row's pixels at `places` [...] (0.5 is the first one's centre); zero lies outside the row."""
-    return np.maximum(1 - np.abs(places[..., None] - (np.arange(count, dtype=np.float32) + 0.5)), 0).astype(np.float32)
+    """Weights [..., count] of a row's pixels at `places` [...] (0.5 is the first one's centre); zero lies
+    outside the row.
+    """
+    return np.maximum(1 - np.abs(places[..., None] - (np.arange(count, dtype=np.float32) + 0.5)), 0).astype(
+        np.float32
+    )
 
 
 def _uniform(random: np.random.Generator, low: float, high: float, *shape: int) -> np.ndarray:
@@ -195,11 +213,17 @@ def _background(size: int, random: np.random.Generator) -> np.ndarray:
     coarse = smooth @ _uniform(random, -0.25, 0.25, CHUNK, 3, CELLS, CELLS) @ smooth.T
     grains = np.arange(size) // 2
     fine = _uniform(random, -0.1, 0.1, CHUNK, 1, grains[-1] + 1, grains[-1] + 1)[:, :, grains][..., grains]
-    return colour + coarse * _uniform(random, 0, 1, CHUNK, 1, 1, 1) + fine * _uniform(random, 0, 1, CHUNK, 1, 1, 1)
+    return (
+        colour
+        + coarse * _uniform(random, 0, 1, CHUNK, 1, 1, 1)
+        + fine * _uniform(random, 0, 1, CHUNK, 1, 1, 1)
+    )
 
 
 def _stripes(size: int, rows: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """float32 [CHUNK, size, size]: cells with rows or columns, in the numbers of scenes of `rows` [CHUNK] or of columns."""
+    """float32 [CHUNK, size, size]: cells with rows or columns, in the numbers of scenes of `rows` [CHUNK] or
+    of columns.
+    """
     ranks = random.random((CHUNK, CELLS * CELLS)).argsort(1).reshape(CHUNK, CELLS, CELLS)
     is_rows = ranks < np.where(rows, STRIPED_IN_ROWS[1], STRIPED_IN_ROWS[0])[:, None, None]
     cells = np.arange(size) * CELLS // size

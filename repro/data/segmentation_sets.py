@@ -1,10 +1,11 @@
 """The segmentation sets of the field, from a folder on this machine, with all images of a set made one size.
 
-The folder is that of the environment variable REPRO_DATA, or else `data` where the command runs. Layouts are the official
-ones, as torchvision reads them. Nothing is downloaded. An image that is larger than the size wanted is shrunk, sides in
-proportion (bilinear over the source's area, its mask by nearest pixel), and none is enlarged; what is left, on the right
-and below, is grey in the image and 255, no label, in the mask. So sets fit into memory and into batches, and scores are
-those of images of this size, not of the originals. Images take 4 bytes a pixel with their masks.
+The folder is that of the environment variable REPRO_DATA, or else `data` where the command runs. Layouts are
+the official ones, as torchvision reads them. Nothing is downloaded. An image that is larger than the size
+wanted is shrunk, sides in proportion (bilinear over the source's area, its mask by nearest pixel), and none
+is enlarged; what is left, on the right and below, is grey in the image and 255, no label, in the mask. So
+sets fit into memory and into batches, and scores are those of images of this size, not of the originals.
+Images take 4 bytes a pixel with their masks.
 
 Fingerprints are of the lists of images, and of the names and sizes of all files: no picture is read for them.
 """
@@ -26,23 +27,40 @@ from repro.errors import ReproError
 Example: TypeAlias = Callable[[], tuple[Image.Image, Image.Image]]  # reads an image and its mask
 
 IGNORE = 255
-GREY = (123, 117, 104)  # ImageNet's mean colour, with which DeepLab pads (Chen et al. 2015: IMG_MEAN of its code)
+GREY = (
+    123,
+    117,
+    104,
+)  # ImageNet's mean colour, with which DeepLab pads (Chen et al. 2015: IMG_MEAN of its code)
 
 VOC = "VOCdevkit/VOC2012"
 VOC_LISTS = f"{VOC}/ImageSets/Segmentation"
 VOC_CLASSES = (
     *("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
-    *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
+    *(
+        "diningtable",
+        "dog",
+        "horse",
+        "motorbike",
+        "person",
+        "pottedplant",
+        "sheep",
+        "sofa",
+        "train",
+        "tvmonitor",
+    ),
 )
 
 
 class PascalVoc:
-    """PASCAL VOC 2012: 20 classes and background; 1,464 images to train on (`train`), 1,449 to test (VOC's `val`).
+    """PASCAL VOC 2012: 20 classes and background; 1,464 images to train on (`train`), 1,449 to test (VOC's
+    `val`).
 
-    Outlines, which VOC marks void, are 255. `train: trainaug` adds the images of SBD (Hariharan et al. 2011) that are not
-    in `val`: 10,582 in all. They are those of ImageSets/Segmentation/trainaug.txt with masks in SegmentationClassAug, where
-    these are in VOC's folder; else those of SBD's train.txt and val.txt in sbd/ (this needs scipy), and then images of VOC's
-    own list keep VOC's masks. No image of VOC is longer than 500 pixels: from size 500 on none is shrunk.
+    Outlines, which VOC marks void, are 255. `train: trainaug` adds the images of SBD (Hariharan et al. 2011)
+    that are not in `val`: 10,582 in all. They are those of ImageSets/Segmentation/trainaug.txt with masks in
+    SegmentationClassAug, where these are in VOC's folder; else those of SBD's train.txt and val.txt in sbd/
+    (this needs scipy), and then images of VOC's own list keep VOC's masks. No image of VOC is longer than 500
+    pixels: from size 500 on none is shrunk.
     """
 
     channels = 3
@@ -62,7 +80,9 @@ class PascalVoc:
         train, test = (VOCSegmentation(root(), image_set=split) for split in ("train", "val"))
         examples = _examples(train)
         if self.train == "trainaug" and self._has_list():
-            examples = [partial(_voc_pair, name) for name in (root() / VOC_LISTS / "trainaug.txt").read_text().split()]
+            examples = [
+                partial(_voc_pair, name) for name in (root() / VOC_LISTS / "trainaug.txt").read_text().split()
+            ]
         elif self.train == "trainaug":
             known = {Path(path).stem for path in (*train.images, *test.images)}
             for more in map(_sbd, ("train", "val")):
@@ -75,7 +95,12 @@ class PascalVoc:
         return (root() / VOC_LISTS / "trainaug.txt").is_file()
 
     def _layout(self) -> tuple[str, ...]:
-        layout = (f"{VOC_LISTS}/train.txt", f"{VOC_LISTS}/val.txt", f"{VOC}/JPEGImages/*.jpg", f"{VOC}/SegmentationClass/*.png")
+        layout = (
+            f"{VOC_LISTS}/train.txt",
+            f"{VOC_LISTS}/val.txt",
+            f"{VOC}/JPEGImages/*.jpg",
+            f"{VOC}/SegmentationClass/*.png",
+        )
         if self.train == "train":
             return layout
         if self._has_list():
@@ -84,10 +109,11 @@ class PascalVoc:
 
 
 class OxfordPets:
-    """Oxford-IIIT Pet (Parkhi et al. 2012): 3,680 images of cats and dogs to train on (`trainval`), 3,669 to test.
+    """Oxford-IIIT Pet (Parkhi et al. 2012): 3,680 images of cats and dogs to train on (`trainval`), 3,669 to
+    test.
 
-    `target: trimap` has the classes background, pet and border; `foreground` has background and pet, the border being 255,
-    as the annotators left it ("not classified").
+    `target: trimap` has the classes background, pet and border; `foreground` has background and pet, the
+    border being 255, as the annotators left it ("not classified").
     """
 
     channels = 3
@@ -105,7 +131,9 @@ class OxfordPets:
         from torchvision.datasets import OxfordIIITPet
 
         _check_layout("oxford-pets", self._layout())
-        train, test = (_examples(OxfordIIITPet(root(), split, "segmentation")) for split in ("trainval", "test"))
+        train, test = (
+            _examples(OxfordIIITPet(root(), split, "segmentation")) for split in ("trainval", "test")
+        )
         masks = {1: 1, 2: 0, 3: 2 if self.target == "trimap" else IGNORE}
         return _image_set("oxford-pets", train, test, (self.size, self.size), masks, self.class_names)
 
@@ -115,10 +143,11 @@ class OxfordPets:
 
 
 class Cityscapes:
-    """Cityscapes (Cordts et al. 2016), finely annotated: 2,975 images to train on, 500 to test (`val`), 19 classes.
+    """Cityscapes (Cordts et al. 2016), finely annotated: 2,975 images to train on, 500 to test (`val`), 19
+    classes.
 
-    Images are `size` pixels high and twice as wide, as the originals are at 1024. The ids that are not among the benchmark's
-    19 classes are 255.
+    Images are `size` pixels high and twice as wide, as the originals are at 1024. The ids that are not among
+    the benchmark's 19 classes are 255.
     """
 
     channels = 3
@@ -136,13 +165,19 @@ class Cityscapes:
 
         _check_layout("cityscapes", self._layout())
         rows = [row for row in Source.classes if row.id >= 0]
-        train, test = (Source(root() / "cityscapes", split, target_type="semantic") for split in ("train", "val"))
+        train, test = (
+            Source(root() / "cityscapes", split, target_type="semantic") for split in ("train", "val")
+        )
         for source in (train, test):  # torchvision has them as the file system does, in any order
             source.images.sort()
             source.targets.sort()
-        names = tuple(row.name for row in sorted(rows, key=lambda row: row.train_id) if row.train_id != IGNORE)
+        names = tuple(
+            row.name for row in sorted(rows, key=lambda row: row.train_id) if row.train_id != IGNORE
+        )
         masks = {**{row.id: row.train_id for row in rows}, IGNORE: IGNORE}
-        return _image_set("cityscapes", _examples(train), _examples(test), (self.size, 2 * self.size), masks, names)
+        return _image_set(
+            "cityscapes", _examples(train), _examples(test), (self.size, 2 * self.size), masks, names
+        )
 
     def _layout(self) -> tuple[str, ...]:
         kinds = ("leftImg8bit/{}/*/*_leftImg8bit.png", "gtFine/{}/*/*_gtFine_labelIds.png")
@@ -151,7 +186,9 @@ class Cityscapes:
 
 def _voc_pair(name: str) -> tuple[Image.Image, Image.Image]:
     folder = root() / VOC
-    return Image.open(folder / f"JPEGImages/{name}.jpg").convert("RGB"), Image.open(folder / f"SegmentationClassAug/{name}.png")
+    return Image.open(folder / f"JPEGImages/{name}.jpg").convert("RGB"), Image.open(
+        folder / f"SegmentationClassAug/{name}.png"
+    )
 
 
 def _sbd(split: str) -> Any:
@@ -176,7 +213,9 @@ def _image_set(
     masks: Mapping[int, int],
     class_names: tuple[str, ...],
 ) -> ImageSet:
-    """Images and masks, fitted to a height and width. `masks` are the values that masks have, and the class each means."""
+    """Images and masks, fitted to a height and width. `masks` are the values that masks have, and the class
+    each means.
+    """
     import torch
 
     parts = [_part(name, examples, shape, masks) for examples in (train, test)]
@@ -188,7 +227,10 @@ def _part(
     name: str, examples: Sequence[Example], shape: tuple[int, int], masks: Mapping[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """uint8 [N, 3, H, W] and [N, H, W]."""
-    images, targets = np.empty((len(examples), 3, *shape), np.uint8), np.full((len(examples), *shape), IGNORE, np.uint8)
+    images, targets = (
+        np.empty((len(examples), 3, *shape), np.uint8),
+        np.full((len(examples), *shape), IGNORE, np.uint8),
+    )
     images[:] = np.reshape(GREY, (3, 1, 1))
     classes = np.full(256, -1)
     classes[list(masks)] = list(masks.values())
@@ -197,10 +239,14 @@ def _part(
             image, mask = read()
             mask.load()  # and close its file
         except FileNotFoundError as error:
-            raise MissingData(f"data set '{name}': {error.filename} does not exist, but it is listed") from None
+            raise MissingData(
+                f"data set '{name}': {error.filename} does not exist, but it is listed"
+            ) from None
         except OSError as error:
             which = f"{number + 1} of {len(examples)} in a list"
-            raise ReproError(f"data set '{name}': image {which}, or its mask, cannot be read: {error}") from None
+            raise ReproError(
+                f"data set '{name}': image {which}, or its mask, cannot be read: {error}"
+            ) from None
         where = getattr(mask, "filename", f"the mask of image {number}")
         if image.size != mask.size or mask.mode not in ("L", "P"):
             raise ReproError(
@@ -212,7 +258,9 @@ def _part(
         labels = classes[np.asarray(mask.resize(fitted, Image.Resampling.NEAREST))]
         if labels.min() < 0:
             values = np.setdiff1d(np.asarray(mask), list(masks))[:5]
-            raise ReproError(f"data set '{name}': {where} has values that are no class: {', '.join(map(str, values))}")
+            raise ReproError(
+                f"data set '{name}': {where} has values that are no class: {', '.join(map(str, values))}"
+            )
         pixels = np.asarray(image.resize(fitted, Image.Resampling.BILINEAR)).transpose(2, 0, 1)
         images[number, :, : fitted[1], : fitted[0]] = pixels
         targets[number, : fitted[1], : fitted[0]] = labels

@@ -1,8 +1,8 @@
 """Full data sets, from a folder on this machine or, where asked to, downloaded through torchvision.
 
-The folder is that of the environment variable REPRO_DATA, or else `data` where the command runs. Its layout is
-torchvision's: FashionMNIST/raw, cifar-10-batches-py, cifar-100-python. Contents are checked on every load, so the
-fingerprint is made from the known checksums and reads nothing.
+The folder is that of the environment variable REPRO_DATA, or else `data` where the command runs. Its layout
+is torchvision's: FashionMNIST/raw, cifar-10-batches-py, cifar-100-python. Contents are checked on every load,
+so the fingerprint is made from the known checksums and reads nothing.
 """
 
 import hashlib
@@ -31,7 +31,8 @@ DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")  # of Debian's 
 
 
 class FashionMnist:
-    """60,000 training and 10,000 test images, 28×28 grey: Xiao et al. 2017. `size` 14 and 7 are area averages.
+    """60,000 training and 10,000 test images, 28×28 grey: Xiao et al. 2017. `size` 14 and 7 are area
+    averages.
 
     Its files may be unpacked or .gz.
     """
@@ -69,7 +70,9 @@ class FashionMnist:
 
 
 class Cifar10:
-    """50,000 training and 10,000 test images, 32×32 colour: Krizhevsky 2009. `size` 16 and 8 are area averages."""
+    """50,000 training and 10,000 test images, 32×32 colour: Krizhevsky 2009. `size` 16 and 8 are area
+    averages.
+    """
 
     channels = 3
     classes = 10
@@ -88,7 +91,9 @@ class Cifar10:
 
 
 class Cifar100:
-    """50,000 training and 10,000 test images of 100 (fine) classes, 32×32 colour: Krizhevsky 2009. Sizes as Cifar10."""
+    """50,000 training and 10,000 test images of 100 (fine) classes, 32×32 colour: Krizhevsky 2009. Sizes as
+    Cifar10.
+    """
 
     channels = 3
     classes = 100
@@ -116,7 +121,8 @@ def _load_cifar(name: str, source: type, size: int, download: bool) -> ImageSet:
 
     def part(train: bool) -> tuple[np.ndarray, np.ndarray]:
         with warnings.catch_warnings():
-            # The files are pickles of a numpy of 2009; numpy 2.4.0 to 2.4.4 warn of how their dtypes say `align`.
+            # The files are pickles of a numpy of 2009; numpy 2.4.0 to 2.4.4 warn of how their dtypes say
+            # `align`.
             warnings.filterwarnings("ignore", r"dtype\(\): align", np.exceptions.VisibleDeprecationWarning)
             split = source(root(), train=train)
         class_names.update(dict.fromkeys(split.classes))
@@ -127,8 +133,12 @@ def _load_cifar(name: str, source: type, size: int, download: bool) -> ImageSet:
         parts = part(train=True), part(train=False)
     except RuntimeError:  # torchvision's, of files that are absent or have other MD5s
         if not download:
-            state = "has files that are missing or damaged (by their MD5)" if here.is_dir() else "does not exist"
-            raise MissingData(f"data set '{name}': {here} {state}. {_remedies(source.base_folder)}.") from None
+            state = (
+                "has files that are missing or damaged (by their MD5)" if here.is_dir() else "does not exist"
+            )
+            raise MissingData(
+                f"data set '{name}': {here} {state}. {_remedies(source.base_folder)}."
+            ) from None
         _download(name, source, here)
         parts = part(train=True), part(train=False)
     return ImageSet.of(*parts, tuple(class_names))

@@ -26,7 +26,9 @@ def cores() -> int:
 @contextmanager
 def lease(places: list[str]) -> Iterator[int]:
     """Wait for one of some places (at least one) and hold it; gives its index."""
-    user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "")  # in a container an id may have no name
+    user = (
+        os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "")
+    )  # in a container an id may have no name
     folder = Path(tempfile.gettempdir()) / f"repro-{user}"
     locks = [FileLock(folder / f"{place}.lock", timeout=0) for place in places]
     while True:
@@ -37,7 +39,9 @@ def lease(places: list[str]) -> Iterator[int]:
             except Timeout:
                 continue
             except OSError as error:
-                raise ReproError(f"{folder}: cannot be written ({error.strerror}). Set TMPDIR to a folder that can be") from error
+                raise ReproError(
+                    f"{folder}: cannot be written ({error.strerror}). Set TMPDIR to a folder that can be"
+                ) from error
             try:
                 yield index
                 return
@@ -48,9 +52,13 @@ def lease(places: list[str]) -> Iterator[int]:
 
 @contextmanager
 def alone(device: str) -> Iterator[None]:
-    """Hold the whole machine: every core, and the device's places. No trial runs, and no count begins (see `unless_alone`)."""
+    """Hold the whole machine: every core, and the device's places. No trial runs, and no count begins (see
+    `unless_alone`).
+    """
     with ExitStack() as held:
-        for place in sorted({ALONE, *places("cpu"), *places(device)}):  # in one order, or two could wait for each other
+        for place in sorted(
+            {ALONE, *places("cpu"), *places(device)}
+        ):  # in one order, or two could wait for each other
             held.enter_context(lease([place]))
         yield
 
@@ -71,7 +79,9 @@ def count(device: str) -> int:
 
 
 def places(device: str) -> list[str]:
-    """The places of a device kind: a CPU core, or a GPU that CUDA_VISIBLE_DEVICES lets us see, by its identity."""
+    """The places of a device kind: a CPU core, or a GPU that CUDA_VISIBLE_DEVICES lets us see, by its
+    identity.
+    """
     if device != "cuda":
         return [f"cpu-{core}" for core in range(cores())] if device == "cpu" else [device]
     import torch

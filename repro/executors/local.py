@@ -7,16 +7,17 @@ from pathlib import Path
 
 from repro.executors.lease import alone, cores, count, lease, places, unless_alone
 from repro.store import Store
-from repro.training.processes import follow_the_parent
 from repro.trial import Job, Number, Round
+from repro.work.processes import follow_the_parent
 
 
 def work(job: Job, root: Path, newer_than: float) -> bool:
-    """Do a job on one of the machine's places; a count of an architecture takes none, and a round of timing takes all.
+    """Do a job on one of the machine's places; a count of an architecture takes none, and a round of timing
+    takes all.
 
     False if another process is at it.
     """
-    from repro.training.run import execute
+    from repro.work.execute import execute
 
     if isinstance(job, Number) and job.trial is None:
         unless_alone()
@@ -84,7 +85,9 @@ class Processes:
         return worker.last
 
     def _worker(self) -> Worker:
-        """One that is free, or a new one; if a caller left jobs behind after an error, the one that is longest at its last."""
+        """One that is free, or a new one; if a caller left jobs behind after an error, the one that is
+        longest at its last.
+        """
         free = next((worker for worker in self.workers if worker.is_free()), None)
         if free is None and len(self.workers) < self.slots:
             context = multiprocessing.get_context("spawn")

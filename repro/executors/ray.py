@@ -1,4 +1,6 @@
-"""Trials on the machines of a Ray cluster, which all see the store's folder (a shared disk): a task a trial."""
+"""Trials on the machines of a Ray cluster, which all see the store's folder (a shared disk): a task a
+trial.
+"""
 
 import os
 from concurrent.futures import Future
@@ -10,7 +12,9 @@ from repro.trial import Job
 
 
 class Ray:
-    """Ray leases the places: a CPU core a trial, and a GPU for one on `cuda`. `address` None starts a cluster here."""
+    """Ray leases the places: a CPU core a trial, and a GPU for one on `cuda`. `address` None starts a cluster
+    here.
+    """
 
     def __init__(self, address: str | None = None):
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -21,7 +25,9 @@ class Ray:
         self.ray = ray
         if not ray.is_initialized():
             try:
-                ray.init(address=address, include_dashboard=False, log_to_driver=False, configure_logging=False)
+                ray.init(
+                    address=address, include_dashboard=False, log_to_driver=False, configure_logging=False
+                )
             except ConnectionError as error:
                 raise ReproError(f"no Ray cluster at {address!r}: {error}") from None
         self.resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call,unused-ignore]
@@ -32,7 +38,9 @@ class Ray:
     def submit(self, job: Job, store: Store) -> Future[bool]:
         task = self.ray.remote(num_cpus=1, num_gpus=int(job.device == "cuda"), max_retries=3)(work)
         future: Future[bool] = Future()
-        task.remote(job, store.root, store.newer_than).future().add_done_callback(lambda done: _settle(future, done))
+        task.remote(job, store.root, store.newer_than).future().add_done_callback(
+            lambda done: _settle(future, done)
+        )
         return future
 
     def close(self) -> None:

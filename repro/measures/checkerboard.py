@@ -1,8 +1,9 @@
-"""Checkerboards of upsampling: Odena, Dumoulin and Olah 2016, "Deconvolution and Checkerboard Artifacts", as numbers.
+"""Checkerboards of upsampling: Odena, Dumoulin and Olah 2016, "Deconvolution and Checkerboard Artifacts", as
+numbers.
 
-With stride s an output's pixels fall into s × s phases, by their row and column modulo s. Before training, phases differ
-by how many taps of the kernel reach them; after it, patterns show as power at the finest frequencies. Which index tells
-which layers apart is said with each: none tells all.
+With stride s an output's pixels fall into s × s phases, by their row and column modulo s. Before training,
+phases differ by how many taps of the kernel reach them; after it, patterns show as power at the finest
+frequencies. Which index tells which layers apart is said with each: none tells all.
 """
 
 import math
@@ -17,40 +18,52 @@ from torch.nn import functional as F
 
 from repro.errors import ReproError
 from repro.measures.layer import outputs_of, submodule
-from repro.training.randomness import generator
-from repro.training.state import State
+from repro.state.net import State
+from repro.state.randomness import generator
 
 BATCH = 100  # images through the net at a time
 
 
 def overlap(kernel: int, stride: int, dilation: int = 1) -> list[int]:
-    """How many taps of a transposed convolution reach each of its `stride` phases, along one axis and away from the border."""
+    """How many taps of a transposed convolution reach each of its `stride` phases, along one axis and away
+    from the border.
+    """
     return [sum(tap * dilation % stride == phase for tap in range(kernel)) for phase in range(stride)]
 
 
 def overlap_ratio(model: nn.Module) -> float:
-    """Taps of the phase with most over taps of that with least, the largest of the net's transposed convolutions; 1 without any.
+    """Taps of the phase with most over taps of that with least, the largest of the net's transposed
+    convolutions; 1 without any.
 
-    In two dimensions: 4 for 3×3 with stride 2, 2.25 for 5×5, 1 where the stride divides the kernel. Infinite if a phase has none.
+    In two dimensions: 4 for 3×3 with stride 2, 2.25 for 5×5, 1 where the stride divides the kernel. Infinite
+    if a phase has none.
     """
     return max((max(taps) / min(taps) if min(taps) else math.inf for taps in _overlaps(model)), default=1.0)
 
 
 def overlap_variation(model: nn.Module) -> float:
-    """The coefficient of variation of the taps over the phases, the largest of the net's transposed convolutions; 0 without any.
+    """The coefficient of variation of the taps over the phases, the largest of the net's transposed
+    convolutions; 0 without any.
 
-    What `phase_energy` is of one such layer on average over random weights: √1.1875 / 2.25 = 0.4843 for 3×3 with stride 2.
+    What `phase_energy` is of one such layer on average over random weights: √1.1875 / 2.25 = 0.4843 for 3×3
+    with stride 2.
     """
-    return max((_variation(torch.tensor(taps, dtype=torch.float64)) for taps in _overlaps(model)), default=0.0)
+    return max(
+        (_variation(torch.tensor(taps, dtype=torch.float64)) for taps in _overlaps(model)), default=0.0
+    )
 
 
 @torch.no_grad()
-def phase_energy(state: State, layer: str = "ups.0", until: str = "", stride: int = 2, images: int = 64) -> float:
-    """The coefficient of variation, over `stride` × `stride` phases, of the mean square of what a layer makes of white noise.
+def phase_energy(
+    state: State, layer: str = "ups.0", until: str = "", stride: int = 2, images: int = 64
+) -> float:
+    """The coefficient of variation, over `stride` × `stride` phases, of the mean square of what a layer makes
+    of white noise.
 
-    `layer` gets the noise in place of (the first of) its inputs; the output is that of `until`, or else of `layer`. Each
-    channel's mean is taken off and the outer quarter of each side left out. One layer at its start: 0.48 for 3×3 transposed,
-    below 0.03 for the others (2×2, 4×4, resize and convolve), which it does not tell apart. fp32, running statistics.
+    `layer` gets the noise in place of (the first of) its inputs; the output is that of `until`, or else of
+    `layer`. Each channel's mean is taken off and the outer quarter of each side left out. One layer at its
+    start: 0.48 for 3×3 transposed, below 0.03 for the others (2×2, 4×4, resize and convolve), which it does
+    not tell apart. fp32, running statistics.
     """
     source = generator(state.spec.seed, "white noise")
 
@@ -68,26 +81,31 @@ def phase_energy(state: State, layer: str = "ups.0", until: str = "", stride: in
 
 
 def gradient_phase_energy(state: State, stride: int = 2, images: int = 64) -> float:
-    """The coefficient of variation, over phases of the image, of the mean square of the gradient of the outputs by the image.
+    """The coefficient of variation, over phases of the image, of the mean square of the gradient of the
+    outputs by the image.
 
-    The outputs are added up with random signs. As for `phase_energy`, the outer quarters are left out. At the start, 3 layers
-    of stride 2, phases of 2 (8): 1×1 1.7 (7.9), 3×3 0.48 (0.59), 4×4 0.07 (0.12), convolve and pool at most 0.02 (0.04).
+    The outputs are added up with random signs. As for `phase_energy`, the outer quarters are left out. At the
+    start, 3 layers of stride 2, phases of 2 (8): 1×1 1.7 (7.9), 3×3 0.48 (0.59), 4×4 0.07 (0.12), convolve
+    and pool at most 0.02 (0.04).
     """
     inputs = state.inputs(state.data.test_images[:images]).requires_grad_()
     with _evaluating(state), torch.enable_grad():
         outputs = state.model(inputs)
-        signs = torch.randint(2, outputs.shape, generator=generator(state.spec.seed, "signs of outputs")) * 2 - 1
+        signs = (
+            torch.randint(2, outputs.shape, generator=generator(state.spec.seed, "signs of outputs")) * 2 - 1
+        )
         (gradient,) = torch.autograd.grad((outputs * signs.to(outputs)).sum(), inputs)
     return _variation(_phases(_inner(gradient, stride).square(), stride))
 
 
 @torch.no_grad()
 def flat_high_pass(state: State, canvases: int = 64) -> float:
-    """The root mean square of outputs minus their 3×3 mean, in the middle of images that have one colour each.
+    """The root mean square of outputs minus their 3×3 mean, in the middle of images that have one colour
+    each.
 
-    The middle is a quarter of each side, the colours are the same for all nets. There is no pattern to see in such images, so
-    what is there was made. Of trained nets it tells transposed convolutions from resizing (18 to 51 times), 3×3 from 4×4 less
-    surely.
+    The middle is a quarter of each side, the colours are the same for all nets. There is no pattern to see in
+    such images, so what is there was made. Of trained nets it tells transposed convolutions from resizing (18
+    to 51 times), 3×3 from 4×4 less surely.
     """
     channels, *sides = state.data.test_images.shape[1:]
     colours = torch.rand(canvases, channels, 1, 1, generator=generator(0, "colours of canvases")) * 0.8 + 0.1
@@ -99,26 +117,29 @@ def flat_high_pass(state: State, canvases: int = 64) -> float:
 
 @torch.no_grad()
 def line_index(state: State, images: int = 300) -> float:
-    """Power of the outputs on the rows and columns of half the sampling frequency, over that on those 2 and 3 steps below it.
+    """Power of the outputs on the rows and columns of half the sampling frequency, over that on those 2 and 3
+    steps below it.
 
-    The first `images` test images; columns and rows from step 1 to 5 below the half. Of trained nets that label pixels it
-    tells all apart: 24 for 3×3 transposed, 13 to 20 for 4×4, below 1 for resize and convolve. Of an autoencoder's images it
-    does not tell 3×3 from 4×4.
+    The first `images` test images; columns and rows from step 1 to 5 below the half. Of trained nets that
+    label pixels it tells all apart: 24 for 3×3 transposed, 13 to 20 for 4×4, below 1 for resize and convolve.
+    Of an autoencoder's images it does not tell 3×3 from 4×4.
     """
     power = power_spectrum(outputs_on(state, state.data.test_images[:images]))
     lines = [power, power.T]
     ratio = [
-        torch.cat([p[p.shape[0] // 2 - off, 1 : p.shape[1] // 2 - 4] for p in lines for off in offs]) for offs in ((0,), (2, 3))
+        torch.cat([p[p.shape[0] // 2 - off, 1 : p.shape[1] // 2 - 4] for p in lines for off in offs])
+        for offs in ((0,), (2, 3))
     ]
     return float(ratio[0].mean() / ratio[1].mean())
 
 
 @torch.no_grad()
 def residual_point_index(state: State, images: int = 300) -> float:
-    """For autoencoders: power of output minus input at half the sampling frequency, over that 2 steps beside it.
+    """For autoencoders: power of output minus input at half the sampling frequency, over that 2 steps beside
+    it.
 
-    Down, across and both at once; the first `images` test images. Of trained nets it tells all but the ways to resize apart:
-    9.3 for 3×3 transposed, 4.7 for 4×4, 2.2 for resize and convolve.
+    Down, across and both at once; the first `images` test images. Of trained nets it tells all but the ways
+    to resize apart: 9.3 for 3×3 transposed, 4.7 for 4×4, 2.2 for resize and convolve.
     """
     inputs = state.inputs(state.data.test_images[:images])
     outputs = outputs_on(state, state.data.test_images[:images])
@@ -129,7 +150,9 @@ def residual_point_index(state: State, images: int = 300) -> float:
     power = power_spectrum(outputs - inputs)
     height, width = power.shape
     points = [(height // 2, 0), (0, width // 2), (height // 2, width // 2)]
-    around = [power[(y + dy) % height, (x + dx) % width] for y, x in points for dy, dx in product((-2, 2), repeat=2)]
+    around = [
+        power[(y + dy) % height, (x + dx) % width] for y, x in points for dy, dx in product((-2, 2), repeat=2)
+    ]
     return float(sum(power[point] for point in points) / (sum(around) / 4))
 
 
@@ -150,21 +173,31 @@ def _evaluating(state: State) -> Iterator[None]:
 
 
 def outputs_on(state: State, images: Tensor) -> Tensor:
-    """[N, C, H, W] in fp32. Raises `ReproError` unless they are maps of even sides from 16 up, which the indices need."""
+    """[N, C, H, W] in fp32. Raises `ReproError` unless they are maps of even sides from 16 up, which the
+    indices need.
+    """
     with _evaluating(state):
         outputs = torch.cat([state.model(state.inputs(some)) for some in images.split(BATCH)])
     if outputs.dim() != 4 or any(side % 2 or side < 16 for side in outputs.shape[2:]):
-        raise ReproError(f"a checkerboard index wants outputs [N, C, H, W] of even sides from 16 up, not {list(outputs.shape)}")
+        raise ReproError(
+            f"a checkerboard index wants outputs [N, C, H, W] of even sides from 16 up, not {list(outputs.shape)}"
+        )
     return outputs
 
 
 def _inner(maps: Tensor, stride: int) -> Tensor:
     """[N, C, H, W] without a quarter at each side: the same number of each phase, the first first."""
     if maps.dim() != 4 or min(maps.shape[2:]) < 4 * stride:
-        raise ReproError(f"phases of {stride} want maps [N, C, H, W] of sides from {4 * stride} up, not {list(maps.shape)}")
+        raise ReproError(
+            f"phases of {stride} want maps [N, C, H, W] of sides from {4 * stride} up, not {list(maps.shape)}"
+        )
     first = [-(-side // 4 // stride) * stride for side in maps.shape[2:]]
     return maps[
-        ..., *(slice(start, start + side // 2 // stride * stride) for start, side in zip(first, maps.shape[2:], strict=True))
+        ...,
+        *(
+            slice(start, start + side // 2 // stride * stride)
+            for start, side in zip(first, maps.shape[2:], strict=True)
+        ),
     ]
 
 
@@ -178,5 +211,7 @@ def _variation(values: Tensor) -> float:
 
 
 def power_spectrum(maps: Tensor) -> Tensor:
-    """The spectrum's squares, over images and channels on average, without each map's mean. [N, C, H, W] → [H, W]"""
+    """The spectrum's squares, over images and channels on average, without each map's mean. [N, C, H, W] →
+    [H, W]
+    """
     return torch.fft.fft2(maps - maps.mean((2, 3), keepdim=True)).abs().square().mean((0, 1)).double()

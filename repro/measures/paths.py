@@ -1,10 +1,11 @@
 """The ways from an image to what a net puts out, and how many weighted layers lie on each.
 
-Veit et al. 2016, "Residual Networks Behave Like Ensembles of Relatively Shallow Networks", section 3: a shortcut doubles
-the paths, so that n residual blocks have 2^n, and with equal blocks their lengths are binomial. Here any net is followed
-through a forward pass on the meta device: a convolution or a linear layer makes each path one longer, and where several maps go
-into one operation (a sum, a product, a concatenation) the paths of all of them go on. Ways that part and meet again without a
-weighted layer or another meeting between, as in a response normalisation, are one.
+Veit et al. 2016, "Residual Networks Behave Like Ensembles of Relatively Shallow Networks", section 3: a
+shortcut doubles the paths, so that n residual blocks have 2^n, and with equal blocks their lengths are
+binomial. Here any net is followed through a forward pass on the meta device: a convolution or a linear layer
+makes each path one longer, and where several maps go into one operation (a sum, a product, a concatenation)
+the paths of all of them go on. Ways that part and meet again without a weighted layer or another meeting
+between, as in a response normalisation, are one.
 """
 
 from contextlib import ExitStack

@@ -1,8 +1,10 @@
-"""What part of the image a unit sees: the receptive field of an architecture, and the effective one of a net with weights.
+"""What part of the image a unit sees: the receptive field of an architecture, and the effective one of a net
+with weights.
 
-The first follows what each unit can see through a forward pass without numbers, operation by operation: any net of the
-usual layers will do, with branches, atrous or transposed convolutions. The second looks at gradients, as in Luo et al. 2016,
-"Understanding the Effective Receptive Field in Deep Convolutional Neural Networks".
+The first follows what each unit can see through a forward pass without numbers, operation by operation: any
+net of the usual layers will do, with branches, atrous or transposed convolutions. The second looks at
+gradients, as in Luo et al. 2016, "Understanding the Effective Receptive Field in Deep Convolutional Neural
+Networks".
 """
 
 import copy
@@ -18,30 +20,65 @@ from torch.utils._pytree import tree_leaves
 
 from repro.errors import ReproError
 from repro.measures.layer import outputs_of
-from repro.training.randomness import generator
-from repro.training.state import State
+from repro.state.net import State
+from repro.state.randomness import generator
 
 SIZES = [4**n for n in range(3, 8)]  # sides of the images to try, 64 to 16384 pixels: they have shapes alone
-Axis: TypeAlias = np.ndarray  # int64 [2, n], of n rows or columns: the first pixel that each sees, and minus the last
+Axis: TypeAlias = (
+    np.ndarray
+)  # int64 [2, n], of n rows or columns: the first pixel that each sees, and minus the last
 NOTHING = np.full((2, 1), 2**40)  # of a unit without inputs: the minimum with any other is that other
 
-# Operations, as torch names them below its modules, that look at the same place of their inputs or, where they remove a
-# dimension, at all of it. So do those that torch calls pointwise; what else looks elsewhere is in LOOKS.
-# fmt: off
+# Operations, as torch names them below its modules, that look at the same place of their inputs or, where
+# they remove a dimension, at all of it. So do those that torch calls pointwise; what else looks elsewhere is
+# in LOOKS. fmt: off
 SAME_PLACE = {
-    "native_batch_norm", "native_layer_norm", "native_group_norm", "softmax", "cat", "clone", "copy", "to_copy", "detach",
-    "alias", "view", "unsafe_view", "reshape", "expand", "squeeze", "unsqueeze", "split", "split_with_sizes", "unbind", "select",
-    "stack", "mean", "sum", "amax", "amin", "max", "min", "argmax", "argmin", "var", "mm", "addmm", "bmm", "baddbmm",
+    "native_batch_norm",
+    "native_layer_norm",
+    "native_group_norm",
+    "softmax",
+    "cat",
+    "clone",
+    "copy",
+    "to_copy",
+    "detach",
+    "alias",
+    "view",
+    "unsafe_view",
+    "reshape",
+    "expand",
+    "squeeze",
+    "unsqueeze",
+    "split",
+    "split_with_sizes",
+    "unbind",
+    "select",
+    "stack",
+    "mean",
+    "sum",
+    "amax",
+    "amin",
+    "max",
+    "min",
+    "argmax",
+    "argmin",
+    "var",
+    "mm",
+    "addmm",
+    "bmm",
+    "baddbmm",
 }
 # fmt: on
 
 
 def receptive_field(model: nn.Module, layer: str = "", size: int = 0) -> int:
-    """The side, in pixels, of the smallest square that holds all that a unit of `layer` sees; of the net's outputs without one.
+    """The side, in pixels, of the smallest square that holds all that a unit of `layer` sees; of the net's
+    outputs without one.
 
-    It is that of the unit that sees most, on an image large enough for it. With `size` the image has that side, and there
-    is nothing to see beyond its border. Normalisation counts as seeing nothing. Raises `ReproError` where units see all
-    of an image, however large it is, and no `size` is given; and for an operation that is not known.
+    It is that of the unit that sees most, on an image large enough for it. With `size` the image has that
+    side, and there is nothing to see beyond its border. Normalisation counts as seeing nothing. Raises
+    `ReproError` where units see all of an image, however large it is, and no `size` is given; and for an
+    operation that is not known.
     """
     failure: Exception | None = None
     for side in [size] if size else SIZES:
@@ -57,14 +94,18 @@ def receptive_field(model: nn.Module, layer: str = "", size: int = 0) -> int:
         raise ReproError(
             f"receptive_field: the net takes no image of a side that was tried; give a `size` ({failure})"
         ) from failure
-    raise ReproError("receptive_field: units see all of the image, whatever its size; give a `size`, or a `layer` before them")
+    raise ReproError(
+        "receptive_field: units see all of the image, whatever its size; give a `size`, or a `layer` before them"
+    )
 
 
 def effective_receptive_field(state: State, layer: str = "", images: int = 32, share: float = 0.95) -> float:
-    """√ of the number of pixels that hold a `share` of the energy of the gradient of the unit in the middle, by the image.
+    """√ of the number of pixels that hold a `share` of the energy of the gradient of the unit in the middle,
+    by the image.
 
-    They are those of the largest energy, which is summed over the image's channels and the first `images` test images. The
-    unit's channels are added up with random signs. fp32, batch normalisation with running statistics.
+    They are those of the largest energy, which is summed over the image's channels and the first `images`
+    test images. The unit's channels are added up with random signs. fp32, batch normalisation with running
+    statistics.
     """
     inputs = state.inputs(state.data.test_images[:images]).requires_grad_()
     state.model.eval()
@@ -72,7 +113,9 @@ def effective_receptive_field(state: State, layer: str = "", images: int = 32, s
         state.model(inputs)
     state.model.train()
     middle = found[-1][(..., *(side // 2 for side in found[-1].shape[2:]))]  # [N, C]
-    signs = torch.randint(2, middle.shape[1:], generator=generator(state.spec.seed, "signs of channels")) * 2 - 1
+    signs = (
+        torch.randint(2, middle.shape[1:], generator=generator(state.spec.seed, "signs of channels")) * 2 - 1
+    )
     (gradient,) = torch.autograd.grad((middle * signs.to(middle)).sum(), inputs, allow_unused=True)
     energy = torch.zeros(1) if gradient is None else gradient.cpu().double().square().sum((0, 1)).flatten()
     if not energy.sum() > 0:
@@ -96,8 +139,8 @@ def _largest(model: nn.Module, layer: str, side: int) -> int:
 
 
 class _Seen(TorchDispatchMode):
-    """Follows what units see through every operation. Tensors of four dimensions or more have rows and columns last; each
-    number of a smaller one sees all that its inputs see."""
+    """Follows what units see through every operation. Tensors of four dimensions or more have rows and
+    columns last; each number of a smaller one sees all that its inputs see."""
 
     def __init__(self, image: Tensor):
         super().__init__()
@@ -124,20 +167,25 @@ class _Seen(TorchDispatchMode):
 
 
 def _follow(name: str, tags: Any, args: Any, axes: list[Axis], output: Tensor) -> list[Axis]:
-    """What units of an operation's output see, from what those of its inputs do. `LookupError` or `ValueError` if unknown."""
+    """What units of an operation's output see, from what those of its inputs do. `LookupError` or
+    `ValueError` if unknown.
+    """
     if output.dim() < 4:
         return [axis.min(1, keepdims=True) for axis in axes]
     sides = output.shape[-2:]
     if name in LOOKS:
         taps = LOOKS[name](args, list(zip(args[0].shape[-2:], sides, strict=True)))
-        return [np.concatenate([axis, NOTHING], 1)[:, look].min(2) for axis, look in zip(axes, taps, strict=True)]
+        return [
+            np.concatenate([axis, NOTHING], 1)[:, look].min(2) for axis, look in zip(axes, taps, strict=True)
+        ]
     if name not in SAME_PLACE and torch.Tag.pointwise not in tags:
         raise LookupError
     axes = [axis.min(1, keepdims=True) if side == 1 else axis for axis, side in zip(axes, sides, strict=True)]
     return [np.broadcast_to(axis, (2, side)) for axis, side in zip(axes, sides, strict=True)]
 
 
-# Which n places of the input, or -1 for none, each of m places of the output looks at: [m, k]. Rows, then columns.
+# Which n places of the input, or -1 for none, each of m places of the output looks at: [m, k]. Rows, then
+# columns.
 
 
 def _window(n: int, m: int, kernel: int, stride: int, padding: int, dilation: int) -> np.ndarray:
@@ -160,7 +208,9 @@ def _convolution(args: Any, sides: list[tuple[int, int]]) -> list[np.ndarray]:
 def _pooling(
     sides: list[tuple[int, int]], kernel: Any, stride: Any = (), padding: Any = (0,), dilation: Any = (1,)
 ) -> list[np.ndarray]:
-    options = [list(option) * 2 for option in (kernel, stride or kernel, padding, dilation)]  # of one number, or two
+    options = [
+        list(option) * 2 for option in (kernel, stride or kernel, padding, dilation)
+    ]  # of one number, or two
     return [_window(n, m, *(option[i] for option in options)) for i, (n, m) in enumerate(sides)]
 
 
@@ -183,7 +233,10 @@ def _bilinear(n: int, m: int, scale: float | None, align_corners: bool) -> np.nd
 def _slice(args: Any, sides: list[tuple[int, int]]) -> list[np.ndarray]:
     tensor, dim, start, end, step = (*args, *(0, None, None, 1)[len(args) - 1 :])
     cut = dim % tensor.dim() - tensor.dim() + 2  # 0 for rows, 1 for columns
-    return [(np.arange(n)[start:end:step] if axis == cut else np.arange(n))[:, None] for axis, (n, _) in enumerate(sides)]
+    return [
+        (np.arange(n)[start:end:step] if axis == cut else np.arange(n))[:, None]
+        for axis, (n, _) in enumerate(sides)
+    ]
 
 
 def _pad(args: Any, sides: list[tuple[int, int]]) -> list[np.ndarray]:

@@ -1,7 +1,9 @@
-"""Probes of residual nets: how large their responses are, what a block is needed for, and which paths gradients take.
+"""Probes of residual nets: how large their responses are, what a block is needed for, and which paths
+gradients take.
 
-Responses are those of He et al. 2015, "Deep Residual Learning", Figure 7. Blocks and paths are those of Veit et al. 2016,
-"Residual Networks Behave Like Ensembles of Relatively Shallow Networks", sections 4.1 and 4.3. All look at a copy of the net.
+Responses are those of He et al. 2015, "Deep Residual Learning", Figure 7. Blocks and paths are those of Veit
+et al. 2016, "Residual Networks Behave Like Ensembles of Relatively Shallow Networks", sections 4.1 and 4.3.
+All look at a copy of the net.
 """
 
 from collections.abc import Callable
@@ -15,16 +17,16 @@ from torch import Tensor, nn
 
 from repro.errors import ReproError
 from repro.measures.layer import outputs_of
-from repro.models.lesion import blocks, without_block
-from repro.training.randomness import generator
-from repro.training.state import State
+from repro.state.net import State
+from repro.state.randomness import generator
+from repro.treatments.lesion import blocks, without_block
 
 
 def response_std(state: State, layer: str = "", images: int = 128) -> float:
     """The standard deviation of all numbers that a layer puts out, of the net itself for "".
 
-    For the paper's responses the layer is a batch normalisation: `stages.0.norm1`, say. In fp32 and in evaluation mode, on
-    the first `images` training images. Raises `ReproError` if there is no such layer.
+    For the paper's responses the layer is a batch normalisation: `stages.0.norm1`, say. In fp32 and in
+    evaluation mode, on the first `images` training images. Raises `ReproError` if there is no such layer.
     """
     model = deepcopy(state.model).eval()
     with outputs_of(model, layer) as found:
@@ -60,7 +62,9 @@ def mean_response_std(state: State, images: int = 128) -> float:
 
 
 def lesion_error(state: State, block: int) -> float:
-    """The test error without one block, counted from 0. Raises `ReproError` if there is none, or if the task has no error."""
+    """The test error without one block, counted from 0. Raises `ReproError` if there is none, or if the task
+    has no error.
+    """
     if not 0 <= block < len(blocks(state.model)):
         raise ReproError(f"lesion_error: no block {block}; the net has {len(blocks(state.model))}")
     metrics = replace(state, model=without_block(state.model, block)).evaluate("test")
@@ -70,9 +74,11 @@ def lesion_error(state: State, block: int) -> float:
 
 
 def mean_lesion_error(state: State) -> float:
-    """The mean of `lesion_error` over the blocks that keep the shape of their maps. Raises `ReproError` if there is none.
+    """The mean of `lesion_error` over the blocks that keep the shape of their maps. Raises `ReproError` if
+    there is none.
 
-    The others are a net's only way to smaller and wider maps; without one of them it is ruined (Veit et al., Figure 3).
+    The others are a net's only way to smaller and wider maps; without one of them it is ruined (Veit et al.,
+    Figure 3).
     """
     model = deepcopy(state.model).eval()
     kept: list[bool] = []
@@ -88,13 +94,15 @@ def mean_lesion_error(state: State) -> float:
 
 
 def path_gradient_share(state: State, least: int, most: int, images: int = 128) -> float:
-    """The share of the loss's gradient by the image that comes back through `least` to `most` blocks' branches, 0 to 1.
+    """The share of the loss's gradient by the image that comes back through `least` to `most` blocks'
+    branches, 0 to 1.
 
-    A path goes through each block by its branch or by its shortcut, each with the gate that weighs it, if one does: of the
-    2^n paths comb(n, k) have k branches. Their part is taken as comb(n, k) times the mean L2 norm of the gradient along one of
-    them, so that gradients of opposite signs do not cancel. The mean is over the first `images` training images, with one
-    random path of each length for each. In fp32 and in evaluation mode, so that images do not mix. Raises `ReproError` if a
-    block does not use its method `short_cut`, as a plain net's do not, and if no gradient comes back at all.
+    A path goes through each block by its branch or by its shortcut, each with the gate that weighs it, if one
+    does: of the 2^n paths comb(n, k) have k branches. Their part is taken as comb(n, k) times the mean L2
+    norm of the gradient along one of them, so that gradients of opposite signs do not cancel. The mean is
+    over the first `images` training images, with one random path of each length for each. In fp32 and in
+    evaluation mode, so that images do not mix. Raises `ReproError` if a block does not use its method
+    `short_cut`, as a plain net's do not, and if no gradient comes back at all.
     """
     if not 0 <= least <= most:
         raise ReproError(f"path_gradient_share wants 0 ≤ least ≤ most, not {least} and {most}")
@@ -107,7 +115,9 @@ def path_gradient_share(state: State, least: int, most: int, images: int = 128) 
         _part(model.get_submodule(name), chosen, added)
     loss = state.task.loss(model(inputs.requires_grad_()), targets)
     if len(added) < max(count, 1):
-        raise ReproError(f"path_gradient_share: {len(added)} of the net's {count} blocks use their short_cut; all must")
+        raise ReproError(
+            f"path_gradient_share: {len(added)} of the net's {count} blocks use their short_cut; all must"
+        )
     randomness, parts = generator(state.spec.seed, "paths"), []
     for length in range(count + 1):
         places = torch.rand(count, len(inputs), generator=randomness).argsort(dim=0)
@@ -125,7 +135,8 @@ def _look(model: nn.Module, state: State, images: int) -> None:
 
 
 def _part(block: nn.Module, by_branch: Tensor, added: list[int]) -> None:
-    """Let gradients back through a block's branch for the images that `by_branch` [N] chooses, else through its shortcut.
+    """Let gradients back through a block's branch for the images that `by_branch` [N] chooses, else through
+    its shortcut.
 
     It is looked up as gradients pass. `added` gets an entry when the block asks for its shortcut.
     """

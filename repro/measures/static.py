@@ -1,8 +1,8 @@
 """Counts of an architecture: functions of a net on the meta device, which has shapes but no memory.
 
-`layer` is the path of one layer, such as `trunk.stages.0`; without it the whole net is counted. `size` is the side of the
-square image that goes in; nets are in evaluation mode. A multiply-add counts as one, and only those of convolutions and
-matrix products count: a bias, normalisation, pooling or activation has none.
+`layer` is the path of one layer, such as `trunk.stages.0`; without it the whole net is counted. `size` is the
+side of the square image that goes in; nets are in evaluation mode. A multiply-add counts as one, and only
+those of convolutions and matrix products count: a bias, normalisation, pooling or activation has none.
 """
 
 import torch
@@ -12,7 +12,15 @@ from torch.utils.flop_counter import FlopCounterMode
 from repro.errors import ReproError
 from repro.measures.layer import outputs_of, submodule
 
-WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+WEIGHTED = (
+    nn.Linear,
+    nn.Conv1d,
+    nn.Conv2d,
+    nn.Conv3d,
+    nn.ConvTranspose1d,
+    nn.ConvTranspose2d,
+    nn.ConvTranspose3d,
+)
 POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
 
 
@@ -23,17 +31,22 @@ def params(model: nn.Module, layer: str = "") -> int:
 
 def weights(model: nn.Module, layer: str = "") -> int:
     """The weights of convolutions and linear layers, without their biases and without normalisation."""
-    return sum(module.weight.numel() for module in submodule(model, layer).modules() if isinstance(module, WEIGHTED))
+    return sum(
+        module.weight.numel() for module in submodule(model, layer).modules() if isinstance(module, WEIGHTED)
+    )
 
 
 def fc_share(model: nn.Module) -> float:
     """The share of the trainable parameters that is in linear layers, 0 to 1."""
-    linear = sum(p.numel() for module in model.modules() if isinstance(module, nn.Linear) for p in module.parameters())
+    linear = sum(
+        p.numel() for module in model.modules() if isinstance(module, nn.Linear) for p in module.parameters()
+    )
     return linear / params(model)
 
 
 def layers(model: nn.Module, kind: str = "", kernel: int = 0, layer: str = "") -> int:
-    """Convolutions and linear layers, wherever they stand; `kind` is the name of one class of torch.nn, say Conv2d.
+    """Convolutions and linear layers, wherever they stand; `kind` is the name of one class of torch.nn, say
+    Conv2d.
 
     With a `kernel` those whose kernel has that side alone.
     """
@@ -85,7 +98,9 @@ def out_elements(model: nn.Module, size: int, layer: str = "") -> int:
 
 
 def activation_elements(model: nn.Module, size: int) -> int:
-    """Numbers that one image becomes on its way: itself, and what each convolution, pooling and linear layer puts out."""
+    """Numbers that one image becomes on its way: itself, and what each convolution, pooling and linear layer
+    puts out.
+    """
     x = image(model, size)
     counted = x.numel()
 
@@ -124,7 +139,9 @@ def forward(model: nn.Module, x: Tensor) -> Tensor:
 
 
 def image(model: nn.Module, size: int) -> Tensor:
-    """One image without numbers, with the channels that the net says it wants, or its first layer. [1, C, size, size]"""
+    """One image without numbers, with the channels that the net says it wants, or its first layer. [1, C,
+    size, size]
+    """
     first = next((module for module in model.modules() if isinstance(module, WEIGHTED)), None)
     channels = getattr(model, "in_channels", None)
     if channels is None and first is None:

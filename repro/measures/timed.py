@@ -1,6 +1,8 @@
-"""What clocks say: functions of what was read off while a net ran in a process of its own, alone on the machine.
+"""What clocks say: functions of what was read off while a net ran in a process of its own, alone on the
+machine.
 
-How it ran is `recipe.Timing`; what was timed is said in each reading, and kept with it in results. Imports no torch.
+How it ran is `recipe.Timing`; what was timed is said in each reading, and kept with it in results. Imports no
+torch.
 """
 
 from collections.abc import Mapping
@@ -32,20 +34,30 @@ def throughput(timed: Timed) -> float:
 def peak_memory(timed: Timed) -> float:
     """Bytes that a pass takes at its peak, beyond the net's weights and the batch, which are there before.
 
-    On the CPU of the resident memory, for which Linux keeps a high-water mark. Raises `ReproError` on other systems.
+    On the CPU of the resident memory, for which Linux keeps a high-water mark. Raises `ReproError` on other
+    systems.
     """
     if timed.peak_memory is None:
-        raise ReproError("peak_memory: this system keeps no high-water mark of memory; Linux does, and torch on a GPU")
+        raise ReproError(
+            "peak_memory: this system keeps no high-water mark of memory; Linux does, and torch on a GPU"
+        )
     return timed.peak_memory
 
 
 def energy(timed: Timed) -> float:
     """Joules an image, by the energy counter of an NVIDIA GPU. Raises `ReproError` where there is none."""
     if timed.joules is None:
-        raise ReproError("energy: needs an NVIDIA GPU that counts it, and pip install 'repro[gpu]'; ask for it at such a profile")
+        raise ReproError(
+            "energy: needs an NVIDIA GPU that counts it, and pip install 'repro[gpu]'; ask for it at such a profile"
+        )
     return timed.joules / timed.batch_size
 
 
 def readings(record: Mapping[str, Any]) -> Timed:
     """What a round's record holds of one net."""
-    return Timed(record["timing"]["batch_size"], tuple(record["seconds"]), record["peak_memory_bytes"], record["joules"])
+    return Timed(
+        record["timing"]["batch_size"],
+        tuple(record["seconds"]),
+        record["peak_memory_bytes"],
+        record["joules"],
+    )

@@ -1,17 +1,21 @@
-"""AlexNet: Krizhevsky, Sutskever and Hinton 2012, "ImageNet Classification with Deep Convolutional Neural Networks".
+"""AlexNet: Krizhevsky, Sutskever and Hinton 2012, "ImageNet Classification with Deep Convolutional Neural
+Networks".
 
-Five convolutions and three fully connected layers (section 3.5), 60,965,224 parameters in two towers: the paper's "60
-million". Images of 224×224, as the paper has it, do not become its maps of 55×55 under 11×11 kernels at stride 4; 227×227 do.
+Five convolutions and three fully connected layers (section 3.5), 60,965,224 parameters in two towers: the
+paper's "60 million". Images of 224×224, as the paper has it, do not become its maps of 55×55 under 11×11
+kernels at stride 4; 227×227 do.
 
-Towers are the paper's two GPUs: the second, fourth and fifth convolution see one half of the channels each. Its net on one
-GPU, which the two beat by 1.7 points (section 3.2, footnote 2), is `towers=1, widths=(48, 128, 192, 192, 256)`.
+Towers are the paper's two GPUs: the second, fourth and fifth convolution see one half of the channels each.
+Its net on one GPU, which the two beat by 1.7 points (section 3.2, footnote 2), is `towers=1, widths=(48, 128,
+192, 192, 256)`.
 """
 
-from functools import partial
 from typing import Literal
 
 from torch import Tensor, nn
-from torch.nn import functional as F
+
+from repro.models.layers.initialisation import initialise
+from repro.models.layers.response_norm import LocalResponseNorm
 
 STEMS = {"imagenet": (11, 4, 0), "small": (5, 1, 2)}  # the first convolution's kernel, stride and padding
 KERNELS = (5, 3, 3, 3)  # of the other convolutions
@@ -21,33 +25,18 @@ POOLED = (0, 1, 4)  # those with a pooling behind them
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
 
 
-class LocalResponseNorm(nn.Module):
-    """x / (k + α Σ x²)^β, the sum over `size` neighbouring channels (section 3.3). [N, C, H, W] → [N, C, H, W]
-
-    torch and Caffe divide α by `size`, the paper does not. Takes half the time of torch's own on a CPU.
-    """
-
-    def __init__(self, size: int = 5, *, alpha: float = 1e-4, beta: float = 0.75, k: float = 2.0):
-        super().__init__()
-        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
-
-    def forward(self, x: Tensor) -> Tensor:
-        squares = F.pad(x * x, (0, 0, 0, 0, self.size // 2, (self.size - 1) // 2))
-        total = sum(squares[:, i : i + x.shape[1]] for i in range(self.size))
-        return x * (self.k + self.alpha * total) ** -self.beta
-
-
 class AlexNet(nn.Module):
     """[N, in_channels, image_size, image_size] → [N, classes]
 
-    `norm` is the paper's response normalisation behind the first two convolutions, batch normalisation in all five before
-    the activation, or none. `overlap` pools 3×3 windows at stride 2, else 2×2; both make ⌊n/2⌋ of n. `dropout` is that of
-    the two hidden linear layers. The stem `small` is a 5×5 convolution at stride 1, for images of 8 to 64 pixels.
-    `widths` and `fc` count the filters of the convolutions and the hidden units; all of them are multiplied by `width`.
+    `norm` is the paper's response normalisation behind the first two convolutions, batch normalisation in all
+    five before the activation, or none. `overlap` pools 3×3 windows at stride 2, else 2×2; both make ⌊n/2⌋ of
+    n. `dropout` is that of the two hidden linear layers. The stem `small` is a 5×5 convolution at stride 1,
+    for images of 8 to 64 pixels. `widths` and `fc` count the filters of the convolutions and the hidden
+    units; all of them are multiplied by `width`.
 
-    `init` `gaussian` is the paper's (section 5): N(0, 0.01²), and biases of 1 in the second, fourth and fifth convolution
-    and the hidden layers, else 0. Narrow nets stall with it: `xavier` and `he` are those of `initialise`.
-    Raises ValueError where nothing would be left of an image.
+    `init` `gaussian` is the paper's (section 5): N(0, 0.01²), and biases of 1 in the second, fourth and fifth
+    convolution and the hidden layers, else 0. Narrow nets stall with it: `xavier` and `he` are those of
+    `initialise`. Raises ValueError where nothing would be left of an image.
     """
 
     def __init__(
@@ -102,20 +91,3 @@ class AlexNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.classifier(self.features(x).flatten(1))
-
-
-def initialise(net: nn.Module, how: str) -> None:
-    """Draw the weights of convolutions and linear layers in their order; biases are 0.
-
-    `gaussian` is N(0, 0.01²), `xavier` Glorot and Bengio's 2010 uniform one, `he` He et al.'s N(0, 2 / fan-in) of 2015.
-    """
-    draw = {
-        "gaussian": partial(nn.init.normal_, std=0.01),
-        "xavier": nn.init.xavier_uniform_,
-        "he": partial(nn.init.kaiming_normal_, nonlinearity="relu"),
-    }[how]
-    for module in net.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            draw(module.weight)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)

@@ -1,13 +1,14 @@
-"""DeepLab v1 and v2: Chen et al. 2014, arXiv 1412.7062, Table 2, and 2016, arXiv 1606.00915, section 3.2 and Table 3.
+"""DeepLab v1 and v2: Chen et al. 2014, arXiv 1412.7062, Table 2, and 2016, arXiv 1606.00915, section 3.2 and
+Table 3.
 
-v1 is VGG-16 with the strides of pool4 and pool5 taken away, so that scores come at stride 8, atrous convolutions of rate
-2 in stage 5 and of the given rate in fc6, fc7 and the scores as 1×1 convolutions, and bilinear interpolation. v2 has
-several branches of fc6, fc7 and scores with a rate each, summed: atrous spatial pyramid pooling. On ResNet-101 a branch
-is one 3×3 convolution to the scores.
+v1 is VGG-16 with the strides of pool4 and pool5 taken away, so that scores come at stride 8, atrous
+convolutions of rate 2 in stage 5 and of the given rate in fc6, fc7 and the scores as 1×1 convolutions, and
+bilinear interpolation. v2 has several branches of fc6, fc7 and scores with a rate each, summed: atrous
+spatial pyramid pooling. On ResNet-101 a branch is one 3×3 convolution to the scores.
 
-Differs from the papers: random weights, one scale, no features of earlier layers (MSc), no dense CRF (which is no layer).
-VGG's poolings are 2×2 where they have a stride; the released net's average pooling after pool5 is left out, as no paper
-mentions it.
+Differs from the papers: random weights, one scale, no features of earlier layers (MSc), no dense CRF (which
+is no layer). VGG's poolings are 2×2 where they have a stride; the released net's average pooling after pool5
+is left out, as no paper mentions it.
 """
 
 from inspect import signature
@@ -15,7 +16,7 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from repro.models.interpolation import interpolate_scores
+from repro.models.layers.interpolation import interpolate_scores
 from repro.models.resnet_trunk import ResNetTrunk
 from repro.models.vgg_trunk import FullyConnected, VggTrunk
 from repro.models.xception import XceptionTrunk
@@ -39,7 +40,9 @@ PAPER = {
 
 
 def make_trunk(name: str, **options: Any) -> VggTrunk | ResNetTrunk | XceptionTrunk:
-    """A trunk of `TRUNKS`; options that are None are its own. Raises ValueError for one that it does not have."""
+    """A trunk of `TRUNKS`; options that are None are its own. Raises ValueError for one that it does not
+    have.
+    """
     trunk, row = TRUNKS[name]
     given = {key: value for key, value in options.items() if value is not None}
     known = signature(trunk).parameters
@@ -51,8 +54,9 @@ def make_trunk(name: str, **options: Any) -> VggTrunk | ResNetTrunk | XceptionTr
 class DeepLab(nn.Module):
     """[N, in_channels, H, W] → [N, classes, H, W], of any size.
 
-    A branch for each of `rates`: fc6 with that rate and `kernel`, fc7, scores, with `fc` channels; `fc=0` is one convolution
-    to the scores. Rates are at the output stride, as printed in the papers. `widths`, `depths`: those of the trunk unless given.
+    A branch for each of `rates`: fc6 with that rate and `kernel`, fc7, scores, with `fc` channels; `fc=0` is
+    one convolution to the scores. Rates are at the output stride, as printed in the papers. `widths`,
+    `depths`: those of the trunk unless given.
     """
 
     def __init__(
@@ -78,7 +82,11 @@ class DeepLab(nn.Module):
             branch = nn.Sequential()
             if fc:
                 norm = bool(batch_norm)
-                branch.append(FullyConnected(self.trunk.channels, fc, (kernel, 1), (rate, 1), batch_norm=norm, dropout=dropout))
+                branch.append(
+                    FullyConnected(
+                        self.trunk.channels, fc, (kernel, 1), (rate, 1), batch_norm=norm, dropout=dropout
+                    )
+                )
                 branch.append(nn.Conv2d(fc, classes, 1))
             else:
                 branch.append(nn.Conv2d(self.trunk.channels, classes, kernel, padding="same", dilation=rate))

@@ -1,11 +1,12 @@
 """DeepLab v3 and v3+: Chen et al. 2017, arXiv 1706.05587, Figure 5, and 2018, arXiv 1802.02611, Figure 2.
 
-v3: an atrous trunk; a 1×1 and three 3×3 convolutions with a rate each and the pooled image, 256 channels each with batch
-normalisation, concatenated; a 1×1 convolution of 256; scores; bilinear interpolation. v3+ joins what v3 scores, upsampled
-to a map of stride 4, with that map cut to 48 channels, and refines both by two 3×3 convolutions of 256 before the scores;
-it makes pyramid and decoder of atrous separable convolutions.
+v3: an atrous trunk; a 1×1 and three 3×3 convolutions with a rate each and the pooled image, 256 channels each
+with batch normalisation, concatenated; a 1×1 convolution of 256; scores; bilinear interpolation. v3+ joins
+what v3 scores, upsampled to a map of stride 4, with that map cut to 48 channels, and refines both by two 3×3
+convolutions of 256 before the scores; it makes pyramid and decoder of atrous separable convolutions.
 
-Differs from the papers: random weights, and interpolation whose corners are not aligned, as is usual in PyTorch.
+Differs from the papers: random weights, and interpolation whose corners are not aligned, as is usual in
+PyTorch.
 """
 
 from collections.abc import Callable
@@ -14,17 +15,27 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from repro.models.atrous import convolution, separable
-from repro.models.concatenation import concatenate
 from repro.models.deeplab import make_trunk
-from repro.models.interpolation import interpolate_scores
+from repro.models.layers.atrous import convolution, separable
+from repro.models.layers.concatenation import concatenate
+from repro.models.layers.interpolation import interpolate_scores
 
 DECODER = {"low_level": 48, "decoder": (256, 256)}  # v3+, Tables 1 and 2
 PAPER = {
     # Rates are at the output stride: stride 8 has twice those of stride 16 (v3, section 3.3).
     "v3 ResNet-50": {"trunk": "resnet50", "output_stride": 16, "rates": (6, 12, 18), "multi_grid": (1, 2, 4)},
-    "v3 ResNet-101": {"trunk": "resnet101", "output_stride": 16, "rates": (6, 12, 18), "multi_grid": (1, 2, 4)},
-    "v3 ResNet-101, stride 8": {"trunk": "resnet101", "output_stride": 8, "rates": (12, 24, 36), "multi_grid": (1, 2, 4)},
+    "v3 ResNet-101": {
+        "trunk": "resnet101",
+        "output_stride": 16,
+        "rates": (6, 12, 18),
+        "multi_grid": (1, 2, 4),
+    },
+    "v3 ResNet-101, stride 8": {
+        "trunk": "resnet101",
+        "output_stride": 8,
+        "rates": (12, 24, 36),
+        "multi_grid": (1, 2, 4),
+    },
     "v3+ ResNet-101": {"trunk": "resnet101", "output_stride": 16, "multi_grid": (1, 2, 4), **DECODER},
     "v3 Xception": {"trunk": "xception65", "output_stride": 16},
     "v3+ Xception": {"trunk": "xception65", "output_stride": 16, **DECODER},
@@ -36,15 +47,23 @@ def cascade(blocks: int, output_stride: int, multi_grid: tuple[int, ...] = (1, 1
     """v3's "going deeper": ResNet-50 to block 4, 5, 6 or 7 and no pyramid (its Tables 1 to 4)."""
     depths, widths = (3, 4, 6) + (3,) * (blocks - 3), (64, 128, 256) + (512,) * (blocks - 3)
     without = {"rates": (), "pointwise": False, "image_pool": False}
-    return {"output_stride": output_stride, "multi_grid": multi_grid, "depths": depths, "widths": widths, **without}
+    return {
+        "output_stride": output_stride,
+        "multi_grid": multi_grid,
+        "depths": depths,
+        "widths": widths,
+        **without,
+    }
 
 
 class DeepLabV3(nn.Module):
-    """[N, in_channels, H, W] → [N, classes, H, W], of any size. Trains on 2 images or more, for the pooled image's norm.
+    """[N, in_channels, H, W] → [N, classes, H, W], of any size. Trains on 2 images or more, for the pooled
+    image's norm.
 
-    The pyramid has a branch of `width` channels for each of `rates` (at the output stride), one with a 1×1 convolution if
-    `pointwise` and one with the image's mean if `image_pool`; without any the trunk is scored. `fused`: `width` unless given.
-    `decoder`: widths of 3×3 convolutions before the scores, joined by `low_level` channels of the trunk's first map (0: none).
+    The pyramid has a branch of `width` channels for each of `rates` (at the output stride), one with a 1×1
+    convolution if `pointwise` and one with the image's mean if `image_pool`; without any the trunk is scored.
+    `fused`: `width` unless given. `decoder`: widths of 3×3 convolutions before the scores, joined by
+    `low_level` channels of the trunk's first map (0: none).
     """
 
     def __init__(
@@ -99,7 +118,14 @@ class Pyramid(nn.Module):
     """Atrous spatial pyramid pooling, concatenated (v3, section 3.3). [N, C, H, W] → [N, fused, H, W]"""
 
     def __init__(
-        self, channels: int, width: int, fused: int, rates: tuple[int, ...], pointwise: bool, image_pool: bool, separable: bool
+        self,
+        channels: int,
+        width: int,
+        fused: int,
+        rates: tuple[int, ...],
+        pointwise: bool,
+        image_pool: bool,
+        separable: bool,
     ):
         super().__init__()
         self.branches = nn.ModuleList([convolution(channels, width, 1)] if pointwise else [])
@@ -110,7 +136,9 @@ class Pyramid(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         features = [branch(x) for branch in self.branches]
         if self.image is not None:
-            mean = F.avg_pool2d(x, x.shape[-2:])  # as `x.mean`, whose gradient would lie in another layout: 5 % of a CPU step
+            mean = F.avg_pool2d(
+                x, x.shape[-2:]
+            )  # as `x.mean`, whose gradient would lie in another layout: 5 % of a CPU step
             features.append(self.image(mean).expand(-1, -1, *x.shape[-2:]))
         return self.fuse(concatenate(features))
 

@@ -1,9 +1,10 @@
 """Densely connected networks: Huang et al. 2016, arXiv 1608.06993, Table 1 (ImageNet) and section 4 (CIFAR).
 
-Every layer of a dense block reads the concatenation of all maps before it in the block and adds `growth_rate` (k) channels.
-Between blocks a transition, 1×1 convolution and average pooling, halves the map. A layer is normalisation, ReLU and a 3×3
-convolution; with `bottleneck` (B) a 1×1 convolution to 4k channels comes before. Transitions keep the share
-`compression` (θ; C is θ < 1) of the channels. The paper's BC nets are bottleneck with θ = 0.5, its plain ones neither.
+Every layer of a dense block reads the concatenation of all maps before it in the block and adds `growth_rate`
+(k) channels. Between blocks a transition, 1×1 convolution and average pooling, halves the map. A layer is
+normalisation, ReLU and a 3×3 convolution; with `bottleneck` (B) a 1×1 convolution to 4k channels comes
+before. Transitions keep the share `compression` (θ; C is θ < 1) of the channels. The paper's BC nets are
+bottleneck with θ = 0.5, its plain ones neither.
 """
 
 from typing import Literal
@@ -23,9 +24,10 @@ IMAGENET = {  # layers in each dense block
 class DenseNet(nn.Module):
     """[N, in_channels, H, W] → [N, classes].
 
-    With the stem "imagenet", `depth` is one of IMAGENET's and k = 32 (161: 48). With the stem "cifar" it is 3n+4, or 6n+4
-    with `bottleneck`: L = 40 and 100 with k = 12, 100 with 24; BC 100 with 12, 250 with 24, 190 with 40. Any other depth
-    raises ValueError. `dropout` follows every convolution but the first (0.2 in the paper where there is no augmentation).
+    With the stem "imagenet", `depth` is one of IMAGENET's and k = 32 (161: 48). With the stem "cifar" it is
+    3n+4, or 6n+4 with `bottleneck`: L = 40 and 100 with k = 12, 100 with 24; BC 100 with 12, 250 with 24, 190
+    with 40. Any other depth raises ValueError. `dropout` follows every convolution but the first (0.2 in the
+    paper where there is no augmentation).
     """
 
     def __init__(
@@ -53,13 +55,17 @@ class DenseNet(nn.Module):
                 self.blocks.append(transition(channels, kept, dropout))
                 channels = kept
             inputs = [channels + layer * growth_rate for layer in range(layers)]
-            self.blocks.append(nn.Sequential(*(Layer(width, growth_rate, bottleneck, dropout) for width in inputs)))
+            self.blocks.append(
+                nn.Sequential(*(Layer(width, growth_rate, bottleneck, dropout) for width in inputs))
+            )
             channels += layers * growth_rate
         self.last = nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU())
         self.classifier = nn.Linear(channels, classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")  # the paper's [10]; its code: fan out
+                nn.init.kaiming_normal_(
+                    module.weight, mode="fan_out", nonlinearity="relu"
+                )  # the paper's [10]; its code: fan out
         nn.init.zeros_(self.classifier.bias)
 
     def forward(self, x: Tensor) -> Tensor:

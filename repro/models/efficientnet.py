@@ -1,10 +1,12 @@
-"""EfficientNets: Tan & Le 2019, "EfficientNet: Rethinking Model Scaling", arXiv 1905.11946: Table 1 and equation 3.
+"""EfficientNets: Tan & Le 2019, "EfficientNet: Rethinking Model Scaling", arXiv 1905.11946: Table 1 and
+equation 3.
 
-What the paper leaves to the authors' code (tensorflow/tpu, efficientnet) is taken from there: widths rounded to multiples of
-8, squeeze and excitation to a quarter of a block's input, the coefficients of B1 to B7, and the initialisation.
-Convolutions of stride 2 pad both sides alike, as torchvision's do, where TensorFlow pads the far side more.
-torchvision's nets differ from the paper's in two more things, not followed here: they start depthwise filters as if each saw
-all channels (a standard deviation smaller by the root of their number), and B0 to B4 normalise with ε 1e-5 and momentum 0.1.
+What the paper leaves to the authors' code (tensorflow/tpu, efficientnet) is taken from there: widths rounded
+to multiples of 8, squeeze and excitation to a quarter of a block's input, the coefficients of B1 to B7, and
+the initialisation. Convolutions of stride 2 pad both sides alike, as torchvision's do, where TensorFlow pads
+the far side more. torchvision's nets differ from the paper's in two more things, not followed here: they
+start depthwise filters as if each saw all channels (a standard deviation smaller by the root of their
+number), and B0 to B4 normalise with ε 1e-5 and momentum 0.1.
 """
 
 from math import ceil
@@ -13,14 +15,16 @@ from typing import Literal, NamedTuple
 from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 
-from repro.models.squeeze_excitation import SqueezeExcitation
+from repro.models.layers.squeeze_excitation import SqueezeExcitation
 
 ALPHA, BETA, GAMMA = 1.2, 1.1, 1.15  # section 4: by grid search at φ = 1, so that αβ²γ² ≈ 2
 EPSILON = 1e-3  # of batch normalisation, in the authors' code
 
 
 class Stage(NamedTuple):
-    """A row of Table 1. Its first block has the stride, which the table shows as the next row's resolution."""
+    """A row of Table 1. Its first block has the stride, which the table shows as the next row's
+    resolution.
+    """
 
     expansion: int
     kernel: int
@@ -50,7 +54,9 @@ class Scale(NamedTuple):
     dropout: float = 0.2
 
 
-VARIANTS = {  # of the authors' code; equation 3 gives B1 to B3 (φ = 0.5, 1, 2) rounded to a digit, and B4 to B7 less closely
+# of the authors' code; equation 3 gives B1 to B3 (φ = 0.5, 1, 2) rounded to a digit, and B4 to B7 less
+# closely
+VARIANTS = {
     "B0": Scale(1.0, 1.0, 224, 0.2),
     "B1": Scale(1.1, 1.0, 240, 0.2),
     "B2": Scale(1.2, 1.1, 260, 0.3),
@@ -63,7 +69,9 @@ VARIANTS = {  # of the authors' code; equation 3 gives B1 to B3 (φ = 0.5, 1, 2)
 
 
 def compound(phi: float, *, resolution: int = 224) -> Scale:
-    """Equation 3: depth α^φ, width β^φ and resolution γ^φ (to the nearest pixel), for about 2^φ times the multiply-adds."""
+    """Equation 3: depth α^φ, width β^φ and resolution γ^φ (to the nearest pixel), for about 2^φ times the
+    multiply-adds.
+    """
     return Scale(ALPHA**phi, BETA**phi, round(resolution * GAMMA**phi))
 
 
@@ -80,10 +88,11 @@ def scaled_depth(blocks: int, factor: float) -> int:
 class EfficientNet(nn.Module):
     """[N, in_channels, H, W] → [N, classes]. The side of the images is the data's: VARIANTS has the paper's.
 
-    `depth` and `width` multiply those of the variant: B0 with depth 4 or width 2 are rows of Table 7. `dropout` None is the
-    variant's. `stochastic_depth` is the last block's chance to be skipped in training (1 minus the paper's survival of 0.8).
-    `norm_momentum` 0.01 is TensorFlow's 0.99; a training of a few hundred steps wants torch's 0.1. `stem` "cifar" has no
-    stride, so that the net divides the map by 16 instead of 32.
+    `depth` and `width` multiply those of the variant: B0 with depth 4 or width 2 are rows of Table 7.
+    `dropout` None is the variant's. `stochastic_depth` is the last block's chance to be skipped in training
+    (1 minus the paper's survival of 0.8). `norm_momentum` 0.01 is TensorFlow's 0.99; a training of a few
+    hundred steps wants torch's 0.1. `stem` "cifar" has no stride, so that the net divides the map by 16
+    instead of 32.
     """
 
     def __init__(
@@ -104,13 +113,17 @@ class EfficientNet(nn.Module):
         depth, width = depth * scale.depth, width * scale.width
         counts = [scaled_depth(stage.blocks, depth) for stage in STAGES]
         channels, head = scaled_width(STEM, width), scaled_width(HEAD, width)
-        self.stem = nn.Sequential(*normalised(in_channels, channels, 3, 1 if stem == "cifar" else 2), nn.SiLU())
+        self.stem = nn.Sequential(
+            *normalised(in_channels, channels, 3, 1 if stem == "cifar" else 2), nn.SiLU()
+        )
         self.blocks = nn.Sequential()
         for stage, count in zip(STAGES, counts, strict=True):
             for stride in [stage.stride, *[1] * (count - 1)]:
                 out = scaled_width(stage.width, width)
                 skipped = stochastic_depth * len(self.blocks) / sum(counts)
-                self.blocks.append(MobileBottleneck(channels, out, stage.expansion, stage.kernel, stride, skipped))
+                self.blocks.append(
+                    MobileBottleneck(channels, out, stage.expansion, stage.kernel, stride, skipped)
+                )
                 channels = out
         self.head = nn.Sequential(*normalised(channels, head, 1), nn.SiLU())
         self.dropout = nn.Dropout(scale.dropout if dropout is None else dropout)
@@ -131,9 +144,11 @@ class EfficientNet(nn.Module):
 
 
 class MobileBottleneck(nn.Module):
-    """MBConv: widen by 1×1, filter each channel, squeeze and excite, narrow by 1×1. [N, C, H, W] → [N, width, H/stride, …]
+    """MBConv: widen by 1×1, filter each channel, squeeze and excite, narrow by 1×1. [N, C, H, W] → [N, width,
+    H/stride, …]
 
-    The shortcut around it is there where the shape does not change. `skipped` is the chance that only it is taken.
+    The shortcut around it is there where the shape does not change. `skipped` is the chance that only it is
+    taken.
     """
 
     def __init__(self, channels: int, width: int, expansion: int, kernel: int, stride: int, skipped: float):
@@ -152,4 +167,7 @@ class MobileBottleneck(nn.Module):
 
 
 def normalised(channels: int, width: int, kernel: int, stride: int = 1, groups: int = 1) -> list[nn.Module]:
-    return [nn.Conv2d(channels, width, kernel, stride, kernel // 2, groups=groups, bias=False), nn.BatchNorm2d(width)]
+    return [
+        nn.Conv2d(channels, width, kernel, stride, kernel // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(width),
+    ]

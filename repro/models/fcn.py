@@ -1,19 +1,20 @@
-"""Fully convolutional networks: Long, Shelhamer and Darrell 2015, arXiv 1411.4038, Figure 3 and Tables 1 and 2.
+"""Fully convolutional networks: Long, Shelhamer and Darrell 2015, arXiv 1411.4038, Figure 3 and Tables 1 and
+2.
 
-VGG-16 with fc6 and fc7 as 7×7 and 1×1 convolutions of 4096 channels, a 1×1 convolution that scores the classes, and
-upsampling. FCN-16s adds the scores of pool4 to the scores upsampled by 2, FCN-8s those of pool3 too: `skips`. The 2×
-upsamplings are learnt and start bilinear, the last one is bilinear and fixed. FCN-32s has 134,346,581 parameters at 21
-classes (Table 1 counts 134 M).
+VGG-16 with fc6 and fc7 as 7×7 and 1×1 convolutions of 4096 channels, a 1×1 convolution that scores the
+classes, and upsampling. FCN-16s adds the scores of pool4 to the scores upsampled by 2, FCN-8s those of pool3
+too: `skips`. The 2× upsamplings are learnt and start bilinear, the last one is bilinear and fixed. FCN-32s
+has 134,346,581 parameters at 21 classes (Table 1 counts 134 M).
 
-Differs from the paper: every convolution is padded to keep its size and the output is cropped to the image, where the
-paper pads the image by 100 pixels for an unpadded fc6: same weights, other borders. All skips train from the start;
-`zero_skips` is the paper's start of a stage on top of a trained coarser net.
+Differs from the paper: every convolution is padded to keep its size and the output is cropped to the image,
+where the paper pads the image by 100 pixels for an unpadded fc6: same weights, other borders. All skips train
+from the start; `zero_skips` is the paper's start of a stage on top of a trained coarser net.
 """
 
 import torch
 from torch import Tensor, nn
 
-from repro.models.interpolation import interpolate_scores
+from repro.models.layers.interpolation import interpolate_scores
 from repro.models.vgg_trunk import FullyConnected, VggTrunk, crop
 
 # Table 2. Fewer stages make the analogue at smaller strides: 3 stages are FCN-8s, 4s and 2s.
@@ -21,10 +22,11 @@ PAPER = {"FCN-32s": {"skips": 0}, "FCN-16s": {"skips": 1}, "FCN-8s": {"skips": 2
 
 
 class FCN(nn.Module):
-    """[N, in_channels, H, W] → [N, classes, H, W], of any size. `skips` earlier poolings are scored and added.
+    """[N, in_channels, H, W] → [N, classes, H, W], of any size. `skips` earlier poolings are scored and
+    added.
 
-    `kernels` and `rates` are those of fc6, fc7, … with `fc` channels each. `fixed` trains the scores and the upsampling alone,
-    on the trunk and fc6, fc7 as they start (Table 2, FCN-32s-fixed).
+    `kernels` and `rates` are those of fc6, fc7, … with `fc` channels each. `fixed` trains the scores and the
+    upsampling alone, on the trunk and fc6, fc7 as they start (Table 2, FCN-32s-fixed).
     """
 
     def __init__(
@@ -71,7 +73,9 @@ class FCN(nn.Module):
 
 
 def bilinear_upsampling(channels: int) -> nn.ConvTranspose2d:
-    """A learnable transposed convolution by 2 that starts as bilinear interpolation of each channel (zero beyond the border)."""
+    """A learnable transposed convolution by 2 that starts as bilinear interpolation of each channel (zero
+    beyond the border).
+    """
     layer = nn.ConvTranspose2d(channels, channels, 4, stride=2, padding=1, bias=False)
     line = torch.tensor([0.25, 0.75, 0.75, 0.25])
     with torch.no_grad():

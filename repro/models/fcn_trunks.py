@@ -1,11 +1,13 @@
 """FCN-32s on the other trunks of its paper: Long, Shelhamer and Darrell 2015, arXiv 1411.4038, Table 1.
 
-AlexNet's five convolutions (one tower, as in Caffe: grouped) with fc6 and fc7 as 6×6 and 1×1 convolutions of 4096 channels,
-or GoogLeNet to its average pooling of 7×7, at stride 1; then a 1×1 convolution that scores the classes, and bilinear upsampling.
-The paper counts 57 and 6 million parameters, receptive fields of 355 and 907 pixels, strides of 32.
+AlexNet's five convolutions (one tower, as in Caffe: grouped) with fc6 and fc7 as 6×6 and 1×1 convolutions of
+4096 channels, or GoogLeNet to its average pooling of 7×7, at stride 1; then a 1×1 convolution that scores the
+classes, and bilinear upsampling. The paper counts 57 and 6 million parameters, receptive fields of 355 and
+907 pixels, strides of 32.
 
-Differs from the paper: fc6 and the average pooling are padded to keep the map's size and the scores are resized to the
-image, where the paper pads the image by 100 pixels and crops: same weights, other borders. On VGG-16 see `fcn`.
+Differs from the paper: fc6 and the average pooling are padded to keep the map's size and the scores are
+resized to the image, where the paper pads the image by 100 pixels and crops: same weights, other borders. On
+VGG-16 see `fcn`.
 """
 
 from typing import Literal
@@ -14,11 +16,13 @@ from torch import Tensor, nn
 
 from repro.models.alexnet import AlexNet
 from repro.models.googlenet import GoogLeNet
-from repro.models.interpolation import interpolate_scores
+from repro.models.layers.interpolation import interpolate_scores
 
 
 class CoarseFCN(nn.Module):
-    """[N, in_channels, H, W] → [N, classes, H, W], of any size from 32 × 32 on. `width` scales all channels."""
+    """[N, in_channels, H, W] → [N, classes, H, W], of any size from 32 × 32 on. `width` scales all
+    channels.
+    """
 
     def __init__(
         self,

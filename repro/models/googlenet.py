@@ -1,11 +1,12 @@
 """GoogLeNet: Szegedy et al. 2014, "Going Deeper with Convolutions", arXiv 1409.4842, Table 1 and section 5.
 
-A stem, nine Inception modules, global average pooling and one linear layer. The table's rows sum to 6.8 M parameters; its
-widths make 6,998,552, and 13,378,280 with the auxiliary classifiers. The 5×5 convolutions are 5×5 here (torchvision's are 3×3).
+A stem, nine Inception modules, global average pooling and one linear layer. The table's rows sum to 6.8 M
+parameters; its widths make 6,998,552, and 13,378,280 with the auxiliary classifiers. The 5×5 convolutions are
+5×5 here (torchvision's are 3×3).
 
-The paper says neither how weights start nor what response normalisation it uses: both are those of BVLC's replication,
-which a co-author helped with (Caffe's models/bvlc_googlenet), but for biases that start at 0 instead of 0.2, and for Glorot's
-mean of fan-in and fan-out, where Caffe has the fan-in alone.
+The paper says neither how weights start nor what response normalisation it uses: both are those of BVLC's
+replication, which a co-author helped with (Caffe's models/bvlc_googlenet), but for biases that start at 0
+instead of 0.2, and for Glorot's mean of fan-in and fan-out, where Caffe has the fan-in alone.
 """
 
 from typing import Literal
@@ -13,7 +14,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from repro.models.alexnet import LocalResponseNorm, initialise
+from repro.models.layers.initialisation import initialise
+from repro.models.layers.response_norm import LocalResponseNorm
 
 MODULES = {  # Table 1: #1×1, #3×3 reduce, #3×3, #5×5 reduce, #5×5, pool proj
     "3a": (64, 96, 128, 16, 32, 32),
@@ -28,21 +30,26 @@ MODULES = {  # Table 1: #1×1, #3×3 reduce, #3×3, #5×5 reduce, #5×5, pool pr
 }
 POOLED = ("3b", "4e")  # the modules with a pooling behind them
 AUXILIARY = ("4a", "4d")  # the modules with an auxiliary classifier
-STEMS = {"imagenet": (7, 2), "small": (3, 1)}  # the first convolution's kernel, and its stride and that of its pooling
+STEMS = {
+    "imagenet": (7, 2),
+    "small": (3, 1),
+}  # the first convolution's kernel, and its stride and that of its pooling
 
 
 class GoogLeNet(nn.Module):
-    """[N, in_channels, H, W] → [N, classes]; in training, if `auxiliary`, [N, 3, classes]: the classifier, then those at 4a
-    and 4d, whose losses the paper adds with weight 0.3 each.
+    """[N, in_channels, H, W] → [N, classes]; in training, if `auxiliary`, [N, 3, classes]: the classifier,
+    then those at 4a and 4d, whose losses the paper adds with weight 0.3 each.
 
-    `reduce=False` has the naive modules of Figure 2a: no 1×1 convolutions before the 3×3 and 5×5 ones, nor after the pooling,
-    so that maps widen from module to module. `norm` is the stem's response normalisation, batch normalisation between every
-    convolution of stem and modules and its ReLU, or none. `global_pooling=False` gives the last map itself to the linear
-    layer, which then has weights for every position. `width` multiplies all filters and hidden units. The stem `small` does
-    not shrink before its second pooling, for images of 20 to 64 pixels.
+    `reduce=False` has the naive modules of Figure 2a: no 1×1 convolutions before the 3×3 and 5×5 ones, nor
+    after the pooling, so that maps widen from module to module. `norm` is the stem's response normalisation,
+    batch normalisation between every convolution of stem and modules and its ReLU, or none.
+    `global_pooling=False` gives the last map itself to the linear layer, which then has weights for every
+    position. `width` multiplies all filters and hidden units. The stem `small` does not shrink before its
+    second pooling, for images of 20 to 64 pixels.
 
-    `image_size` is the side of the images where a layer depends on it: in auxiliary classifiers and without global pooling.
-    `init` is one of `initialise`. Raises ValueError if images are too small for the auxiliary classifiers.
+    `image_size` is the side of the images where a layer depends on it: in auxiliary classifiers and without
+    global pooling. `init` is one of `initialise`. Raises ValueError if images are too small for the auxiliary
+    classifiers.
     """
 
     def __init__(
@@ -83,9 +90,13 @@ class GoogLeNet(nn.Module):
         side = -(-image_size // stride) // stride // 2 // 2  # of the maps at 4a to 4e
         positions = 1 if global_pooling else (side // 2) ** 2
         pool = [nn.AdaptiveAvgPool2d(1)] if global_pooling else []
-        self.classifier = nn.Sequential(*pool, nn.Flatten(), nn.Dropout(dropout), nn.Linear(channels * positions, classes))
+        self.classifier = nn.Sequential(
+            *pool, nn.Flatten(), nn.Dropout(dropout), nn.Linear(channels * positions, classes)
+        )
         initialise(self, init)
-        self.auxiliary = nn.ModuleDict()  # after the draw, so that all other weights are the same with and without them
+        self.auxiliary = (
+            nn.ModuleDict()
+        )  # after the draw, so that all other weights are the same with and without them
         if auxiliary:
             for name in AUXILIARY:
                 self.auxiliary[name] = auxiliary_classifier(
@@ -104,7 +115,9 @@ class GoogLeNet(nn.Module):
 
 
 class Inception(nn.Module):
-    """Convolutions of 1×1, 3×3 and 5×5 and a 3×3 pooling, side by side (Figure 2). [N, C, H, W] → [N, self.channels, H, W]"""
+    """Convolutions of 1×1, 3×3 and 5×5 and a 3×3 pooling, side by side (Figure 2). [N, C, H, W] → [N,
+    self.channels, H, W]
+    """
 
     def __init__(self, channels: int, row: tuple[int, ...], *, reduce: bool, batch_norm: bool):
         super().__init__()
@@ -115,7 +128,9 @@ class Inception(nn.Module):
         for kernel, (*reduced, filters) in kernels.items():
             before = [convolution(channels, r, 1, batch_norm=batch_norm) for r in reduced if reduce]
             inside = reduced[0] if before else channels
-            self.branches.append(nn.Sequential(*before, convolution(inside, filters, kernel, batch_norm=batch_norm)))
+            self.branches.append(
+                nn.Sequential(*before, convolution(inside, filters, kernel, batch_norm=batch_norm))
+            )
         after = [convolution(channels, projection, 1, batch_norm=batch_norm)] if reduce else []
         self.branches.append(nn.Sequential(pool, *after))
         self.channels = one + three + five + (projection if reduce else channels)
@@ -124,7 +139,9 @@ class Inception(nn.Module):
         return torch.cat([branch(x) for branch in self.branches], dim=1)
 
 
-def convolution(channels: int, filters: int, kernel: int, stride: int = 1, *, batch_norm: bool) -> nn.Sequential:
+def convolution(
+    channels: int, filters: int, kernel: int, stride: int = 1, *, batch_norm: bool
+) -> nn.Sequential:
     norm = [nn.BatchNorm2d(filters)] if batch_norm else []
     return nn.Sequential(nn.Conv2d(channels, filters, kernel, stride, kernel // 2), *norm, nn.ReLU())
 
@@ -138,12 +155,18 @@ def bvlc_norm() -> LocalResponseNorm:
     return LocalResponseNorm(alpha=1e-4 / 5, k=1.0)  # 1e-4 in Caffe, which divides it by the 5 channels
 
 
-def auxiliary_classifier(channels: int, side: int, widths: tuple[int, ...], dropout: float, classes: int) -> nn.Sequential:
-    """Section 5: average pooling 5×5 at stride 3, a 1×1 convolution, a hidden layer. [N, channels, side, side] → [N, classes]"""
+def auxiliary_classifier(
+    channels: int, side: int, widths: tuple[int, ...], dropout: float, classes: int
+) -> nn.Sequential:
+    """Section 5: average pooling 5×5 at stride 3, a 1×1 convolution, a hidden layer. [N, channels, side,
+    side] → [N, classes]
+    """
     filters, hidden = widths
     pooled = (side - 5) // 3 + 1
     if pooled < 1:
-        raise ValueError(f"auxiliary classifiers need maps of at least 5×5, not the {side}×{side} that these images come to")
+        raise ValueError(
+            f"auxiliary classifiers need maps of at least 5×5, not the {side}×{side} that these images come to"
+        )
     return nn.Sequential(
         nn.AvgPool2d(5, stride=3),
         convolution(channels, filters, 1, batch_norm=False),

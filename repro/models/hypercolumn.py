@@ -1,12 +1,13 @@
 """Hypercolumns: Hariharan et al. 2015, arXiv 1411.5752, section 3.
 
-A pixel's hypercolumn is the vector of all activations above it: chosen maps of the trunk and fc7, each upsampled
-bilinearly to the image and put one on the other. A linear classifier on it is a sum of 1×1 convolutions, one on each map,
-and upsampling commutes with them, so the maps are scored first and the scores upsampled and added: `fuse="sum"`, as the
-paper computes it. `fuse="concat"` builds the hypercolumns: the same function of the same weights at far more memory.
+A pixel's hypercolumn is the vector of all activations above it: chosen maps of the trunk and fc7, each
+upsampled bilinearly to the image and put one on the other. A linear classifier on it is a sum of 1×1
+convolutions, one on each map, and upsampling commutes with them, so the maps are scored first and the scores
+upsampled and added: `fuse="sum"`, as the paper computes it. `fuse="concat"` builds the hypercolumns: the same
+function of the same weights at far more memory.
 
-Differs from the paper: whole images rather than boxes of detections, one classifier for all positions rather than an
-interpolated grid of them, VGG-16 throughout, with the outputs of poolings for the maps below fc7.
+Differs from the paper: whole images rather than boxes of detections, one classifier for all positions rather
+than an interpolated grid of them, VGG-16 throughout, with the outputs of poolings for the maps below fc7.
 """
 
 from typing import Literal
@@ -50,7 +51,9 @@ class Hypercolumn(nn.Module):
         if fuse == "concat":
             self.classifier: nn.Module = nn.Conv2d(sum(channels), classes, 1)
         else:  # one bias is enough
-            self.classifier = nn.ModuleList(nn.Conv2d(c, classes, 1, bias=i == len(pools)) for i, c in enumerate(channels))
+            self.classifier = nn.ModuleList(
+                nn.Conv2d(c, classes, 1, bias=i == len(pools)) for i, c in enumerate(channels)
+            )
 
     def forward(self, x: Tensor) -> Tensor:
         if self.fuse == "concat":
@@ -68,5 +71,7 @@ class Hypercolumn(nn.Module):
 
     def upsampled(self, maps: list[Tensor], x: Tensor) -> list[Tensor]:
         strides = [2**pool for pool in self.pools] + [2 ** len(self.trunk.stages)]
-        scaled = (F.interpolate(m, scale_factor=s, mode="bilinear") for m, s in zip(maps, strides, strict=True))
+        scaled = (
+            F.interpolate(m, scale_factor=s, mode="bilinear") for m, s in zip(maps, strides, strict=True)
+        )
         return [crop(m, x) for m in scaled]

@@ -1,7 +1,8 @@
 """Later Inception nets as torchvision and timm have them, for comparing what nets cost.
 
-Inception-v3 (Szegedy et al. 2015, arXiv 1512.00567) is torchvision's; Inception-v4 and Inception-ResNet-v2 (Szegedy et al.
-2016, arXiv 1602.07261) and Xception (Chollet 2016, arXiv 1610.02357) are timm's, which is an extra of this package.
+Inception-v3 (Szegedy et al. 2015, arXiv 1512.00567) is torchvision's; Inception-v4 and Inception-ResNet-v2
+(Szegedy et al. 2016, arXiv 1602.07261) and Xception (Chollet 2016, arXiv 1610.02357) are timm's, which is an
+extra of this package.
 """
 
 from typing import Literal
@@ -13,18 +14,25 @@ from torchvision.models.inception import BasicConv2d
 
 
 class InceptionV3(nn.Module):
-    """[N, in_channels, H, W], H and W from 75 on (299 in the paper) → [N, classes]; in training, if `auxiliary`,
-    [N, 2, classes]: the classifier, then the auxiliary one, which needs 299 or more.
+    """[N, in_channels, H, W], H and W from 75 on (299 in the paper) → [N, classes]; in training, if
+    `auxiliary`, [N, 2, classes]: the classifier, then the auxiliary one, which needs 299 or more.
 
-    23,834,568 parameters, and 27,161,264 with the auxiliary classifier, whose loss TF-Slim adds with weight 0.4.
+    23,834,568 parameters, and 27,161,264 with the auxiliary classifier, whose loss TF-Slim adds with weight
+    0.4.
     """
 
-    def __init__(self, *, auxiliary: bool = False, dropout: float = 0.5, in_channels: int = 3, classes: int = 1000):
+    def __init__(
+        self, *, auxiliary: bool = False, dropout: float = 0.5, in_channels: int = 3, classes: int = 1000
+    ):
         super().__init__()
-        self.net = inception_v3(weights=None, aux_logits=auxiliary, init_weights=True, dropout=dropout, num_classes=classes)
+        self.net = inception_v3(
+            weights=None, aux_logits=auxiliary, init_weights=True, dropout=dropout, num_classes=classes
+        )
         if in_channels != 3:
             self.net.Conv2d_1a_3x3 = BasicConv2d(in_channels, 32, kernel_size=3, stride=2)
-            nn.init.trunc_normal_(self.net.Conv2d_1a_3x3.conv.weight, std=0.1)  # as torchvision starts the others
+            nn.init.trunc_normal_(
+                self.net.Conv2d_1a_3x3.conv.weight, std=0.1
+            )  # as torchvision starts the others
 
     def forward(self, x: Tensor) -> Tensor:
         outputs = self.net(x)
@@ -34,7 +42,8 @@ class InceptionV3(nn.Module):
 class TimmInception(nn.Module):
     """[N, in_channels, H, W], H and W from 75 on (299 in the papers) → [N, classes].
 
-    42,679,816 parameters (v4), 55,843,464 (ResNet-v2) and 22,855,952 (Xception). Raises ValueError without timm.
+    42,679,816 parameters (v4), 55,843,464 (ResNet-v2) and 22,855,952 (Xception). Raises ValueError without
+    timm.
     """
 
     def __init__(
@@ -49,8 +58,12 @@ class TimmInception(nn.Module):
         try:
             import timm
         except ImportError:
-            raise ValueError(f"{version} comes from timm, which is not installed: pip install 'repro[reference]'") from None
-        self.net = timm.create_model(version, pretrained=False, drop_rate=dropout, in_chans=in_channels, num_classes=classes)
+            raise ValueError(
+                f"{version} comes from timm, which is not installed: pip install 'repro[reference]'"
+            ) from None
+        self.net = timm.create_model(
+            version, pretrained=False, drop_rate=dropout, in_chans=in_channels, num_classes=classes
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return self.net(x)

@@ -1,12 +1,15 @@
-"""Inception with batch normalisation: Ioffe and Szegedy 2015, "Batch Normalization", arXiv 1502.03167, appendix and Figure 5.
+"""Inception with batch normalisation: Ioffe and Szegedy 2015, "Batch Normalization", arXiv 1502.03167,
+appendix and Figure 5.
 
-GoogLeNet with two 3×3 convolutions for each 5×5 one, three modules of 28×28 instead of two, 3c and 4e at stride 2 instead of
-a pooling behind, average pooling in most modules, no dropout, and batch normalisation after every convolution, which so
-needs no bias (section 3.2). 11,285,224 parameters; replications, whose convolutions have biases too, count 11,295,240.
+GoogLeNet with two 3×3 convolutions for each 5×5 one, three modules of 28×28 instead of two, 3c and 4e at
+stride 2 instead of a pooling behind, average pooling in most modules, no dropout, and batch normalisation
+after every convolution, which so needs no bias (section 3.2). 11,285,224 parameters; replications, whose
+convolutions have biases too, count 11,295,240.
 
-The widths that the table gives for 4c and 4d sum to 608, where it says 576. The widths count here, as in the replications
-in Caffe and PyTorch; TF-Slim's projects the pooling to 96 there instead of 128. The paper's first convolution is separable, and
-it does not say how weights start: here it is a plain one, and Glorot's weights are those of our GoogLeNet.
+The widths that the table gives for 4c and 4d sum to 608, where it says 576. The widths count here, as in the
+replications in Caffe and PyTorch; TF-Slim's projects the pooling to 96 there instead of 128. The paper's
+first convolution is separable, and it does not say how weights start: here it is a plain one, and Glorot's
+weights are those of our GoogLeNet.
 """
 
 from typing import Literal
@@ -14,9 +17,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from repro.models.alexnet import initialise
 from repro.models.googlenet import STEMS, pooling, scaled
-from repro.models.squeeze_excitation import SqueezeExcitation
+from repro.models.layers.initialisation import initialise
+from repro.models.layers.squeeze_excitation import SqueezeExcitation
 
 MODULES = {  # Figure 5: #1×1, #3×3 reduce, #3×3, double #3×3 reduce, double #3×3, pool proj; what it pools by
     "3a": (64, 64, 64, 64, 96, 32, "average"),
@@ -35,9 +38,9 @@ MODULES = {  # Figure 5: #1×1, #3×3 reduce, #3×3, double #3×3 reduce, double
 class InceptionV2(nn.Module):
     """[N, in_channels, H, W] → [N, classes]
 
-    `width` multiplies all filters. `squeeze_excitation` scales the channels of each module (Hu et al. 2017, Figure 2) by the
-    ratio `reduction`: 646,398 parameters more. The stem `small` does not shrink before its second pooling, for images of 20 to
-    64 pixels.
+    `width` multiplies all filters. `squeeze_excitation` scales the channels of each module (Hu et al. 2017,
+    Figure 2) by the ratio `reduction`: 646,398 parameters more. The stem `small` does not shrink before its
+    second pooling, for images of 20 to 64 pixels.
     """
 
     def __init__(
@@ -68,7 +71,9 @@ class InceptionV2(nn.Module):
             if squeeze_excitation:
                 module = nn.Sequential(module, SqueezeExcitation(channels, channels // reduction))
             self.body.add_module(name, module)
-        self.classifier = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout), nn.Linear(channels, classes))
+        self.classifier = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout), nn.Linear(channels, classes)
+        )
         initialise(self, "xavier")
 
     def forward(self, x: Tensor) -> Tensor:
@@ -76,10 +81,12 @@ class InceptionV2(nn.Module):
 
 
 class Inception(nn.Module):
-    """Convolutions of 1×1, 3×3 and twice 3×3 and a 3×3 pooling, side by side. [N, C, H, W] → [N, self.channels, H', W']
+    """Convolutions of 1×1, 3×3 and twice 3×3 and a 3×3 pooling, side by side. [N, C, H, W] → [N,
+    self.channels, H', W']
 
-    Without 1×1 convolutions and projection its stride is 2, and H' is ⌈H/2⌉. Its pooling then has windows centred where
-    those of the convolutions are, so that any size fits; replications start them at the first pixel, which even sizes allow.
+    Without 1×1 convolutions and projection its stride is 2, and H' is ⌈H/2⌉. Its pooling then has windows
+    centred where those of the convolutions are, so that any size fits; replications start them at the first
+    pixel, which even sizes allow.
     """
 
     def __init__(self, channels: int, filters: tuple[int, ...], pool: str):
@@ -88,7 +95,9 @@ class Inception(nn.Module):
         stride = 1 if one else 2
         pooled = {"average": nn.AvgPool2d, "max": nn.MaxPool2d}[pool](3, stride, padding=1)
         self.branches = nn.ModuleList([convolution(channels, one, 1)] if one else [])
-        self.branches.append(nn.Sequential(convolution(channels, three_reduce, 1), convolution(three_reduce, three, 3, stride)))
+        self.branches.append(
+            nn.Sequential(convolution(channels, three_reduce, 1), convolution(three_reduce, three, 3, stride))
+        )
         self.branches.append(
             nn.Sequential(
                 convolution(channels, double_reduce, 1),
@@ -96,7 +105,9 @@ class Inception(nn.Module):
                 convolution(double, double, 3, stride),
             )
         )
-        self.branches.append(nn.Sequential(pooled, *([convolution(channels, projection, 1)] if projection else [])))
+        self.branches.append(
+            nn.Sequential(pooled, *([convolution(channels, projection, 1)] if projection else []))
+        )
         self.channels = one + three + double + (projection or channels)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -105,5 +116,7 @@ class Inception(nn.Module):
 
 def convolution(channels: int, filters: int, kernel: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(channels, filters, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(filters), nn.ReLU()
+        nn.Conv2d(channels, filters, kernel, stride, kernel // 2, bias=False),
+        nn.BatchNorm2d(filters),
+        nn.ReLU(),
     )

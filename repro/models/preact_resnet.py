@@ -1,11 +1,14 @@
-"""Orders and shortcuts of residual units: He et al. 2016, "Identity Mappings in Deep Residual Networks", arXiv 1603.05027.
+"""Orders and shortcuts of residual units: He et al. 2016, "Identity Mappings in Deep Residual Networks",
+arXiv 1603.05027.
 
-Where normalisation and ReLU stand in a unit is Figure 4 and Table 2; what stands on the shortcut is Figure 2 and Table 1
-(there with the original order). The paper's nets are 110 (basic units) and 164, 1001 (bottlenecks) for CIFAR, 200 for ImageNet.
+Where normalisation and ReLU stand in a unit is Figure 4 and Table 2; what stands on the shortcut is Figure 2
+and Table 1 (there with the original order). The paper's nets are 110 (basic units) and 164, 1001
+(bottlenecks) for CIFAR, 200 for ImageNet.
 
-As in the appendix, the first unit's activation comes right after the stem, before the paths part, and the last one's once
-more after the last addition. A projected shortcut of a unit shares the activation before its branch, and is normalised if the
-branch ends so; its first convolution has the stride: all as in the authors' code (KaimingHe/resnet-1k-layers).
+As in the appendix, the first unit's activation comes right after the stem, before the paths part, and the
+last one's once more after the last addition. A projected shortcut of a unit shares the activation before its
+branch, and is normalised if the branch ends so; its first convolution has the stride: all as in the authors'
+code (KaimingHe/resnet-1k-layers).
 """
 
 from typing import Literal, NamedTuple
@@ -17,7 +20,9 @@ from repro.models.resnet import ROWS, ZeroPadded, convolution, convolutions, ste
 
 
 class Order(NamedTuple):
-    """What stands before a unit's convolutions, after them and after the addition. Between two is always "norm relu"."""
+    """What stands before a unit's convolutions, after them and after the addition. Between two is always
+    "norm relu".
+    """
 
     before: str
     after: str
@@ -46,12 +51,14 @@ class Shortcuts(NamedTuple):
 
 
 class PreActResNet(nn.Module):
-    """[N, in_channels, H, W] → [N, classes]. Basic units have depths 6n+2 and bottlenecks 9n+2 with the stem "cifar".
+    """[N, in_channels, H, W] → [N, classes]. Basic units have depths 6n+2 and bottlenecks 9n+2 with the stem
+    "cifar".
 
-    `shortcut` is zero-padded (A) or projected (B) where the shape changes, or projected everywhere (C, "1×1 conv" in Table 1).
-    The other shortcuts of Table 1: `shortcut_scale` and `branch_scale` (constant scaling; 0 and 1 is a plain net); `gate`
-    g = σ(1×1 convolution of x, its bias from `gate_bias`), 1−g times the shortcut and, if "exclusive", g times the branch;
-    `shortcut_dropout` (which keeps the mean: the paper's expectation of 0.5 is dropout 0.5 with shortcut_scale 0.5).
+    `shortcut` is zero-padded (A) or projected (B) where the shape changes, or projected everywhere (C, "1×1
+    conv" in Table 1). The other shortcuts of Table 1: `shortcut_scale` and `branch_scale` (constant scaling;
+    0 and 1 is a plain net); `gate` g = σ(1×1 convolution of x, its bias from `gate_bias`), 1−g times the
+    shortcut and, if "exclusive", g times the branch; `shortcut_dropout` (which keeps the mean: the paper's
+    expectation of 0.5 is dropout 0.5 with shortcut_scale 0.5).
 
     With the stem "imagenet" depths are those of ROWS; the paper's `width` there is 64, on CIFAR 16.
     Raises ValueError for a depth there is not.
@@ -63,7 +70,11 @@ class PreActResNet(nn.Module):
         *,
         bottleneck: bool = False,
         order: Literal[
-            "original", "norm_after_addition", "relu_before_addition", "relu_only_preactivation", "full_preactivation"
+            "original",
+            "norm_after_addition",
+            "relu_before_addition",
+            "relu_only_preactivation",
+            "full_preactivation",
         ] = "full_preactivation",
         shortcut: Literal["A", "B", "C"] = "A",
         shortcut_scale: float = 1.0,
@@ -87,7 +98,9 @@ class PreActResNet(nn.Module):
                 inner = width * 2**stage
                 out = inner * (4 if bottleneck else 1)
                 layers = convolutions((channels, inner, out), stride, bottleneck, bottleneck_stride)
-                placed = ORDERS[order] if units else ORDERS[order]._replace(before="")  # the stem ends with it
+                placed = (
+                    ORDERS[order] if units else ORDERS[order]._replace(before="")
+                )  # the stem ends with it
                 units.append(Unit(layers, stride, placed, shortcuts))
                 channels = out
         self.stages = nn.Sequential(*units)
@@ -95,7 +108,9 @@ class PreActResNet(nn.Module):
         self.classifier = nn.Linear(channels, classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")  # as the authors' code
+                nn.init.kaiming_normal_(
+                    module.weight, mode="fan_out", nonlinearity="relu"
+                )  # as the authors' code
         nn.init.zeros_(self.classifier.bias)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -116,7 +131,9 @@ def units_of_stages(depth: int, bottleneck: bool, stem: str) -> tuple[int, ...]:
 
 
 class Shared(NamedTuple):
-    """What a unit's branch and shortcut both start from: the activation, and how far the gate is open, if there is one."""
+    """What a unit's branch and shortcut both start from: the activation, and how far the gate is open, if
+    there is one.
+    """
 
     active: Tensor
     opened: Tensor | None
@@ -168,7 +185,9 @@ class Unit(nn.Module):
         return Shared(self.before(x), None if self.gate is None else torch.sigmoid(self.gate(x)))
 
     def short_cut(self, x: Tensor, shared: Shared | None = None) -> Tensor:
-        """What is added to the branch, the gate's 1−g included. What both start from is computed from x unless it is given."""
+        """What is added to the branch, the gate's 1−g included. What both start from is computed from x
+        unless it is given.
+        """
         active, opened = self.shared(x) if shared is None else shared
         kept = self.shortcut(active if self.projected else x)
         return kept if opened is None else (1 - opened) * kept
@@ -185,4 +204,6 @@ class Scaled(nn.Module):
 
 def activations(layers: str, channels: int) -> nn.Sequential:
     """ "norm relu" is batch normalisation, then ReLU; "" the identity."""
-    return nn.Sequential(*(nn.BatchNorm2d(channels) if layer == "norm" else nn.ReLU() for layer in layers.split()))
+    return nn.Sequential(
+        *(nn.BatchNorm2d(channels) if layer == "norm" else nn.ReLU() for layer in layers.split())
+    )

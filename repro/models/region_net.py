@@ -1,11 +1,13 @@
 """Detectors that look at regions: R-CNN, SPPnet, Fast and Faster R-CNN, to measure what they cost.
 
-R-CNN (Girshick et al. 2013, arXiv 1311.2524): each region, warped to the size a CNN takes, goes through it by itself. Its
-16 pixels of context are left out. SPPnet (He et al. 2014, arXiv 1406.4729) and Fast R-CNN (Girshick 2015, arXiv 1504.08083):
-the image goes through the convolutions once, each region's part of the map is pooled to so many bins, and only linear layers
-see it by itself. Faster R-CNN (Ren et al. 2015, arXiv 1506.01497): the regions come from a small net on the same map.
+R-CNN (Girshick et al. 2013, arXiv 1311.2524): each region, warped to the size a CNN takes, goes through it by
+itself. Its 16 pixels of context are left out. SPPnet (He et al. 2014, arXiv 1406.4729) and Fast R-CNN
+(Girshick 2015, arXiv 1504.08083): the image goes through the convolutions once, each region's part of the map
+is pooled to so many bins, and only linear layers see it by itself. Faster R-CNN (Ren et al. 2015, arXiv
+1506.01497): the regions come from a small net on the same map.
 
-All have Fast R-CNN's two outputs here, scores and box offsets, where the first two have linear SVMs and regressions.
+All have Fast R-CNN's two outputs here, scores and box offsets, where the first two have linear SVMs and
+regressions.
 """
 
 from functools import partial
@@ -20,7 +22,8 @@ from repro.models.region_proposals import GivenRegions, RegionProposals, scaled
 from repro.models.spatial_pyramid import SpatialPyramidNet, SpatialPyramidPooling
 from repro.models.vgg import VGG
 
-TRUNKS = {  # the net, its images' side, and the kernel and the bins a side of the pooling behind its last convolution
+# the net, its images' side, and the kernel and the bins a side of the pooling behind its last convolution
+TRUNKS = {
     "alexnet": (partial(AlexNet, fc=1), 227, 3, 6),
     "zf5": (partial(SpatialPyramidNet, levels=(), fc=1), 224, 3, 6),
     "vgg16": (partial(VGG, classifier=1), 224, 2, 7),
@@ -28,9 +31,11 @@ TRUNKS = {  # the net, its images' side, and the kernel and the bins a side of t
 
 
 class RegionPooling(nn.Module):
-    """The maximum of each bin of n×n of each region, for each n of `levels`. [N, C, h, w] and [R, 5] → [R, C · Σ n²]
+    """The maximum of each bin of n×n of each region, for each n of `levels`. [N, C, h, w] and [R, 5] → [R, C
+    · Σ n²]
 
-    Regions are (image, x1, y1, x2, y2) in pixels of the map, rounded as Fast R-CNN does; bins are those of the pyramid.
+    Regions are (image, x1, y1, x2, y2) in pixels of the map, rounded as Fast R-CNN does; bins are those of
+    the pyramid.
     """
 
     def __init__(self, levels: tuple[int, ...]):
@@ -38,25 +43,28 @@ class RegionPooling(nn.Module):
         self.levels = tuple(levels)
 
     def forward(self, x: Tensor, regions: Tensor) -> Tensor:
-        # torchvision's operator wants the last pixel of a region, which is one before its end, and has no bfloat16.
+        # torchvision's operator wants the last pixel of a region, which is one before its end, and has no
+        # bfloat16.
         start, end = regions.split([3, 2], dim=1)
         inclusive = torch.cat([start, end - 1], dim=1)
         return torch.cat([roi_pool(x.float(), inclusive, n).flatten(1) for n in self.levels], dim=1)
 
 
 class RegionNet(nn.Module):
-    """[N, in_channels, H, W] → [N · regions, classes + 4 · classes]: each region's class scores, then its box offsets.
+    """[N, in_channels, H, W] → [N · regions, classes + 4 · classes]: each region's class scores, then its box
+    offsets.
 
-    `sharing` `none` is R-CNN, whose convolutions see each region by itself; `map` are the others. Regions are `given`, the
-    same spread of boxes in every image, or from Faster R-CNN's `rpn`, which is for real images: it does not run on the meta
-    device. The papers have 2000 given ones, or 300 of the `rpn`.
+    `sharing` `none` is R-CNN, whose convolutions see each region by itself; `map` are the others. Regions are
+    `given`, the same spread of boxes in every image, or from Faster R-CNN's `rpn`, which is for real images:
+    it does not run on the meta device. The papers have 2000 given ones, or 300 of the `rpn`.
 
-    `levels` are the bins a side of SPPnet's pyramid, (6, 3, 2, 1), or of Fast R-CNN's pooling; without any there are as many
-    as the trunk's own pooling makes. `width` multiplies the filters, `fc` counts the units of the two hidden linear layers,
-    `dropout` is theirs, and `classes` count the background.
+    `levels` are the bins a side of SPPnet's pyramid, (6, 3, 2, 1), or of Fast R-CNN's pooling; without any
+    there are as many as the trunk's own pooling makes. `width` multiplies the filters, `fc` counts the units
+    of the two hidden linear layers, `dropout` is theirs, and `classes` count the background.
 
-    With `none`, `at_once` regions go through the convolutions as a batch: VGG-16 holds 26 MB of each, and of all of them if
-    gradients are wanted. CPUs run small trunks fastest with about 4. Raises ValueError for an `rpn` without a map.
+    With `none`, `at_once` regions go through the convolutions as a batch: VGG-16 holds 26 MB of each, and of
+    all of them if gradients are wanted. CPUs run small trunks fastest with about 4. Raises ValueError for an
+    `rpn` without a map.
     """
 
     def __init__(
@@ -81,7 +89,9 @@ class RegionNet(nn.Module):
         if any(n < 1 for n in levels):
             raise ValueError(f"levels must each be at least 1, not {tuple(levels)}")
         if (sharing, proposals) == ("none", "rpn"):
-            raise ValueError("proposals must be 'given' with sharing 'none', not 'rpn', which looks at the shared map")
+            raise ValueError(
+                "proposals must be 'given' with sharing 'none', not 'rpn', which looks at the shared map"
+            )
         make, self.side, kernel, bins = TRUNKS[trunk]
         layers = make(width=width, in_channels=in_channels).features
         self.features = layers[:-1] if isinstance(layers[-1], nn.MaxPool2d) else layers
@@ -113,10 +123,14 @@ class RegionNet(nn.Module):
         if self.sharing == "map":
             pooled = self.pool(source, regions)
         else:
-            pooled = torch.cat([self.pool(self.features(self.warped(x, some))) for some in regions.split(self.at_once)])
+            pooled = torch.cat(
+                [self.pool(self.features(self.warped(x, some))) for some in regions.split(self.at_once)]
+            )
         hidden = self.hidden(pooled)
         return torch.cat([self.scores(hidden), self.offsets(hidden)], dim=1)
 
     def warped(self, x: Tensor, regions: Tensor) -> Tensor:
-        """Each region at the side the trunk takes, bilinear and not smoothed before, as R-CNN's: [R, in_channels, side, side]"""
+        """Each region at the side the trunk takes, bilinear and not smoothed before, as R-CNN's: [R,
+        in_channels, side, side]
+        """
         return roi_align(x.float(), regions, self.side, sampling_ratio=1, aligned=True)

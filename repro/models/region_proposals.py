@@ -1,28 +1,38 @@
-"""Where detectors look: regions from outside the net, or from a region proposal network, Ren et al. 2015, arXiv 1506.01497.
+"""Where detectors look: regions from outside the net, or from a region proposal network, Ren et al. 2015,
+arXiv 1506.01497.
 
-A region proposal network gives two scores, object or not, and four offsets to each of 9 anchors at each place of the map.
-Its boxes end at the image's borders; of the 6000 best, those stay that overlap no better one by more than 0.7 (section 3.3).
+A region proposal network gives two scores, object or not, and four offsets to each of 9 anchors at each place
+of the map. Its boxes end at the image's borders; of the 6000 best, those stay that overlap no better one by
+more than 0.7 (section 3.3).
 
-There is no selective search: regions from outside are a fixed spread of boxes, as many as a search would give.
-Boxes are corners (x1, y1, x2, y2) in pixels of the image, from 0 to its width and height.
+There is no selective search: regions from outside are a fixed spread of boxes, as many as a search would
+give. Boxes are corners (x1, y1, x2, y2) in pixels of the image, from 0 to its width and height.
 """
 
 import torch
 from torch import Tensor, nn
 from torchvision.ops import nms
 
-from repro.models.alexnet import initialise
+from repro.models.layers.initialisation import initialise
 
-SMALLEST, LONGEST = 0.1, 3.0  # of the spread: the least size, as a share of the image's, and the greatest aspect ratio
-SCALES, RATIOS = (128, 256, 512), (0.5, 1.0, 2.0)  # section 3.3: square roots of the anchors' areas; height over width
+SMALLEST, LONGEST = (
+    0.1,
+    3.0,
+)  # of the spread: the least size, as a share of the image's, and the greatest aspect ratio
+SCALES, RATIOS = (
+    (128, 256, 512),
+    (0.5, 1.0, 2.0),
+)  # section 3.3: square roots of the anchors' areas; height over width
 CANDIDATES, OVERLAP = 6000, 0.7
 
 
 def spread(count: int) -> Tensor:
-    """Boxes of all sizes, shapes and places, as shares of the image's sides. [count, 4]; the first is the whole image.
+    """Boxes of all sizes, shapes and places, as shares of the image's sides. [count, 4]; the first is the
+    whole image.
 
-    The four numbers that make a box are spread evenly however many there are: Roberts's R₄ sequence, multiples of the powers
-    of 1/φ where φ⁵ = φ + 1. Sizes run from 1 down to 0.1, width over height from 1/3 to 3, both evenly in their logarithm.
+    The four numbers that make a box are spread evenly however many there are: Roberts's R₄ sequence,
+    multiples of the powers of 1/φ where φ⁵ = φ + 1. Sizes run from 1 down to 0.1, width over height from 1/3
+    to 3, both evenly in their logarithm.
     """
     steps = 1.1673039782614187 ** -torch.arange(1, 5, dtype=torch.float64)
     size, ratio, x, y = (torch.arange(count)[:, None] * steps % 1).T
@@ -39,7 +49,9 @@ def scaled(boxes: Tensor, horizontally: float, vertically: float) -> Tensor:
 
 
 class GivenRegions(nn.Module):
-    """The same `count` boxes for every image, those of `spread`. [N, C, h, w] of images of height × width → [N, count, 4]"""
+    """The same `count` boxes for every image, those of `spread`. [N, C, h, w] of images of height × width →
+    [N, count, 4]
+    """
 
     def __init__(self, count: int):
         super().__init__()
@@ -52,8 +64,9 @@ class GivenRegions(nn.Module):
 class RegionProposals(nn.Module):
     """[N, channels, h, w], maps of images of height × width → [N, count, 4], the best first.
 
-    Where fewer than `count` are left, they are repeated from the first on. No gradient flows back: the loss that trains it is
-    one on its own scores and offsets. Does not run on the meta device, where nobody knows how many are left.
+    Where fewer than `count` are left, they are repeated from the first on. No gradient flows back: the loss
+    that trains it is one on its own scores and offsets. Does not run on the meta device, where nobody knows
+    how many are left.
     """
 
     def __init__(self, channels: int, count: int):
@@ -71,15 +84,21 @@ class RegionProposals(nn.Module):
         hidden = self.hidden(x)
         no, yes = self.scores(hidden).float().unflatten(1, (-1, 2)).unbind(2)
         boxes = self.decode(self.offsets(hidden).float().unflatten(1, (-1, 4)), height, width).flatten(1, 3)
-        scores, best = (yes - no).flatten(1).topk(min(CANDIDATES, boxes.shape[1]))  # sorted as the softmax of both would be
+        scores, best = (
+            (yes - no).flatten(1).topk(min(CANDIDATES, boxes.shape[1]))
+        )  # sorted as the softmax of both would be
         kept = []
-        for scores_of_one, boxes_of_one in zip(scores, boxes.take_along_dim(best[..., None], dim=1), strict=True):
+        for scores_of_one, boxes_of_one in zip(
+            scores, boxes.take_along_dim(best[..., None], dim=1), strict=True
+        ):
             left = nms(boxes_of_one, scores_of_one, OVERLAP)
             kept.append(boxes_of_one[left[torch.arange(self.count, device=x.device) % len(left)]])
         return torch.stack(kept)
 
     def decode(self, offsets: Tensor, height: int, width: int) -> Tensor:
-        """Equation 2, the other way round: [N, 9, 4, h, w] → [N, 9, h, w, 4], cut off at the image's borders."""
+        """Equation 2, the other way round: [N, 9, 4, h, w] → [N, 9, h, w, 4], cut off at the image's
+        borders.
+        """
         rows, columns = offsets.shape[-2:]
         x = (torch.arange(columns, device=offsets.device) + 0.5) * (width / columns)
         y = (torch.arange(rows, device=offsets.device)[:, None] + 0.5) * (height / rows)

@@ -1,13 +1,17 @@
-"""Residual networks: He et al. 2015, "Deep Residual Learning for Image Recognition", arXiv 1512.03385, Table 1.
+"""Residual networks: He et al. 2015, "Deep Residual Learning for Image Recognition", arXiv 1512.03385, Table
+1.
 
-A stem, stages of blocks of which each halves the map and doubles the width, global average pooling and a linear layer.
-A basic block is two 3×3 convolutions; a bottleneck 1×1, 3×3, 1×1, the last four times as wide. Switches on the same net:
+A stem, stages of blocks of which each halves the map and doubles the width, global average pooling and a
+linear layer. A basic block is two 3×3 convolutions; a bottleneck 1×1, 3×3, 1×1, the last four times as wide.
+Switches on the same net:
 
-- ResNeXt (Xie et al. 2016, arXiv 1611.05431, Table 1): a bottleneck's 3×3 convolution in `cardinality` groups of `group_width`.
+- ResNeXt (Xie et al. 2016, arXiv 1611.05431, Table 1): a bottleneck's 3×3 convolution in `cardinality` groups
+  of `group_width`.
 - SENet (Hu et al. 2017): squeeze and excitation at the end of each branch.
 - Deformable ConvNets (Dai et al. 2017): the last `deformable` 3×3 convolutions.
 
-A bottleneck's stride is in its first convolution, as in the paper; torchvision's and ResNeXt's are in the 3×3 one.
+A bottleneck's stride is in its first convolution, as in the paper; torchvision's and ResNeXt's are in the 3×3
+one.
 """
 
 from collections.abc import Iterable
@@ -16,8 +20,8 @@ from typing import Literal, NamedTuple
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from repro.models.deformable import deform_last
-from repro.models.squeeze_excitation import SqueezeExcitation
+from repro.models.layers.deformable import deform_last
+from repro.models.layers.squeeze_excitation import SqueezeExcitation
 
 
 class Row(NamedTuple):
@@ -40,7 +44,9 @@ ROWS = {
 
 
 class Block(nn.Module):
-    """relu(branch(x) + short_cut(x)), or relu(branch(x)) if not `residual`. [N, C, H, W] → [N, width, H/stride, W/stride]"""
+    """relu(branch(x) + short_cut(x)), or relu(branch(x)) if not `residual`. [N, C, H, W] → [N, width,
+    H/stride, W/stride]
+    """
 
     def __init__(self, branch: nn.Module, short_cut: nn.Module, residual: bool):
         super().__init__()
@@ -52,12 +58,14 @@ class Block(nn.Module):
 
 
 class ResNet(nn.Module):
-    """[N, in_channels, H, W] → [N, classes]. `residual=False` is the plain net; `width` 64 is the paper's (CIFAR: 16).
+    """[N, in_channels, H, W] → [N, classes]. `residual=False` is the plain net; `width` 64 is the paper's
+    (CIFAR: 16).
 
-    The shortcut where the shape changes is zero-padded (A) or projected (B); C projects all. `stem` "imagenet" divides the
-    map by 4, "cifar" is a 3×3 convolution without stride. A bottleneck's inner width is cardinality · group_width · 2^stage;
-    `group_width` None is `width`. `reduction` is SENet's r; `squeeze` and `gate` are SqueezeExcitation's. Raises ValueError
-    for a depth that ROWS has not, for groups in basic blocks, and for more `deformable` convolutions than there are.
+    The shortcut where the shape changes is zero-padded (A) or projected (B); C projects all. `stem`
+    "imagenet" divides the map by 4, "cifar" is a 3×3 convolution without stride. A bottleneck's inner width
+    is cardinality · group_width · 2^stage; `group_width` None is `width`. `reduction` is SENet's r; `squeeze`
+    and `gate` are SqueezeExcitation's. Raises ValueError for a depth that ROWS has not, for groups in basic
+    blocks, and for more `deformable` convolutions than there are.
     """
 
     def __init__(
@@ -84,7 +92,9 @@ class ResNet(nn.Module):
             raise ValueError(f"depth must be one of {', '.join(map(str, sorted(ROWS)))}, not {depth}")
         bottleneck, depths = ROWS[depth]
         if not bottleneck and (cardinality > 1 or group_width is not None):
-            raise ValueError(f"cardinality and group_width are those of bottlenecks, and ResNet-{depth} has basic blocks")
+            raise ValueError(
+                f"cardinality and group_width are those of bottlenecks, and ResNet-{depth} has basic blocks"
+            )
         self.stem = stem_of(stem, in_channels, width)
         self.stages = nn.Sequential()
         channels = width
@@ -104,7 +114,9 @@ class ResNet(nn.Module):
         self.classifier = nn.Linear(channels, classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")  # the paper's [13], He et al. 2015b
+                nn.init.kaiming_normal_(
+                    module.weight, mode="fan_out", nonlinearity="relu"
+                )  # the paper's [13], He et al. 2015b
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
         deform_last(self, deformable)
@@ -115,20 +127,32 @@ class ResNet(nn.Module):
 
 def stem_of(kind: str, channels: int, width: int) -> nn.Sequential:
     if kind == "cifar":
-        return nn.Sequential(nn.Conv2d(channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU())
+        return nn.Sequential(
+            nn.Conv2d(channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()
+        )
     convolution = nn.Conv2d(channels, width, 7, stride=2, padding=3, bias=False)
     return nn.Sequential(convolution, nn.BatchNorm2d(width), nn.ReLU(), nn.MaxPool2d(3, stride=2, padding=1))
 
 
 def convolutions(
-    widths: tuple[int, int, int], stride: int, bottleneck: bool, bottleneck_stride: str = "1x1", groups: int = 1
+    widths: tuple[int, int, int],
+    stride: int,
+    bottleneck: bool,
+    bottleneck_stride: str = "1x1",
+    groups: int = 1,
 ) -> list[nn.Conv2d]:
-    """Those of a block, without what stands between them. `widths` are of its input, inside it and of its output."""
+    """Those of a block, without what stands between them. `widths` are of its input, inside it and of its
+    output.
+    """
     channels, inner, out = widths
     if not bottleneck:
         return [convolution(channels, inner, 3, stride), convolution(inner, out, 3)]
     first, second = (stride, 1) if bottleneck_stride == "1x1" else (1, stride)
-    return [convolution(channels, inner, 1, first), convolution(inner, inner, 3, second, groups), convolution(inner, out, 1)]
+    return [
+        convolution(channels, inner, 1, first),
+        convolution(inner, inner, 3, second, groups),
+        convolution(inner, out, 1),
+    ]
 
 
 def convolution(channels: int, width: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Conv2d:
@@ -137,7 +161,9 @@ def convolution(channels: int, width: int, kernel: int, stride: int = 1, groups:
 
 def normalised(layers: Iterable[nn.Conv2d]) -> nn.Sequential:
     """Each convolution with batch normalisation behind it, and ReLU between them."""
-    modules = [module for layer in layers for module in (layer, nn.BatchNorm2d(layer.out_channels), nn.ReLU())]
+    modules = [
+        module for layer in layers for module in (layer, nn.BatchNorm2d(layer.out_channels), nn.ReLU())
+    ]
     return nn.Sequential(*modules[:-1])
 
 
@@ -157,5 +183,6 @@ class ZeroPadded(nn.Module):
         self.stride, self.new_channels = stride, new_channels
 
     def forward(self, x: Tensor) -> Tensor:
-        # A pooling of one pixel, as in `cifar_resnet.Pair`: slicing gives the gradient another layout, which is slower.
+        # A pooling of one pixel, as in `cifar_resnet.Pair`: slicing gives the gradient another layout, which
+        # is slower.
         return F.pad(F.avg_pool2d(x, 1, self.stride), (0, 0, 0, 0, 0, self.new_channels))

@@ -6,12 +6,11 @@
 | --- | --- |
 | conv WIDTH KxK | convolution; may be followed by `stride S`, `pad P`, `rate R` (atrous), `groups G` |
 | depthwise KxK | a filter on each channel alone; `stride`, `pad`, `rate` |
-| transposed WIDTH KxK | transposed convolution; `stride`, `pad`, `extra E` (rows and columns more, below and on the right) |
-| linear WIDTH | on all numbers of the map |
-| max KxK, average KxK | pooling; `stride` (K unless said), `pad`; `ceil` keeps a last part |
-| global | the mean of each channel, as a map of 1×1 |
-| nearest S, bilinear S | the map S times as large |
-| relu, norm, flatten | ReLU, batch normalisation of the channels, the map as a vector |
+| transposed WIDTH KxK | transposed convolution; `stride`, `pad`, `extra E` (rows and columns more, below and
+on the right) | | linear WIDTH | on all numbers of the map | | max KxK, average KxK | pooling; `stride` (K
+unless said), `pad`; `ceil` keeps a last part | | global | the mean of each channel, as a map of 1×1 | |
+nearest S, bilinear S | the map S times as large | | relu, norm, flatten | ReLU, batch normalisation of the
+channels, the map as a vector |
 
 Kernels are square. Convolutions and linear layers have biases unless the line ends with `bare`.
 """
@@ -79,7 +78,9 @@ def conv(line: Line, x: Tensor) -> nn.Module:
 
 def transposed(line: Line, x: Tensor) -> nn.Module:
     stride, pad, extra = line.get("stride", 1), line.get("pad", 0), line.get("extra", 0)
-    return nn.ConvTranspose2d(x.shape[1], line.width, line.kernel, stride, pad, extra, bias=not line.has("bare"))
+    return nn.ConvTranspose2d(
+        x.shape[1], line.width, line.kernel, stride, pad, extra, bias=not line.has("bare")
+    )
 
 
 def linear(line: Line, x: Tensor) -> nn.Module:
@@ -111,7 +112,9 @@ NEEDS_KERNEL = ("conv", "depthwise", "transposed", "max", "average")
 
 
 class Layers(nn.Sequential):
-    """[N, in_channels, image_size, image_size] → what the last layer makes of it; without linear layers, any size goes in."""
+    """[N, in_channels, image_size, image_size] → what the last layer makes of it; without linear layers, any
+    size goes in.
+    """
 
     def __init__(self, *, layers: tuple[str, ...], image_size: int = 224, in_channels: int = 3):
         super().__init__()
@@ -121,7 +124,9 @@ class Layers(nn.Sequential):
             line = Line(text)
             if line.kind not in KINDS:
                 raise line.wrong(f"there is no '{line.kind}'; there are {', '.join(KINDS)}")
-            if bool(line.width) != (line.kind in NEEDS_WIDTH) or bool(line.kernel) != (line.kind in NEEDS_KERNEL):
+            if bool(line.width) != (line.kind in NEEDS_WIDTH) or bool(line.kernel) != (
+                line.kind in NEEDS_KERNEL
+            ):
                 raise line.wrong(f"'{line.kind}' wants {_wanted(line.kind)}")
             try:
                 layer = KINDS[line.kind](line, x)
@@ -135,7 +140,11 @@ class Layers(nn.Sequential):
 
 
 def _wanted(kind: str) -> str:
-    wants = [what for what, kinds in (("one number", NEEDS_WIDTH), ("a kernel such as 3x3", NEEDS_KERNEL)) if kind in kinds]
+    wants = [
+        what
+        for what, kinds in (("one number", NEEDS_WIDTH), ("a kernel such as 3x3", NEEDS_KERNEL))
+        if kind in kinds
+    ]
     return " and ".join(wants) or "neither a number nor a kernel"
 
 

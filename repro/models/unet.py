@@ -1,12 +1,13 @@
 """U-Net: Ronneberger, Fischer and Brox 2015, arXiv 1505.04597, Figure 1.
 
-A contracting path of pairs of unpadded 3×3 convolutions and 2×2 poolings, widths doubling from 64 to 1024; an expanding
-path that upsamples by a 2×2 up-convolution halving the channels, concatenates the cropped map of the same level and has
-two more 3×3 convolutions; a 1×1 convolution at the end. 23 convolutional layers, 572×572 → 388×388, and 31,030,658
-parameters from 1 channel to 2 classes. There is no batch normalisation.
+A contracting path of pairs of unpadded 3×3 convolutions and 2×2 poolings, widths doubling from 64 to 1024; an
+expanding path that upsamples by a 2×2 up-convolution halving the channels, concatenates the cropped map of
+the same level and has two more 3×3 convolutions; a 1×1 convolution at the end. 23 convolutional layers,
+572×572 → 388×388, and 31,030,658 parameters from 1 channel to 2 classes. There is no batch normalisation.
 
-`skips="self"` is the control of equal parameters and cost: the upsampled map is concatenated with itself, so that
-nothing passes between the paths. Without skips (False) the convolutions after an up-convolution are narrower.
+`skips="self"` is the control of equal parameters and cost: the upsampled map is concatenated with itself, so
+that nothing passes between the paths. Without skips (False) the convolutions after an up-convolution are
+narrower.
 """
 
 from functools import partial
@@ -15,15 +16,15 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from repro.models.concatenation import concatenate
+from repro.models.layers.concatenation import concatenate
 
 
 class UNet(nn.Module):
     """[N, in_channels, H, W] → [N, classes, H′, W′]; padded, H′ = H, else smaller: see `output_size`.
 
-    Each pooling needs an even map: other sizes raise ValueError, which names the next that goes. `depths` and `depth_up`
-    count the convolutions of a level, down and up. `up="bilinear"` is a 1×1 convolution that halves the channels, then
-    bilinear interpolation. Dropout ends the contracting path (section 3.1).
+    Each pooling needs an even map: other sizes raise ValueError, which names the next that goes. `depths` and
+    `depth_up` count the convolutions of a level, down and up. `up="bilinear"` is a 1×1 convolution that
+    halves the channels, then bilinear interpolation. Dropout ends the contracting path (section 3.1).
     """
 
     def __init__(
@@ -42,7 +43,9 @@ class UNet(nn.Module):
     ):
         super().__init__()
         if len(widths) != len(depths):
-            raise ValueError(f"widths and depths must be as long as each other, not {len(widths)} and {len(depths)} levels")
+            raise ValueError(
+                f"widths and depths must be as long as each other, not {len(widths)} and {len(depths)} levels"
+            )
         self.skips, self.trim = skips, 0 if padded else 2  # pixels that a 3×3 convolution takes off each side
         self.depths, self.depth_up = tuple(depths), depth_up
         inputs = [in_channels, *widths[:-1]]
@@ -51,11 +54,15 @@ class UNet(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.up_convolutions = nn.ModuleList(map(UP[up], below, above))
         joined = [2 * width if skips else width for width in above]
-        self.expanding = nn.ModuleList(map(partial(level, padded, batch_norm), joined, above, [depth_up] * len(above)))
+        self.expanding = nn.ModuleList(
+            map(partial(level, padded, batch_norm), joined, above, [depth_up] * len(above))
+        )
         self.classifier = nn.Conv2d(widths[0], classes, 1)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")  # section 3: deviation √(2/N), N inputs of a unit
+                nn.init.kaiming_normal_(
+                    module.weight, nonlinearity="relu"
+                )  # section 3: deviation √(2/N), N inputs of a unit
             elif isinstance(module, nn.ConvTranspose2d):
                 nn.init.normal_(module.weight, std=(2 / module.in_channels) ** 0.5)  # stamps do not overlap
 
@@ -69,7 +76,9 @@ class UNet(nn.Module):
             maps.append(x)
             x = F.max_pool2d(x, 2)
         x = self.dropout(deepest(x))
-        for up, convolutions, skipped in zip(self.up_convolutions, self.expanding, reversed(maps), strict=True):
+        for up, convolutions, skipped in zip(
+            self.up_convolutions, self.expanding, reversed(maps), strict=True
+        ):
             x = up(x)
             if self.skips:
                 x = concatenate([x if self.skips == "self" else centre(skipped, x), x])
@@ -77,11 +86,19 @@ class UNet(nn.Module):
         return self.classifier(x)
 
     def output_size(self, side: int) -> int:
-        """The side of the logits for an image's side: 388 for 572 in the paper's net. Raises ValueError where there is none."""
+        """The side of the logits for an image's side: 388 for 572 in the paper's net. Raises ValueError where
+        there is none.
+        """
         found = self._output_size(side)
         if found is None:
-            larger = next(s for s in range(side, side + 2 ** len(self.depths) * 1000) if self._output_size(s) is not None)
-            raise ValueError(f"a side of {side} pixels does not go through {len(self.depths) - 1} poolings by 2; {larger} does")
+            larger = next(
+                s
+                for s in range(side, side + 2 ** len(self.depths) * 1000)
+                if self._output_size(s) is not None
+            )
+            raise ValueError(
+                f"a side of {side} pixels does not go through {len(self.depths) - 1} poolings by 2; {larger} does"
+            )
         return found
 
     def _output_size(self, side: int) -> int | None:
@@ -100,7 +117,9 @@ class UNet(nn.Module):
 
 
 def level(padded: bool, batch_norm: bool, channels: int, width: int, depth: int) -> nn.Sequential:
-    """`depth` 3×3 convolutions with ReLU. [N, C, H, W] → [N, width, H, W], or 2 · depth less on a side if not padded"""
+    """`depth` 3×3 convolutions with ReLU. [N, C, H, W] → [N, width, H, W], or 2 · depth less on a side if not
+    padded
+    """
     layers: list[nn.Module] = []
     for inputs in [channels, *[width] * (depth - 1)]:
         layers.append(nn.Conv2d(inputs, width, 3, padding=int(padded), bias=not batch_norm))

@@ -1,9 +1,10 @@
-"""Ways to upsample a map by 2, and a net with three of them: Odena, Dumoulin and Olah 2016, "Deconvolution and Checkerboard
-Artifacts".
+"""Ways to upsample a map by 2, and a net with three of them: Odena, Dumoulin and Olah 2016, "Deconvolution
+and Checkerboard Artifacts".
 
-A transposed convolution whose kernel is not divisible by its stride covers some pixels more often than others: 3×3 with
-stride 2 stamps 1, 2 or 4 times. 2×2 and 4×4 do so evenly, resizing and then convolving has no such pattern. The net here
-is no paper's: a small encoder and a decoder that differ in `upsample` alone, without skips.
+A transposed convolution whose kernel is not divisible by its stride covers some pixels more often than
+others: 3×3 with stride 2 stamps 1, 2 or 4 times. 2×2 and 4×4 do so evenly, resizing and then convolving has
+no such pattern. The net here is no paper's: a small encoder and a decoder that differ in `upsample` alone,
+without skips.
 """
 
 from typing import Literal
@@ -20,7 +21,9 @@ UPSAMPLE = {
     "transposed3": lambda channels, width, bias: nn.ConvTranspose2d(
         channels, width, 3, stride=2, padding=1, output_padding=1, bias=bias
     ),
-    "transposed4": lambda channels, width, bias: nn.ConvTranspose2d(channels, width, 4, stride=2, padding=1, bias=bias),
+    "transposed4": lambda channels, width, bias: nn.ConvTranspose2d(
+        channels, width, 4, stride=2, padding=1, bias=bias
+    ),
     "nearest": lambda channels, width, bias: nn.Sequential(
         nn.Upsample(scale_factor=2), nn.Conv2d(channels, width, 3, padding=1, bias=bias)
     ),
@@ -35,7 +38,8 @@ UPSAMPLE = {
 
 
 class Unpool(nn.Module):
-    """Values go back to where the encoder's pooling found its maxima, zeros elsewhere; then a 3×3 convolution.
+    """Values go back to where the encoder's pooling found its maxima, zeros elsewhere; then a 3×3
+    convolution.
 
     A 1×1 convolution first makes as many channels as the encoder has there. [N, C, H, W] → [N, width, 2H, 2W]
     """
@@ -61,16 +65,20 @@ def unpool(x: Tensor, before: Tensor) -> Tensor:
 
 
 class EncoderDecoder(nn.Module):
-    """[N, in_channels, H, W] → [N, outputs, H, W], of any size; `outputs` is `classes` unless given (3: an autoencoder's).
+    """[N, in_channels, H, W] → [N, outputs, H, W], of any size; `outputs` is `classes` unless given (3: an
+    autoencoder's).
 
-    The encoder has a pooling by 2 for each of `widths`, then two 3×3 convolutions of `context` channels at rate 2. Each layer
-    of the decoder upsamples by 2, to `decoder` channels and last to `outputs`; batch normalisation and ReLU stand between.
+    The encoder has a pooling by 2 for each of `widths`, then two 3×3 convolutions of `context` channels at
+    rate 2. Each layer of the decoder upsamples by 2, to `decoder` channels and last to `outputs`; batch
+    normalisation and ReLU stand between.
     """
 
     def __init__(
         self,
         *,
-        upsample: Literal["transposed2", "transposed3", "transposed4", "nearest", "bilinear", "unpool", "fixed"],
+        upsample: Literal[
+            "transposed2", "transposed3", "transposed4", "nearest", "bilinear", "unpool", "fixed"
+        ],
         widths: tuple[int, ...] = (16, 32, 48),
         depths: tuple[int, ...] = (1, 2, 2),
         context: int = 64,
@@ -81,7 +89,9 @@ class EncoderDecoder(nn.Module):
     ):
         super().__init__()
         if len(decoder) != len(widths) - 1:
-            raise ValueError(f"decoder must have {len(widths) - 1} widths with {len(widths)} stages, not {len(decoder)}")
+            raise ValueError(
+                f"decoder must have {len(widths) - 1} widths with {len(widths)} stages, not {len(decoder)}"
+            )
         self.trunk = VggTrunk(widths=widths, depths=depths, batch_norm=True, in_channels=in_channels)
         self.context = FullyConnected(widths[-1], context, (3, 3), (2, 2), batch_norm=True, dropout=0.0)
         wanted = [*decoder, classes if outputs is None else outputs]
@@ -90,7 +100,11 @@ class EncoderDecoder(nn.Module):
         for i, (channels, pooled, width) in enumerate(zip(inputs, reversed(widths), wanted, strict=True)):
             last = i == len(decoder)
             unpools = upsample == "unpool"
-            self.ups.append(Unpool(channels, pooled, width, last) if unpools else UPSAMPLE[upsample](channels, width, last))
+            self.ups.append(
+                Unpool(channels, pooled, width, last)
+                if unpools
+                else UPSAMPLE[upsample](channels, width, last)
+            )
             self.norms.append(nn.Identity() if last else nn.Sequential(nn.BatchNorm2d(width), nn.ReLU()))
 
     def forward(self, x: Tensor) -> Tensor:

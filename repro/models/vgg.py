@@ -1,16 +1,20 @@
-"""VGG: Simonyan and Zisserman 2014, "Very Deep Convolutional Networks for Large-Scale Image Recognition", arXiv 1409.1556.
+"""VGG: Simonyan and Zisserman 2014, "Very Deep Convolutional Networks for Large-Scale Image Recognition",
+arXiv 1409.1556.
 
-Five stages of convolutions at stride 1 with 64 to 512 filters, a 2×2 pooling behind each, three fully connected layers.
-Table 2 counts 133, 133, 134, 138 and 144 M parameters in A, B, C, D and E; VGG-16 is D and VGG-19 is E.
+Five stages of convolutions at stride 1 with 64 to 512 filters, a 2×2 pooling behind each, three fully
+connected layers. Table 2 counts 133, 133, 134, 138 and 144 M parameters in A, B, C, D and E; VGG-16 is D and
+VGG-19 is E.
 
-Poolings keep a last odd row or column, so that images of any size go in; at the paper's 224×224 there is none to keep.
+Poolings keep a last odd row or column, so that images of any size go in; at the paper's 224×224 there is none
+to keep.
 """
 
 from typing import Literal
 
 from torch import Tensor, nn
 
-from repro.models.alexnet import LocalResponseNorm, initialise
+from repro.models.layers.initialisation import initialise
+from repro.models.layers.response_norm import LocalResponseNorm
 
 WIDTHS = (64, 128, 256, 512, 512)  # of the stages, in all configurations
 CONFIGURATIONS = {  # Table 1: the kernels of each stage, and where A-LRN normalises responses
@@ -20,19 +24,26 @@ CONFIGURATIONS = {  # Table 1: the kernels of each stage, and where A-LRN normal
     "C": ((3, 3), (3, 3), (3, 3, 1), (3, 3, 1), (3, 3, 1)),
     "D": ((3, 3), (3, 3), (3, 3, 3), (3, 3, 3), (3, 3, 3)),
     "E": ((3, 3), (3, 3), (3, 3, 3, 3), (3, 3, 3, 3), (3, 3, 3, 3)),
-    "B-5x5": ((5,), (5,), (5,), (5,), (5,)),  # section 4.1: each pair of B as one 5×5 convolution, 7 points worse
+    "B-5x5": (
+        (5,),
+        (5,),
+        (5,),
+        (5,),
+        (5,),
+    ),  # section 4.1: each pair of B as one 5×5 convolution, 7 points worse
 }
 
 
 class VGG(nn.Module):
     """[N, in_channels, image_size, image_size] → [N, classes]
 
-    `width` multiplies the filters of the stages, `classifier` counts the units of the two hidden linear layers, and
-    `dropout` is theirs. `batch_norm` comes between a convolution, which keeps its bias as torchvision's does, and its ReLU.
+    `width` multiplies the filters of the stages, `classifier` counts the units of the two hidden linear
+    layers, and `dropout` is theirs. `batch_norm` comes between a convolution, which keeps its bias as
+    torchvision's does, and its ReLU.
 
-    `init` `gaussian` is what the paper draws for A, N(0, 0.01²) (it writes "10⁻² variance", with which activations would
-    grow by orders of magnitude); its deeper nets start from A's weights. It adds that `xavier` needs no such start.
-    `he` is that of `initialise`.
+    `init` `gaussian` is what the paper draws for A, N(0, 0.01²) (it writes "10⁻² variance", with which
+    activations would grow by orders of magnitude); its deeper nets start from A's weights. It adds that
+    `xavier` needs no such start. `he` is that of `initialise`.
     """
 
     def __init__(

@@ -1,10 +1,12 @@
-"""The convolutions of VGG-16, for nets that label pixels: Simonyan and Zisserman 2014, arXiv 1409.1556, Table 1, column D.
+"""The convolutions of VGG-16, for nets that label pixels: Simonyan and Zisserman 2014, arXiv 1409.1556, Table
+1, column D.
 
-Stages of 3×3 convolutions and a pooling each; the defaults have 14,714,688 parameters at 3 input channels. Fewer stages,
-other widths and depths, batch normalisation and separable convolutions are options.
+Stages of 3×3 convolutions and a pooling each; the defaults have 14,714,688 parameters at 3 input channels.
+Fewer stages, other widths and depths, batch normalisation and separable convolutions are options.
 
-The poolings are 2×2 and keep a last odd row or column (as Caffe's do), so that any size goes in. Where the output stride
-is reached a pooling is 3×3 with stride 1 and later convolutions are atrous, as in DeepLab's released net.
+The poolings are 2×2 and keep a last odd row or column (as Caffe's do), so that any size goes in. Where the
+output stride is reached a pooling is 3×3 with stride 1 and later convolutions are atrous, as in DeepLab's
+released net.
 """
 
 from collections.abc import Mapping
@@ -12,15 +14,17 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from repro.models.atrous import convolution, separable, strides_and_rates
+from repro.models.layers.atrous import convolution, separable, strides_and_rates
 
 VGG_16 = ((64, 128, 256, 512, 512), (2, 2, 3, 3, 3))  # widths and depths
 
 
 class VggTrunk(nn.Module):
-    """[N, in_channels, H, W] → the map after each pooling, [N, widths[i], ⌈H/s⌉, ⌈W/s⌉], s = 2, 4, … `output_stride`.
+    """[N, in_channels, H, W] → the map after each pooling, [N, widths[i], ⌈H/s⌉, ⌈W/s⌉], s = 2, 4, …
+    `output_stride`.
 
-    `rate` is the rate at which a layer after it sees what it would see at full stride, `channels` the last width.
+    `rate` is the rate at which a layer after it sees what it would see at full stride, `channels` the last
+    width.
     """
 
     def __init__(
@@ -35,22 +39,32 @@ class VggTrunk(nn.Module):
     ):
         super().__init__()
         if len(widths) != len(depths):
-            raise ValueError(f"widths and depths must be as long as each other, not {len(widths)} and {len(depths)} stages")
+            raise ValueError(
+                f"widths and depths must be as long as each other, not {len(widths)} and {len(depths)} stages"
+            )
         self.stages, self.pools, self.widths = nn.ModuleList(), nn.ModuleList(), tuple(widths)
         channels, rate = in_channels, 1
         pooled = strides_and_rates([2] * len(widths), output_stride or 2 ** len(widths))
         for width, depth, (stride, rate_after) in zip(widths, depths, pooled, strict=True):
             stage = nn.Sequential()
             for _ in range(depth):
-                first = not (self.stages or stage)  # stays a full convolution: 9 weights for each colour make no features
+                first = not (
+                    self.stages or stage
+                )  # stays a full convolution: 9 weights for each colour make no features
                 layer = separable if separable_trunk and not first else convolution
                 stage.append(layer(channels, width, rate=rate, batch_norm=batch_norm))
                 channels = width
             self.stages.append(stage)
-            self.pools.append(nn.MaxPool2d(2, ceil_mode=True) if stride == 2 else nn.MaxPool2d(3, stride=1, padding=1))
+            self.pools.append(
+                nn.MaxPool2d(2, ceil_mode=True) if stride == 2 else nn.MaxPool2d(3, stride=1, padding=1)
+            )
             rate = rate_after
         self.rate, self.channels = rate, channels
-        whole = (self.widths, tuple(depths)) == VGG_16 and in_channels == 3 and not (batch_norm or separable_trunk)
+        whole = (
+            (self.widths, tuple(depths)) == VGG_16
+            and in_channels == 3
+            and not (batch_norm or separable_trunk)
+        )
         self.source = "vgg16" if whole else None  # torchvision's net with the same weights
 
     def carry_over(self, weights: Mapping[str, Tensor]) -> None:
@@ -67,9 +81,11 @@ class VggTrunk(nn.Module):
 
 
 class FullyConnected(nn.Sequential):
-    """VGG's fc6, fc7, … as convolutions that keep the map's size, each with ReLU and dropout. [N, C, H, W] → [N, width, H, W]
+    """VGG's fc6, fc7, … as convolutions that keep the map's size, each with ReLU and dropout. [N, C, H, W] →
+    [N, width, H, W]
 
-    On a 7×7 map, the middle output of fc6 with a 7×7 kernel is that of the linear layer with the same weights.
+    On a 7×7 map, the middle output of fc6 with a 7×7 kernel is that of the linear layer with the same
+    weights.
     """
 
     def __init__(
@@ -83,15 +99,21 @@ class FullyConnected(nn.Sequential):
         dropout: float = 0.5,
     ):
         if len(kernels) != len(rates):
-            raise ValueError(f"kernels and rates must be as long as each other, not {len(kernels)} and {len(rates)} layers")
+            raise ValueError(
+                f"kernels and rates must be as long as each other, not {len(kernels)} and {len(rates)} layers"
+            )
         inputs = [channels, *[width] * (len(kernels) - 1)]
         for_each = zip(inputs, kernels, rates, strict=True)
-        layers = [convolution(c, width, kernel, rate=rate, batch_norm=batch_norm) for c, kernel, rate in for_each]
+        layers = [
+            convolution(c, width, kernel, rate=rate, batch_norm=batch_norm) for c, kernel, rate in for_each
+        ]
         super().__init__(*(nn.Sequential(*layer, nn.Dropout(dropout)) for layer in layers))
 
     @torch.no_grad()
     def carry_over(self, weights: Mapping[str, Tensor]) -> None:
-        """Take torchvision's fc6 and fc7 of VGG-16; of smaller layers every n-th filter and tap (DeepLab v1, section 3.1)."""
+        """Take torchvision's fc6 and fc7 of VGG-16; of smaller layers every n-th filter and tap (DeepLab v1,
+        section 3.1).
+        """
         side = 7  # of the map that fc6 sees
         for layer, name in zip(self, ("classifier.0", "classifier.3"), strict=True):
             conv, weight = layer[0], weights[f"{name}.weight"].unflatten(1, (-1, side, side))
@@ -105,5 +127,7 @@ class FullyConnected(nn.Sequential):
 
 
 def crop(x: Tensor, like: Tensor) -> Tensor:
-    """Without the last rows and columns that are only there because poolings round up. [N, C, H, W] → [N, C, H′, W′]"""
+    """Without the last rows and columns that are only there because poolings round up. [N, C, H, W] → [N, C,
+    H′, W′]
+    """
     return x[..., : like.shape[-2], : like.shape[-1]]

@@ -1,26 +1,28 @@
 """The modified aligned Xception of DeepLab v3+: Chen et al. 2018, arXiv 1802.02611, Figure 4.
 
-Entry flow: 3×3 convolutions of 32 (stride 2) and 64, then blocks of 128, 256 and 728, each of three separable convolutions
-whose last has stride 2. Middle flow: 16 blocks of 728. Exit flow: a block of 728, 1024, 1024 and, without a shortcut, one of
-1536, 1536, 2048. Every pooling of Xception became a stride, so that any may become a rate.
+Entry flow: 3×3 convolutions of 32 (stride 2) and 64, then blocks of 128, 256 and 728, each of three separable
+convolutions whose last has stride 2. Middle flow: 16 blocks of 728. Exit flow: a block of 728, 1024, 1024
+and, without a shortcut, one of 1536, 1536, 2048. Every pooling of Xception became a stride, so that any may
+become a rate.
 
-Figure 4 has batch normalisation and ReLU after every depthwise filter; the net the authors released, which timm carries,
-has ReLU there in the last block alone and before each separable convolution in the others. This follows the released net.
+Figure 4 has batch normalisation and ReLU after every depthwise filter; the net the authors released, which
+timm carries, has ReLU there in the last block alone and before each separable convolution in the others. This
+follows the released net.
 """
 
 from torch import Tensor, nn
 
-from repro.models.atrous import separable, strides_and_rates
+from repro.models.layers.atrous import separable, strides_and_rates
 
 EPSILON = 1e-3  # of batch normalisation, in the released net
 
 
 class XceptionTrunk(nn.Module):
-    """[N, in_channels, H, W] → two maps: [N, widths[3], H/4, W/4] inside the second block, before its stride, and the last,
-    [N, widths[7], H/output_stride, …].
+    """[N, in_channels, H, W] → two maps: [N, widths[3], H/4, W/4] inside the second block, before its stride,
+    and the last, [N, widths[7], H/output_stride, …].
 
-    `widths` are those of the two convolutions, the three blocks of the entry flow and, of the exit flow, 1024, 1536, 2048;
-    `depths` holds the blocks of the middle flow.
+    `widths` are those of the two convolutions, the three blocks of the entry flow and, of the exit flow,
+    1024, 1536, 2048; `depths` holds the blocks of the middle flow.
     """
 
     def __init__(
@@ -38,13 +40,17 @@ class XceptionTrunk(nn.Module):
         strided = strides_and_rates((2, 2, 2, 2), output_stride, stem=2)
         rates = [1, *(rate for _, rate in strided)]  # of the blocks: what came before sets it
         strides = [stride for stride, _ in strided]
-        self.stem = nn.Sequential(*normalised(in_channels, first, 2), nn.ReLU(), *normalised(first, second, 1), nn.ReLU())
+        self.stem = nn.Sequential(
+            *normalised(in_channels, first, 2), nn.ReLU(), *normalised(first, second, 1), nn.ReLU()
+        )
         self.first = Block(second, (third,) * 3, strides[0], rates[0])
         self.second = Block(third, (fourth,) * 3, strides[1], rates[1])
         self.third = Block(fourth, (middle,) * 3, strides[2], rates[2])
         self.middle = nn.Sequential(*(Block(middle, (middle,) * 3, 1, rates[3]) for _ in range(depths[0])))
         self.exit = Block(middle, (middle, exit_, exit_), strides[3], rates[3])
-        self.last = nn.Sequential(*(separable(c, w, rate=rates[4]) for c, w in ((exit_, deep), (deep, deep), (deep, last))))
+        self.last = nn.Sequential(
+            *(separable(c, w, rate=rates[4]) for c, w in ((exit_, deep), (deep, deep), (deep, last)))
+        )
         self.widths, self.channels = (fourth, last), last
         for module in self.modules():
             if isinstance(module, nn.BatchNorm2d):
@@ -58,16 +64,22 @@ class XceptionTrunk(nn.Module):
 
 
 class Block(nn.Module):
-    """ReLU and a separable convolution, three times, and a shortcut around. [N, C, H, W] → [N, widths[2], H/stride, W/stride]"""
+    """ReLU and a separable convolution, three times, and a shortcut around. [N, C, H, W] → [N, widths[2],
+    H/stride, W/stride]
+    """
 
     def __init__(self, channels: int, widths: tuple[int, int, int], stride: int, rate: int):
         super().__init__()
         plain = channels == widths[-1] and stride == 1
-        self.shortcut = nn.Identity() if plain else nn.Sequential(*normalised(channels, widths[-1], stride, kernel=1))
+        self.shortcut = (
+            nn.Identity() if plain else nn.Sequential(*normalised(channels, widths[-1], stride, kernel=1))
+        )
         self.convolutions = nn.ModuleList()
         for width, own_stride in zip(widths, (1, 1, stride), strict=True):
             depthwise = normalised(channels, channels, own_stride, rate=rate, groups=channels)
-            self.convolutions.append(nn.Sequential(nn.ReLU(), *depthwise, *normalised(channels, width, 1, kernel=1)))
+            self.convolutions.append(
+                nn.Sequential(nn.ReLU(), *depthwise, *normalised(channels, width, 1, kernel=1))
+            )
             channels = width
 
     def forward(self, x: Tensor) -> Tensor:
@@ -82,6 +94,11 @@ class Block(nn.Module):
         return self.convolutions[2][1:](inner) + self.shortcut(x)
 
 
-def normalised(channels: int, width: int, stride: int, *, kernel: int = 3, rate: int = 1, groups: int = 1) -> list[nn.Module]:
+def normalised(
+    channels: int, width: int, stride: int, *, kernel: int = 3, rate: int = 1, groups: int = 1
+) -> list[nn.Module]:
     padding = rate * (kernel // 2)
-    return [nn.Conv2d(channels, width, kernel, stride, padding, rate, groups, bias=False), nn.BatchNorm2d(width)]
+    return [
+        nn.Conv2d(channels, width, kernel, stride, padding, rate, groups, bias=False),
+        nn.BatchNorm2d(width),
+    ]

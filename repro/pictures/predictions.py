@@ -6,19 +6,23 @@ from PIL import Image
 from torch import Tensor
 
 from repro.errors import ReproError
-from repro.measures.crf import Kernels, mean_field
 from repro.pictures.sheet import PALETTE, sheet
+from repro.state.net import State
 from repro.tasks.segmentation import crop
 from repro.tasks.segmentation import predictions as labels
-from repro.training.state import State
+from repro.treatments.crf import Kernels, mean_field
 
 
 def predictions(states: dict[str, State], *, images: int = 6) -> Image.Image:
-    """The first `images` test images, the truth of their pixels, and what each arm predicts, or draws as an autoencoder."""
+    """The first `images` test images, the truth of their pixels, and what each arm predicts, or draws as an
+    autoencoder.
+    """
     first = next(iter(states.values()))
     seen, truth = first.data.test_images[:images], first.data.test_targets[:images]
     if truth.ndim != 3:
-        raise ReproError(f"there is no picture of predictions for '{first.spec.data.name}', which has a label an image")
+        raise ReproError(
+            f"there is no picture of predictions for '{first.spec.data.name}', which has a label an image"
+        )
     columns = {"image": _pixels(seen), "truth": _colours(truth)}
     for arm, state in states.items():
         outputs = _outputs(state, images)
@@ -38,7 +42,9 @@ def crf(
     gaussian: float = 1.5,
     gaussian_weight: float = 2.0,
 ) -> Image.Image:
-    """As `predictions`, with each arm's labels before and after a fully connected CRF (`repro.measures.crf`)."""
+    """As `predictions`, with each arm's labels before and after a fully connected CRF
+    (`repro.treatments.crf`).
+    """
     first = next(iter(states.values()))
     truth = first.data.test_targets[:images]
     if truth.ndim != 3:
@@ -51,7 +57,10 @@ def crf(
             mean_field(logits, crop(image, logits[None]), kernels, iterations=iterations)
             for logits, image in zip(outputs, state.data.test_images, strict=False)
         ]
-        columns[arm], columns[f"{arm} + CRF"] = _colours(labels(outputs)), _colours(labels(torch.stack(beliefs)))
+        columns[arm], columns[f"{arm} + CRF"] = (
+            _colours(labels(outputs)),
+            _colours(labels(torch.stack(beliefs))),
+        )
     return sheet(columns)
 
 
@@ -77,6 +86,11 @@ def _colours(classes: Tensor) -> list[np.ndarray]:
 def _drawn(state: State, outputs: Tensor) -> list[np.ndarray]:
     """Normalised images [N, C, H, W] that a net drew → N times [H, W, 3]"""
     if outputs.shape[1:2] != state.data.test_images.shape[1:2] or outputs.ndim != 4:
-        raise ReproError(f"there is no picture of outputs of shape {list(outputs.shape)}: neither labels of pixels nor images")
-    mean, std = (torch.tensor(values, device=outputs.device).view(-1, 1, 1) for values in (state.data.mean, state.data.std))
+        raise ReproError(
+            f"there is no picture of outputs of shape {list(outputs.shape)}: neither labels of pixels nor images"
+        )
+    mean, std = (
+        torch.tensor(values, device=outputs.device).view(-1, 1, 1)
+        for values in (state.data.mean, state.data.std)
+    )
     return _pixels(((outputs * std + mean) * 255).round().clamp(0, 255).to(torch.uint8))

@@ -1,4 +1,6 @@
-"""The spectrum of what nets draw: a checkerboard shows as bright points and lines at half the sampling frequency."""
+"""The spectrum of what nets draw: a checkerboard shows as bright points and lines at half the sampling
+frequency.
+"""
 
 import numpy as np
 import torch
@@ -6,14 +8,16 @@ from PIL import Image
 
 from repro.measures.checkerboard import outputs_on, power_spectrum
 from repro.pictures.sheet import sheet
-from repro.training.state import State
+from repro.state.net import State
 
 
 @torch.no_grad()
 def spectrum(states: dict[str, State], *, images: int = 300) -> Image.Image:
-    """Power of the outputs on the first `images` test images, in decibels below its largest, black at -60 dB, a column an arm.
+    """Power of the outputs on the first `images` test images, in decibels below its largest, black at -60 dB,
+    a column an arm.
 
-    Frequency 0 is in the middle, half the sampling frequency at the border (rows and columns 0 of each image).
+    Frequency 0 is in the middle, half the sampling frequency at the border (rows and columns 0 of each
+    image).
     """
     outputs = {arm: outputs_on(state, state.data.test_images[:images]) for arm, state in states.items()}
     return sheet({arm: [_shown(power_spectrum(maps))] for arm, maps in outputs.items()})

@@ -1,4 +1,5 @@
-"""What the kept results say, as Markdown: the table in README.md and the list of all claims in suites/README.md.
+"""What the kept results say, as Markdown: the table in README.md and the list of all claims in
+suites/README.md.
 
     python -m repro.report.kept
 
@@ -9,10 +10,11 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from repro.check import load
 from repro.ledger import LEDGER, read_ledger
 from repro.report.text import duration, figure, interval, verdict
 from repro.result import ClaimResult, Result, read
-from repro.suite import Suite, load
+from repro.suite import Suite
 
 START, END = "<!-- made by python -m repro.report.kept -->", "<!-- to here -->"
 SIGNS = {"reproduced": "✓", "refuted": "✗", "undecided": "?"}
@@ -51,12 +53,21 @@ def table(results: Mapping[str, Result]) -> str:
 
 def _cells(claim: ClaimResult) -> str:
     evidence = claim.evidence
-    numbers = (str(len(evidence.seeds)), figure(evidence.estimate), interval(evidence.interval), duration(claim.seconds))
+    numbers = (
+        str(len(evidence.seeds)),
+        figure(evidence.estimate),
+        interval(evidence.interval),
+        duration(claim.seconds),
+    )
     return " | ".join(["", f"{SIGNS[claim.verdict]} {verdict(claim)}", *numbers]).strip()
 
 
-def ledger(entries: Iterable[Mapping[str, str]], suites: Mapping[str, Suite], results: Mapping[str, Result]) -> str:
-    """A row for each entry of the ledger: the claims that measure it with their verdicts, or why it cannot be measured."""
+def ledger(
+    entries: Iterable[Mapping[str, str]], suites: Mapping[str, Suite], results: Mapping[str, Result]
+) -> str:
+    """A row for each entry of the ledger: the claims that measure it with their verdicts, or why it cannot be
+    measured.
+    """
     claims: dict[str, list[str]] = {}
     reasons: dict[str, str] = {}
     for path, suite in suites.items():
@@ -82,7 +93,9 @@ def _measured(path: str, suite: Suite, name: str, results: Mapping[str, Result])
     result = results.get(suite.suite)
     claim = result.claims.get(name) if result else None
     asked = "cpu" in (suite.claims[name].profiles or suite.profiles)
-    verdict = f"{SIGNS[claim.verdict]} {claim.verdict}" if claim else "not run yet" if asked else "at gpu only"
+    verdict = (
+        f"{SIGNS[claim.verdict]} {claim.verdict}" if claim else "not run yet" if asked else "at gpu only"
+    )
     return f"[{name}]({path}) {verdict}"
 
 
@@ -104,7 +117,10 @@ def fill(page: str, content: str) -> str:
 def pages(root: Path) -> Iterator[tuple[Path, str]]:
     """The two files, and what they should hold."""
     results = latest(root / "results")
-    suites = {path.relative_to(root / "suites").as_posix(): load(path) for path in sorted((root / "suites").rglob("*.yaml"))}
+    suites = {
+        path.relative_to(root / "suites").as_posix(): load(path)
+        for path in sorted((root / "suites").rglob("*.yaml"))
+    }
     entries = read_ledger(root / "suites" / LEDGER).values()
     for path, content in (
         (root / "README.md", table(results)),

@@ -1,4 +1,6 @@
-"""Where long work stands, for whoever waits: a thread that reads the store, so it sees the work of all processes."""
+"""Where long work stands, for whoever waits: a thread that reads the store, so it sees the work of all
+processes.
+"""
 
 import sys
 import threading
@@ -22,7 +24,9 @@ def describe(states: list[dict[str, Any]]) -> str:
     for state in running:
         rate = f", {state['images_per_second']:,.0f} images/s" if state["images_per_second"] else ""
         left = f", {duration(state['seconds_left'])} left" if state["seconds_left"] is not None else ""
-        parts.append(f"{state['model']} seed {state['seed']}: step {state['step']}/{state['steps']}{rate}{left}")
+        parts.append(
+            f"{state['model']} seed {state['seed']}: step {state['step']}/{state['steps']}{rate}{left}"
+        )
     return "; ".join(parts)
 
 

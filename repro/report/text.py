@@ -82,7 +82,9 @@ def discoveries(claims: Iterable[ClaimResult], level: float) -> str:
 
 
 def claim_details(claim: ClaimResult, command: str | None = None) -> str:
-    """One claim for a reader who has not seen its suite: what was asked, every seed, and what it adds up to."""
+    """One claim for a reader who has not seen its suite: what was asked, every seed, and what it adds up
+    to.
+    """
     evidence = claim.evidence
     facts = [("expects", claim.expect), ("known", claim.because), ("again", command)]
     text = [f"{verdict(claim)}: {' '.join(claim.says.split())}", ""]
@@ -138,7 +140,10 @@ def undecided(claim: ClaimResult) -> Iterable[str]:
     waiting = [part for part in tried if max((e for e, _ in part.path), default=1.0) < 1 / evidence.alpha]
     yield f"{seeds} seeds were not enough to tell; --seeds-max allows more, which add to this evidence."
     for part in waiting:
-        above, (e_for, e_against) = sum(margin is not None and margin > 0 for margin in part.margins), part.path[-1]
+        above, (e_for, e_against) = (
+            sum(margin is not None and margin > 0 for margin in part.margins),
+            part.path[-1],
+        )
         what = f"{part.text}: the margin" if len(evidence.parts) > 1 else "The margin"
         diverged = f", and {part.margins.count(None)} diverged" if None in part.margins else ""
         yield (

@@ -1,4 +1,5 @@
-"""Where things are in the site: file names from the names of suites, profiles, claims and pictures, whatever is in them.
+"""Where things are in the site: file names from the names of suites, profiles, claims and pictures, whatever
+is in them.
 
 Pages lie in folders one deep, so that a link from one to another starts with `../`.
 """
@@ -9,12 +10,19 @@ import re
 UP = "../"
 STYLE, SCRIPT = "assets/site.css", "assets/site.js"
 FRONT, COST = "index.html", "cost.html"
-FOLDERS = {"suites": "*.html", "claims": "*.html", "pictures": "*.png", "results": "*.json"}  # what is made in them
+FOLDERS = {
+    "suites": "*.html",
+    "claims": "*.html",
+    "pictures": "*.png",
+    "results": "*.json",
+}  # what is made in them
 LONGEST = 60  # characters of a part of a file name
 
 
 def slug(name: str) -> str:
-    """The name itself if it is a safe part of a file name (also where a and A are one file), else one that no other name has."""
+    """The name itself if it is a safe part of a file name (also where a and A are one file), else one that no
+    other name has.
+    """
     safe = re.sub(r"[^a-z0-9_-]+", "-", name.lower())[:LONGEST].strip("-") or "x"
     return safe if safe == name else f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 

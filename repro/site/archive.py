@@ -1,4 +1,6 @@
-"""All results at once: suites at profiles with their runs. Every file is read lightly, those that a page shows in full."""
+"""All results at once: suites at profiles with their runs. Every file is read lightly, those that a page
+shows in full.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -88,7 +90,9 @@ class Change:
 
 @dataclass(frozen=True)
 class Scale:
-    """A suite at a profile. `runs` are in the order in which they ended; `claims` are those that are still asked."""
+    """A suite at a profile. `runs` are in the order in which they ended; `claims` are those that are still
+    asked.
+    """
 
     suite: str
     profile: str
@@ -99,7 +103,9 @@ class Scale:
     @property
     def used(self) -> tuple[Result, ...]:
         """The results that the claims are from, the newest first."""
-        results = {self.latest.id: self.latest} | {latest.result.id: latest.result for latest in self.claims.values()}
+        results = {self.latest.id: self.latest} | {
+            latest.result.id: latest.result for latest in self.claims.values()
+        }
         return tuple(sorted(results.values(), key=lambda result: (result.finished, result.id), reverse=True))
 
     def path(self, result: Result) -> Path:
@@ -111,7 +117,11 @@ class Scale:
 
     def changes(self) -> Iterable[Change]:
         for name, latest in self.claims.items():
-            before = [run.glance for run in self.runs if name in run.glance.claims and run.glance.id != latest.result.id]
+            before = [
+                run.glance
+                for run in self.runs
+                if name in run.glance.claims and run.glance.id != latest.result.id
+            ]
             if before and before[-1].claims[name].verdict != latest.claim.verdict:
                 yield Change(name, before[-1].claims[name], latest.claim, before[-1].finished)
 
@@ -127,7 +137,9 @@ class Archive:
 
 
 def collect(paths: Sequence[Path]) -> Archive:
-    """The results among files and folders. Raises `ReproError` if a path does not exist, or none of the files is a result."""
+    """The results among files and folders. Raises `ReproError` if a path does not exist, or none of the files
+    is a result.
+    """
     runs, problems = defaultdict[tuple[str, str], dict[str, Run]](dict), list[str]()
     for path in _files(paths):
         try:
@@ -161,7 +173,9 @@ def _problem(path: Path) -> str:
 
 
 def _scale(runs: list[Run], problems: list[str]) -> Scale | None:
-    """From the newest run back to the last complete one: what older runs asked in addition is no longer asked."""
+    """From the newest run back to the last complete one: what older runs asked in addition is no longer
+    asked.
+    """
     runs = sorted(runs, key=lambda run: (run.glance.finished, run.glance.id))
     latest, claims = None, dict[str, Latest]()
     for run in reversed(runs[:]):
@@ -183,13 +197,17 @@ def _scale(runs: list[Run], problems: list[str]) -> Scale | None:
 
 
 def _whole(path: Path) -> Result:
-    """Raises `ReproError`, too, where numbers contradict each other: charts are made from them without a further look."""
+    """Raises `ReproError`, too, where numbers contradict each other: charts are made from them without a
+    further look.
+    """
     result = read(path)
     for name, claim in result.claims.items():
         evidence, seeds = claim.evidence, len(claim.evidence.seeds)
         parts = [(len(part.margins), len(part.path)) for part in evidence.parts if part.holds is None]
         if not 0 < evidence.alpha < 1 or evidence.assume not in get_args(Assume) or not evidence.parts:
             raise ReproError(f"{path}: not a result: claims.{name}.evidence: no such evidence is known here")
-        if {*parts} - {(seeds, seeds)} or any(len(values) not in (1, seeds or 1) for values in claim.values.values()):
+        if {*parts} - {(seeds, seeds)} or any(
+            len(values) not in (1, seeds or 1) for values in claim.values.values()
+        ):
             raise ReproError(f"{path}: not a result: claims.{name}: not as many numbers as seeds")
     return result

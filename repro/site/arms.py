@@ -12,7 +12,9 @@ ABSENT = "–"
 
 
 def settings(arm: ArmResult) -> dict[str, str]:
-    """Everything an arm is made of, by path: `recipe.optimizer.lr`. Options of the model stand for themselves."""
+    """Everything an arm is made of, by path: `recipe.optimizer.lr`. Options of the model stand for
+    themselves.
+    """
     found = {"model": arm.model, **flat(arm.options, "")}
     for part in ("data", "weights", "recipe"):
         found |= flat(getattr(arm, part) or {}, f"{part}.")
@@ -40,19 +42,30 @@ def comparison(arms: Mapping[str, ArmResult]) -> Markup:
         for path, row in differing.items()
     ]
     if rows:
-        shown = table(("", *arms), rows, caption="What differs between the arms", sortable=False, class_="settings")
+        shown = table(
+            ("", *arms), rows, caption="What differs between the arms", sortable=False, class_="settings"
+        )
     elif len(arms) > 1:
         shown = element("p", "The arms are made alike: nothing differs but the seeds, if those do.")
     else:
-        shown = element("p", f"It is about one arm, {next(iter(arms))}." if arms else "It names no arm that this result holds.")
+        shown = element(
+            "p",
+            f"It is about one arm, {next(iter(arms))}."
+            if arms
+            else "It names no arm that this result holds.",
+        )
     same = "What the arms share" if len(arms) > 1 else "How it is made"
-    return element("div", shown, element("details", element("summary", same), facts(common.items())) if common else None)
+    return element(
+        "div", shown, element("details", element("summary", same), facts(common.items())) if common else None
+    )
 
 
 def flat(value: Any, path: str) -> dict[str, str]:
     """Settings as text, by path: `optimizer.lr`."""
     if isinstance(value, Mapping):
-        return {key: text for name, inner in value.items() for key, text in flat(inner, f"{path}{name}.").items()}
+        return {
+            key: text for name, inner in value.items() for key, text in flat(inner, f"{path}{name}.").items()
+        }
     if isinstance(value, Sequence) and any(isinstance(item, Mapping) for item in value):
         return {key: text for i, item in enumerate(value) for key, text in flat(item, f"{path}{i}.").items()}
     return {path.rstrip("."): value if isinstance(value, str) else json.dumps(value)}

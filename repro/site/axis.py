@@ -19,7 +19,10 @@ class Axis:
     title: str = ""
 
     def at(self, value: float) -> float:
-        low, high, place = (math.log10(v) if self.log else v for v in (self.low, self.high, min(max(value, self.low), self.high)))
+        low, high, place = (
+            math.log10(v) if self.log else v
+            for v in (self.low, self.high, min(max(value, self.low), self.high))
+        )
         return self.start + (place - low) / (high - low) * (self.end - self.start)
 
     def ticks(self, most: int = 5) -> list[float]:
@@ -36,8 +39,14 @@ def covering(
     room: float = 0.06,
     title: str = "",
 ) -> Axis:
-    """An axis over the finite ones of `values`, with `room` (a share of its length) at both ends; 0 to 1 if there are none."""
-    finite = [min(max(v, -LARGEST), LARGEST) for v in values if v is not None and math.isfinite(v) and (v > 0 or not log)]
+    """An axis over the finite ones of `values`, with `room` (a share of its length) at both ends; 0 to 1 if
+    there are none.
+    """
+    finite = [
+        min(max(v, -LARGEST), LARGEST)
+        for v in values
+        if v is not None and math.isfinite(v) and (v > 0 or not log)
+    ]
     finite += include
     if not finite:
         finite = [1.0, 10.0] if log else [0.0, 1.0]
@@ -46,7 +55,10 @@ def covering(
         factor = max((high / low) ** room, 1.15)
         return Axis(low / factor, high * factor, start, end, True, title)
     beyond = (high - low) * room or abs(high) * 0.1 or 1.0
-    low, high = (low if low == 0 <= high else low - beyond), high + beyond  # what starts at 0 is drawn from there
+    low, high = (
+        (low if low == 0 <= high else low - beyond),
+        high + beyond,
+    )  # what starts at 0 is drawn from there
     return Axis(low, high, start, end, False, title)
 
 

@@ -1,4 +1,6 @@
-"""A static site of results: `repro report RESULTS -o SITE`. Its pages work from the disk, and load nothing from elsewhere."""
+"""A static site of results: `repro report RESULTS -o SITE`. Its pages work from the disk, and load nothing
+from elsewhere.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -43,7 +45,10 @@ def build(results: Sequence[Path], out: Path) -> Site:
         pictures = dict(_pictures(scale))
         places = {name: address.picture(scale.suite, scale.profile, name) for name in pictures}
         content |= {places[name]: picture for name, picture in pictures.items()}
-        content |= {address.result(scale.suite, scale.profile, used.id): scale.path(used).read_bytes() for used in scale.used}
+        content |= {
+            address.result(scale.suite, scale.profile, used.id): scale.path(used).read_bytes()
+            for used in scale.used
+        }
         pages[address.suite(scale.suite, scale.profile)] = suite_page(scale, places)
         for name, latest in scale.claims.items():
             pages[address.claim(scale.suite, scale.profile, name)] = claim_page(scale, name, latest)
@@ -59,7 +64,9 @@ def _check(out: Path) -> None:
     if not out.exists() or not any(out.iterdir()):
         return
     front = out / address.FRONT
-    if not front.is_file() or f'content="{GENERATOR}"' not in front.read_text(encoding="utf-8", errors="replace"):
+    if not front.is_file() or f'content="{GENERATOR}"' not in front.read_text(
+        encoding="utf-8", errors="replace"
+    ):
         raise ReproError(f"{out}: neither empty nor a site of `repro report`; choose another folder with -o")
 
 

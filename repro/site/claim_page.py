@@ -1,4 +1,6 @@
-"""The page of a claim: what the paper says, what was asked, every number, and why the verdict is what it is."""
+"""The page of a claim: what the paper says, what was asked, every number, and why the verdict is what it
+is.
+"""
 
 import shlex
 from collections.abc import Iterable, Mapping
@@ -60,10 +62,13 @@ def _conclusion(claim: ClaimResult) -> Markup:
     nothing_to_chance = "It is about the architecture alone and needs no seeds: chance has no part in it."
     return element(
         "section",
-        element("h2", "What the verdict rests on" if claim.verdict != "undecided" else "Why there is no verdict"),
+        element(
+            "h2", "What the verdict rests on" if claim.verdict != "undecided" else "Why there is no verdict"
+        ),
         parts,
         element("p", several) if len(evidence.parts) > 1 else None,
-        [element("p", line) for line in meaning(claim)] or element("p", nothing_to_chance if not evidence.seeds else None),
+        [element("p", line) for line in meaning(claim)]
+        or element("p", nothing_to_chance if not evidence.seeds else None),
     )
 
 
@@ -89,7 +94,10 @@ def _charts(evidence: Evidence) -> Markup | None:
         return None
     if len(tried) == 1:
         return element(
-            "div", margins_chart(tried[0], evidence), evidence_chart(evidence.path or tried[0].path, evidence), class_="pair"
+            "div",
+            margins_chart(tried[0], evidence),
+            evidence_chart(evidence.path or tried[0].path, evidence),
+            class_="pair",
         )
     together = evidence_chart(evidence.path, evidence, "All parts together") if evidence.path else None
     each = [
@@ -105,12 +113,17 @@ def _charts(evidence: Evidence) -> Markup | None:
 def _values(claim: ClaimResult) -> Markup:
     evidence, names = claim.evidence, list(claim.values)
     if not evidence.seeds:
-        rows: Iterable[list[Child]] = [[element("code", name), number(values[0])] for name, values in claim.values.items()]
+        rows: Iterable[list[Child]] = [
+            [element("code", name), number(values[0])] for name, values in claim.values.items()
+        ]
         return table(("measurement", "value"), rows, caption="Values", right=(1,), sortable=False)
     single = evidence.parts[0] if len(evidence.parts) == 1 else None
     rows = []
     for i, seed in enumerate(evidence.seeds):
-        cells = [number(values[i] if len(values) == len(evidence.seeds) else values[0]) for values in claim.values.values()]
+        cells = [
+            number(values[i] if len(values) == len(evidence.seeds) else values[0])
+            for values in claim.values.values()
+        ]
         rows.append([number(seed, str(seed)), *cells, *([number(single.margins[i])] if single else [])])
     head = ("seed", *(element("code", name) for name in names), *(["margin"] if single else []))
     return table(head, rows, caption="Values by seed", right=range(len(head)))
@@ -126,12 +139,18 @@ def _reported(claim: ClaimResult) -> Markup | None:
         known = [v for v in ours.get("".join(name.split()), ()) if v is not None]
         mean = sum(known) / len(known) if known else None
         spread = f"{figure(min(known))} to {figure(max(known))}" if len(known) > 1 else ""
-        mine = [nothing(), spread, nothing()] if mean is None else [number(mean), spread, number(mean - value)]
+        mine = (
+            [nothing(), spread, nothing()] if mean is None else [number(mean), spread, number(mean - value)]
+        )
         rows.append([element("code", name), number(value), *mine])
     return element(
         "div",
         element("h3", "The paper's numbers"),
-        element("p", "Shown, not tested: the paper's nets, data and training are seldom those of this profile.", class_="note"),
+        element(
+            "p",
+            "Shown, not tested: the paper's nets, data and training are seldom those of this profile.",
+            class_="note",
+        ),
         table(
             ("measurement", "paper", "here", "over seeds", "difference"),
             rows,
@@ -144,8 +163,12 @@ def _reported(claim: ClaimResult) -> Markup | None:
 def _timed(claim: ClaimResult, result: Result) -> str | None:
     """What the clock was read around, if the claim is about what was timed."""
     wanted = {(measurement.name, Suite.timed_as(measurement)) for measurement in _measurements(claim)}
-    regions = dict.fromkeys(t.region for t in result.timings if any((name, t.name) in wanted for name in t.measurements))
-    seeds = "A seed is a round of timing: every net once, in a process of its own, with the machine to itself."
+    regions = dict.fromkeys(
+        t.region for t in result.timings if any((name, t.name) in wanted for name in t.measurements)
+    )
+    seeds = (
+        "A seed is a round of timing: every net once, in a process of its own, with the machine to itself."
+    )
     return f"{'; '.join(regions)}. {seeds}" if regions else None
 
 
@@ -179,5 +202,7 @@ def _history(scale: Scale, name: str) -> Iterable[Child]:
         for run, claim in reversed(history)
         if claim
     ]
-    runs = table(("ended", "verdict", "", "run", "numbers"), rows, caption=f"Verdicts of the last {len(rows)} runs")
+    runs = table(
+        ("ended", "verdict", "", "run", "numbers"), rows, caption=f"Verdicts of the last {len(rows)} runs"
+    )
     yield element("details", element("summary", f"The last {len(rows)} runs"), runs)

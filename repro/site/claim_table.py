@@ -1,4 +1,6 @@
-"""The table of a suite's claims: the verdict of each, what it rests on, and how it went in the runs before."""
+"""The table of a suite's claims: the verdict of each, what it rests on, and how it went in the runs
+before.
+"""
 
 from collections.abc import Iterable
 
@@ -17,7 +19,11 @@ def claim_table(scale: Scale, names: Iterable[str] | None = None, up: str = "") 
     names = list(scale.claims if names is None else names)
     rows = (_row(scale, name, scale.claims[name], up) for name in names)
     return table(
-        HEAD, rows, caption=f"Claims of {scale.suite} at profile {scale.profile}", right=(2, 3, 4, 5), class_="claims stack"
+        HEAD,
+        rows,
+        caption=f"Claims of {scale.suite} at profile {scale.profile}",
+        right=(2, 3, 4, 5),
+        class_="claims stack",
     )
 
 

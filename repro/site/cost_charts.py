@@ -1,4 +1,6 @@
-"""Charts of cost: what a suite's arms reach against what they compute, and how fast nets are from run to run."""
+"""Charts of cost: what a suite's arms reach against what they compute, and how fast nets are from run to
+run.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,7 +37,9 @@ class Bubble:
     sizes: dict[str, float]  # params and macs, where they are known
 
     def says(self, metric: str) -> str:
-        spread = f" ({figure(self.low)} to {figure(self.high)} over {self.seeds} seeds)" if self.seeds > 1 else ""
+        spread = (
+            f" ({figure(self.low)} to {figure(self.high)} over {self.seeds} seeds)" if self.seeds > 1 else ""
+        )
         sizes = "; ".join(f"{SIZES[key]} {size:,.0f}" for key, size in self.sizes.items())
         return f"{self.arm}: {metric} {figure(self.value)}{spread}; {sizes}"
 
@@ -45,7 +49,12 @@ def main_metric(scale: Scale) -> str | None:
     measured = {name for trial in newest_trials(scale) for name in trial.measurements}
     used = [name for latest in scale.claims.values() for name in _named(latest.claim)]
     return next(
-        (name for name in [*used, *sorted(measured, key=lambda name: ("error" not in name, name))] if name in measured), None
+        (
+            name
+            for name in [*used, *sorted(measured, key=lambda name: ("error" not in name, name))]
+            if name in measured
+        ),
+        None,
     )
 
 
@@ -66,7 +75,9 @@ def bubble_chart(found: Sequence[Bubble], metric: str, across: str) -> Markup | 
     if not shown:
         return None
     other = next(key for key in SIZES if key != across)
-    x = covering([bubble.sizes[across] for bubble in shown], LEFT, RIGHT, log=True, room=0.12, title=SIZES[across])
+    x = covering(
+        [bubble.sizes[across] for bubble in shown], LEFT, RIGHT, log=True, room=0.12, title=SIZES[across]
+    )
     y = covering([v for b in shown for v in (b.low, b.high)], BOTTOM, TOP, room=0.12, title=metric)
     plot = Plot(x, y, WIDTH, HEIGHT)
     plot.grid()
@@ -79,7 +90,12 @@ def bubble_chart(found: Sequence[Bubble], metric: str, across: str) -> Markup | 
         plot.spot(bubble.says(metric), circle(at_x, at_y, radius, "bubble"))
         _name(plot, bubble.arm, at_x, at_y, radius, taken)
     rows = [
-        [b.arm, number(b.value), f"{figure(b.low)} to {figure(b.high)}", number(b.sizes[across], f"{b.sizes[across]:,.0f}")]
+        [
+            b.arm,
+            number(b.value),
+            f"{figure(b.low)} to {figure(b.high)}",
+            number(b.sizes[across], f"{b.sizes[across]:,.0f}"),
+        ]
         for b in shown
     ]
     head = ("arm", metric, "over seeds", SIZES[across])
@@ -91,21 +107,33 @@ def bubble_chart(found: Sequence[Bubble], metric: str, across: str) -> Markup | 
 
 def training_chart(scale: Scale) -> Markup | None:
     """Images a second of each arm in training, the median over its seeds, in the last runs."""
-    rates = [_medians((trial.arm, trial.cost.images_per_second) for trial in run.glance.trials) for run in scale.runs[-RUNS:]]
-    return _rates_chart(scale, "in training", rates, list(scale.latest.arms), "The median over seeds.", log=False)
+    rates = [
+        _medians((trial.arm, trial.cost.images_per_second) for trial in run.glance.trials)
+        for run in scale.runs[-RUNS:]
+    ]
+    return _rates_chart(
+        scale, "in training", rates, list(scale.latest.arms), "The median over seeds.", log=False
+    )
 
 
 def timing_chart(scale: Scale) -> Markup | None:
     """Images a second of each net that was timed, the median over rounds, in the last runs."""
     rates = [
-        _medians((timing.name, timing.measurements.throughput) for timing in run.glance.timings) for run in scale.runs[-RUNS:]
+        _medians((timing.name, timing.measurements.throughput) for timing in run.glance.timings)
+        for run in scale.runs[-RUNS:]
     ]
     names = list(dict.fromkeys(name for found in reversed(rates) for name in found))
     return _rates_chart(scale, "timed alone", rates, names, "The median over rounds.", log=True)
 
 
 def _rates_chart(
-    scale: Scale, how: str, rates: Sequence[Mapping[str, float]], names: Sequence[str], note: str, *, log: bool
+    scale: Scale,
+    how: str,
+    rates: Sequence[Mapping[str, float]],
+    names: Sequence[str],
+    note: str,
+    *,
+    log: bool,
 ) -> Markup | None:
     known = [name for name in names if any(name in found for found in rates)]
     if not known:
@@ -142,12 +170,23 @@ def _named(claim: ClaimResult) -> list[str]:
         return []
 
 
-def _name(plot: Plot, text: str, x: float, y: float, radius: float, taken: list[tuple[float, float, float]]) -> None:
-    """Beside its bubble, where no other name is: right, left, above, below; nowhere, if all are taken (the table has it)."""
+def _name(
+    plot: Plot, text: str, x: float, y: float, radius: float, taken: list[tuple[float, float, float]]
+) -> None:
+    """Beside its bubble, where no other name is: right, left, above, below; nowhere, if all are taken (the
+    table has it).
+    """
     length, gap = len(text) * LETTER, radius + 5
-    for left, at in ((x + gap, y + 4), (x - gap - length, y + 4), (x - length / 2, y - gap), (x - length / 2, y + gap + 9)):
+    for left, at in (
+        (x + gap, y + 4),
+        (x - gap - length, y + 4),
+        (x - length / 2, y - gap),
+        (x - length / 2, y + gap + 9),
+    ):
         inside = left >= LEFT and left + length <= plot.width and TOP <= at <= BOTTOM
-        if inside and all(abs(at - row) >= LINE or left + length < start or end < left for start, end, row in taken):
+        if inside and all(
+            abs(at - row) >= LINE or left + length < start or end < left for start, end, row in taken
+        ):
             taken.append((left, left + length, at))
             plot.text(left, at, text, "name")
             return

@@ -1,4 +1,6 @@
-"""The page on cost: what arms reach with how much computation, how fast they train, and how fast nets run that were timed."""
+"""The page on cost: what arms reach with how much computation, how fast they train, and how fast nets run
+that were timed.
+"""
 
 from repro.site import address
 from repro.site.archive import Archive, Scale
@@ -10,15 +12,21 @@ from repro.site.suite_page import SIZES
 
 def cost_page(archive: Archive) -> str:
     reached = [section for scale in archive.scales if (section := _reached(scale))]
-    rates = [chart for scale in archive.scales for of in (training_chart, timing_chart) if (chart := of(scale))]
+    rates = [
+        chart for scale in archive.scales for of in (training_chart, timing_chart) if (chart := of(scale))
+    ]
     return page(
         "Cost",
         element("h1", "Cost"),
-        element("p", "What arms reach with how much computation, and how fast they train and run.", class_="lead"),
+        element(
+            "p", "What arms reach with how much computation, and how fast they train and run.", class_="lead"
+        ),
         element("h2", "Reached, by multiply-adds and by parameters"),
         reached or element("p", "No trained arm tells its parameters or multiply-adds."),
         element("h2", "Images a second, run by run"),
-        element("div", rates, class_="pair") if rates else element("p", "No run tells how fast its nets were."),
+        element("div", rates, class_="pair")
+        if rates
+        else element("p", "No run tells how fast its nets were."),
     )
 
 

@@ -1,4 +1,6 @@
-"""Training curves as small multiples: a panel an arm, its seeds as a band, the other arms in grey behind it."""
+"""Training curves as small multiples: a panel an arm, its seeds as a band, the other arms in grey behind
+it.
+"""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -14,7 +16,13 @@ from repro.site.tables import table
 WIDTH, HEIGHT = 288, 200
 LEFT, RIGHT, TOP, BOTTOM = 46, 276, 28, 158
 PREFIXES = ("batch_", "train_", "test_")  # of one quantity, drawn together
-UNITS = {"loss": "nats", "error": "share", "miou": "share", "pixel_accuracy": "share", "mean_accuracy": "share"}
+UNITS = {
+    "loss": "nats",
+    "error": "share",
+    "miou": "share",
+    "pixel_accuracy": "share",
+    "mean_accuracy": "share",
+}
 SPOTS, ROWS = 40, 10  # steps that tell their values, and those in the table
 
 
@@ -38,7 +46,9 @@ Arms = dict[str, dict[str, Curve]]  # by arm, then by the curve's name
 
 
 def panels(arms: Sequence[str], trials: Sequence[TrialResult]) -> Markup:
-    """All curves of the trials, quantity by quantity; what was measured only once, after the last step, is no curve."""
+    """All curves of the trials, quantity by quantity; what was measured only once, after the last step, is no
+    curve.
+    """
     drawn = {
         quantity: found
         for quantity, found in quantities(arms, trials).items()
@@ -48,7 +58,9 @@ def panels(arms: Sequence[str], trials: Sequence[TrialResult]) -> Markup:
 
 
 def quantities(arms: Sequence[str], trials: Sequence[TrialResult]) -> dict[str, Arms]:
-    """`batch_error` and `test_error` are curves of one quantity, the error. Values that diverged are left out."""
+    """`batch_error` and `test_error` are curves of one quantity, the error. Values that diverged are left
+    out.
+    """
     values: dict[tuple[str, str], dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for trial in trials:
         for name, points in trial.curves.items():
@@ -56,8 +68,12 @@ def quantities(arms: Sequence[str], trials: Sequence[TrialResult]) -> dict[str, 
                 if value is not None:
                     values[name, trial.arm][step].append(value)
     found: dict[str, Arms] = {}
-    for name, arm in sorted(values, key=lambda key: (key[0], arms.index(key[1]) if key[1] in arms else len(arms))):
-        rows = {step: (sum(v) / len(v), min(v), max(v), len(v)) for step, v in sorted(values[name, arm].items())}
+    for name, arm in sorted(
+        values, key=lambda key: (key[0], arms.index(key[1]) if key[1] in arms else len(arms))
+    ):
+        rows = {
+            step: (sum(v) / len(v), min(v), max(v), len(v)) for step, v in sorted(values[name, arm].items())
+        }
         prefix = next((prefix for prefix in PREFIXES if name.startswith(prefix)), "")
         curve = Curve(rows, prefix in PREFIXES[:2])
         found.setdefault(name.removeprefix(prefix), {}).setdefault(arm, {})[name] = curve
@@ -66,7 +82,10 @@ def quantities(arms: Sequence[str], trials: Sequence[TrialResult]) -> dict[str, 
 
 def _quantity(name: str, arms: Arms) -> Markup:
     unit = f" ({UNITS[name]})" if name in UNITS else ""
-    lows, highs = ([row[k] for curves in arms.values() for c in curves.values() for row in c.rows.values()] for k in (1, 2))
+    lows, highs = (
+        [row[k] for curves in arms.values() for c in curves.values() for row in c.rows.values()]
+        for k in (1, 2)
+    )
     bottom, usual = min(lows), sorted(highs)[int(0.95 * (len(highs) - 1))]
     top = min(max(highs), usual + (usual - bottom or 1.0))  # a spike must not flatten everything else
     y = covering([bottom, top], BOTTOM, TOP, title=f"{name}{unit}")
@@ -75,11 +94,13 @@ def _quantity(name: str, arms: Arms) -> Markup:
     drawn = [chart(arm, _panel(arm, arms, x, y).svg(_says(arm, name, arms[arm]))) for arm in arms]
     cut = " What lies beyond the upper edge is drawn at it." if top < max(highs) else ""
     kinds = sorted(
-        {f"{'dashed' if c.while_training else 'bold'}: {key}" for curves in arms.values() for key, c in curves.items()}
+        {
+            f"{'dashed' if c.while_training else 'bold'}: {key}"
+            for curves in arms.values()
+            for key, c in curves.items()
+        }
     )
-    note = (
-        f"{'; '.join(kinds)}. Lines: the mean over seeds. Band: from the lowest to the highest seed. Grey: the other arms.{cut}"
-    )
+    note = f"{'; '.join(kinds)}. Lines: the mean over seeds. Band: from the lowest to the highest seed. Grey: the other arms.{cut}"
     return element(
         "section",
         element("h3", f"{name}{unit}"),
@@ -92,7 +113,9 @@ def _quantity(name: str, arms: Arms) -> Markup:
 
 def _panel(arm: str, arms: Arms, x: Axis, y: Axis) -> Plot:
     plot = Plot(x, y, WIDTH, HEIGHT)
-    plot.grid([(tick, text) for tick, text in ((t, f"{t:,.0f}") for t in x.ticks(3)) if float(tick).is_integer()])
+    plot.grid(
+        [(tick, text) for tick, text in ((t, f"{t:,.0f}") for t in x.ticks(3)) if float(tick).is_integer()]
+    )
     for other, curves in arms.items():
         if other != arm:
             plot.line(_main(curves).line, "line behind")
@@ -135,9 +158,14 @@ def _says(arm: str, name: str, curves: Mapping[str, Curve]) -> str:
 def _table(name: str, arms: Arms) -> Markup:
     columns = [(f"{arm}: {key}", curve) for arm, curves in arms.items() for key, curve in curves.items()]
     steps = sorted({step for _, curve in columns for step in _some(list(curve.rows), ROWS)})
-    rows = [[f"{step:,}", *(curve.says(step) if step in curve.rows else "–" for _, curve in columns)] for step in steps]
+    rows = [
+        [f"{step:,}", *(curve.says(step) if step in curve.rows else "–" for _, curve in columns)]
+        for step in steps
+    ]
     head = ("step", *(text for text, _ in columns))
-    return table(head, rows, caption=f"{name}: mean (lowest to highest seed)", right=range(len(head)), sortable=False)
+    return table(
+        head, rows, caption=f"{name}: mean (lowest to highest seed)", right=range(len(head)), sortable=False
+    )
 
 
 def _some(steps: Sequence[int], most: int) -> list[int]:

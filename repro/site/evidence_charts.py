@@ -1,4 +1,6 @@
-"""Charts of a claim's evidence: margins with their interval as it narrows, and e-values on their way to a verdict."""
+"""Charts of a claim's evidence: margins with their interval as it narrows, and e-values on their way to a
+verdict.
+"""
 
 import math
 from collections.abc import Sequence
@@ -21,10 +23,14 @@ E_RANGE = (1e-3, 1e6)  # what is drawn of e-values
 
 
 def margins_chart(part: PartResult, evidence: Evidence) -> Markup:
-    """The paired differences of a part, seed by seed: their mean so far, and the margins that are still possible."""
+    """The paired differences of a part, seed by seed: their mean so far, and the margins that are still
+    possible.
+    """
     margins, count = part.margins, len(part.margins)
     ends = [end for end in part.interval or () if end is not None]
-    y = covering([*margins, *ends], BOTTOM, TOP, include=[0.0], room=0.25, title="margin: above 0 the claim holds")
+    y = covering(
+        [*margins, *ends], BOTTOM, TOP, include=[0.0], room=0.25, title="margin: above 0 the claim holds"
+    )
     plot = Plot(Axis(0.5, count + 0.5, LEFT, RIGHT, title="seeds, in their order"), y, WIDTH, HEIGHT)
     plot.grid([(i + 1, str(seed)) for i, seed in _thinned(evidence.seeds)])
     assume = cast(Assume, evidence.assume)  # `archive` has checked it
@@ -42,13 +48,13 @@ def margins_chart(part: PartResult, evidence: Evidence) -> Markup:
         told.append((i + 1.0, f"seed {seed}: margin {figure(margin)}; mean so far {figure(mean)}{known}"))
         rows.append([str(seed), number(margin), number(mean), span, number(where[0]), number(where[1])])
         value = margin if margin is not None else (signed[i] if signed is not None else y.low)
-        plot.parts.append(circle(plot.x.at(i + 1), y.at(value), 4, "dot" if margin is not None else "dot open"))
+        plot.parts.append(
+            circle(plot.x.at(i + 1), y.at(value), 4, "dot" if margin is not None else "dot open")
+        )
     plot.slices(told)
     if means and means[-1] is not None:
         plot.names([(means[-1], "mean", "name")])
-    says = (
-        f"{count} margins of {part.text}, from {figure(min_(margins))} to {figure(max_(margins))}, mean {figure(part.estimate)}"
-    )
+    says = f"{count} margins of {part.text}, from {figure(min_(margins))} to {figure(max_(margins))}, mean {figure(part.estimate)}"
     head = ("seed", "margin", "mean so far", "interval", "e-value for", "against")
     values = table(head, rows, caption=f"Margins of {part.text}", right=(0, 1, 2, 3, 4, 5), sortable=False)
     note = "Dots: one seed each. Line: their mean so far. Band: the margins that are still possible."
@@ -59,7 +65,9 @@ def evidence_chart(path: EValues, evidence: Evidence, title: str = "Evidence by 
     """E-values for and against after each seed, and what a verdict takes."""
     needed, count = 1 / evidence.alpha, len(path)
     drawn = [min(max(e, E_RANGE[0]), max(E_RANGE[1], needed)) for step in path for e in step]
-    y = covering(drawn, BOTTOM, TOP, log=True, include=[needed * 1.2, 0.1], title="evidence (e-value, log scale)")
+    y = covering(
+        drawn, BOTTOM, TOP, log=True, include=[needed * 1.2, 0.1], title="evidence (e-value, log scale)"
+    )
     plot = Plot(Axis(0, max(1, count) + 0.3, LEFT, RIGHT, title="seeds so far"), y, WIDTH, HEIGHT)
     plot.grid([(n, str(n)) for n, _ in _thinned(range(count + 1))])
     plot.level(needed, "threshold")
@@ -75,19 +83,27 @@ def evidence_chart(path: EValues, evidence: Evidence, title: str = "Evidence by 
         plot.add("line", class_="decided", x1=at, x2=at, y1=TOP, y2=BOTTOM)
     if path:
         plot.names([(path[-1][0], "for", "name"), (path[-1][1], "against", "name muted")])
-    plot.slices([(n, f"after {n} seeds: {figure(e)} for, {figure(f)} against") for n, (e, f) in enumerate(path, start=1)])
+    plot.slices(
+        [
+            (n, f"after {n} seeds: {figure(e)} for, {figure(f)} against")
+            for n, (e, f) in enumerate(path, start=1)
+        ]
+    )
     rows = [[str(n), number(e), number(f)] for n, (e, f) in enumerate(path, start=1)]
     values = table(("seeds", "for", "against"), rows, caption=title, right=(0, 1, 2), sortable=False)
     last = f"{figure(path[-1][0])} for and {figure(path[-1][1])} against" if path else "none"
     note = "Solid: for the claim. Dashed: against it. The first of the two at the upper line is the verdict."
-    return chart(title, plot.svg(f"Evidence after {count} seeds: {last}; a verdict takes {needed:g}"), values, note)
+    return chart(
+        title, plot.svg(f"Evidence after {count} seeds: {last}; a verdict takes {needed:g}"), values, note
+    )
 
 
 def signs(part: PartResult, assume: Assume) -> Floats | None:
-    """The margins, with inf or -inf for those that are null in JSON; None if they do not lead to the e-values of the result.
+    """The margins, with inf or -inf for those that are null in JSON; None if they do not lead to the e-values
+    of the result.
 
-    A margin above 0 raises the symmetric e-value for the claim, one below lowers it. The normal ones differ from their third seed
-    on, and then stand on the side of the infinite margins.
+    A margin above 0 raises the symmetric e-value for the claim, one below lowers it. The normal ones differ
+    from their third seed on, and then stand on the side of the infinite margins.
     """
     sides = []
     for i, margin in enumerate(part.margins):
@@ -97,18 +113,26 @@ def signs(part: PartResult, assume: Assume) -> Floats | None:
         sides.append(margin if margin is not None else math.copysign(math.inf, e_for - other))
     found = np.array(sides, dtype=np.float64)
     with np.errstate(all="ignore"):
-        paths = np.exp(np.minimum(np.stack([log_e(found, assume), log_e(-found, assume)], axis=-1), math.log(LARGEST_E)))
+        paths = np.exp(
+            np.minimum(np.stack([log_e(found, assume), log_e(-found, assume)], axis=-1), math.log(LARGEST_E))
+        )
     return found if np.allclose(paths, np.array(part.path).reshape(-1, 2), rtol=1e-4, atol=1e-12) else None
 
 
-def intervals(margins: Floats, alpha: float, assume: Assume, low: float, high: float) -> list[tuple[float, float] | None]:
-    """After each seed the margins between `low` and `high` that could be subtracted without a verdict; None before any could be.
+def intervals(
+    margins: Floats, alpha: float, assume: Assume, low: float, high: float
+) -> list[tuple[float, float] | None]:
+    """After each seed the margins between `low` and `high` that could be subtracted without a verdict; None
+    before any could be.
 
-    `repro.evidence.decide` finds them to the last bit, in 15 ms for each seed; these are good to a pixel, all in 2 ms.
+    `repro.evidence.decide` finds them to the last bit, in 15 ms for each seed; these are good to a pixel, all
+    in 2 ms.
     """
     grid = np.linspace(low, high, FINEST)
     with np.errstate(all="ignore"):
-        up, down = first_crossings(np.where(np.isfinite(margins), margins - grid[:, None], margins), alpha, assume)
+        up, down = first_crossings(
+            np.where(np.isfinite(margins), margins - grid[:, None], margins), alpha, assume
+        )
     found = list[tuple[float, float] | None]()
     for seeds in range(1, margins.size + 1):
         not_reproduced, not_refuted = (up > seeds) | (up > down), (down > seeds) | (down > up)

@@ -40,7 +40,10 @@ def front_page(archive: Archive) -> str:
 def _summary(claims: Sequence[result.ClaimResult], unexpected: int, changed: int) -> Markup:
     counts = Counter[str](claim.verdict for claim in claims)
     tiles: list[tuple[int, str, str]] = [(counts[name], f"{MARKS[name]} {name}", name) for name in MARKS]
-    tiles += [(unexpected, "! not as expected", "alarm" if unexpected else ""), (changed, "↻ changed verdict", "")]
+    tiles += [
+        (unexpected, "! not as expected", "alarm" if unexpected else ""),
+        (changed, "↻ changed verdict", ""),
+    ]
     return element(
         "ul",
         [
@@ -65,7 +68,12 @@ def _changes(changes: Sequence[tuple[Scale, Change]]) -> Markup:
         ]
         for scale, change in changes
     ]
-    return table(("claim", "was", "is", "run before", ""), rows, caption="Claims with a changed verdict", class_="stack")
+    return table(
+        ("claim", "was", "is", "run before", ""),
+        rows,
+        caption="Claims with a changed verdict",
+        class_="stack",
+    )
 
 
 def _unexpected(scales: Sequence[Scale]) -> Markup:
@@ -81,16 +89,24 @@ def _unexpected(scales: Sequence[Scale]) -> Markup:
     ]
     if not rows:
         return element("p", "Every claim ends as expected.")
-    return table(("verdict", "claim", "suite"), rows, caption="Claims that are not as expected", class_="stack")
+    return table(
+        ("verdict", "claim", "suite"), rows, caption="Claims that are not as expected", class_="stack"
+    )
 
 
 def _filters() -> Markup:
-    kinds = [("", "all"), *((name, f"{mark} {name}") for name, mark in MARKS.items()), ("unexpected", "! not as expected")]
+    kinds = [
+        ("", "all"),
+        *((name, f"{mark} {name}") for name, mark in MARKS.items()),
+        ("unexpected", "! not as expected"),
+    ]
     buttons = [
         element("button", text, type="button", data_state=state, aria_pressed="false" if state else "true")
         for state, text in kinds
     ]
-    field = element("input", type="search", id="filter", placeholder="name, suite or words", autocomplete="off")
+    field = element(
+        "input", type="search", id="filter", placeholder="name, suite or words", autocomplete="off"
+    )
     return element(
         "div",
         element("label", "Filter ", field),

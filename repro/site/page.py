@@ -1,4 +1,6 @@
-"""The frame of every page. It loads one style sheet and one script from beside it, and nothing else: its policy forbids it."""
+"""The frame of every page. It loads one style sheet and one script from beside it, and nothing else: its
+policy forbids it.
+"""
 
 from repro.site import address
 from repro.site.element import Child, Markup, element, link
@@ -49,4 +51,6 @@ def moment_text(moment: str) -> str:
 
 def trail(*steps: tuple[str, str | None]) -> Markup:
     """Where the page is: names with their addresses, the last one without."""
-    return element("p", [[link(to, text) if to else text, " / " if to else None] for text, to in steps], class_="trail")
+    return element(
+        "p", [[link(to, text) if to else text, " / " if to else None] for text, to in steps], class_="trail"
+    )

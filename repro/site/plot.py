@@ -1,4 +1,6 @@
-"""A plot as SVG. Its parts that say a value (`spot`) do so on hover, and with the arrow keys once it has the focus."""
+"""A plot as SVG. Its parts that say a value (`spot`) do so on hover, and with the arrow keys once it has the
+focus.
+"""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -12,7 +14,9 @@ LINE = 13  # pixels from one label to the next
 
 
 class Plot:
-    """In pixels of its own, `width` by `height`: it is shown at that size, or smaller where there is less room."""
+    """In pixels of its own, `width` by `height`: it is shown at that size, or smaller where there is less
+    room.
+    """
 
     def __init__(self, x: Axis, y: Axis, width: int, height: int):
         self.x, self.y, self.width, self.height = x, y, width, height
@@ -26,7 +30,9 @@ class Plot:
             at = _px(self.y.at(tick))
             self.add("line", class_="grid", x1=left, x2=right, y1=at, y2=at)
             self.text(left - 7, self.y.at(tick) + 4, label(tick), "tick end")
-        for tick, text in x_ticks if x_ticks is not None else [(tick, label(tick)) for tick in self.x.ticks()]:
+        for tick, text in (
+            x_ticks if x_ticks is not None else [(tick, label(tick)) for tick in self.x.ticks()]
+        ):
             at = _px(self.x.at(tick))
             self.add("line", class_="grid mark", x1=at, x2=at, y1=bottom, y2=bottom + 4)
             self.text(self.x.at(tick), bottom + 17, text, "tick middle")
@@ -60,14 +66,20 @@ class Plot:
         """Between the lows and the highs of (x, low, high)."""
         edge = [(x, high) for x, _, high in rows] + [(x, low) for x, low, _ in reversed(rows)]
         if edge:
-            self.add("path", class_=class_, d="M" + "L".join(f"{_px(self.x.at(x))},{_px(self.y.at(y))}" for x, y in edge) + "Z")
+            self.add(
+                "path",
+                class_=class_,
+                d="M" + "L".join(f"{_px(self.x.at(x))},{_px(self.y.at(y))}" for x, y in edge) + "Z",
+            )
 
     def dot(self, x: float, y: float, class_: str, radius: float = 3.5) -> None:
         self.add("circle", class_=class_, cx=_px(self.x.at(x)), cy=_px(self.y.at(y)), r=_px(radius))
 
     def spot(self, says: str, *drawn: Markup) -> None:
         """What says a value where the pointer meets it."""
-        self.spots.append(element("g", element("title", says), drawn, class_="spot", tabindex=-1 if self.spots else 0))
+        self.spots.append(
+            element("g", element("title", says), drawn, class_="spot", tabindex=-1 if self.spots else 0)
+        )
 
     def slices(self, says: Sequence[tuple[float, str]]) -> None:
         """Spots of full height, each reaching halfway to its neighbours on the x axis."""
@@ -78,7 +90,14 @@ class Plot:
             self.spot(
                 text,
                 element("line", class_="guide", x1=_px(place), x2=_px(place), y1=top, y2=bottom),
-                element("rect", class_="slice", x=_px(left), y=top, width=_px(max(0.0, right - left)), height=bottom - top),
+                element(
+                    "rect",
+                    class_="slice",
+                    x=_px(left),
+                    y=top,
+                    width=_px(max(0.0, right - left)),
+                    height=bottom - top,
+                ),
             )
 
     def names(self, ends: Sequence[tuple[float, str, str]]) -> None:

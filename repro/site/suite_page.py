@@ -1,4 +1,6 @@
-"""The page of a suite at a profile: its claims, pictures, training curves, arms and what they cost to train and to run."""
+"""The page of a suite at a profile: its claims, pictures, training curves, arms and what they cost to train
+and to run.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -32,16 +34,27 @@ def suite_page(scale: Scale, pictures: Mapping[str, str]) -> str:
     trials, timed = newest_trials(scale), newest_timings(scale)
     claims = [latest.claim for latest in scale.claims.values()]
     known = discoveries(claims, result.level(claims))
-    raw = [link(f"{up}{address.result(scale.suite, scale.profile, used.id)}", f"{used.id}.json") for used in scale.used]
+    raw = [
+        link(f"{up}{address.result(scale.suite, scale.profile, used.id)}", f"{used.id}.json")
+        for used in scale.used
+    ]
     return page(
         f"{scale.suite} at {scale.profile}",
         trail(("Claims", f"{up}{address.FRONT}"), (f"{scale.suite} at {scale.profile}", None)),
         element("h1", scale.suite, element("span", f" at {scale.profile}", class_="muted")),
         element("p", paper(last.paper), class_="lead"),
         element("p", last.about) if last.about else None,
-        element("section", element("h2", "Claims"), claim_table(scale, up=up), legend(), element("p", known, class_="note")),
+        element(
+            "section",
+            element("h2", "Claims"),
+            claim_table(scale, up=up),
+            legend(),
+            element("p", known, class_="note"),
+        ),
         _pictures(scale, pictures),
-        _section("Training", panels(list(last.arms), trials)) if any(trial.curves for trial in trials) else None,
+        _section("Training", panels(list(last.arms), trials))
+        if any(trial.curves for trial in trials)
+        else None,
         _section("Arms", _arms(last.arms, trials)),
         _section("What training takes", _costs(last.arms, trials)) if trials else None,
         _section("What a pass takes", timings(timed)) if timed else None,
@@ -76,7 +89,9 @@ def _pictures(scale: Scale, pictures: Mapping[str, str]) -> Markup | None:
             element("img", src=f"{address.UP}{file}", alt=picture.says, loading="lazy")
             if (file := pictures.get(name))
             else element("p", f"The file {picture.file} is missing.", class_="missing"),
-            element("figcaption", picture.says, element("p", f"{name}: {', '.join(picture.arms)}", class_="note")),
+            element(
+                "figcaption", picture.says, element("p", f"{name}: {', '.join(picture.arms)}", class_="note")
+            ),
             class_="picture",
         )
         for name, picture in scale.latest.pictures.items()
@@ -90,20 +105,26 @@ def _arms(arms: Mapping[str, ArmResult], trials: Sequence[TrialResult]) -> Marku
     sizes = {key: title for key, title in SIZES.items() if any(of_arm(trials, arm, key) for arm in arms)}
     rows = []
     for i, (arm, made) in enumerate(arms.items()):
-        own = ", ".join(f"{path} {row[i]}" for path, row in differing.items() if path != "model" and row[i] != ABSENT)
+        own = ", ".join(
+            f"{path} {row[i]}" for path, row in differing.items() if path != "model" and row[i] != ABSENT
+        )
         known = [of_arm(trials, arm, key) for key in sizes]
         cells = [number(values[0], f"{values[0]:,.0f}") if values else nothing() for values in known]
         rows.append([element("th", arm, scope="row"), made.model, *cells, element("td", own, class_="own")])
     head = ("arm", "model", *sizes.values(), "set apart by")
     shown = table(head, rows, caption="Arms", right=range(2, 2 + len(sizes)))
-    return element("div", shown, element("details", element("summary", "What the arms share"), facts(common.items())))
+    return element(
+        "div", shown, element("details", element("summary", "What the arms share"), facts(common.items()))
+    )
 
 
 def _costs(arms: Mapping[str, ArmResult], trials: Sequence[TrialResult]) -> Markup:
     rows = []
     for arm in arms:
         count = sum(trial.arm == arm for trial in trials)
-        cells = [spread([value / unit for value in of_arm(trials, arm, key)]) for key, (_, unit) in COSTS.items()]
+        cells = [
+            spread([value / unit for value in of_arm(trials, arm, key)]) for key, (_, unit) in COSTS.items()
+        ]
         if count:
             rows.append([element("th", arm, scope="row"), number(count, str(count)), *cells])
     head = ("arm", "seeds", *(title for title, _ in COSTS.values()))
@@ -120,7 +141,9 @@ def _costs(arms: Mapping[str, ArmResult], trials: Sequence[TrialResult]) -> Mark
 
 def _environment(scale: Scale, raw: Sequence[Markup]) -> Markup:
     last = scale.latest
-    keys = [", ".join(f"{name} {value}" for name, value in key.items() if value) for key in last.environment.key]
+    keys = [
+        ", ".join(f"{name} {value}" for name, value in key.items() if value) for key in last.environment.key
+    ]
     about = [(name, None if value is None else str(value)) for name, value in last.environment.facts.items()]
     return facts(
         [

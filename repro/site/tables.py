@@ -9,7 +9,12 @@ from repro.site.element import Child, Markup, element
 
 def number(value: float | None, text: str | None = None) -> Markup:
     """A cell with a number, sorted by its value; null is a measurement that diverged."""
-    return element("td", figure(value) if text is None else text, class_="number", data_value="inf" if value is None else value)
+    return element(
+        "td",
+        figure(value) if text is None else text,
+        class_="number",
+        data_value="inf" if value is None else value,
+    )
 
 
 def spread(values: Sequence[float]) -> Markup:
@@ -34,11 +39,16 @@ def table(
     sortable: bool = True,
     class_: str | None = None,
 ) -> Markup:
-    """Cells that are no `td` or `th` become one; those of the columns in `right` are numbers. The caption is only told."""
+    """Cells that are no `td` or `th` become one; those of the columns in `right` are numbers. The caption is
+    only told.
+    """
     body = [element("tr", (_cell(cell, i in right) for i, cell in enumerate(row))) for row in rows]
     heads = [
         element(
-            "th", element("button", cell, type="button") if sortable and cell else cell, scope="col", class_=_number(i in right)
+            "th",
+            element("button", cell, type="button") if sortable and cell else cell,
+            scope="col",
+            class_=_number(i in right),
         )
         for i, cell in enumerate(head)
     ]
@@ -54,7 +64,11 @@ def table(
 
 def facts(rows: Iterable[tuple[Child, Child]]) -> Markup:
     """Names and what they are, one under the other; what is None is left out."""
-    return element("dl", ((element("dt", key), element("dd", value)) for key, value in rows if value is not None), class_="facts")
+    return element(
+        "dl",
+        ((element("dt", key), element("dd", value)) for key, value in rows if value is not None),
+        class_="facts",
+    )
 
 
 def _cell(cell: Child, right: bool) -> Markup:

@@ -1,4 +1,6 @@
-"""What a pass through each net takes, timed alone on the machine: a table, and how it went from round to round."""
+"""What a pass through each net takes, timed alone on the machine: a table, and how it went from round to
+round.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -37,13 +39,27 @@ def timings(found: Mapping[str, Sequence[TimingResult]]) -> Markup:
     """Of one net at least."""
     firsts = [rounds[0] for rounds in found.values()]
     differing, common = apart([{"region": first.region, **flat(first.timing, "")} for first in firsts])
-    known = {key: title for key, (title, _) in MEASURES.items() if any(key in first.measurements for first in firsts)}
+    known = {
+        key: title
+        for key, (title, _) in MEASURES.items()
+        if any(key in first.measurements for first in firsts)
+    }
     rows = []
     for i, (name, rounds) in enumerate(found.items()):
-        cells = [spread([t.measurements[key] / MEASURES[key][1] for t in rounds if key in t.measurements]) for key in known]
-        own: list[Child] = [element("td", ", ".join(f"{path} {row[i]}" for path, row in differing.items()), class_="own")]
+        cells = [
+            spread([t.measurements[key] / MEASURES[key][1] for t in rounds if key in t.measurements])
+            for key in known
+        ]
+        own: list[Child] = [
+            element("td", ", ".join(f"{path} {row[i]}" for path, row in differing.items()), class_="own")
+        ]
         rows.append(
-            [element("th", name, scope="row"), number(len(rounds), str(len(rounds))), *cells, *(own if differing else [])]
+            [
+                element("th", name, scope="row"),
+                number(len(rounds), str(len(rounds))),
+                *cells,
+                *(own if differing else []),
+            ]
         )
     head = ("net", "rounds", *known.values(), *(["timed with"] if differing else []))
     region, rest = common.pop("region", None), ", ".join(f"{path} {value}" for path, value in common.items())
@@ -58,7 +74,11 @@ def timings(found: Mapping[str, Sequence[TimingResult]]) -> Markup:
 
 def _by_round(found: Mapping[str, Sequence[TimingResult]]) -> Markup | None:
     latencies = {
-        name: {timing.seed: timing.measurements["latency"] for timing in rounds if "latency" in timing.measurements}
+        name: {
+            timing.seed: timing.measurements["latency"]
+            for timing in rounds
+            if "latency" in timing.measurements
+        }
         for name, rounds in found.items()
     }
     rounds = sorted({number for values in latencies.values() for number in values})

@@ -22,11 +22,20 @@ def badge(claim: ClaimResult) -> Markup:
     kind = f"verdict {claim.verdict}" + ("" if claim.as_expected else " unexpected")
     mark = element("span", MARKS[claim.verdict], class_="mark", aria_hidden="true")
     rest = verdict(claim).removeprefix(claim.verdict).strip(" ,()")
-    return element("span", mark, " ", claim.verdict, element("span", f" ({rest})", class_="rest") if rest else None, class_=kind)
+    return element(
+        "span",
+        mark,
+        " ",
+        claim.verdict,
+        element("span", f" ({rest})", class_="rest") if rest else None,
+        class_=kind,
+    )
 
 
 def squares(history: Sequence[tuple[LightResult, LightClaim | None]]) -> Markup:
-    """A mark for each run, the oldest first, underlined where the verdict was not as expected; a dot where it was not asked."""
+    """A mark for each run, the oldest first, underlined where the verdict was not as expected; a dot where it
+    was not asked.
+    """
     paths: dict[str, list[str]] = {}
     for place, (_, claim) in enumerate(history):
         x = place * STEP + 1
@@ -53,7 +62,10 @@ def legend() -> Markup:
     """What the marks mean."""
     return element(
         "p",
-        [element("span", element("span", mark, class_=f"mark {name}"), f" {name}", class_="key") for name, mark in MARKS.items()],
+        [
+            element("span", element("span", mark, class_=f"mark {name}"), f" {name}", class_="key")
+            for name, mark in MARKS.items()
+        ],
         element("span", "underlined: not as expected", class_="key"),
         class_="legend",
     )

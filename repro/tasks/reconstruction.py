@@ -10,8 +10,8 @@ from torch.nn import functional as F
 class Reconstruction:
     """Outputs are images [N, C, H, W] that should be equal to the inputs, as the net takes them: normalised.
 
-    `train_mse` and `test_mse` are mean squared errors over all pixels and channels: 1 is what the training set's mean
-    colour reaches on the training set, since inputs have variance 1 there.
+    `train_mse` and `test_mse` are mean squared errors over all pixels and channels: 1 is what the training
+    set's mean colour reaches on the training set, since inputs have variance 1 there.
     """
 
     metrics = ("train_mse", "test_mse")

@@ -12,16 +12,21 @@ IGNORE = 255  # the label of a pixel that no loss and no metric counts, as in PA
 
 
 class Segmentation:
-    """Outputs are logits [N, classes, H, W], targets labels [N, H, W] of any integer type; 255 is no label and never counts.
+    """Outputs are logits [N, classes, H, W], targets labels [N, H, W] of any integer type; 255 is no label
+    and never counts.
 
-    Outputs that are smaller than the targets, as of a net without padding, are of the middle of the image (`crop`).
+    Outputs that are smaller than the targets, as of a net without padding, are of the middle of the image
+    (`crop`).
 
-    Metrics without a prefix are of the test set. All are of a whole set as one, not means over images. With n[t, p] pixels
-    of class t that are predicted as p, t[c] pixels of class c, and p[c] predicted as c (Long et al. 2015, section 5):
+    Metrics without a prefix are of the test set. All are of a whole set as one, not means over images. With
+    n[t, p] pixels of class t that are predicted as p, t[c] pixels of class c, and p[c] predicted as c (Long
+    et al. 2015, section 5):
 
-    - `pixel_accuracy` = Σ n[c, c] / Σ t[c]; `mean_accuracy` is the mean of n[c, c] / t[c] over the classes that are there;
-    - `miou` is the mean of the classes' intersection over union, n[c, c] / (t[c] + p[c] - n[c, c]), over the classes that
-      are there or predicted (the measure of PASCAL VOC); `frequency_weighted_iou` weighs them by t[c].
+    - `pixel_accuracy` = Σ n[c, c] / Σ t[c]; `mean_accuracy` is the mean of n[c, c] / t[c] over the classes
+      that are there;
+    - `miou` is the mean of the classes' intersection over union, n[c, c] / (t[c] + p[c] - n[c, c]), over the
+      classes that are there or predicted (the measure of PASCAL VOC); `frequency_weighted_iou` weighs them by
+      t[c].
 
     Losses are nats per labelled pixel. Of a set without labelled pixels all are NaN.
     """
@@ -56,16 +61,23 @@ class Segmentation:
             counts = counts.to(outputs.device) + confusion(outputs, targets)
             loss = loss.to(outputs.device) + total_loss(outputs, targets)
         prefix = "" if split == "test" else f"{split}_"
-        return {**{f"{prefix}{name}": value for name, value in scores(counts).items()}, f"{split}_loss": loss / counts.sum()}
+        return {
+            **{f"{prefix}{name}": value for name, value in scores(counts).items()},
+            f"{split}_loss": loss / counts.sum(),
+        }
 
 
 def predictions(outputs: Tensor) -> Tensor:
     """Logits [N, classes, H, W] → classes [N, H, W]. A net whose outputs are not numbers predicts class 0."""
-    return outputs.nan_to_num(0.0).max(1).indices  # the first, where several are largest; 2.4 ms where argmax takes 18
+    return (
+        outputs.nan_to_num(0.0).max(1).indices
+    )  # the first, where several are largest; 2.4 ms where argmax takes 18
 
 
 def crop(targets: Tensor, outputs: Tensor) -> Tensor:
-    """The middle of [N, H, W] that outputs [N, C, h, w] are of, as int64: rows from (H - h) // 2 on, columns likewise."""
+    """The middle of [N, H, W] that outputs [N, C, h, w] are of, as int64: rows from (H - h) // 2 on, columns
+    likewise.
+    """
     (height, width), (tall, wide) = outputs.shape[2:], targets.shape[1:]
     if height > tall or width > wide:
         raise ReproError(f"outputs of {height}×{width} pixels are larger than the targets, {tall}×{wide}")
@@ -76,7 +88,9 @@ def crop(targets: Tensor, outputs: Tensor) -> Tensor:
 def total_loss(outputs: Tensor, targets: Tensor) -> Tensor:
     """The cross entropy of all labelled pixels, summed, in nats."""
     # `reduction="sum"` is not deterministic on CUDA: atomicAdd in NLLLoss2d.cu. A sum of its own is.
-    return F.cross_entropy(outputs.float(), crop(targets, outputs), ignore_index=IGNORE, reduction="none").sum()
+    return F.cross_entropy(
+        outputs.float(), crop(targets, outputs), ignore_index=IGNORE, reduction="none"
+    ).sum()
 
 
 def confusion(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -85,7 +99,9 @@ def confusion(outputs: Tensor, targets: Tensor) -> Tensor:
     unlabelled = classes * classes
     pairs = torch.where(targets == IGNORE, unlabelled, targets * classes + predictions(outputs)).flatten()
     # As quick as bincount, which makes the host wait for the GPU.
-    counts = torch.zeros(unlabelled + 1, dtype=torch.int64, device=pairs.device).scatter_add_(0, pairs, torch.ones_like(pairs))
+    counts = torch.zeros(unlabelled + 1, dtype=torch.int64, device=pairs.device).scatter_add_(
+        0, pairs, torch.ones_like(pairs)
+    )
     return counts[:unlabelled].view(classes, classes)
 
 

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from repro.catalogue import AUGMENTATIONS
 from repro.errors import ReproError
-from repro.training.randomness import generator, stream
-from repro.training.state import State
+from repro.state.net import State
+from repro.state.randomness import generator, stream
 
 
 class Batches:
@@ -20,18 +20,24 @@ class Batches:
         self.state, self.size, seed = state, recipe.batch_size, state.spec.seed
         self.count = len(state.data.train_images)
         if self.size > self.count:
-            raise ReproError(f"batch_size {self.size} is more than the {self.count} training images there are")
+            raise ReproError(
+                f"batch_size {self.size} is more than the {self.count} training images there are"
+            )
         self.augment = [partial(AUGMENTATIONS.load(a.name), **a.options) for a in recipe.augment]
         self.generator = torch.Generator(device=state.device)
         self.augmentation, self.noise, self.seed = stream(seed, "augmentation"), stream(seed, "noise"), seed
         self.epoch, self.order = -1, torch.empty(0, dtype=torch.int64)
 
     def at(self, step: int) -> tuple[Tensor, Tensor]:
-        """Inputs [B, C, H, W] and targets. Each epoch is a fresh permutation; what does not fill a batch is left out."""
+        """Inputs [B, C, H, W] and targets. Each epoch is a fresh permutation; what does not fill a batch is
+        left out.
+        """
         epoch, index = divmod(step, self.count // self.size)
         if epoch != self.epoch:
             self.epoch = epoch
-            self.order = torch.randperm(self.count, generator=generator(self.seed, f"order/{epoch}")).to(self.state.device)
+            self.order = torch.randperm(self.count, generator=generator(self.seed, f"order/{epoch}")).to(
+                self.state.device
+            )
         rows = self.order[index * self.size : (index + 1) * self.size]
         images, targets = self.state.data.train_images[rows], self.state.data.train_targets[rows]
         self.generator.manual_seed(self.augmentation + step)

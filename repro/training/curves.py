@@ -9,7 +9,9 @@ POINTS = 200  # of a curve, at most
 
 
 class Curves:
-    """Training loss and error as means between points, test metrics where they were measured. No device is waited for."""
+    """Training loss and error as means between points, test metrics where they were measured. No device is
+    waited for.
+    """
 
     def __init__(self, steps: int):
         self.every, self.steps = max(1, -(-steps // POINTS)), steps
@@ -38,7 +40,10 @@ class Curves:
     def lists(self) -> dict[str, list[tuple[int, float]]]:
         """By name: (step, value), at most `POINTS` of them, the last one of the last step."""
         rows = [(step, *value.tolist()) for step, value in self.points]
-        curves = {"batch_loss": [(s, loss) for s, loss, _ in rows], "batch_error": [(s, error) for s, _, error in rows]}
+        curves = {
+            "batch_loss": [(s, loss) for s, loss, _ in rows],
+            "batch_error": [(s, error) for s, _, error in rows],
+        }
         for step, metrics in self.tests[::-1][:: -(-len(self.tests) // POINTS) or 1][::-1]:
             for name, value in metrics.items():
                 curves.setdefault(name, []).append((step, value))

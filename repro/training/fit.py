@@ -1,10 +1,12 @@
-"""Whether a net takes the images of its data, and tells their classes apart: found out before the first step."""
+"""Whether a net takes the images of its data, and tells their classes apart: found out before the first
+step.
+"""
 
 import torch
 
 from repro.errors import ReproError
+from repro.state.net import State
 from repro.training.batches import Batches
-from repro.training.state import State
 
 
 @torch.no_grad()
@@ -17,7 +19,9 @@ def check_fit(state: State) -> None:
         with state.autocast():
             outputs = state.model(images[:2])
     except torch.OutOfMemoryError as error:
-        raise ReproError(f"model '{name}' does not fit into the memory of {state.device} with images of {size}") from error
+        raise ReproError(
+            f"model '{name}' does not fit into the memory of {state.device} with images of {size}"
+        ) from error
     except (RuntimeError, ValueError, IndexError) as error:
         shape = f"{images.shape[1]}×{size}"
         raise ReproError(f"model '{name}' does not take this data's images of {shape}: {error}") from error

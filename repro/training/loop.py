@@ -11,18 +11,20 @@ from torch import nn
 
 from repro.catalogue import OPTIMIZERS, SCHEDULES
 from repro.recipe import Recipe
-from repro.training import devices
+from repro.state import devices
+from repro.state.net import State
+from repro.state.randomness import seed_default
 from repro.training.batches import Batches
 from repro.training.checkpoint import Checkpoint
 from repro.training.cost import Stopwatch, cost
 from repro.training.curves import Curves
-from repro.training.randomness import seed_default
-from repro.training.state import State
 
 
 @dataclass
 class Trained:
-    """What a run leaves: metrics (0 to 1 for shares, nats for losses), curves by name as [step, value], and what it cost."""
+    """What a run leaves: metrics (0 to 1 for shares, nats for losses), curves by name as [step, value], and
+    what it cost.
+    """
 
     measurements: dict[str, float]
     curves: dict[str, list[tuple[int, float]]]
@@ -38,7 +40,11 @@ class Progress:
     def at(self, step: int, recipe: Recipe, seconds: float) -> None:
         if time.monotonic() - self.last >= 1.0:
             self.last = time.monotonic()
-            rate, left = (step * recipe.batch_size / seconds, seconds / step * (recipe.steps - step)) if step else (None, None)
+            rate, left = (
+                (step * recipe.batch_size / seconds, seconds / step * (recipe.steps - step))
+                if step
+                else (None, None)
+            )
             self.tell({"step": step, "steps": recipe.steps, "images_per_second": rate, "seconds_left": left})
 
 
@@ -100,7 +106,9 @@ def train(state: State, checkpoint: Checkpoint, progress: Progress) -> Trained:
         tested = state.evaluate("test")
         measurements = {**state.evaluate("train", recipe.evaluate.train_images), **tested}
     curves.test(recipe.steps, tested)
-    return Trained(measurements, curves.lists(), cost(state, training.seconds, evaluating.seconds, memory.read()))
+    return Trained(
+        measurements, curves.lists(), cost(state, training.seconds, evaluating.seconds, memory.read())
+    )
 
 
 def _learning_rate(recipe: Recipe, base: float) -> Callable[[int], float]:

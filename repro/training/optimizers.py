@@ -1,4 +1,6 @@
-"""The optimizers a recipe can name. `fused`: one kernel for all parameters, 1.7-2.9 times faster than a loop on a CPU thread."""
+"""The optimizers a recipe can name. `fused`: one kernel for all parameters, 1.7-2.9 times faster than a loop
+on a CPU thread.
+"""
 
 from collections.abc import Iterable
 
@@ -7,12 +9,23 @@ from torch import nn
 
 
 def sgd(
-    parameters: Iterable[nn.Parameter], *, lr: float, momentum: float = 0.0, weight_decay: float = 0.0, nesterov: bool = False
+    parameters: Iterable[nn.Parameter],
+    *,
+    lr: float,
+    momentum: float = 0.0,
+    weight_decay: float = 0.0,
+    nesterov: bool = False,
 ) -> torch.optim.Optimizer:
-    return torch.optim.SGD(parameters, lr, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov, fused=True)
+    return torch.optim.SGD(
+        parameters, lr, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov, fused=True
+    )
 
 
 def adamw(
-    parameters: Iterable[nn.Parameter], *, lr: float, betas: tuple[float, float] = (0.9, 0.999), weight_decay: float = 0.01
+    parameters: Iterable[nn.Parameter],
+    *,
+    lr: float,
+    betas: tuple[float, float] = (0.9, 0.999),
+    weight_decay: float = 0.01,
 ) -> torch.optim.Optimizer:
     return torch.optim.AdamW(parameters, lr, betas=betas, weight_decay=weight_decay, fused=True)

@@ -1,8 +1,10 @@
-"""How fast the project trains, shares the cores, remembers and collects. Run: pytest tests/bench/bench_training.py
+"""How fast the project trains, shares the cores, remembers and collects. Run: pytest
+tests/bench/bench_training.py
 
-Figures are ratios and differences of two ways that take turns, on one thread each, so that a busy machine slows both. A
-missed target is shown and fails nothing. The times beside them, of pytest-benchmark, can be kept and compared
-(--benchmark-autosave, --benchmark-compare); they mean something only on a quiet machine. All of it takes 5 to 15 minutes.
+Figures are ratios and differences of two ways that take turns, on one thread each, so that a busy machine
+slows both. A missed target is shown and fails nothing. The times beside them, of pytest-benchmark, can be
+kept and compared (--benchmark-autosave, --benchmark-compare); they mean something only on a quiet machine.
+All of it takes 5 to 15 minutes.
 """
 
 import os
@@ -24,12 +26,12 @@ import torch
 from repro.data.embedded import FashionMnistSmall
 from repro.executors.local import Processes
 from repro.recipe import Named, Recipe
+from repro.state import devices
+from repro.state.net import build
 from repro.store import Store
 from repro.suite import ResolvedArm
-from repro.training import devices
 from repro.training.checkpoint import Checkpoint
 from repro.training.loop import Progress, train
-from repro.training.state import build
 from repro.trial import TrialSpec, specify
 
 pytest_plugins = ["comparison"]
@@ -37,7 +39,9 @@ pytest_plugins = ["comparison"]
 ROOT = Path(__file__).parents[2]
 NET = {"depth": 20, "width": 16, "batch_size": 128}  # ResNet-20 of the paper; batch of its section 4.2
 SMALL = {"depth": 20, "width": 8, "batch_size": 32}  # of the suites' cpu profiles: more overhead a step
-IMPORTS = "repro.cli, repro.result, repro.runner, repro.executors.local, repro.report.progress, repro.report.text"
+IMPORTS = (
+    "repro.cli, repro.result, repro.runner, repro.executors.local, repro.report.progress, repro.report.text"
+)
 
 Pairs = list[tuple[float, float]]
 
@@ -49,7 +53,9 @@ def one_thread() -> Iterator[None]:
 
 
 def in_turns(benchmark: Any, first: Callable[[], float], second: Callable[[], float], rounds: int) -> Pairs:
-    """Seconds that two ways say they take, a pair a round, after a round to warm up. pytest-benchmark times the first."""
+    """Seconds that two ways say they take, a pair a round, after a round to warm up. pytest-benchmark times
+    the first.
+    """
     first(), second()
     ones: list[float] = []
     others: list[float] = []
@@ -66,12 +72,17 @@ def trial(size: int, seed: int, steps: int, *, depth: int, width: int, batch_siz
         augment=(Named(name="pad_crop", pad=peers.PAD), Named(name="flip")),
         precision="bf16",
     )
-    model, data = Named(name="cifar_resnet", depth=depth, width=width), Named(name="fashion-mnist-small", size=size)
+    model, data = (
+        Named(name="cifar_resnet", depth=depth, width=width),
+        Named(name="fashion-mnist-small", size=size),
+    )
     return specify("classification", ResolvedArm(model, data, recipe, 0), seed, "cpu")
 
 
 def ours(size: int, steps: int, **net: int) -> Callable[[], float]:
-    """Train with the project's loop; gives the seconds that it records as its cost, which leave evaluation out."""
+    """Train with the project's loop; gives the seconds that it records as its cost, which leave evaluation
+    out.
+    """
     spec, data = trial(size, 0, steps, **net), FashionMnistSmall(size=size).load()
     few = replace(data, test_images=data.test_images[:10], test_targets=data.test_targets[:10])
     brief = spec.recipe.evaluate.model_copy(update={"train_images": 10})
@@ -83,16 +94,25 @@ def ours(size: int, steps: int, **net: int) -> Callable[[], float]:
 @pytest.mark.parametrize("size", [14, 28])
 def test_a_step_against_the_loop_most_people_write(size, benchmark, compare):
     steps, data = {14: 20, 28: 10}[size], FashionMnistSmall(size=size).load()
-    pairs = in_turns(benchmark, ours(size, steps, **NET), lambda: peers.usual(data, steps=steps, **NET), rounds=7)
+    pairs = in_turns(
+        benchmark, ours(size, steps, **NET), lambda: peers.usual(data, steps=steps, **NET), rounds=7
+    )
     benchmark.extra_info["images_per_second"] = steps * NET["batch_size"] / min(mine for mine, _ in pairs)
-    compare(f"training step {size}×{size} against the usual loop", [usual / mine for mine, usual in pairs], "×", at_least=1.9)
+    compare(
+        f"training step {size}×{size} against the usual loop",
+        [usual / mine for mine, usual in pairs],
+        "×",
+        at_least=1.9,
+    )
 
 
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("net", [NET, SMALL], ids=["width16-batch128", "width8-batch32"])
 def test_the_loop_against_its_operations_written_bare(net, benchmark, compare):
     data = FashionMnistSmall(size=14).load()
-    pairs = in_turns(benchmark, ours(14, 8, **net), lambda: peers.bare(data, steps=8, **net), rounds=31)  # short: noise is slow
+    pairs = in_turns(
+        benchmark, ours(14, 8, **net), lambda: peers.bare(data, steps=8, **net), rounds=31
+    )  # short: noise is slow
     overhead = [100 * (mine / bare - 1) for mine, bare in pairs]
     compare(f"loop's overhead, width {net['width']}, batch {net['batch_size']}", overhead, " %", at_most=3)
 
@@ -131,17 +151,35 @@ def test_two_trials_at_once_against_one_after_the_other(tmp_path, monkeypatch, b
     finally:
         pool.close()
         bare.shutdown()
-    compare("two trials at once against in a row", [row / together for together, row in pairs], "×", at_least=1.8)
+    compare(
+        "two trials at once against in a row", [row / together for together, row in pairs], "×", at_least=1.8
+    )
     compare("… bare loops without the project", machine[1:], "×")
 
 
 def test_a_second_run_of_a_finished_suite(tmp_path, benchmark, compare):
-    suite, home = ROOT / "suites/selfcheck/known_answer.yaml", {"REPRO_HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
-    run = [sys.executable, "-c", "from repro.cli import main; main()", "run", str(suite), "--results", str(tmp_path / "results")]
+    suite, home = (
+        ROOT / "suites/selfcheck/known_answer.yaml",
+        {"REPRO_HOME": str(tmp_path), "TMPDIR": str(tmp_path)},
+    )
+    run = [
+        sys.executable,
+        "-c",
+        "from repro.cli import main; main()",
+        "run",
+        str(suite),
+        "--results",
+        str(tmp_path / "results"),
+    ]
     imports = [sys.executable, "-c", f"import {IMPORTS}"]
     command(run, **home)
     pairs = in_turns(benchmark, lambda: command(run, **home), lambda: command(imports, **home), rounds=7)
-    compare("second run of a suite, beyond its imports", [again - alone for again, alone in pairs], " s", at_most=3)
+    compare(
+        "second run of a suite, beyond its imports",
+        [again - alone for again, alone in pairs],
+        " s",
+        at_most=3,
+    )
     compare("… with its imports", [again for again, _ in pairs], " s")
 
 
@@ -158,12 +196,19 @@ def test_collecting_a_hundred_suites(tmp_path, benchmark, compare):
         lambda: command([*collect, str(empty)], folder=empty, status=pytest.ExitCode.NO_TESTS_COLLECTED),
         rounds=7,
     )
-    compare("collecting 100 suites, beyond pytest's start", [some - none for some, none in pairs], " s", at_most=1.5)
+    compare(
+        "collecting 100 suites, beyond pytest's start",
+        [some - none for some, none in pairs],
+        " s",
+        at_most=1.5,
+    )
 
 
 def command(words: list[str], *, folder: Path = ROOT, status: int = 0, **environment: str) -> float:
     """Seconds that a command takes. Anything but the expected exit code is an error."""
     start = time.perf_counter()
-    done = subprocess.run(words, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True)
+    done = subprocess.run(
+        words, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True
+    )
     assert done.returncode == status, f"{' '.join(words)}\n{done.stdout}\n{done.stderr}"
     return time.perf_counter() - start

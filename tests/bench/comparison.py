@@ -13,7 +13,14 @@ HEADER = ("what", "median", "quartiles", "rounds", "target", "")
 def compare(request: pytest.FixtureRequest) -> Callable[..., None]:
     """Put a row into the table: a figure per round, and what the median should be at least, or at most."""
 
-    def row(what: str, figures: list[float], unit: str, *, at_least: float | None = None, at_most: float | None = None) -> None:
+    def row(
+        what: str,
+        figures: list[float],
+        unit: str,
+        *,
+        at_least: float | None = None,
+        at_most: float | None = None,
+    ) -> None:
         middle = statistics.median(figures)
         low, _, high = statistics.quantiles(figures, n=4) if len(figures) > 1 else (middle,) * 3
         target, met = "", True
@@ -34,4 +41,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     terminalreporter.section("comparison (paired in turns; × is how many times faster)")
     for cells in rows:
-        terminalreporter.write_line("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
+        terminalreporter.write_line(
+            "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+        )

@@ -1,6 +1,8 @@
-"""What the project's training loop is held against: the loop most people write, and its own operations written bare.
+"""What the project's training loop is held against: the loop most people write, and its own operations
+written bare.
 
-Each gives the seconds that some steps take. Nets, optimizers and data are made before the clock starts, as in the project.
+Each gives the seconds that some steps take. Nets, optimizers and data are made before the clock starts, as in
+the project.
 """
 
 import time
@@ -57,7 +59,9 @@ def usual(data: ImageSet, *, depth: int, width: int, batch_size: int, steps: int
 
 def bare(data: ImageSet, *, depth: int, width: int, batch_size: int, steps: int) -> float:
     """The project's operations in the shortest script: no curves, no progress, no checkpoint, no schedule."""
-    model: nn.Module = CifarResNet(depth, width=width, in_channels=1).to(memory_format=torch.channels_last).train()
+    model: nn.Module = (
+        CifarResNet(depth, width=width, in_channels=1).to(memory_format=torch.channels_last).train()
+    )
     optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM, fused=True)
     generator = torch.Generator()
     start = time.perf_counter()
@@ -77,7 +81,9 @@ def bare(data: ImageSet, *, depth: int, width: int, batch_size: int, steps: int)
 
 
 def bare_in_its_own_process(steps: int) -> float:
-    """For a worker: `bare` on one thread; depth 20, width 8, batch 32, 14×14, as the suites' cpu profiles have it."""
+    """For a worker: `bare` on one thread; depth 20, width 8, batch 32, 14×14, as the suites' cpu profiles
+    have it.
+    """
     torch.set_num_threads(1)
     data = FashionMnistSmall(size=14).load()
     bare(data, depth=20, width=8, batch_size=32, steps=3)

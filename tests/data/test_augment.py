@@ -11,7 +11,9 @@ SHAPES = [(16, 1, 28, 28), (16, 3, 32, 32), (5, 2, 4, 7)]
 
 def batch(shape: tuple[int, ...], dense: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(1)
-    images = torch.randint(1, 256, shape, dtype=torch.uint8, generator=generator)  # never 0: padding can be told
+    images = torch.randint(
+        1, 256, shape, dtype=torch.uint8, generator=generator
+    )  # never 0: padding can be told
     size = (shape[0], *shape[2:]) if dense else (shape[0],)
     return images, torch.randint(10, size, generator=generator)
 
@@ -42,21 +44,32 @@ def test_scale_crop_at_a_factor_of_one_is_a_window_of_each_image(shape):
     for i, (top, left) in enumerate(zip((5 * down).round().long(), (5 * across).round().long(), strict=True)):
         assert torch.equal(seen[i], images[i, :, top : top + size, left : left + size])
         assert torch.equal(labels[i], targets[i, top : top + size, left : left + size])
-    assert len({*(5 * down).round().flatten().tolist()}) > 2 and seen.dtype == torch.uint8 and labels.dtype == targets.dtype
+    assert (
+        len({*(5 * down).round().flatten().tolist()}) > 2
+        and seen.dtype == torch.uint8
+        and labels.dtype == targets.dtype
+    )
 
 
 def test_scale_crop_shows_smaller_images_whole_on_grey_and_without_labels_around():
-    images, targets = torch.full((50, 3, 32, 32), 200, dtype=torch.uint8), torch.ones(50, 32, 32, dtype=torch.uint8)
+    images, targets = (
+        torch.full((50, 3, 32, 32), 200, dtype=torch.uint8),
+        torch.ones(50, 32, 32, dtype=torch.uint8),
+    )
     seen, labels = scale_crop(images, targets, generator(), size=32, least=0.5, most=0.5)
     assert (labels == 1).sum((1, 2)).tolist() == [16 * 16] * 50 and labels.unique().tolist() == [1, IGNORE]
-    assert (seen[:, 0] == GREY).sum((1, 2)).min() >= 32 * 32 - 18 * 18 and (seen[:, 0] == 200).sum((1, 2)).min() >= 14 * 14
+    assert (seen[:, 0] == GREY).sum((1, 2)).min() >= 32 * 32 - 18 * 18 and (seen[:, 0] == 200).sum(
+        (1, 2)
+    ).min() >= 14 * 14
     places = (labels == 1).float().argmax(2).amax(1)
     assert places.min() <= 1 and places.max() >= 15
 
 
 def test_scale_crop_moves_labels_with_their_pixels():
     truth = (
-        torch.randint(2, (40, 8, 8), generator=generator(1), dtype=torch.uint8).repeat_interleave(8, 1).repeat_interleave(8, 2)
+        torch.randint(2, (40, 8, 8), generator=generator(1), dtype=torch.uint8)
+        .repeat_interleave(8, 1)
+        .repeat_interleave(8, 2)
     )
     seen, labels = scale_crop(200 * truth[:, None], truth, generator(), size=64)
     sure = ((seen[:, 0] < 20) | (seen[:, 0] > 180)) & (labels != IGNORE)
@@ -87,7 +100,9 @@ def test_every_place_and_both_sides_are_equally_likely():
     assert torch.allclose(cropped.sum(0)[0] / 10_000, torch.ones(3, 3), atol=0.05)  # 5 standard deviations
     images = torch.arange(2, dtype=torch.uint8).expand(90_000, 1, 1, 2)
     mirrored, _ = flip(images, torch.zeros(90_000), generator())
-    assert mirrored[:, 0, 0, 0].double().mean().item() == pytest.approx(0.5, abs=0.01)  # 6 standard deviations
+    assert mirrored[:, 0, 0, 0].double().mean().item() == pytest.approx(
+        0.5, abs=0.01
+    )  # 6 standard deviations
 
 
 @pytest.mark.parametrize("augment", [pad_crop, flip])
@@ -113,12 +128,16 @@ def test_a_negative_pad_is_refused():
 
 
 @pytest.mark.parametrize("channels_last", [False, True])
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-6), (torch.float64, 1e-12), (torch.bfloat16, 0.01)])
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float32, 1e-6), (torch.float64, 1e-12), (torch.bfloat16, 0.01)]
+)
 @pytest.mark.parametrize(
     ("shape", "mean", "std"),
     [(SHAPES[0], (0.286,), (0.353,)), (SHAPES[1], (0.5, 0.4, 0.3), (0.2, 0.3, 0.1))],
 )
-def test_normalise_takes_off_the_mean_and_divides_by_the_deviation(shape, mean, std, dtype, tolerance, channels_last):
+def test_normalise_takes_off_the_mean_and_divides_by_the_deviation(
+    shape, mean, std, dtype, tolerance, channels_last
+):
     images, _ = batch(shape)
     before = images.clone()
     got = normalise(images, mean, std, dtype, channels_last)

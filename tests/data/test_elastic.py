@@ -45,7 +45,11 @@ def test_all_randomness_is_of_the_given_generator():
     images, truth = squares()
     state = torch.get_rng_state()
     first, again, other = (elastic(images, truth, generator(seed))[0] for seed in (3, 3, 4))
-    assert torch.equal(first, again) and not torch.equal(first, other) and torch.equal(state, torch.get_rng_state())
+    assert (
+        torch.equal(first, again)
+        and not torch.equal(first, other)
+        and torch.equal(state, torch.get_rng_state())
+    )
 
 
 @pytest.mark.parametrize(("sd", "points"), [(-1.0, 3), (1.0, 1)])

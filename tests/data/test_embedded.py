@@ -109,7 +109,9 @@ def test_the_fingerprint_tells_sizes_apart_and_contents(monkeypatch, tmp_path):
 def test_a_missing_file_says_where_it_should_be_and_how_to_get_it(monkeypatch, tmp_path):
     monkeypatch.setattr(embedded, "FILE", tmp_path / "gone.parquet")
     for method in (FashionMnistSmall().load, FashionMnistSmall().fingerprint):
-        with pytest.raises(MissingData, match=r"gone\.parquet.*install the package again.*make_fashion_mnist_small"):
+        with pytest.raises(
+            MissingData, match=r"gone\.parquet.*install the package again.*make_fashion_mnist_small"
+        ):
             method()
 
 
@@ -133,7 +135,11 @@ def test_eight_processes_read_at_once_and_leave_nothing_in_the_home_folder(tmp_p
     script = tmp_path / "eight.py"
     script.write_text(code)
     home = tmp_path / "home"
-    environment = {"HOME": str(home), "PYTHONPATH": str(Path(embedded.__file__).parents[2]), "OMP_NUM_THREADS": "1"}
+    environment = {
+        "HOME": str(home),
+        "PYTHONPATH": str(Path(embedded.__file__).parents[2]),
+        "OMP_NUM_THREADS": "1",
+    }
     done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True)
     assert done.stdout == "1\n", done.stderr
     assert not home.exists()
@@ -143,12 +149,18 @@ def test_eight_processes_read_at_once_and_leave_nothing_in_the_home_folder(tmp_p
 def test_the_script_makes_the_same_rows_again():
     made = make_fashion_mnist_small.rows(DEBIAN_FASHION_MNIST)
     stored = pyarrow.parquet.read_table(FILE).to_pydict()
-    assert made.pop("split") == [list(make_fashion_mnist_small.SPLITS)[split] for split in stored.pop("split")]
+    assert made.pop("split") == [
+        list(make_fashion_mnist_small.SPLITS)[split] for split in stored.pop("split")
+    ]
     assert made == stored
 
 
 def test_the_script_writes_what_the_set_reads(tmp_path):
-    columns = {"pixels": [bytes([v]) * 784 for v in (1, 2, 3)], "label": [4, 9, 0], "split": ["train", "test", "train"]}
+    columns = {
+        "pixels": [bytes([v]) * 784 for v in (1, 2, 3)],
+        "label": [4, 9, 0],
+        "split": ["train", "test", "train"],
+    }
     make_fashion_mnist_small.write({**columns, "source_index": [5, 6, 7]}, tmp_path / "tiny.parquet")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(embedded, "FILE", tmp_path / "tiny.parquet")

@@ -67,7 +67,12 @@ def tiny(folder: Path | str, **options) -> HuggingFace:
 def test_a_folder_of_class_folders_becomes_resized_tensors(folder):
     images = tiny(folder).load()
     assert images.train_images.shape == (6, 3, 8, 8) and images.train_images.dtype == torch.uint8
-    assert images.train_targets.tolist() == [0, 0, 0, 1, 1, 1] and images.test_targets.tolist() == [0, 0, 1, 1]
+    assert images.train_targets.tolist() == [0, 0, 0, 1, 1, 1] and images.test_targets.tolist() == [
+        0,
+        0,
+        1,
+        1,
+    ]
     assert images.class_names == ("cat", "dog")
     with Image.open(folder / "train" / "dog" / "2.png") as picture:
         expected = np.asarray(picture.resize((8, 8), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
@@ -78,7 +83,9 @@ def test_one_channel_is_grey(folder):
     images = tiny(folder, channels=1).load()
     assert images.train_images.shape == (6, 1, 8, 8) and len(images.mean) == 1
     with Image.open(folder / "test" / "cat" / "0.png") as picture:
-        assert np.array_equal(images.test_images[0, 0].numpy(), np.asarray(picture.convert("L").resize((8, 8), 2)))
+        assert np.array_equal(
+            images.test_images[0, 0].numpy(), np.asarray(picture.convert("L").resize((8, 8), 2))
+        )
 
 
 def test_a_parquet_file_is_cut_into_splits_by_slices(tmp_path):
@@ -90,7 +97,10 @@ def test_a_parquet_file_is_cut_into_splits_by_slices(tmp_path):
 
 def test_a_folder_of_parquet_files_has_a_split_a_name(tmp_path):
     for split, level in (("train", 1), ("test", 2)):
-        parquet(tmp_path / "set" / f"{split}-00000-of-00001.parquet", {"image": [png(level)], "label": [level - 1]})
+        parquet(
+            tmp_path / "set" / f"{split}-00000-of-00001.parquet",
+            {"image": [png(level)], "label": [level - 1]},
+        )
     images = tiny(tmp_path / "set").load()
     assert (images.train_images == 1).all() and (images.test_images == 2).all()
 
@@ -120,7 +130,9 @@ def test_a_download_that_fails_is_missing_data(monkeypatch):
         raise ConnectionError("Couldn't reach\nthe Hub")
 
     monkeypatch.setattr(datasets, "load_dataset_builder", unreachable)
-    with pytest.raises(MissingData, match=r"cannot be had from the Hugging Face Hub: Couldn't reach the Hub$"):
+    with pytest.raises(
+        MissingData, match=r"cannot be had from the Hugging Face Hub: Couldn't reach the Hub$"
+    ):
         tiny("someone/tiny", download=True).load()
 
 

@@ -9,5 +9,9 @@ def test_a_set_moves_to_a_device_as_it_is():
     there = here.to("meta")
     tensors = (there.train_images, there.train_targets, there.test_images, there.test_targets)
     assert {tensor.device.type for tensor in tensors} == {"meta"}
-    assert there.train_images.dtype == torch.uint8 and there.mean == here.mean and there.class_names == here.class_names
+    assert (
+        there.train_images.dtype == torch.uint8
+        and there.mean == here.mean
+        and there.class_names == here.class_names
+    )
     assert here.train_images.device.type == "cpu"

@@ -92,7 +92,9 @@ def test_classes_are_of_the_five_kinds_in_their_order(blocks):
     blocks(by_kind, by_kind)
     for context, expected in ((False, [6, 8, 10, 12, 14]), (True, [6, 8, 12, 14, 14])):
         drawn = Scenes(train=300, test=1, items=(1, 1), scale=(1.0, 1.0), context=context).canvases("train")
-        assert [np.median(sides_of_uncut(drawn.boxes[drawn.labels[:, 0] == label, 0])) for label in range(1, 6)] == expected
+        assert [
+            np.median(sides_of_uncut(drawn.boxes[drawn.labels[:, 0] == label, 0])) for label in range(1, 6)
+        ] == expected
 
 
 def test_scales_are_those_of_the_option(blocks):
@@ -117,7 +119,10 @@ def test_later_items_hide_earlier_ones(monkeypatch, halves):
     monkeypatch.setattr(Scenes, "_place", in_the_middle)
     drawn = Scenes(train=5, test=1, items=(3, 3)).canvases("train")
     if halves[0] < halves[-1]:  # the last hides all
-        assert drawn.boxes.tolist() == [[[0] * 4, [0] * 4, [16, 16, 48, 48]]] * 5 and (drawn.labels[:, :2] == 0).all()
+        assert (
+            drawn.boxes.tolist() == [[[0] * 4, [0] * 4, [16, 16, 48, 48]]] * 5
+            and (drawn.labels[:, :2] == 0).all()
+        )
         assert (drawn.masks[:, 16:48, 16:48] == drawn.labels[:, 2, None, None]).all()
     else:
         assert drawn.boxes[:, :, 0].tolist() == [[16, 24, 28]] * 5 and (drawn.labels > 0).all()
@@ -154,8 +159,13 @@ def test_numbers_and_kinds_of_items_are_evenly_spread(canvases):
 
 
 def rows_rather_than_columns(images: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    """[N, 8, 8]: 1 where the background of a cell changes more from row to row than along them, -1 else, 0 if it is hidden."""
-    grey, seen = images.astype(np.float64).mean(1).reshape(-1, 8, 8, 8, 8), (masks == 0).reshape(-1, 8, 8, 8, 8)
+    """[N, 8, 8]: 1 where the background of a cell changes more from row to row than along them, -1 else, 0 if
+    it is hidden.
+    """
+    grey, seen = (
+        images.astype(np.float64).mean(1).reshape(-1, 8, 8, 8, 8),
+        (masks == 0).reshape(-1, 8, 8, 8, 8),
+    )
     along = (abs(np.diff(grey, axis=4)) * (seen[..., 1:] & seen[..., :-1])).mean((2, 4))
     across = (abs(np.diff(grey, axis=2)) * (seen[:, :, 1:] & seen[:, :, :-1])).mean((2, 4))
     return np.where(seen.mean((2, 4)) > 0.6, np.sign(across - along), 0)
@@ -184,8 +194,18 @@ def test_in_context_boots_are_named_after_the_scene():
 
 
 def test_every_option_changes_the_fingerprint_and_so_do_the_pictures_and_the_version(monkeypatch, tmp_path):
-    changes = {"size": 32, "train": 150, "test": 20, "items": [1, 4], "scale": [1.0, 1.0], "context": True, "seed": 1}
-    prints = {Scenes(**{name: value}).fingerprint() for name, value in changes.items()} | {Scenes().fingerprint()}
+    changes = {
+        "size": 32,
+        "train": 150,
+        "test": 20,
+        "items": [1, 4],
+        "scale": [1.0, 1.0],
+        "context": True,
+        "seed": 1,
+    }
+    prints = {Scenes(**{name: value}).fingerprint() for name, value in changes.items()} | {
+        Scenes().fingerprint()
+    }
     assert len(prints) == 1 + len(changes)
     assert Scenes(items=[2, 4], scale=[0.6, 2]).fingerprint() == Scenes().fingerprint()
     with monkeypatch.context() as patched:
@@ -214,11 +234,17 @@ def test_3000_canvases_are_drawn_in_seconds():
 
 @pytest.mark.parametrize("options", [{"size": 15}, {"train": 0}, {"test": 0}, {"seed": -1}])
 def test_numbers_that_make_no_sense_are_refused(options):
-    with pytest.raises(ReproError, match="data set 'scenes' wants a size of 16 or more, 1 or more training and test canvases"):
+    with pytest.raises(
+        ReproError, match="data set 'scenes' wants a size of 16 or more, 1 or more training and test canvases"
+    ):
         Scenes(**options)
 
 
-@pytest.mark.parametrize("options", [{"items": (0, 2)}, {"items": (3, 2)}, {"scale": (0.0, 1.0)}, {"scale": (2.0, 1.0)}])
+@pytest.mark.parametrize(
+    "options", [{"items": (0, 2)}, {"items": (3, 2)}, {"scale": (0.0, 1.0)}, {"scale": (2.0, 1.0)}]
+)
 def test_ranges_that_make_no_sense_are_refused(options):
-    with pytest.raises(ReproError, match="wants `items` and `scale` as two numbers of which the first is the smaller"):
+    with pytest.raises(
+        ReproError, match="wants `items` and `scale` as two numbers of which the first is the smaller"
+    ):
         Scenes(**options)

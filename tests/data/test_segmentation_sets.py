@@ -41,9 +41,17 @@ def write_list(path: Path, names: list[str]) -> None:
 
 
 def voc(data: Path, aug: str = "") -> None:
-    """Two images to train on and one to test; with `aug`, "list" or "sbd", two more to train on, whose masks are all 5."""
+    """Two images to train on and one to test; with `aug`, "list" or "sbd", two more to train on, whose masks
+    are all 5.
+    """
     folder = data / "VOCdevkit/VOC2012"
-    names = {"2007_1": (40, 30), "2007_2": (24, 32), "2007_3": (20, 20), "2008_4": (30, 22), "2008_5": (16, 12)}
+    names = {
+        "2007_1": (40, 30),
+        "2007_2": (24, 32),
+        "2007_3": (20, 20),
+        "2008_4": (30, 22),
+        "2008_5": (16, 12),
+    }
     write_list(folder / "ImageSets/Segmentation/train.txt", ["2007_1", "2007_2"])
     write_list(folder / "ImageSets/Segmentation/val.txt", ["2007_3"])
     for name, size in names.items():
@@ -56,7 +64,9 @@ def voc(data: Path, aug: str = "") -> None:
             savemat = pytest.importorskip("scipy.io", reason="SBD's masks are .mat files").savemat
             write_image(data / f"sbd/img/{name}.jpg", *size)
             (data / "sbd/cls").mkdir(exist_ok=True)
-            savemat(data / f"sbd/cls/{name}.mat", {"GTcls": {"Segmentation": np.full(size[::-1], 5, np.uint8)}})
+            savemat(
+                data / f"sbd/cls/{name}.mat", {"GTcls": {"Segmentation": np.full(size[::-1], 5, np.uint8)}}
+            )
     if aug == "list":
         write_list(folder / "ImageSets/Segmentation/trainaug.txt", ["2007_1", "2007_2", "2008_4", "2008_5"])
     if aug == "sbd":
@@ -67,11 +77,15 @@ def voc(data: Path, aug: str = "") -> None:
 def pets(data: Path) -> None:
     folder = data / "oxford-iiit-pet"
     for split, names in (("trainval", ["Abyssinian_1", "beagle_2"]), ("test", ["pug_3"])):
-        write_list(folder / f"annotations/{split}.txt", [f"{name} {i + 1} 1 1" for i, name in enumerate(names)])
+        write_list(
+            folder / f"annotations/{split}.txt", [f"{name} {i + 1} 1 1" for i, name in enumerate(names)]
+        )
         for name in names:
             write_image(folder / f"images/{name}.jpg", 20, 14)
             write_mask(folder / f"annotations/trimaps/{name}.png", 20, 14, [1, 2, 3])
-    (folder / "annotations/trimaps/._pug_3.png").write_text("left behind by an Apple file system, as in the official archive")
+    (folder / "annotations/trimaps/._pug_3.png").write_text(
+        "left behind by an Apple file system, as in the official archive"
+    )
 
 
 def cityscapes(data: Path) -> None:
@@ -105,7 +119,10 @@ def test_voc_at_its_own_size_is_what_torchvision_reads_with_the_rest_grey_and_un
     assert len(images.class_names) == PascalVoc.classes == 21 and images.class_names[20] == "tvmonitor"
     for split, known in (("train", "train"), ("test", "val")):
         for number, (image, mask) in enumerate(datasets.VOCSegmentation(data, image_set=known)):
-            got, labels = getattr(images, f"{split}_images")[number], getattr(images, f"{split}_targets")[number]
+            got, labels = (
+                getattr(images, f"{split}_images")[number],
+                getattr(images, f"{split}_targets")[number],
+            )
             assert torch.equal(got[:, : image.height, : image.width], pixels(image).permute(2, 0, 1))
             assert torch.equal(labels[: image.height, : image.width], pixels(mask))
             assert (labels[image.height :] == 255).all() and (labels[:, image.width :] == 255).all()
@@ -120,8 +137,13 @@ def test_larger_images_are_shrunk_in_proportion_and_masks_keep_their_values(data
     assert (labels[1, :, :15] != 255).any() and (labels[1, :, 15:] == 255).all()
     assert set(labels.unique().tolist()) <= {0, 1, 20, 255}
     image, mask = datasets.VOCSegmentation(data)[0]
-    assert torch.equal(images.train_images[0, :, :15], pixels(image.resize((20, 15), Image.Resampling.BILINEAR)).permute(2, 0, 1))
-    assert torch.equal(labels[0, :15], pixels(mask)[1::2, 1::2])  # of each 2×2 the pixel below and right of the centre
+    assert torch.equal(
+        images.train_images[0, :, :15],
+        pixels(image.resize((20, 15), Image.Resampling.BILINEAR)).permute(2, 0, 1),
+    )
+    assert torch.equal(
+        labels[0, :15], pixels(mask)[1::2, 1::2]
+    )  # of each 2×2 the pixel below and right of the centre
 
 
 @pytest.mark.parametrize("aug", ["list", "sbd"])
@@ -180,7 +202,9 @@ def test_the_fingerprint_tells_options_lists_and_files_apart(data, write, source
 
 
 @pytest.mark.parametrize(("write", "source", "options"), SETS)
-def test_mean_and_std_are_of_the_training_images_and_labels_below_the_number_of_classes(data, write, source, options):
+def test_mean_and_std_are_of_the_training_images_and_labels_below_the_number_of_classes(
+    data, write, source, options
+):
     write(data)
     made = source(**options)
     images = made.load()
@@ -201,13 +225,18 @@ def test_mean_and_std_are_of_the_training_images_and_labels_below_the_number_of_
 )
 def test_an_absent_set_says_what_layout_is_looked_for_and_where(data, source, missing):
     for method in (source.load, source.fingerprint):
-        with pytest.raises(MissingData, match=rf"there is no {data}/{missing}. Its official layout is .*, .*Set REPRO_DATA to"):
+        with pytest.raises(
+            MissingData,
+            match=rf"there is no {data}/{missing}. Its official layout is .*, .*Set REPRO_DATA to",
+        ):
             method()
 
 
 def test_trainaug_without_the_list_and_without_sbd_names_sbds_layout(data):
     voc(data)
-    with pytest.raises(MissingData, match=rf"there is no {data}/sbd/train.txt. .*sbd/val.txt, sbd/img/\*.jpg, sbd/cls/\*.mat"):
+    with pytest.raises(
+        MissingData, match=rf"there is no {data}/sbd/train.txt. .*sbd/val.txt, sbd/img/\*.jpg, sbd/cls/\*.mat"
+    ):
         PascalVoc(train="trainaug").fingerprint()
 
 
@@ -215,7 +244,9 @@ def test_a_listed_file_that_is_not_there_and_one_that_is_damaged_are_named(data)
     voc(data)
     mask = data / "VOCdevkit/VOC2012/SegmentationClass/2007_2.png"
     mask.write_bytes(mask.read_bytes()[:60])
-    with pytest.raises(ReproError, match="data set 'pascal-voc': image 2 of 2 in a list, or its mask, cannot be read: "):
+    with pytest.raises(
+        ReproError, match="data set 'pascal-voc': image 2 of 2 in a list, or its mask, cannot be read: "
+    ):
         PascalVoc().load()
     mask.unlink()
     with pytest.raises(MissingData, match=f"{mask} does not exist, but it is listed"):
@@ -226,7 +257,9 @@ def test_masks_of_colours_of_another_size_or_with_unknown_values_are_refused_by_
     voc(data)
     mask = data / "VOCdevkit/VOC2012/SegmentationClass/2007_1.png"
     write_image(mask, 40, 30)
-    with pytest.raises(ReproError, match=f"{mask} is 40×30, of mode RGB; wanted is the image's size, 40×30, and mode L or P"):
+    with pytest.raises(
+        ReproError, match=f"{mask} is 40×30, of mode RGB; wanted is the image's size, 40×30, and mode L or P"
+    ):
         PascalVoc().load()
     write_mask(mask, 40, 31, [0])
     with pytest.raises(ReproError, match="is 40×31, of mode L; wanted is the image's size, 40×30"):

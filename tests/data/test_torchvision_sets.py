@@ -51,7 +51,9 @@ class OldPickler(pickle.Pickler):
         return (np.dtype, ("u1", 0, 1)) if value is np.dtype(np.uint8) else NotImplemented
 
 
-def write_cifar(source: type, data: Path, monkeypatch, label_key: str, classes: list[str]) -> dict[str, np.ndarray]:
+def write_cifar(
+    source: type, data: Path, monkeypatch, label_key: str, classes: list[str]
+) -> dict[str, np.ndarray]:
     """Two images a file; their checksums are put in the place of the real ones."""
     folder = data / source.base_folder
     folder.mkdir(parents=True)
@@ -93,11 +95,15 @@ def test_a_file_of_other_content_is_refused_by_name(data, monkeypatch):
     folder = data / "FashionMNIST" / "raw"
     write_fashion_mnist(folder, monkeypatch)
     (folder / "t10k-labels-idx1-ubyte").write_bytes(b"other")
-    with pytest.raises(ReproError, match=r"t10k-labels-idx1-ubyte is not the file it should be.*get it again"):
+    with pytest.raises(
+        ReproError, match=r"t10k-labels-idx1-ubyte is not the file it should be.*get it again"
+    ):
         FashionMnist().load()
 
 
-@pytest.mark.parametrize("content", [b"", b"\0\0\x08\x01\0\0\0\x05abc", b"\0\0\x0d\x01\0\0\0\x03abc", b"\0\0\x08\0"])
+@pytest.mark.parametrize(
+    "content", [b"", b"\0\0\x08\x01\0\0\0\x05abc", b"\0\0\x0d\x01\0\0\0\x03abc", b"\0\0\x08\0"]
+)
 def test_what_is_not_idx_or_cut_short_is_refused(content, tmp_path):
     with pytest.raises(ReproError, match="digits is not an IDX file of unsigned bytes, or is cut short"):
         fashion_mnist.parse(content, tmp_path / "digits")
@@ -109,7 +115,9 @@ def test_a_damaged_archive_is_refused(tmp_path):
         fashion_mnist.read(tmp_path, "train-labels-idx1-ubyte")
 
 
-@pytest.mark.parametrize(("ours", "source", "label_key"), [(Cifar10, CIFAR10, "labels"), (Cifar100, CIFAR100, "fine_labels")])
+@pytest.mark.parametrize(
+    ("ours", "source", "label_key"), [(Cifar10, CIFAR10, "labels"), (Cifar100, CIFAR100, "fine_labels")]
+)
 def test_cifar_is_what_torchvision_shows_image_by_image(data, monkeypatch, ours, source, label_key):
     written = write_cifar(source, data, monkeypatch, label_key, ["cat", "dog", "frog"])
     images = ours().load()
@@ -185,7 +193,9 @@ def test_fingerprints_need_no_files_and_tell_sets_and_sizes_apart():
     assert Cifar10(download=True).fingerprint() == Cifar10().fingerprint()
 
 
-@pytest.mark.parametrize(("ours", "expected"), [(FashionMnist, (1, 10, 28)), (Cifar10, (3, 10, 32)), (Cifar100, (3, 100, 32))])
+@pytest.mark.parametrize(
+    ("ours", "expected"), [(FashionMnist, (1, 10, 28)), (Cifar10, (3, 10, 32)), (Cifar100, (3, 100, 32))]
+)
 def test_attributes_are_known_before_anything_is_read(ours, expected):
     data = ours()
     assert (data.channels, data.classes, data.size) == expected

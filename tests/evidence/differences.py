@@ -11,7 +11,9 @@ ASSUMPTIONS = ["symmetric", "normal"]
 
 
 def false_verdicts(differences, assume):
-    """Shares of runs that end reproduced and refuted, each with its standard error at most 0.0016 at 20,000 runs."""
+    """Shares of runs that end reproduced and refuted, each with its standard error at most 0.0016 at 20,000
+    runs.
+    """
     reproduced_at, refuted_at = first_crossings(differences, ALPHA, assume)
     return (reproduced_at < refuted_at).mean(), (refuted_at < reproduced_at).mean()
 

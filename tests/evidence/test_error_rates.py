@@ -19,18 +19,24 @@ SYMMETRIC_NULLS = {
 
 
 @pytest.mark.parametrize("null", SYMMETRIC_NULLS)
-def test_symmetric_gives_a_false_verdict_at_most_as_often_as_alpha_says_though_it_looks_after_every_seed(null):
+def test_symmetric_gives_a_false_verdict_at_most_as_often_as_alpha_says_though_it_looks_after_every_seed(
+    null,
+):
     differences = SYMMETRIC_NULLS[null](np.random.default_rng(10), (RUNS, LOOKS))
     false_for, false_against = false_verdicts(differences, "symmetric")
     assert false_for <= ALPHA
     if null != "below 0":
         assert false_against <= ALPHA
-        assert min(false_for, false_against) > 0.02  # the test has teeth: it does speak, and nearly as often as it may
+        assert (
+            min(false_for, false_against) > 0.02
+        )  # the test has teeth: it does speak, and nearly as often as it may
 
 
 @pytest.mark.parametrize("mean", [0.0, -0.2])
 def test_normal_gives_a_false_verdict_at_most_as_often_as_alpha_says_on_normal_differences(mean):
-    false_for, false_against = false_verdicts(np.random.default_rng(11).normal(mean, size=(RUNS, LOOKS)), "normal")
+    false_for, false_against = false_verdicts(
+        np.random.default_rng(11).normal(mean, size=(RUNS, LOOKS)), "normal"
+    )
     assert false_for <= ALPHA
     if mean == 0:
         assert false_against <= ALPHA
@@ -52,7 +58,14 @@ def test_normal_is_wrong_far_too_often_where_differences_have_two_humps():
         (lambda rng, shape: rng.lognormal(size=shape) - math.exp(0.5), (0.002, 0.177)),  # mean 0
         (lambda rng, shape: rng.choice([-0.01, 10.0], size=shape), (0.252, 0.031)),  # median 0
     ],
-    ids=["exponential-median", "lognormal-median", "exponential-mean", "mirrored", "lognormal-mean", "lopsided"],
+    ids=[
+        "exponential-median",
+        "lognormal-median",
+        "exponential-mean",
+        "mirrored",
+        "lognormal-mean",
+        "lopsided",
+    ],
 )
 def test_on_skewed_differences_symmetric_speaks_of_the_median_rather_than_the_mean(draw, expected):
     differences = draw(np.random.default_rng(13), (RUNS, LOOKS))

@@ -69,7 +69,9 @@ def test_the_interval_covers_the_true_mean_at_all_looks_at_once(assume):
     assert max(above, below) <= ALPHA
     lows, highs = np.transpose([decide(row, assume=assume).interval for row in differences[:300]])
     reproduced_at, refuted_at = first_crossings(differences[:300] - truth, ALPHA, assume)
-    assert ((lows > truth) == (reproduced_at < refuted_at)).all()  # so the interval misses as often as counted above
+    assert (
+        (lows > truth) == (reproduced_at < refuted_at)
+    ).all()  # so the interval misses as often as counted above
     assert ((highs < truth) == (refuted_at < reproduced_at)).all()
     assert np.isfinite(lows).mean() > 0.9 and np.median(highs - lows) < 3
     for row in differences[:20]:

@@ -34,7 +34,9 @@ def test_a_difference_of_zero_counts_one():
 
 
 def log_ratio(n, delta, t):
-    """log of exp(-n delta²/2) Int w^(n-1) exp(-w²/2 + delta t w) dw / Int w^(n-1) exp(-w²/2) dw, around its peak."""
+    """log of exp(-n delta²/2) Int w^(n-1) exp(-w²/2 + delta t w) dw / Int w^(n-1) exp(-w²/2) dw, around its
+    peak.
+    """
     a = delta * t
     peak = (a + math.sqrt(a * a + 4 * (n - 1))) / 2
     top = (n - 1) * math.log(peak) - peak * peak / 2 + a * peak
@@ -45,7 +47,9 @@ def log_ratio(n, delta, t):
     return top + math.log(area) - special.gammaln(n / 2) - (n / 2 - 1) * math.log(2) - n * delta * delta / 2
 
 
-@pytest.mark.parametrize("n, effects", [(3, (-3, -0.5, 0, 1, 6)), (10, (-1, 0, 2, 6)), (60, (-1, 6)), (200, (0, 9))])
+@pytest.mark.parametrize(
+    "n, effects", [(3, (-3, -0.5, 0, 1, 6)), (10, (-1, 0, 2, 6)), (60, (-1, 6)), (200, (0, 9))]
+)
 def test_the_normal_process_is_the_likelihood_ratio_of_t_mixed_over_the_prior(n, effects):
     for effect in effects:
         differences = np.random.default_rng(n).normal(effect, size=n)

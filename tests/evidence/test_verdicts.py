@@ -137,7 +137,11 @@ def test_a_huge_amount_of_evidence_stays_a_finite_number():
 
 @pytest.mark.parametrize("assume", ASSUMPTIONS)
 def test_a_run_that_diverged_counts_as_far_larger_than_all_finite_differences(assume):
-    for differences in ([1.0, 2.0, INF, 1.5, INF, 3.0], [0.5, -INF, 2.0, 1.0, 3.0, 4.0], [INF, -INF, 1.0, 2.0, 1.0]):
+    for differences in (
+        [1.0, 2.0, INF, 1.5, INF, 3.0],
+        [0.5, -INF, 2.0, 1.0, 3.0, 4.0],
+        [INF, -INF, 1.0, 2.0, 1.0],
+    ):
         stand_in = [math.copysign(1e200, d) if math.isinf(d) else d for d in differences]
         infinite, huge = decide(differences, assume=assume), decide(stand_in, assume=assume)
         assert np.array(infinite.path) == pytest.approx(np.array(huge.path), rel=1e-9)
@@ -149,7 +153,9 @@ def test_a_run_that_diverged_counts_as_far_larger_than_all_finite_differences(as
 
 
 def test_what_cannot_be_decided_is_named():
-    with pytest.raises(ValueError, match=r"difference 2 of 3 is NaN; a run that diverged counts as inf or -inf"):
+    with pytest.raises(
+        ValueError, match=r"difference 2 of 3 is NaN; a run that diverged counts as inf or -inf"
+    ):
         decide([1.0, math.nan, 2.0])
     for alpha in (0.0, 1.0, -0.1, math.nan):
         with pytest.raises(ValueError, match=r"alpha must lie between 0 and 1, not"):

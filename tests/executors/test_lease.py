@@ -66,7 +66,10 @@ def test_a_place_is_given_back_after_an_error():
 def test_places_that_cannot_be_kept_are_an_error_with_the_remedy(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "file"))
-    with pytest.raises(ReproError, match=r"cannot be written \(Not a directory\)\. Set TMPDIR"), lease(["one"]):
+    with (
+        pytest.raises(ReproError, match=r"cannot be written \(Not a directory\)\. Set TMPDIR"),
+        lease(["one"]),
+    ):
         pass
 
 
@@ -87,7 +90,9 @@ def test_gpus_have_a_place_each_by_identity_and_without_one_the_job_says_so(monk
     import torch
 
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda i: type("Properties", (), {"uuid": f"GPU-{i}"}))
+    monkeypatch.setattr(
+        torch.cuda, "get_device_properties", lambda i: type("Properties", (), {"uuid": f"GPU-{i}"})
+    )
     assert places("cuda") == ["cuda-GPU-0", "cuda-GPU-1"]
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     assert places("cuda") == ["cuda"]
@@ -108,7 +113,10 @@ for _ in range(int(sys.argv[3])):
 def test_who_holds_the_machine_alone_is_alone_on_it(tmp_path):
     """No trial runs meanwhile, and two that want it do not wait for each other."""
     kinds = [("alone", 6), ("alone", 6), ("trial", 12), ("trial", 12)]
-    arguments = [[sys.executable, "-c", ALONE, str(tmp_path / "log"), kind, str(times), "0.03"] for kind, times in kinds]
+    arguments = [
+        [sys.executable, "-c", ALONE, str(tmp_path / "log"), kind, str(times), "0.03"]
+        for kind, times in kinds
+    ]
     assert [process.wait(60) for process in list(map(subprocess.Popen, arguments))] == [0] * len(kinds)
     events, running = (tmp_path / "log").read_text().split(), []
     for event in events:

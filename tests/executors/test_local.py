@@ -18,9 +18,9 @@ from repro.errors import ReproError
 from repro.executors import local
 from repro.executors.local import InProcess, Processes
 from repro.runner import Runner
+from repro.state import devices
 from repro.store import Store
-from repro.training import devices
-from repro.training.run import execute
+from repro.work.execute import execute
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,13 @@ def surroundings(tmp_path, monkeypatch):
 def forked():
     """Processes that start with torch imported and nothing else done: spawned ones need seconds for it."""
     context = multiprocessing.get_context("forkserver")
-    used = ["repro.training.run", "repro.training.loop", "repro.tasks.classification", "repro.runner", "repro.executors.local"]
+    used = [
+        "repro.work.execute",
+        "repro.training.loop",
+        "repro.tasks.classification",
+        "repro.runner",
+        "repro.executors.local",
+    ]
     context.set_forkserver_preload([*used, "torch._inductor", "datasets", "pyarrow.parquet"])
     return context
 
@@ -101,7 +107,9 @@ def start(forked, count, store, jobs):
     return started
 
 
-def test_processes_on_one_store_train_each_trial_once_and_nobody_waits_while_there_is_work(forked, store, tmp_path, habits):
+def test_processes_on_one_store_train_each_trial_once_and_nobody_waits_while_there_is_work(
+    forked, store, tmp_path, habits
+):
     jobs = [habits(f"net{i}", pause=0.1) for i in range(6)]
     started = start(forked, 3, store, jobs)
     for process in started:
@@ -114,7 +122,9 @@ def test_processes_on_one_store_train_each_trial_once_and_nobody_waits_while_the
     assert store.running() == []
 
 
-def test_the_trial_of_a_killed_process_is_taken_over_by_one_that_waits_for_it(forked, store, tmp_path, habits):
+def test_the_trial_of_a_killed_process_is_taken_over_by_one_that_waits_for_it(
+    forked, store, tmp_path, habits
+):
     jobs = [habits("net", pause=0.2)]
     started = start(forked, 2, store, jobs)
     wait_for(lambda: log(tmp_path))
@@ -123,11 +133,15 @@ def test_the_trial_of_a_killed_process_is_taken_over_by_one_that_waits_for_it(fo
     for process in started:
         process.join(60)
     assert sorted(process.exitcode for process in started) == [-signal.SIGKILL, 0]
-    assert [pid for _, pid in log(tmp_path)] == [process.pid for process in sorted(started, key=lambda p: p.pid != first)]
+    assert [pid for _, pid in log(tmp_path)] == [
+        process.pid for process in sorted(started, key=lambda p: p.pid != first)
+    ]
     assert store.read(jobs[0].digest) is not None
 
 
-def test_a_worker_that_is_killed_is_replaced_and_disturbs_no_other(processes, store, tmp_path, habits, monkeypatch):
+def test_a_worker_that_is_killed_is_replaced_and_disturbs_no_other(
+    processes, store, tmp_path, habits, monkeypatch
+):
     neighbours = [habits(f"neighbour{i}", pause=0.15) for i in range(2)]
     fatal = habits("fatal", fatal=2, drop=0.5)
     runner = Runner(store, processes, "cpu")
@@ -141,11 +155,18 @@ def test_a_worker_that_is_killed_is_replaced_and_disturbs_no_other(processes, st
     assert outcome(store, fatal) == outcome(here, fatal)
 
 
-def test_a_job_whose_process_always_dies_is_given_up_by_name_and_the_executor_goes_on(processes, store, tmp_path, habits):
-    fatal, neighbour, later = habits("fatal", seed=4, fatal=99), habits("neighbour", pause=0.2), habits("later")
+def test_a_job_whose_process_always_dies_is_given_up_by_name_and_the_executor_goes_on(
+    processes, store, tmp_path, habits
+):
+    fatal, neighbour, later = (
+        habits("fatal", seed=4, fatal=99),
+        habits("neighbour", pause=0.2),
+        habits("later"),
+    )
     runner = Runner(store, processes, "cpu")
     with pytest.raises(
-        ReproError, match=r"^habits\(.*label=fatal.*\), seed 4: its process died 3 times; is the memory enough\?$"
+        ReproError,
+        match=r"^habits\(.*label=fatal.*\), seed 4: its process died 3 times; is the memory enough\?$",
     ):
         runner.ensure([fatal, neighbour])
     runner.ensure([neighbour, later])
@@ -178,8 +199,12 @@ def test_a_worker_that_died_while_it_had_nothing_to_do_is_replaced(processes, st
     assert pids[1] != pid and pids[1] == pids[2]
 
 
-def test_no_more_processes_are_started_than_jobs_may_run_and_closing_ends_them(processes, store, tmp_path, habits):
-    futures = [processes.submit(habits(f"net{i}", pause=0.05), store) for i in range(4)]  # more than a runner would submit
+def test_no_more_processes_are_started_than_jobs_may_run_and_closing_ends_them(
+    processes, store, tmp_path, habits
+):
+    futures = [
+        processes.submit(habits(f"net{i}", pause=0.05), store) for i in range(4)
+    ]  # more than a runner would submit
     assert [future.result(60) for future in futures] == [True] * 4
     pids = {pid for _, pid in log(tmp_path)}
     assert 1 <= len(pids) <= 2
@@ -209,10 +234,18 @@ if __name__ == "__main__":
 """
 
 
-def test_spawned_workers_train_the_same_and_end_when_their_parent_is_killed(store, tmp_path, habits, monkeypatch):
+def test_spawned_workers_train_the_same_and_end_when_their_parent_is_killed(
+    store, tmp_path, habits, monkeypatch
+):
     first, endless = habits("first", drop=0.5), habits("endless", pause=20.0)
     (tmp_path / "parent.py").write_text(PARENT)
-    command = [sys.executable, tmp_path / "parent.py", store.root, first.model_dump_json(), endless.model_dump_json()]
+    command = [
+        sys.executable,
+        tmp_path / "parent.py",
+        store.root,
+        first.model_dump_json(),
+        endless.model_dump_json(),
+    ]
     path = [str(tmp_path / "packages"), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
     parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
@@ -222,7 +255,9 @@ def test_spawned_workers_train_the_same_and_end_when_their_parent_is_killed(stor
     parent.wait()  # not for the end of its output: a worker left behind would hold that open
     parent.stdout.close()
     worker = log(tmp_path)[1][1]
-    wait_for(lambda: not psutil.pid_exists(worker) or psutil.Process(worker).status() == psutil.STATUS_ZOMBIE, 5.0)
+    wait_for(
+        lambda: not psutil.pid_exists(worker) or psutil.Process(worker).status() == psutil.STATUS_ZOMBIE, 5.0
+    )
     wait_for(lambda: is_free(store, endless), 5.0)
 
     monkeypatch.setattr(devices, "matmul_peak", lambda *_: 1.0)
@@ -233,7 +268,9 @@ def test_spawned_workers_train_the_same_and_end_when_their_parent_is_killed(stor
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_job_for_a_device_that_is_not_there_is_an_error_and_not_a_wait(store):
-    with pytest.raises(ReproError, match=r"device 'cuda' is not available to torch .* here \(available: cpu\)"):
+    with pytest.raises(
+        ReproError, match=r"device 'cuda' is not available to torch .* here \(available: cpu\)"
+    ):
         InProcess().submit(spec(device="cuda"), store).result(0)
 
 

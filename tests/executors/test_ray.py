@@ -4,11 +4,11 @@ import pytest
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'repro[ray]'")
 
+from repro.check import load
 from repro.errors import ReproError
 from repro.executors import executor
 from repro.runner import Runner
 from repro.store import Store
-from repro.suite import load
 
 
 @pytest.mark.filterwarnings("default")  # Ray's own

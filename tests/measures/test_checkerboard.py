@@ -19,21 +19,32 @@ from repro.measures.checkerboard import (
     phase_energy,
     residual_point_index,
 )
-from repro.training.state import State
+from repro.state.net import State
 
-NAMES = ("overlap_ratio", "overlap_variation", "phase_energy", "gradient_phase_energy", "flat_high_pass", "line_index")
+NAMES = (
+    "overlap_ratio",
+    "overlap_variation",
+    "phase_energy",
+    "gradient_phase_energy",
+    "flat_high_pass",
+    "line_index",
+)
 UPSAMPLE = {
     "transposed 2": lambda i, o: nn.ConvTranspose2d(i, o, 2, 2),
     "transposed 3": lambda i, o: nn.ConvTranspose2d(i, o, 3, 2, 1, 1),
     "transposed 4": lambda i, o: nn.ConvTranspose2d(i, o, 4, 2, 1),
     "nearest": lambda i, o: nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(i, o, 3, padding=1)),
-    "bilinear": lambda i, o: nn.Sequential(nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(i, o, 3, padding=1)),
+    "bilinear": lambda i, o: nn.Sequential(
+        nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(i, o, 3, padding=1)
+    ),
 }
 
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread():
-    """As measures run; with as many threads as cores these tests take five times as long on a busy machine."""
+    """As measures run; with as many threads as cores these tests take five times as long on a busy
+    machine.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -69,7 +80,9 @@ class Decoder(nn.Module):
 
 
 def state(net, side=64, images=32, seed=0):
-    pixels = torch.randint(256, (images, 3, side, side), dtype=torch.uint8, generator=torch.Generator().manual_seed(5))
+    pixels = torch.randint(
+        256, (images, 3, side, side), dtype=torch.uint8, generator=torch.Generator().manual_seed(5)
+    )
     data = SimpleNamespace(test_images=pixels, mean=(0.5,) * 3, std=(0.25,) * 3)
     return State(SimpleNamespace(seed=seed, recipe=None), net.train(), None, data, torch.device("cpu"))
 
@@ -78,17 +91,21 @@ def state(net, side=64, images=32, seed=0):
 
 
 @pytest.mark.parametrize(
-    ("kernel", "stride", "dilation"), [(k, s, d) for k in (1, 2, 3, 4, 5, 6, 9) for s in (1, 2, 3) for d in (1, 2)]
+    ("kernel", "stride", "dilation"),
+    [(k, s, d) for k in (1, 2, 3, 4, 5, 6, 9) for s in (1, 2, 3) for d in (1, 2)],
 )
 def test_the_overlap_is_the_response_of_a_kernel_of_ones_to_ones(kernel, stride, dilation):
-    response = F.conv_transpose1d(torch.ones(1, 1, 40), torch.ones(1, 1, kernel), stride=stride, dilation=dilation)[0, 0]
+    response = F.conv_transpose1d(
+        torch.ones(1, 1, 40), torch.ones(1, 1, kernel), stride=stride, dilation=dilation
+    )[0, 0]
     inside = slice(20 * stride, 21 * stride)
     assert overlap(kernel, stride, dilation) == response[inside].int().tolist()
 
 
 def test_the_overlap_is_uneven_where_the_stride_does_not_divide_the_kernel():
     ratios = {
-        (k, s): overlap_ratio(nn.ConvTranspose2d(1, 1, k, s)) for k, s in ((3, 2), (5, 2), (2, 2), (4, 2), (6, 2), (6, 3), (9, 3))
+        (k, s): overlap_ratio(nn.ConvTranspose2d(1, 1, k, s))
+        for k, s in ((3, 2), (5, 2), (2, 2), (4, 2), (6, 2), (6, 3), (9, 3))
     }
     assert ratios == {(3, 2): 4, (5, 2): 2.25, (2, 2): 1, (4, 2): 1, (6, 2): 1, (6, 3): 1, (9, 3): 1}
     assert overlap_ratio(nn.ConvTranspose1d(1, 1, 3, 2)) == 2
@@ -113,14 +130,18 @@ def test_white_noise_shows_the_overlap_of_3x3_with_stride_2_and_no_other():
 
 
 def test_layers_after_one_another_show_it_too():
-    uneven, *others = (phase_energy(state(Decoder(k)), until="ups.2") for k in ("transposed 3", "transposed 4", "nearest"))
+    uneven, *others = (
+        phase_energy(state(Decoder(k)), until="ups.2") for k in ("transposed 3", "transposed 4", "nearest")
+    )
     assert uneven > 0.35
     assert max(others) < 0.15
 
 
 def test_one_tap_puts_all_energy_into_one_phase():
     layer = nn.ConvTranspose2d(3, 3, 1, 2, output_padding=1, bias=False)
-    assert phase_energy(state(nn.Sequential(layer)), layer="0") == pytest.approx(math.sqrt(3), rel=1e-4)  # (1, 0, 0, 0)
+    assert phase_energy(state(nn.Sequential(layer)), layer="0") == pytest.approx(
+        math.sqrt(3), rel=1e-4
+    )  # (1, 0, 0, 0)
 
 
 def test_the_index_depends_on_neither_the_images_nor_the_bias_nor_the_scale():
@@ -137,8 +158,12 @@ def test_the_index_depends_on_neither_the_images_nor_the_bias_nor_the_scale():
 
 def test_phases_are_told_apart_on_maps_of_any_size():
     every_third = Net(lambda x: x * (torch.arange(x.shape[3]) % 3 == 0))
-    assert phase_energy(state(nn.Sequential(every_third), side=31), layer="0", stride=3) == pytest.approx(math.sqrt(2), rel=1e-3)
-    assert phase_energy(state(nn.Sequential(every_third), side=40), layer="0", stride=2) < 0.2  # a period of 3 is not one of 2
+    assert phase_energy(state(nn.Sequential(every_third), side=31), layer="0", stride=3) == pytest.approx(
+        math.sqrt(2), rel=1e-3
+    )
+    assert (
+        phase_energy(state(nn.Sequential(every_third), side=40), layer="0", stride=2) < 0.2
+    )  # a period of 3 is not one of 2
 
 
 def test_a_probe_leaves_the_net_as_it_was():
@@ -154,7 +179,9 @@ def test_what_has_no_phases_is_an_error():
     net = state(Decoder("nearest"))
     with pytest.raises(ReproError, match=r"no layer 'decoder'; there are encoder, ups, ups\.0, "):
         phase_energy(net, layer="decoder")
-    with pytest.raises(ReproError, match=r"phases of 8 want maps \[N, C, H, W\] of sides from 32 up, not \[32, 32, 16, 16\]"):
+    with pytest.raises(
+        ReproError, match=r"phases of 8 want maps \[N, C, H, W\] of sides from 32 up, not \[32, 32, 16, 16\]"
+    ):
         phase_energy(net, stride=8)
 
 
@@ -174,8 +201,14 @@ def test_strides_put_the_pattern_into_gradients():
         "4": encoder(lambda i, o: nn.Conv2d(i, o, 4, 2, 1), *relu),
         "pool": encoder(lambda i, o: nn.Conv2d(i, o, 3, 1, 1), *relu, lambda _i, _o: nn.MaxPool2d(2)),
     }
-    found = {name: (gradient_phase_energy(state(net)), gradient_phase_energy(state(net), stride=8)) for name, net in nets.items()}
-    assert found["1"] == (pytest.approx(math.sqrt(3)), pytest.approx(math.sqrt(63)))  # one pixel of 4, and of 64
+    found = {
+        name: (gradient_phase_energy(state(net)), gradient_phase_energy(state(net), stride=8))
+        for name, net in nets.items()
+    }
+    assert found["1"] == (
+        pytest.approx(math.sqrt(3)),
+        pytest.approx(math.sqrt(63)),
+    )  # one pixel of 4, and of 64
     assert found["3"][0] == pytest.approx(0.48, abs=0.1)
     assert found["1"][1] > found["3"][1] > found["4"][1] > found["pool"][1]
     assert found["pool"][0] < 0.05
@@ -191,11 +224,14 @@ def board(x, sign_rows=1, sign_columns=1):
 
 def test_the_high_pass_of_flat_images_is_the_pattern_that_was_put_on_them():
     assert flat_high_pass(state(Net(lambda x: x))) == pytest.approx(0, abs=1e-6)
-    assert flat_high_pass(state(Net(lambda x: x + 0.3 * board(x)))) == pytest.approx(0.3 * 8 / 9, rel=1e-5)  # the mean has 1/9
+    assert flat_high_pass(state(Net(lambda x: x + 0.3 * board(x)))) == pytest.approx(
+        0.3 * 8 / 9, rel=1e-5
+    )  # the mean has 1/9
     stripes = state(Net(lambda x: x + 0.3 * board(x, sign_rows=0)))
     assert flat_high_pass(stripes) == pytest.approx(0.3 * 4 / 3, rel=1e-5)  # a row's mean is -1/3
     edges = {
-        column: flat_high_pass(state(Net(lambda x, c=column: x * (torch.arange(x.shape[3]) < c)))) for column in (20, 32, 50)
+        column: flat_high_pass(state(Net(lambda x, c=column: x * (torch.arange(x.shape[3]) < c))))
+        for column in (20, 32, 50)
     }
     assert edges[32] > 0.05  # an edge in the middle counts
     assert (edges[20], edges[50]) == pytest.approx((0, 0), abs=1e-6)  # and none elsewhere
@@ -204,7 +240,10 @@ def test_the_high_pass_of_flat_images_is_the_pattern_that_was_put_on_them():
 def naive_power(maps, row, column):
     """The squared coefficient of one frequency, over images and channels on average, by its definition."""
     height, width = maps.shape[2:]
-    wave = [[cmath.exp(-2j * math.pi * (row * y / height + column * x / width)) for x in range(width)] for y in range(height)]
+    wave = [
+        [cmath.exp(-2j * math.pi * (row * y / height + column * x / width)) for x in range(width)]
+        for y in range(height)
+    ]
     maps = (maps - maps.mean((2, 3), keepdim=True)).to(torch.complex128)
     return (maps * torch.tensor(wave)).sum((2, 3)).abs().square().mean().item()
 
@@ -213,7 +252,9 @@ def test_the_line_index_is_power_on_the_lines_over_power_beside_them():
     net = state(Net(lambda x: F.avg_pool2d(x, 3, 1, 1) * (1 + 0.2 * board(x, 0))), side=16, images=3)
     outputs = net.model(net.inputs(net.data.test_images))
     on = [naive_power(outputs, 8, k) for k in range(1, 4)] + [naive_power(outputs, k, 8) for k in range(1, 4)]
-    beside = [naive_power(outputs, *place) for k in range(1, 4) for off in (5, 6) for place in ((off, k), (k, off))]
+    beside = [
+        naive_power(outputs, *place) for k in range(1, 4) for off in (5, 6) for place in ((off, k), (k, off))
+    ]
     assert line_index(net, images=3) == pytest.approx((sum(on) / 6) / (sum(beside) / 12), rel=1e-4)
 
 
@@ -222,29 +263,44 @@ def test_the_line_index_of_white_noise_is_1_and_rises_with_a_pattern_of_period_2
     assert noise == pytest.approx(1, abs=0.1)
 
     def striped(strength):  # every second row is darker by a share of its column's mean
-        return Net(lambda x: (y := F.avg_pool2d(x, 5, 1, 2)) + strength * board(x, 1, 0) * y.mean(2, keepdim=True))
+        return Net(
+            lambda x: (y := F.avg_pool2d(x, 5, 1, 2)) + strength * board(x, 1, 0) * y.mean(2, keepdim=True)
+        )
 
     plain, little, much = (line_index(state(striped(strength))) for strength in (0, 0.3, 0.6))
     assert 2 * plain < little < much
 
 
 def test_the_residual_point_index_is_power_at_the_points_over_power_beside_them():
-    net = state(Net(lambda x: x + 0.1 * board(x) + 0.3 * board(x, 0) + F.avg_pool2d(x.flip(3), 3, 1, 1)), side=16, images=3)
+    net = state(
+        Net(lambda x: x + 0.1 * board(x) + 0.3 * board(x, 0) + F.avg_pool2d(x.flip(3), 3, 1, 1)),
+        side=16,
+        images=3,
+    )
     inputs = net.inputs(net.data.test_images)
     residual = net.model(inputs) - inputs
     points = [(8, 0), (0, 8), (8, 8)]
-    beside = [naive_power(residual, (y + dy) % 16, (x + dx) % 16) for y, x in points for dy in (-2, 2) for dx in (-2, 2)]
+    beside = [
+        naive_power(residual, (y + dy) % 16, (x + dx) % 16)
+        for y, x in points
+        for dy in (-2, 2)
+        for dx in (-2, 2)
+    ]
     expected = sum(naive_power(residual, *point) for point in points) / (sum(beside) / 4)
     assert residual_point_index(net, images=3) == pytest.approx(expected, rel=1e-4)
     assert expected > 10
 
 
 def test_what_an_index_cannot_look_at_is_an_error():
-    with pytest.raises(ReproError, match=r"outputs \[N, C, H, W\] of even sides from 16 up, not \[32, 3, 15, 15\]"):
+    with pytest.raises(
+        ReproError, match=r"outputs \[N, C, H, W\] of even sides from 16 up, not \[32, 3, 15, 15\]"
+    ):
         line_index(state(Net(lambda x: x), side=15))
     with pytest.raises(ReproError, match=r"even sides from 16 up, not \[32, 3\]"):
         line_index(state(Net(lambda x: x.mean((2, 3)))))
-    with pytest.raises(ReproError, match=r"wants outputs as large as the inputs, \[32, 3, 64, 64\], not \[32, 2, 64, 64\]"):
+    with pytest.raises(
+        ReproError, match=r"wants outputs as large as the inputs, \[32, 3, 64, 64\], not \[32, 2, 64, 64\]"
+    ):
         residual_point_index(state(Net(lambda x: x[:, :2])))
 
 

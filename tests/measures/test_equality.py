@@ -4,12 +4,16 @@ from torch import nn
 
 from repro.errors import ReproError
 from repro.measures.equality import max_abs_diff
-from repro.models.pairs import PAIRS, Pair
+from repro.pairs.pair import PAIRS, Pair
 
 
 def test_the_largest_difference_is_found_whatever_its_sign(monkeypatch):
     first = torch.zeros(2, 3, dtype=torch.double, requires_grad=True)
-    monkeypatch.setitem(PAIRS, "made_up", lambda _: (first, torch.tensor([[0, 1e-12, 0], [0.5, -0.25, 0]], dtype=torch.double)))
+    monkeypatch.setitem(
+        PAIRS,
+        "made_up",
+        lambda _: (first, torch.tensor([[0, 1e-12, 0], [0.5, -0.25, 0]], dtype=torch.double)),
+    )
     assert max_abs_diff(Pair(of="made_up")) == 0.5
     monkeypatch.setitem(PAIRS, "made_up", lambda _: (first, first))
     assert max_abs_diff(Pair(of="made_up")) == 0

@@ -30,6 +30,9 @@ def test_a_layer_that_is_not_called_or_gives_no_tensor_is_an_error():
     net = nn.Sequential(nn.Identity())
     with pytest.raises(ReproError, match="layer '0' is not part of the forward pass"), outputs_of(net, "0"):
         pass
-    with pytest.raises(ReproError, match="the output of layer '0' is no tensor but dict"), outputs_of(net, "0"):
+    with (
+        pytest.raises(ReproError, match="the output of layer '0' is no tensor but dict"),
+        outputs_of(net, "0"),
+    ):
         net({})
     assert not net[0]._forward_hooks

@@ -55,7 +55,10 @@ def test_projections_and_auxiliary_classifiers_are_not_on_the_longest_path():
 def test_n_residual_blocks_have_two_to_the_n_paths_and_a_plain_net_has_one():
     assert [paths(made(CifarResNet, depth), 32) for depth in (8, 14, 20)] == [2**3, 2**6, 2**9]
     assert paths(made(CifarResNet, 20, residual=False), 32) == 1
-    assert paths(made(DenseNet, 40, growth_rate=12, bottleneck=False, stem="cifar"), 32, layer="blocks.0") == 2**12
+    assert (
+        paths(made(DenseNet, 40, growth_rate=12, bottleneck=False, stem="cifar"), 32, layer="blocks.0")
+        == 2**12
+    )
 
 
 def test_lengths_of_paths_through_equal_blocks_are_binomial():
@@ -73,15 +76,31 @@ def test_pre_activation_nets_have_those_of_the_original_whatever_their_order_and
     for options in ({}, {"shortcut_scale": 0.5, "branch_scale": 0.5, "shortcut_dropout": 0.5}):
         net = made(PreActResNet, 8, order=order, **options)
         assert (depth(net, 32), paths(net, 32)) == (8, 2**3)
-        assert [path_share(net, 32, least=length, most=length) for length in (2, 3, 4, 6, 8)] == [1 / 8, 0, 3 / 8, 3 / 8, 1 / 8]
+        assert [path_share(net, 32, least=length, most=length) for length in (2, 3, 4, 6, 8)] == [
+            1 / 8,
+            0,
+            3 / 8,
+            3 / 8,
+            1 / 8,
+        ]
     projected = made(PreActResNet, 8, order=order, shortcut="C")  # each unit is one layer or two
-    assert (depth(projected, 32), paths(projected, 32), path_share(projected, 32, least=5, most=5)) == (8, 2**3, 1 / 8)
+    assert (depth(projected, 32), paths(projected, 32), path_share(projected, 32, least=5, most=5)) == (
+        8,
+        2**3,
+        1 / 8,
+    )
 
 
 def test_a_gate_is_on_paths_of_its_own():
     gated, exclusively = made(PreActResNet, 8, gate="shortcut"), made(PreActResNet, 8, gate="exclusive")
-    assert (paths(gated, 32), path_share(gated, 32, least=3, most=3)) == (3**3, 3 / 3**3)  # a unit: x, its gate, the branch
-    assert (paths(exclusively, 32), path_share(exclusively, 32, least=3, most=3)) == (4**3, 6 / 4**3)  # and the branch's gate
+    assert (paths(gated, 32), path_share(gated, 32, least=3, most=3)) == (
+        3**3,
+        3 / 3**3,
+    )  # a unit: x, its gate, the branch
+    assert (paths(exclusively, 32), path_share(exclusively, 32, least=3, most=3)) == (
+        4**3,
+        6 / 4**3,
+    )  # and the branch's gate
 
 
 def test_paths_meet_in_sums_products_and_concatenations():

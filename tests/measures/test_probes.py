@@ -7,11 +7,11 @@ from repro.data.augment import normalise
 from repro.errors import ReproError
 from repro.measures.probes import gradient_norm
 from repro.measures.static import params
+from repro.state import devices
+from repro.state.net import build
 from repro.store import Store
-from repro.training import devices
-from repro.training.run import execute, images
-from repro.training.state import build
 from repro.trial import count, probe
+from repro.work.execute import execute, images
 
 CPU = torch.device("cpu")
 
@@ -22,7 +22,9 @@ def state(**options):
 
 
 def test_params_counts_what_is_trained():
-    net = torch.nn.Sequential(torch.nn.Linear(3, 5), torch.nn.BatchNorm1d(5), torch.nn.Linear(5, 2, bias=False))
+    net = torch.nn.Sequential(
+        torch.nn.Linear(3, 5), torch.nn.BatchNorm1d(5), torch.nn.Linear(5, 2, bias=False)
+    )
     assert params(net) == 3 * 5 + 5 + 2 * 5 + 5 * 2
     net[0].weight.requires_grad_(False)
     assert params(net) == 5 + 2 * 5 + 5 * 2
@@ -30,7 +32,12 @@ def test_params_counts_what_is_trained():
 
 @pytest.mark.parametrize(
     ("layer", "path"),
-    [("first", "stem.0"), ("last", "classifier"), ("stages.1.conv2", "stages.1.conv2"), ("classifier", "classifier")],
+    [
+        ("first", "stem.0"),
+        ("last", "classifier"),
+        ("stages.1.conv2", "stages.1.conv2"),
+        ("classifier", "classifier"),
+    ],
 )
 def test_gradient_norm_is_the_norm_of_autograds_gradient(layer, path):
     looked_at = state()
@@ -52,7 +59,8 @@ def test_gradient_norm_does_not_add_to_gradients_that_are_there():
 
 def test_a_layer_that_is_not_there_is_an_error_with_those_that_are():
     with pytest.raises(
-        ReproError, match=r"no convolution or linear layer 'stem'; there are stem\.0, stages\.0\.conv1, .*classifier"
+        ReproError,
+        match=r"no convolution or linear layer 'stem'; there are stem\.0, stages\.0\.conv1, .*classifier",
     ):
         gradient_norm(state(), layer="stem")
 
@@ -60,7 +68,9 @@ def test_a_layer_that_is_not_there_is_an_error_with_those_that_are():
 def test_a_net_without_layers_to_look_at_is_an_error_too():
     looked_at = state()
     looked_at.model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.BatchNorm1d(49))
-    with pytest.raises(ReproError, match="gradient_norm: no convolution or linear layer 'first'; there are none"):
+    with pytest.raises(
+        ReproError, match="gradient_norm: no convolution or linear layer 'first'; there are none"
+    ):
         gradient_norm(looked_at)
 
 
@@ -74,7 +84,10 @@ def test_a_layer_that_the_loss_does_not_see_has_no_gradient_and_says_so():
 def test_a_probe_looks_at_the_net_before_the_first_step_or_after_the_last(tmp_path, monkeypatch):
     monkeypatch.setattr(devices, "matmul_peak", lambda *_: 1.0)
     store, trial, start = Store(tmp_path), spec(), spec(trained=False)
-    before, after = probe("gradient_norm", {"images": 32}, start), probe("gradient_norm", {"images": 32}, trial)
+    before, after = (
+        probe("gradient_norm", {"images": 32}, start),
+        probe("gradient_norm", {"images": 32}, trial),
+    )
     assert before.digest != after.digest
     execute(before, store)  # needs no training
     assert not store.folder(start.digest).exists()

@@ -12,18 +12,23 @@ from repro.catalogue import MEASURES
 from repro.errors import ReproError
 from repro.measures.receptive_field import effective_receptive_field, receptive_field
 from repro.models.cifar_resnet import CifarResNet
+from repro.state.net import State
 from repro.store import Store
 from repro.suite import ResolvedArm
-from repro.training.run import execute
-from repro.training.state import State
 from repro.trial import count
+from repro.work.execute import execute
 
-TARGETS = {name: f"repro.measures.receptive_field:{name}" for name in ("receptive_field", "effective_receptive_field")}
+TARGETS = {
+    name: f"repro.measures.receptive_field:{name}"
+    for name in ("receptive_field", "effective_receptive_field")
+}
 
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread():
-    """As measures run; with as many threads as cores these tests take five times as long on a busy machine."""
+    """As measures run; with as many threads as cores these tests take five times as long on a busy
+    machine.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -61,7 +66,13 @@ def by_gradients(net, side):
 
 
 def test_rates_that_double_see_exponentially_and_a_constant_rate_linearly():
-    assert [receptive_field(chain(*(2**i for i in range(layers)))) for layers in range(1, 6)] == [3, 7, 15, 31, 63]
+    assert [receptive_field(chain(*(2**i for i in range(layers)))) for layers in range(1, 6)] == [
+        3,
+        7,
+        15,
+        31,
+        63,
+    ]
     assert [receptive_field(chain(*[2] * layers)) for layers in range(1, 6)] == [5, 9, 13, 17, 21]
     assert [receptive_field(chain(*[1] * layers)) for layers in range(1, 6)] == [3, 5, 7, 9, 11]
 
@@ -70,7 +81,9 @@ def test_vgg16_sees_212_pixels_after_its_last_pooling_and_404_after_fc7():
     torchvision = pytest.importorskip("torchvision", reason="the reference net is torchvision's")
     with torch.device("meta"):
         features = torchvision.models.vgg16(weights=None).features
-        net = nn.Sequential(features, nn.Conv2d(512, 4096, 7), nn.ReLU(inplace=True), nn.Conv2d(4096, 4096, 1))
+        net = nn.Sequential(
+            features, nn.Conv2d(512, 4096, 7), nn.ReLU(inplace=True), nn.Conv2d(4096, 4096, 1)
+        )
     assert receptive_field(features) == 212
     assert receptive_field(net) == 404
     assert receptive_field(net, layer="0") == 212
@@ -79,26 +92,50 @@ def test_vgg16_sees_212_pixels_after_its_last_pooling_and_404_after_fc7():
 
 NETS = {
     "a stride": nn.Sequential(nn.Conv2d(1, 2, 5, 3, 1), nn.ReLU(), nn.Conv2d(2, 2, 3, 2), nn.BatchNorm2d(2)),
-    "one-sided kernels": nn.Sequential(nn.Conv2d(1, 2, (1, 7), padding=(0, 3)), nn.Conv2d(2, 2, (3, 1), dilation=(4, 1))),
+    "one-sided kernels": nn.Sequential(
+        nn.Conv2d(1, 2, (1, 7), padding=(0, 3)), nn.Conv2d(2, 2, (3, 1), dilation=(4, 1))
+    ),
     "groups": nn.Sequential(nn.Conv2d(1, 4, 3), nn.Conv2d(4, 4, 3, groups=4, padding=1)),
     "average pooling": nn.Sequential(
         nn.Conv2d(1, 2, 3), nn.AvgPool2d(3, 2, 1), nn.Conv2d(2, 2, 3), nn.AvgPool2d(2, ceil_mode=True)
     ),
-    "transposed 3": nn.Sequential(nn.Conv2d(1, 2, 3, 2), nn.ConvTranspose2d(2, 2, 3, 2, 1, 1), nn.Conv2d(2, 1, 3)),
-    "transposed 5, rate 2": nn.Sequential(nn.Conv2d(1, 2, 3, 2), nn.ConvTranspose2d(2, 2, 5, 3, 2, dilation=2)),
-    "nearest": nn.Sequential(nn.Conv2d(1, 2, 3, 4, 1), nn.Upsample(scale_factor=2), nn.Conv2d(2, 2, 3, padding=1)),
-    "bilinear": nn.Sequential(nn.Conv2d(1, 2, 3, 4, 1), nn.Upsample(scale_factor=4, mode="bilinear"), nn.Conv2d(2, 2, 3)),
-    "pixel shuffle": nn.Sequential(nn.Conv2d(1, 4, 3, 2), nn.Conv2d(4, 4, 3), nn.PixelShuffle(2), nn.Conv2d(1, 2, 3)),
+    "transposed 3": nn.Sequential(
+        nn.Conv2d(1, 2, 3, 2), nn.ConvTranspose2d(2, 2, 3, 2, 1, 1), nn.Conv2d(2, 1, 3)
+    ),
+    "transposed 5, rate 2": nn.Sequential(
+        nn.Conv2d(1, 2, 3, 2), nn.ConvTranspose2d(2, 2, 5, 3, 2, dilation=2)
+    ),
+    "nearest": nn.Sequential(
+        nn.Conv2d(1, 2, 3, 4, 1), nn.Upsample(scale_factor=2), nn.Conv2d(2, 2, 3, padding=1)
+    ),
+    "bilinear": nn.Sequential(
+        nn.Conv2d(1, 2, 3, 4, 1), nn.Upsample(scale_factor=4, mode="bilinear"), nn.Conv2d(2, 2, 3)
+    ),
+    "pixel shuffle": nn.Sequential(
+        nn.Conv2d(1, 4, 3, 2), nn.Conv2d(4, 4, 3), nn.PixelShuffle(2), nn.Conv2d(1, 2, 3)
+    ),
     "pixel unshuffle": nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.PixelUnshuffle(2), nn.Conv2d(8, 2, 3)),
-    "branches that are added": Net(lambda x, a, b: a(x) + b(x), nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 3, padding=6, dilation=6)),
-    "branches that are stacked": Net(lambda x, a: torch.cat([x, a(x)], 1)[:, 2:6], nn.Conv2d(4, 4, 5, padding=2)),
+    "branches that are added": Net(
+        lambda x, a, b: a(x) + b(x), nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 3, padding=6, dilation=6)
+    ),
+    "branches that are stacked": Net(
+        lambda x, a: torch.cat([x, a(x)], 1)[:, 2:6], nn.Conv2d(4, 4, 5, padding=2)
+    ),
     "a sum of a stack": Net(lambda x, a: torch.stack([x, a(x)]).sum(dim=0), nn.Conv2d(4, 4, 7, padding=3)),
     "a crop": Net(lambda x, a: x[..., 2:-2, 2:-2] + a(x), nn.Conv2d(4, 4, 5)),
-    "every second pixel": Net(lambda x, a: F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 0, 4)) + a(x), nn.Conv2d(4, 8, 3, 2, 1)),
-    "a shifted copy": Net(lambda x, a: x + F.pad(a(x), (9, 0, 0, 0))[..., :-9], nn.Conv2d(4, 4, (1, 7), padding=(0, 3))),
-    "down and up beside": Net(lambda x, a, b: x + b(a(x)), nn.Conv2d(4, 4, 3, 2, 1), nn.ConvTranspose2d(4, 4, 6, 2, 2)),
+    "every second pixel": Net(
+        lambda x, a: F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 0, 4)) + a(x), nn.Conv2d(4, 8, 3, 2, 1)
+    ),
+    "a shifted copy": Net(
+        lambda x, a: x + F.pad(a(x), (9, 0, 0, 0))[..., :-9], nn.Conv2d(4, 4, (1, 7), padding=(0, 3))
+    ),
+    "down and up beside": Net(
+        lambda x, a, b: x + b(a(x)), nn.Conv2d(4, 4, 3, 2, 1), nn.ConvTranspose2d(4, 4, 6, 2, 2)
+    ),
     "pooling without a stride": Net(lambda x, a: a(F.avg_pool2d(x, 3)), nn.Conv2d(4, 4, 3)),
-    "a channel shuffle": Net(lambda x, a: a(x).unflatten(1, (2, 2)).transpose(1, 2).flatten(1, 2), nn.Conv2d(4, 4, 3)),
+    "a channel shuffle": Net(
+        lambda x, a: a(x).unflatten(1, (2, 2)).transpose(1, 2).flatten(1, 2), nn.Conv2d(4, 4, 3)
+    ),
     "no more than a mean of channels": Net(
         lambda x, a: a(x).mean(1, keepdim=True) * x.amax(1, keepdim=True), nn.Conv2d(4, 4, 3, 1, 1)
     ),
@@ -113,33 +150,47 @@ def test_the_receptive_field_is_the_support_of_the_gradient_with_positive_weight
 
 
 def test_max_pooling_sees_its_whole_window():
-    net = nn.Sequential(nn.Conv2d(1, 1, 3), nn.MaxPool2d(3, 2, ceil_mode=True), nn.Conv2d(1, 1, 3), nn.MaxPool2d(2, dilation=2))
+    net = nn.Sequential(
+        nn.Conv2d(1, 1, 3),
+        nn.MaxPool2d(3, 2, ceil_mode=True),
+        nn.Conv2d(1, 1, 3),
+        nn.MaxPool2d(2, dilation=2),
+    )
     assert receptive_field(net) == 3 + 2 + 2 * 2 + 2 * 2
     assert receptive_field(net, layer="1") == 5
 
 
 def test_normalisation_sees_nothing():
     norms = (nn.BatchNorm2d(4), nn.GroupNorm(2, 4), nn.GroupNorm(4, 4))
-    assert [receptive_field(Net(lambda x, norm, a: a(norm(x)), norm, nn.Conv2d(4, 4, 3))) for norm in norms] == [5, 5, 5]
+    assert [
+        receptive_field(Net(lambda x, norm, a: a(norm(x)), norm, nn.Conv2d(4, 4, 3))) for norm in norms
+    ] == [5, 5, 5]
 
 
 def test_a_residual_net_sees_as_much_as_its_longest_path():
     net = CifarResNet(8)
-    assert receptive_field(net, layer="stages") == 1 + 2 * (4 * 1 + 2 * 2 + 1 * 4)  # four of maps at stride 1, …
-    assert receptive_field(net, layer="stages") == receptive_field(CifarResNet(8, residual=False), layer="stages")
+    assert receptive_field(net, layer="stages") == 1 + 2 * (
+        4 * 1 + 2 * 2 + 1 * 4
+    )  # four of maps at stride 1, …
+    assert receptive_field(net, layer="stages") == receptive_field(
+        CifarResNet(8, residual=False), layer="stages"
+    )
     assert receptive_field(net, layer="stem.0") == 3
 
 
 def test_a_net_whose_outputs_see_everything_has_no_receptive_field_but_for_a_size():
     net = CifarResNet(8)
     with pytest.raises(
-        ReproError, match="units see all of the image, whatever its size; give a `size`, or a `layer` before them"
+        ReproError,
+        match="units see all of the image, whatever its size; give a `size`, or a `layer` before them",
     ):
         receptive_field(net)
     assert receptive_field(net, size=32) == 32
     gated = Net(lambda x: x * x.mean((2, 3)).sigmoid()[:, :, None, None])
     assert receptive_field(gated, size=40) == 40
-    image_pool = Net(lambda x, a: a(F.adaptive_avg_pool2d(x, 1).expand(-1, -1, *x.shape[2:])), nn.Conv2d(4, 4, 3))
+    image_pool = Net(
+        lambda x, a: a(F.adaptive_avg_pool2d(x, 1).expand(-1, -1, *x.shape[2:])), nn.Conv2d(4, 4, 3)
+    )
     assert receptive_field(image_pool, size=40) == 40
 
 
@@ -157,15 +208,24 @@ def test_nothing_is_seen_beyond_the_border():
 
 def test_a_net_for_one_size_needs_it():
     net = nn.Sequential(nn.Conv2d(3, 2, 5), nn.Flatten(), nn.Linear(2 * 16 * 16, 4))
-    with pytest.raises(ReproError, match=r"the net takes no image of a side that was tried; give a `size` \(.+\)"):
+    with pytest.raises(
+        ReproError, match=r"the net takes no image of a side that was tried; give a `size` \(.+\)"
+    ):
         receptive_field(net)
     assert receptive_field(net, size=20) == 20
     assert receptive_field(net, layer="0", size=20) == 5
 
 
 def test_what_cannot_be_followed_is_an_error_and_not_a_number():
-    for forward in (lambda x: x.roll(3, 2), lambda x: x.flip(2), lambda x: x.transpose(1, 2), lambda x: x.permute(0, 2, 3, 1)):
-        with pytest.raises(ReproError, match=r"receptive_field: cannot follow the operation '(roll|flip|transpose|permute)'"):
+    for forward in (
+        lambda x: x.roll(3, 2),
+        lambda x: x.flip(2),
+        lambda x: x.transpose(1, 2),
+        lambda x: x.permute(0, 2, 3, 1),
+    ):
+        with pytest.raises(
+            ReproError, match=r"receptive_field: cannot follow the operation '(roll|flip|transpose|permute)'"
+        ):
             receptive_field(Net(forward))
     with pytest.raises(ReproError, match="cannot follow the operation 'cat'"):
         receptive_field(Net(lambda x: torch.cat([x, x], dim=2)))
@@ -211,7 +271,9 @@ def test_options_can_be_read_from_the_source(target):
 
 
 def state(net, side=33, images=4):
-    pixels = torch.randint(256, (images, 1, side, side), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    pixels = torch.randint(
+        256, (images, 1, side, side), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+    )
     data = SimpleNamespace(test_images=pixels, mean=(0.5,), std=(0.25,))
     return State(SimpleNamespace(seed=0, recipe=None), net, None, data, torch.device("cpu"))
 
@@ -248,15 +310,25 @@ def test_many_small_layers_use_a_part_of_what_they_see_that_shrinks_with_depth()
 
 
 def test_a_layer_has_a_smaller_effective_field_than_those_after_it():
-    net = state(nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.Conv2d(8, 8, 5, padding=2), nn.Conv2d(8, 2, 3, padding=1)))
+    net = state(
+        nn.Sequential(
+            nn.Conv2d(1, 8, 3, padding=1), nn.Conv2d(8, 8, 5, padding=2), nn.Conv2d(8, 2, 3, padding=1)
+        )
+    )
     assert effective_receptive_field(net, layer="0") <= 3
-    assert effective_receptive_field(net, layer="0") < effective_receptive_field(net, layer="1") < effective_receptive_field(net)
+    assert (
+        effective_receptive_field(net, layer="0")
+        < effective_receptive_field(net, layer="1")
+        < effective_receptive_field(net)
+    )
     assert effective_receptive_field(net) <= 9
     assert net.model.training
     assert all(parameter.grad is None for parameter in net.model.parameters())
 
 
 def test_a_net_of_one_output_for_an_image_is_its_own_middle():
-    assert effective_receptive_field(state(nn.Sequential(nn.Flatten(), nn.Linear(81, 3)), side=9)) == pytest.approx(7.5, abs=1)
+    assert effective_receptive_field(
+        state(nn.Sequential(nn.Flatten(), nn.Linear(81, 3)), side=9)
+    ) == pytest.approx(7.5, abs=1)
     with pytest.raises(ReproError, match="does not depend on the image"):
         effective_receptive_field(state(convolution(torch.zeros(3, 3))))

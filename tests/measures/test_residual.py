@@ -11,12 +11,18 @@ from training.tiny import spec
 
 from repro.data.augment import normalise
 from repro.errors import ReproError
-from repro.measures.residual import lesion_error, mean_lesion_error, mean_response_std, path_gradient_share, response_std
+from repro.measures.residual import (
+    lesion_error,
+    mean_lesion_error,
+    mean_response_std,
+    path_gradient_share,
+    response_std,
+)
 from repro.models.cifar_resnet import CifarResNet
 from repro.models.preact_resnet import ORDERS, PreActResNet
 from repro.models.resnet import ResNet
-from repro.training.run import images
-from repro.training.state import State, build
+from repro.state.net import State, build
+from repro.work.execute import images
 
 CPU = torch.device("cpu")
 
@@ -27,7 +33,9 @@ def preactivated(**options) -> nn.Module:
 
 NETS = {
     "of CIFAR": lambda **options: made(CifarResNet, 8, width=4, in_channels=1, **options),
-    "of ImageNet's form": lambda **options: made(ResNet, 20, width=4, stem="cifar", in_channels=1, classes=10, **options),
+    "of ImageNet's form": lambda **options: made(
+        ResNet, 20, width=4, stem="cifar", in_channels=1, classes=10, **options
+    ),
     "with pre-activation": preactivated,
 }
 
@@ -42,7 +50,9 @@ def state(net: nn.Module | None = None) -> State:
 
 def batch(looked_at: State, count: int) -> tuple[Tensor, Tensor]:
     data = looked_at.data
-    inputs = normalise(data.train_images[:count], data.mean, data.std, dtype=torch.float32, channels_last=True)
+    inputs = normalise(
+        data.train_images[:count], data.mean, data.std, dtype=torch.float32, channels_last=True
+    )
     return inputs, data.train_targets[:count]
 
 
@@ -52,8 +62,12 @@ def test_responses_are_those_behind_the_normalisation_and_before_what_follows():
     pair = net.stages[0]
     first = pair.norm1(pair.conv1(net.stem(x)))
     second = pair.norm2(pair.conv2(F.relu(first)))
-    assert response_std(looked_at, layer="stages.0.norm1", images=32) == pytest.approx(first.std().item(), rel=1e-5)
-    assert response_std(looked_at, layer="stages.0.norm2", images=32) == pytest.approx(second.std().item(), rel=1e-5)
+    assert response_std(looked_at, layer="stages.0.norm1", images=32) == pytest.approx(
+        first.std().item(), rel=1e-5
+    )
+    assert response_std(looked_at, layer="stages.0.norm2", images=32) == pytest.approx(
+        second.std().item(), rel=1e-5
+    )
     assert response_std(looked_at, images=32) == pytest.approx(net(x).std().item(), rel=1e-5)
     assert first.std().item() != pytest.approx(second.std().item(), rel=0.1)
 
@@ -67,7 +81,10 @@ def test_the_mean_response_is_over_all_3_by_3_layers_and_not_over_projections():
 
 def test_in_a_pre_activation_net_a_response_is_not_that_of_a_sum():
     looked_at = state(made(PreActResNet, 8, width=4, in_channels=1))
-    layers = ["stem.1", *(f"stages.{i}.branch.1" for i in range(3))]  # the second convolutions are followed by an addition
+    layers = [
+        "stem.1",
+        *(f"stages.{i}.branch.1" for i in range(3)),
+    ]  # the second convolutions are followed by an addition
     each = [response_std(looked_at, layer=layer, images=16) for layer in layers]
     assert mean_response_std(looked_at, images=16) == pytest.approx(sum(each) / 4, rel=1e-5)
 
@@ -131,7 +148,9 @@ def of_unit(unit: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def along(net: nn.Module, inputs: Tensor, path: tuple[bool, ...]) -> Tensor:
-    """The logits, whose gradient comes through the branches that `path` chooses and the other blocks' shortcuts."""
+    """The logits, whose gradient comes through the branches that `path` chooses and the other blocks'
+    shortcuts.
+    """
     x = net.stem(inputs)
     for block, by_branch in zip(net.stages, path, strict=True):
         branch, kept = (of_unit if isinstance(net, PreActResNet) else of_pair)(block, x)
@@ -166,20 +185,27 @@ def test_shares_are_those_of_all_paths_one_by_one(name):
 
     gradients = {path: gradient(along(net, inputs, path)) for path in product([False, True], repeat=3)}
     whole = gradient(net(inputs))
-    torch.testing.assert_close(sum(gradients.values()), whole, rtol=1e-3, atol=1e-5 * whole.abs().max().item())
+    torch.testing.assert_close(
+        sum(gradients.values()), whole, rtol=1e-3, atol=1e-5 * whole.abs().max().item()
+    )
     norms = {path: each.flatten(1).norm(dim=1).mean().item() for path, each in gradients.items()}
     by_length = [sum(norm for path, norm in norms.items() if sum(path) == length) for length in range(4)]
     net.train()
     shares = [path_gradient_share(looked_at, least=length, most=length, images=1000) for length in range(4)]
     assert shares == pytest.approx([part / sum(by_length) for part in by_length], rel=0.06)
-    assert shares[0] / shares[3] == pytest.approx(by_length[0] / by_length[3], rel=1e-4)  # of these there is one path each
+    assert shares[0] / shares[3] == pytest.approx(
+        by_length[0] / by_length[3], rel=1e-4
+    )  # of these there is one path each
     assert max(shares) - min(shares) > 0.1
 
 
 def test_shares_of_all_lengths_sum_to_one_and_are_the_same_each_time():
     looked_at = state()
     assert path_gradient_share(looked_at, least=0, most=3, images=8) == 1
-    parts = [path_gradient_share(looked_at, least=0, most=1, images=8), path_gradient_share(looked_at, least=2, most=3, images=8)]
+    parts = [
+        path_gradient_share(looked_at, least=0, most=1, images=8),
+        path_gradient_share(looked_at, least=2, most=3, images=8),
+    ]
     assert sum(parts) == pytest.approx(1)
     assert path_gradient_share(looked_at, least=0, most=1, images=8) == parts[0]
     assert path_gradient_share(looked_at, least=4, most=9, images=8) == 0
@@ -208,15 +234,24 @@ def test_probes_work_on_nets(name):
 
 @pytest.mark.parametrize("name", ["of CIFAR", "of ImageNet's form"])
 def test_a_plain_net_has_no_paths(name):
-    with pytest.raises(ReproError, match=r"path_gradient_share: 0 of the net's \d blocks use their short_cut"):
+    with pytest.raises(
+        ReproError, match=r"path_gradient_share: 0 of the net's \d blocks use their short_cut"
+    ):
         path_gradient_share(state(NETS[name](residual=False)), least=0, most=1, images=4)
 
 
 def test_if_shortcuts_give_nothing_the_one_path_is_through_all_branches_and_there_is_none_if_these_do_not_either():
     looked_at = state(preactivated(shortcut_scale=0.0))
-    assert [path_gradient_share(looked_at, least=length, most=length, images=4) for length in range(4)] == [0, 0, 0, 1]
+    assert [path_gradient_share(looked_at, least=length, most=length, images=4) for length in range(4)] == [
+        0,
+        0,
+        0,
+        1,
+    ]
     with pytest.raises(ReproError, match="path_gradient_share: no gradient comes back to the images"):
-        path_gradient_share(state(preactivated(shortcut_scale=0.0, branch_scale=0.0)), least=0, most=1, images=4)
+        path_gradient_share(
+            state(preactivated(shortcut_scale=0.0, branch_scale=0.0)), least=0, most=1, images=4
+        )
 
 
 @pytest.mark.parametrize(("least", "most"), [(-1, 2), (2, 1)])

@@ -10,14 +10,16 @@ from repro.data.scenes import Scenes
 from repro.errors import ReproError
 from repro.measures.segmentation import interior_miou, near_change, stride_upper_bound_miou, trimap_miou
 from repro.recipe import Named
+from repro.state.net import State
 from repro.tasks.segmentation import IGNORE, Segmentation, confusion, scores
-from repro.training.state import State
 
 HALVES = torch.tensor([[0, 0, 0, 0, 0, 1, 1, 1, 1, 1]] * 6)  # 6 rows, the change between columns 4 and 5
 
 
 class Painted(nn.Module):
-    """Whatever the images are, it predicts classes [N, H, W], in this order; it must be in evaluation mode."""
+    """Whatever the images are, it predicts classes [N, H, W], in this order; it must be in evaluation
+    mode.
+    """
 
     def __init__(self, classes: torch.Tensor, number: int):
         super().__init__()
@@ -39,7 +41,9 @@ def state(targets: torch.Tensor, predicted: torch.Tensor, classes: int = 2) -> S
     return State(spec, Painted(predicted, classes), Segmentation(), data, torch.device("cpu"))
 
 
-@pytest.mark.parametrize(("width", "columns"), [(1, [4, 5]), (2, [3, 4, 5, 6]), (4, [1, 2, 3, 4, 5, 6, 7, 8]), (9, range(10))])
+@pytest.mark.parametrize(
+    ("width", "columns"), [(1, [4, 5]), (2, [3, 4, 5, 6]), (4, [1, 2, 3, 4, 5, 6, 7, 8]), (9, range(10))]
+)
 def test_the_trimap_is_what_lies_within_so_many_pixels_of_a_change(width, columns):
     near = near_change(HALVES[None].to(torch.uint8), width)
     assert near.shape == (1, 6, 10) and near.dtype == torch.bool
@@ -74,7 +78,9 @@ def test_pixels_without_label_make_a_boundary_but_are_not_measured():
     predicted = torch.zeros(1, 5, 9, dtype=torch.int64)
     predicted[:, :, 3:5] = 1
     looked_at = state(targets, predicted)
-    assert trimap_miou(looked_at, width=1) == pytest.approx(((5 / 10) + 0) / 2)  # columns 3 (wrong) and 5 (right)
+    assert trimap_miou(looked_at, width=1) == pytest.approx(
+        ((5 / 10) + 0) / 2
+    )  # columns 3 (wrong) and 5 (right)
     looked_at.model.start = 0
     assert interior_miou(looked_at, width=1) == 1
 
@@ -97,13 +103,17 @@ def test_a_width_or_a_stride_of_none_is_refused_and_so_are_labels_of_images():
         stride_upper_bound_miou(looked_at, stride=0)
     looked_at.data = replace(looked_at.data, test_targets=torch.tensor([1]))
     for probe in (trimap_miou, interior_miou, stride_upper_bound_miou):
-        with pytest.raises(ReproError, match="wants data with a label for each pixel; those of 'made-up' are of images"):
+        with pytest.raises(
+            ReproError, match="wants data with a label for each pixel; those of 'made-up' are of images"
+        ):
             probe(looked_at)
 
 
 def test_the_upper_bound_of_a_coarse_grid_by_hand():
     targets = torch.zeros(1, 4, 8, dtype=torch.uint8)
-    targets[:, :, 5:] = 1  # cells of 4 hold shares 0 and 3/4 of class 1; halfway between centres, at column 4, it is 3/8
+    targets[:, :, 5:] = (
+        1  # cells of 4 hold shares 0 and 3/4 of class 1; halfway between centres, at column 4, it is 3/8
+    )
     # Bilinearly along a row: 0 0 .09 .28 .47 .66 .75 .75, so columns 5 to 7 have class 1.
     assert stride_upper_bound_miou(state(targets, targets), stride=4) == 1
     targets[:, :, 5] = 0  # 1/2 in the cell, a tie at columns 6 and 7, which the first class wins
@@ -121,7 +131,13 @@ def test_upper_bounds_leave_out_what_has_no_label_and_take_any_size():
 
 def test_upper_bounds_of_scenes_are_those_measured_on_canvases_of_all_of_fashion_mnist():
     looked_at = SimpleNamespace(data=Scenes(train=1).load())
-    measured = {32: 0.317, 16: 0.585, 8: 0.801, 4: 0.922, 2: 0.978}  # 500 canvases of the full set's 5,000 test images
+    measured = {
+        32: 0.317,
+        16: 0.585,
+        8: 0.801,
+        4: 0.922,
+        2: 0.978,
+    }  # 500 canvases of the full set's 5,000 test images
     bounds = [stride_upper_bound_miou(looked_at, stride=stride) for stride in measured]
     assert bounds == sorted(bounds)
     assert bounds == pytest.approx(list(measured.values()), abs=0.02)

@@ -29,7 +29,9 @@ def test_vgg16_has_the_parameters_multiply_adds_and_activations_that_are_known_o
     assert static.activation_elements(vgg16, 224) == 15_237_608
     assert static.activation_bytes(vgg16, 224) == 4 * 15_237_608
     assert static.activation_bytes(vgg16, 224, bytes_per_number=2) == 2 * 15_237_608
-    assert static.fc_share(vgg16) == pytest.approx((25088 * 4096 + 4096 * 4096 + 4096 * 1000 + 2 * 4096 + 1000) / 138_357_544)
+    assert static.fc_share(vgg16) == pytest.approx(
+        (25088 * 4096 + 4096 * 4096 + 4096 * 1000 + 2 * 4096 + 1000) / 138_357_544
+    )
 
 
 def test_layers_are_counted_by_class_kernel_and_place(vgg16):
@@ -75,7 +77,9 @@ def test_what_is_frozen_is_no_parameter_but_a_weight():
 
 
 def test_activations_are_the_image_and_what_convolutions_poolings_and_linear_layers_put_out():
-    net = layers("conv 8 3x3 pad 1", "norm", "relu", "average 2x2", "global", "flatten", "linear 10", image_size=16)
+    net = layers(
+        "conv 8 3x3 pad 1", "norm", "relu", "average 2x2", "global", "flatten", "linear 10", image_size=16
+    )
     assert static.activation_elements(net, 16) == 3 * 256 + 8 * 256 + 8 * 64 + 8 + 10
     assert not any(module._forward_hooks for module in net.modules())
 
@@ -96,9 +100,16 @@ def test_a_linear_layer_does_not_take_a_small_image_of_more_channels():
 
 def test_an_image_has_the_channels_of_the_first_layer_where_the_net_does_not_say():
     assert static.image(nn.Conv2d(5, 1, 3, device="meta"), 8).shape == (1, 5, 8, 8)
-    assert static.image(nn.Sequential(nn.Flatten(), nn.Linear(2 * 64, 1, device="meta")), 8).shape == (1, 2, 8, 8)
+    assert static.image(nn.Sequential(nn.Flatten(), nn.Linear(2 * 64, 1, device="meta")), 8).shape == (
+        1,
+        2,
+        8,
+        8,
+    )
     assert static.out_elements(layers("max 2x2", in_channels=4, image_size=8), 8) == 4 * 16
-    with pytest.raises(ReproError, match="the net has no convolution and no linear layer, so nothing says what goes in"):
+    with pytest.raises(
+        ReproError, match="the net has no convolution and no linear layer, so nothing says what goes in"
+    ):
         static.out_size(nn.MaxPool2d(2), 8)
 
 
@@ -126,11 +137,15 @@ def test_nets_are_measured_in_evaluation_mode_and_without_gradients():
 @pytest.mark.parametrize("name", ["params", "weights", "macs", "out_size", "layers"])
 def test_a_layer_that_is_not_there_is_an_error_that_says_what_is(name, vgg16):
     options = {"layer": "feature"} | ({"size": 224} if name in ("macs", "out_size") else {})
-    with pytest.raises(ReproError, match=r"no layer 'feature'; there are features, features\.0, features\.1, "):
+    with pytest.raises(
+        ReproError, match=r"no layer 'feature'; there are features, features\.0, features\.1, "
+    ):
         getattr(static, name)(vgg16, **options)
 
 
-@pytest.mark.parametrize("name", [name for name in MEASURES.builtin if MEASURES.builtin[name].startswith(static.__name__)])
+@pytest.mark.parametrize(
+    "name", [name for name in MEASURES.builtin if MEASURES.builtin[name].startswith(static.__name__)]
+)
 def test_suites_can_name_them_with_simple_options(name):
     first, *options = source.parameters(MEASURES.target(name))
     assert first == "model"

@@ -8,7 +8,8 @@ from torch.nn import functional as F
 def learns(net: nn.Module, x: Tensor, *outputs: int, lr: float = 0.005) -> None:
     """A few steps in bf16, channels last: the loss falls and every weight has a part in it.
 
-    `outputs` are those of one image: (classes,), or (classifiers, classes) of a net with auxiliary classifiers.
+    `outputs` are those of one image: (classes,), or (classifiers, classes) of a net with auxiliary
+    classifiers.
     """
     net = net.to(memory_format=torch.channels_last).train()
     x = x.contiguous(memory_format=torch.channels_last)
@@ -33,7 +34,9 @@ def weights(net: nn.Module) -> list[nn.Conv2d | nn.Linear]:
 
 
 def carry(source: nn.Module, target: nn.Module) -> nn.Module:
-    """The target, which may be on the meta device, with the tensors of the source, whose order and shapes are the same."""
+    """The target, which may be on the meta device, with the tensors of the source, whose order and shapes are
+    the same.
+    """
     own, other = source.state_dict(), target.state_dict()
     assert [w.shape for w in own.values()] == [w.shape for w in other.values()]
     target.load_state_dict(dict(zip(other, own.values(), strict=True)), assign=True)

@@ -6,15 +6,29 @@ from torch import nn
 from torchvision.models import alexnet
 
 from repro.measures.static import params
-from repro.models.alexnet import AlexNet, LocalResponseNorm
+from repro.models.alexnet import AlexNet
+from repro.models.layers.response_norm import LocalResponseNorm
 
-SMALL = {"stem": "small", "width": 1 / 16, "image_size": 28, "in_channels": 1, "classes": 10, "init": "he", "dropout": 0.0}
+SMALL = {
+    "stem": "small",
+    "width": 1 / 16,
+    "image_size": 28,
+    "in_channels": 1,
+    "classes": 10,
+    "init": "he",
+    "dropout": 0.0,
+}
 TORCHVISION = {"towers": 1, "norm": "none", "widths": (64, 192, 384, 256, 256)}
 
 
 @pytest.mark.parametrize(
     ("options", "count"),
-    [({}, 60_965_224), ({"towers": 1}, 62_378_344), (TORCHVISION, 61_100_840), ({"image_size": 224}, 60_965_224)],
+    [
+        ({}, 60_965_224),
+        ({"towers": 1}, 62_378_344),
+        (TORCHVISION, 61_100_840),
+        ({"image_size": 224}, 60_965_224),
+    ],
 )
 def test_parameters_are_the_papers_60_million_and_torchvisions_61(options, count):
     assert params(on_meta(AlexNet, **options)) == count
@@ -45,27 +59,36 @@ def test_images_of_227_make_the_papers_maps_and_images_of_224_do_not():
 
 
 @pytest.mark.parametrize("overlap", [True, False])
-@pytest.mark.parametrize(("stem", "sizes"), [("imagenet", (39, 64, 100, 227)), ("small", (8, 9, 15, 28, 32, 64))])
+@pytest.mark.parametrize(
+    ("stem", "sizes"), [("imagenet", (39, 64, 100, 227)), ("small", (8, 9, 15, 28, 32, 64))]
+)
 def test_logits_at_every_size_whether_poolings_overlap_or_not(stem, sizes, overlap):
     counts = set()
     for side in sizes:
         net = on_meta(AlexNet, stem=stem, image_size=side, overlap=overlap, width=0.1, classes=7)
         assert size(net, 2, 3, side, side) == (2, 7)
         counts.add((side, params(net)))
-    other = {(s, params(on_meta(AlexNet, stem=stem, image_size=s, overlap=not overlap, width=0.1, classes=7))) for s in sizes}
+    other = {
+        (s, params(on_meta(AlexNet, stem=stem, image_size=s, overlap=not overlap, width=0.1, classes=7)))
+        for s in sizes
+    }
     assert counts == other
 
 
 def test_poolings_overlap_by_one_pixel_or_not_at_all():
     x = torch.zeros(1, 1, 9, 9)
     x[..., 4, 4] = 1.0  # under four windows of 3×3 at stride 2, under one of 2×2
-    covered = [int(made(AlexNet, overlap=overlap, width=0.01).features[-1](x).sum()) for overlap in (True, False)]
+    covered = [
+        int(made(AlexNet, overlap=overlap, width=0.01).features[-1](x).sum()) for overlap in (True, False)
+    ]
     assert covered == [4, 1]
 
 
 @pytest.mark.parametrize(("stem", "least"), [("imagenet", 39), ("small", 8)])
 def test_an_image_of_which_nothing_would_be_left_is_an_error(stem, least):
-    with pytest.raises(ValueError, match=f"image_size must be at least {least} with the stem '{stem}', not {least - 1}"):
+    with pytest.raises(
+        ValueError, match=f"image_size must be at least {least} with the stem '{stem}', not {least - 1}"
+    ):
         AlexNet(stem=stem, image_size=least - 1)
 
 
@@ -137,7 +160,9 @@ def test_norms_are_two_response_normalisations_or_five_batch_normalisations_or_n
     )
 
 
-@pytest.mark.parametrize(("activation", "kind"), [("relu", nn.ReLU), ("tanh", nn.Tanh), ("sigmoid", nn.Sigmoid)])
+@pytest.mark.parametrize(
+    ("activation", "kind"), [("relu", nn.ReLU), ("tanh", nn.Tanh), ("sigmoid", nn.Sigmoid)]
+)
 def test_all_seven_hidden_layers_have_the_activation(activation, kind):
     net = on_meta(AlexNet, activation=activation)
     assert sum(isinstance(m, kind) for m in net.modules()) == 7
@@ -152,7 +177,10 @@ def test_dropout_is_that_of_the_two_hidden_linear_layers():
 def test_weights_and_biases_start_as_section_5_says():
     layers = weights(made(AlexNet, width=0.25))
     for layer in layers:
-        assert layer.weight.std().item() == pytest.approx(0.01, rel=0.1) and abs(layer.weight.mean().item()) < 1e-3
+        assert (
+            layer.weight.std().item() == pytest.approx(0.01, rel=0.1)
+            and abs(layer.weight.mean().item()) < 1e-3
+        )
     assert [layer.bias.unique().tolist() for layer in layers] == [[0], [1], [0], [1], [1], [1], [1], [0]]
 
 
@@ -165,14 +193,17 @@ def test_other_starts_keep_the_scale_of_activations(init):
         assert layer.bias.unique().tolist() == [0]
 
 
-@pytest.mark.parametrize("change", [{"overlap": False}, {"norm": "none"}, {"norm": "batch"}, {"activation": "tanh"}])
+@pytest.mark.parametrize(
+    "change", [{"overlap": False}, {"norm": "none"}, {"norm": "batch"}, {"activation": "tanh"}]
+)
 def test_arms_that_differ_in_no_convolution_start_from_equal_weights(change):
     arms = [weights(made(AlexNet, **{**SMALL, **more})) for more in ({}, change)]
     assert all(torch.equal(a.weight, b.weight) for a, b in zip(*arms, strict=True))
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"towers": 1}, {"norm": "batch"}, {"norm": "none", "overlap": False}, {"activation": "tanh"}]
+    "options",
+    [{}, {"towers": 1}, {"norm": "batch"}, {"norm": "none", "overlap": False}, {"activation": "tanh"}],
 )
 def test_small_nets_learn_and_stay_on_a_gpu(options):
     learns(made(AlexNet, **{**SMALL, **options}), images(8, 1, 28, 28), 10)

@@ -33,7 +33,9 @@ def images(*shape: int) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(2))
 
 
-@pytest.mark.parametrize(("depth", "count"), [(20, 269_722), (32, 464_154), (44, 658_586), (56, 853_018), (110, 1_727_962)])
+@pytest.mark.parametrize(
+    ("depth", "count"), [(20, 269_722), (32, 464_154), (44, 658_586), (56, 853_018), (110, 1_727_962)]
+)
 def test_parameters_are_those_of_the_paper_with_and_without_shortcuts(depth, count):
     assert params(on_meta(depth=depth)) == params(on_meta(depth=depth, residual=False)) == count
 
@@ -57,7 +59,9 @@ def test_a_depth_that_the_paper_has_not_is_an_error_that_says_which_there_are(de
         CifarResNet(depth)
 
 
-@pytest.mark.parametrize(("channels", "side", "classes"), [(3, 32, 10), (3, 32, 100), (1, 28, 10), (1, 7, 10)])
+@pytest.mark.parametrize(
+    ("channels", "side", "classes"), [(3, 32, 10), (3, 32, 100), (1, 28, 10), (1, 7, 10)]
+)
 def test_shapes_at_the_papers_scale(channels, side, classes):
     net = on_meta(depth=110 if side == 32 else 20, in_channels=channels, classes=classes)
     assert net.stages(net.stem(torch.empty(128, channels, side, side, device="meta"))).shape[:2] == (128, 64)
@@ -78,7 +82,9 @@ def by_hand(net: CifarResNet, x: torch.Tensor, residual: bool) -> torch.Tensor:
     w = net.state_dict()
 
     def norm(x: torch.Tensor, at: str) -> torch.Tensor:
-        mean, var, scale, shift = (w[f"{at}.{k}"].view(-1, 1, 1) for k in ("running_mean", "running_var", "weight", "bias"))
+        mean, var, scale, shift = (
+            w[f"{at}.{k}"].view(-1, 1, 1) for k in ("running_mean", "running_var", "weight", "bias")
+        )
         return (x - mean) / (var + 1e-5).sqrt() * scale + shift
 
     x = norm(F.conv2d(x, w["stem.0.weight"], padding=1), "stem.1").relu()
@@ -128,7 +134,9 @@ def test_option_b_is_torchvisions_net_of_basic_blocks_at_the_papers_widths():
 
 
 def in_order_of_torchvision(net: CifarResNet) -> list[torch.Tensor]:
-    """A block there is conv1, bn1, conv2, bn2, downsample, as here: conv1, norm1, conv2, norm2, projection."""
+    """A block there is conv1, bn1, conv2, bn2, downsample, as here: conv1, norm1, conv2, norm2,
+    projection.
+    """
     return list(net.state_dict().values())
 
 
@@ -150,7 +158,9 @@ def test_convolutions_start_as_he_et_al_say():
         if isinstance(module, nn.Conv2d):
             fan_out = module.out_channels * module.kernel_size[0] ** 2
             count = module.weight.numel()
-            assert module.weight.std().item() == pytest.approx((2 / fan_out) ** 0.5, rel=4 / (2 * count) ** 0.5)
+            assert module.weight.std().item() == pytest.approx(
+                (2 / fan_out) ** 0.5, rel=4 / (2 * count) ** 0.5
+            )
             assert abs(module.weight.mean().item()) < 4 * (2 / fan_out / count) ** 0.5
         if isinstance(module, nn.BatchNorm2d):
             assert module.weight.unique().tolist() == [1.0] and module.bias.unique().tolist() == [0.0]
@@ -161,7 +171,10 @@ def test_on_a_gpu_prediction_loss_and_metrics_stay_there(options):
     with FakeTensorMode():  # no GPU is needed; only the backward pass would need one
         with torch.device("cuda"):
             net = CifarResNet(8, **options)
-        x, targets = torch.empty(6, 3, 32, 32, device="cuda"), torch.zeros(6, dtype=torch.int64, device="cuda")
+        x, targets = (
+            torch.empty(6, 3, 32, 32, device="cuda"),
+            torch.zeros(6, dtype=torch.int64, device="cuda"),
+        )
         task = Classification()
         outputs = net(x)
         measured = task.evaluate([(outputs, targets)], "test")

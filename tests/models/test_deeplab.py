@@ -7,9 +7,9 @@ from torchvision.models.segmentation import deeplabv3_resnet50, deeplabv3_resnet
 
 from repro.measures.static import params
 from repro.models import deeplab, deeplab_v3
-from repro.models.atrous import separable, strides_and_rates
 from repro.models.deeplab import DeepLab
 from repro.models.deeplab_v3 import DeepLabV3, cascade
+from repro.models.layers.atrous import separable, strides_and_rates
 from repro.models.resnet_trunk import ResNetTrunk
 from repro.models.vgg_trunk import VggTrunk
 from repro.models.xception import XceptionTrunk
@@ -40,7 +40,9 @@ SMALL_NETS = {
 def test_a_convolution_at_rate_2_sees_in_a_dense_map_what_it_saw_in_the_subsampled_one():
     x, weight = images(2, 3, 17, 20).double(), images(4, 3, 3, 3).double()
     dense = F.conv2d(x, weight, padding=2, dilation=2)
-    torch.testing.assert_close(dense[..., ::2, ::2], F.conv2d(x[..., ::2, ::2], weight, padding=1), rtol=0, atol=1e-12)
+    torch.testing.assert_close(
+        dense[..., ::2, ::2], F.conv2d(x[..., ::2, ::2], weight, padding=1), rtol=0, atol=1e-12
+    )
 
 
 def test_strides_beyond_the_output_stride_become_rates():
@@ -54,12 +56,17 @@ def test_strides_beyond_the_output_stride_become_rates():
     [(VggTrunk, "1, 2, 4, 8, 16, 32"), (XceptionTrunk, "2, 4, 8, 16, 32"), (ResNetTrunk, "4, 8, 16, 32")],
 )
 def test_an_output_stride_that_the_trunk_does_not_reach_is_an_error(make, possible, output_stride):
-    with pytest.raises(ValueError, match=f"output stride must be one of {possible} here, not {output_stride}"):
+    with pytest.raises(
+        ValueError, match=f"output stride must be one of {possible} here, not {output_stride}"
+    ):
         make(output_stride=output_stride)
 
 
 def test_an_option_that_the_trunk_has_not_is_an_error():
-    with pytest.raises(ValueError, match="trunk 'resnet50' has no option 'batch_norm' \\(it has depths, widths, output_stride, "):
+    with pytest.raises(
+        ValueError,
+        match="trunk 'resnet50' has no option 'batch_norm' \\(it has depths, widths, output_stride, ",
+    ):
         DeepLabV3(trunk="resnet50", batch_norm=True)
 
 
@@ -87,8 +94,13 @@ def test_parameters_on_vgg_16_are_those_of_the_papers(name, heads, millions):
 
 
 @pytest.mark.parametrize(("name", "branches"), [("v2 ResNet-101 LargeFOV", 1), ("v2 ResNet-101 ASPP", 4)])
-def test_parameters_on_resnet_101_are_torchvisions_without_its_classifier_and_one_convolution_a_branch(name, branches):
-    assert params(on_meta(DeepLab, **deeplab.PAPER[name])) == 44_549_160 - 2049 * 1000 + branches * (2048 * 9 + 1) * 21
+def test_parameters_on_resnet_101_are_torchvisions_without_its_classifier_and_one_convolution_a_branch(
+    name, branches
+):
+    assert (
+        params(on_meta(DeepLab, **deeplab.PAPER[name]))
+        == 44_549_160 - 2049 * 1000 + branches * (2048 * 9 + 1) * 21
+    )
 
 
 def test_branches_of_v2_are_summed():
@@ -129,7 +141,11 @@ def test_the_decoder_and_its_separable_convolutions_cost_what_the_paper_says():
 
 @pytest.mark.parametrize(
     ("output_stride", "rates"),
-    [(8, [1, 1, 2, (4, 8, 16)]), (16, [1, 1, 1, (2, 4, 8)]), (32, [1, 1, 1, (1, 2, 4)])],  # v3, section 3.2.1 for 16
+    [
+        (8, [1, 1, 2, (4, 8, 16)]),
+        (16, [1, 1, 1, (2, 4, 8)]),
+        (32, [1, 1, 1, (1, 2, 4)]),
+    ],  # v3, section 3.2.1 for 16
 )
 def test_rates_of_a_resnet_follow_its_output_stride_and_multi_grid(output_stride, rates):
     trunk = on_meta(ResNetTrunk, output_stride=output_stride, multi_grid=(1, 2, 4))
@@ -164,11 +180,18 @@ def carry(net: nn.Module, reference: nn.Module) -> None:
     reference.load_state_dict(dict(zip(reference.state_dict(), net.state_dict().values(), strict=True)))
 
 
-@pytest.mark.parametrize(("trunk", "build"), [("resnet50", deeplabv3_resnet50), ("resnet101", deeplabv3_resnet101)])
+@pytest.mark.parametrize(
+    ("trunk", "build"), [("resnet50", deeplabv3_resnet50), ("resnet101", deeplabv3_resnet101)]
+)
 def test_logits_are_torchvisions(trunk, build):
-    net = made(DeepLabV3, trunk=trunk, output_stride=8, rates=(12, 24, 36), decoder=(256,))  # it has a 3×3 before the scores
+    net = made(
+        DeepLabV3, trunk=trunk, output_stride=8, rates=(12, 24, 36), decoder=(256,)
+    )  # it has a 3×3 before the scores
     reference = build(weights=None, weights_backbone=None, num_classes=21, aux_loss=False)
-    for layer, rate in ((reference.backbone.layer3, 2), (reference.backbone.layer4, 4)):  # there the first keeps the rate before
+    for layer, rate in (
+        (reference.backbone.layer3, 2),
+        (reference.backbone.layer4, 4),
+    ):  # there the first keeps the rate before
         layer[0].conv2.dilation = layer[0].conv2.padding = (rate, rate)
     carry(net, reference)
     x = images(2, 3, 64, 48)
@@ -181,7 +204,9 @@ def test_scores_of_v3_are_those_of_segmentation_models_pytorch():
     smp = pytest.importorskip("segmentation_models_pytorch", reason="a reference for DeepLab v3")
     rates = (12, 24, 36)
     net = made(DeepLabV3, output_stride=8, rates=rates, decoder=(256,), classes=4)
-    reference = smp.DeepLabV3("resnet50", encoder_weights=None, classes=4, encoder_output_stride=8, decoder_atrous_rates=rates)
+    reference = smp.DeepLabV3(
+        "resnet50", encoder_weights=None, classes=4, encoder_output_stride=8, decoder_atrous_rates=rates
+    )
     carry(net, reference)
     x = images(2, 3, 64, 48)
     found = scores(calibrated(net, x), net.classifier, x)
@@ -223,7 +248,9 @@ def test_the_xception_trunk_is_timms(output_stride):
 
 
 def test_xception_at_stride_8_contains_what_it_computes_at_stride_32():
-    dense, sparse = (made(XceptionTrunk, output_stride=stride, **NARROW_XCEPTION).eval() for stride in (8, 32))
+    dense, sparse = (
+        made(XceptionTrunk, output_stride=stride, **NARROW_XCEPTION).eval() for stride in (8, 32)
+    )
     x = images(1, 3, 128, 96)
     found, expected = dense(x)[-1], sparse(x)[-1]
     assert found.shape[-2:] == (16, 12) and expected.shape[-2:] == (4, 3) and expected.std() > 0.01
@@ -231,12 +258,18 @@ def test_xception_at_stride_8_contains_what_it_computes_at_stride_32():
 
 
 def test_arms_that_differ_in_rates_output_stride_or_multi_grid_alone_have_equal_weights():
-    same = [{"output_stride": 32, "rates": (1,)}, {"output_stride": 8, "rates": (4,)}, {"output_stride": 16, "rates": (24,)}]
+    same = [
+        {"output_stride": 32, "rates": (1,)},
+        {"output_stride": 8, "rates": (4,)},
+        {"output_stride": 16, "rates": (24,)},
+    ]
     assert len({params(on_meta(DeepLab, **row)) for row in same}) == 1
     rows = [{}, {"output_stride": 8, "rates": (12, 24, 36)}, {"multi_grid": (1, 2, 4)}, {"rates": (1, 1, 1)}]
     assert len({params(on_meta(DeepLabV3, **row)) for row in rows}) == 1
     trained = made(DeepLabV3, **SMALL_NETS["v3+, ResNet"][1])
-    made(DeepLabV3, **{**SMALL_NETS["v3+, ResNet"][1], "output_stride": 8}).load_state_dict(trained.state_dict())
+    made(DeepLabV3, **{**SMALL_NETS["v3+, ResNet"][1], "output_stride": 8}).load_state_dict(
+        trained.state_dict()
+    )
 
 
 def test_a_separable_convolution_has_a_filter_a_channel_and_a_1x1_convolution():

@@ -22,7 +22,13 @@ SMALL_NETS = {
 
 @pytest.mark.parametrize(
     ("depth", "growth_rate", "count"),
-    [(121, 32, 7_978_856), (169, 32, 14_149_480), (201, 32, 20_013_928), (161, 48, 28_681_000), (264, 32, 33_337_704)],
+    [
+        (121, 32, 7_978_856),
+        (169, 32, 14_149_480),
+        (201, 32, 20_013_928),
+        (161, 48, 28_681_000),
+        (264, 32, 33_337_704),
+    ],
 )
 def test_parameters_on_imagenet(depth, growth_rate, count):
     assert params(on_meta(DenseNet, depth=depth, growth_rate=growth_rate)) == count
@@ -46,7 +52,9 @@ def test_parameters_on_cifar_are_those_of_table_2(depth, growth_rate, options, c
 
 @pytest.mark.parametrize(("depth", "giga"), [(121, 2.83), (201, 4.29)])
 def test_multiply_adds(depth, giga):
-    assert multiply_adds(on_meta(DenseNet, depth=depth), 1, 3, 224, 224) / 1e9 == pytest.approx(giga, abs=0.01)
+    assert multiply_adds(on_meta(DenseNet, depth=depth), 1, 3, 224, 224) / 1e9 == pytest.approx(
+        giga, abs=0.01
+    )
 
 
 @pytest.mark.parametrize(("depth", "options"), [(121, {}), (201, {}), (40, {**BASIC, **CIFAR}), (100, CIFAR)])
@@ -112,7 +120,9 @@ def test_convolutions_start_as_in_the_authors_code():
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
             expected = (2 / (module.out_channels * module.kernel_size[0] ** 2)) ** 0.5
-            assert module.weight.std().item() == pytest.approx(expected, rel=5 / (2 * module.weight.numel()) ** 0.5)
+            assert module.weight.std().item() == pytest.approx(
+                expected, rel=5 / (2 * module.weight.numel()) ** 0.5
+            )
     assert not net.classifier.bias.any()
 
 
@@ -130,7 +140,10 @@ def test_it_stays_on_a_gpu(name):
     ("options", "message"),
     [
         ({"depth": 40}, "depth must be one of 121, 161, 169, 201, 264, not 40"),
-        ({"depth": 41, "stem": "cifar", "bottleneck": False}, r"depth must be 3n\+4 with bottleneck=False, not 41"),
+        (
+            {"depth": 41, "stem": "cifar", "bottleneck": False},
+            r"depth must be 3n\+4 with bottleneck=False, not 41",
+        ),
         ({"depth": 43, "stem": "cifar"}, r"depth must be 6n\+4 with bottleneck=True, not 43"),
         ({"depth": 4, "stem": "cifar"}, r"depth must be 6n\+4 with bottleneck=True, not 4"),
         ({"depth": 121, "compression": 0.0}, "compression must be above 0 and at most 1, not 0.0"),

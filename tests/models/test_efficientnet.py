@@ -9,7 +9,7 @@ from torchvision import models
 
 from repro.measures.static import params
 from repro.models.efficientnet import VARIANTS, EfficientNet, compound, scaled_depth, scaled_width
-from repro.models.squeeze_excitation import SqueezeExcitation
+from repro.models.layers.squeeze_excitation import SqueezeExcitation
 
 SMALL = {"width": 0.25, "stem": "cifar", "classes": 10, "norm_momentum": 0.1}
 STILL = {"stochastic_depth": 0.0, "dropout": 0.0}
@@ -74,12 +74,16 @@ def test_widths_are_multiples_of_8_and_hardly_smaller_than_asked_for(width, fact
 
 
 def test_depths_are_rounded_up():
-    assert [scaled_depth(blocks, 1.1) for blocks in (1, 2, 3, 4)] == [2, 3, 4, 5] and scaled_depth(4, 1.0) == 4
+    assert [scaled_depth(blocks, 1.1) for blocks in (1, 2, 3, 4)] == [2, 3, 4, 5] and scaled_depth(
+        4, 1.0
+    ) == 4
 
 
 @pytest.mark.parametrize("variant", ["B0", "B2"])
 def test_logits_are_torchvisions_with_its_epsilon_changed(variant):
-    build = partial(getattr(models, f"efficientnet_{variant.lower()}"), norm_layer=partial(nn.BatchNorm2d, eps=1e-3))
+    build = partial(
+        getattr(models, f"efficientnet_{variant.lower()}"), norm_layer=partial(nn.BatchNorm2d, eps=1e-3)
+    )
     logits_agree(EfficientNet, build, variant=variant)
 
 
@@ -126,7 +130,9 @@ def test_weights_and_normalisation_start_as_in_the_authors_code():
     assert 0.99 < largest * 1000**0.5 <= 1 and not net.classifier.bias.any()
 
 
-@pytest.mark.parametrize(("variant", "dropout", "expected"), [("B0", None, 0.2), ("B2", None, 0.3), ("B2", 0.0, 0.0)])
+@pytest.mark.parametrize(
+    ("variant", "dropout", "expected"), [("B0", None, 0.2), ("B2", None, 0.3), ("B2", 0.0, 0.0)]
+)
 def test_dropout_is_the_variants_unless_it_is_said(variant, dropout, expected):
     assert on_meta(EfficientNet, variant=variant, dropout=dropout).dropout.p == expected
 

@@ -9,7 +9,14 @@ from repro.measures.static import params
 from repro.models.fcn import FCN, PAPER, bilinear_upsampling
 from repro.models.vgg_trunk import FullyConnected, VggTrunk
 
-SMALL = {"widths": [4, 8, 8, 12, 16], "depths": [1, 1, 1, 2, 1], "fc": 16, "kernels": [3, 1], "batch_norm": True, "dropout": 0.0}
+SMALL = {
+    "widths": [4, 8, 8, 12, 16],
+    "depths": [1, 1, 1, 2, 1],
+    "fc": 16,
+    "kernels": [3, 1],
+    "batch_norm": True,
+    "dropout": 0.0,
+}
 STRIDE_8 = {**SMALL, "widths": [4, 8, 12], "depths": [1, 1, 2], "kernels": [3, 3, 1], "rates": [1, 2, 1]}
 VGG_16 = 14_714_688  # torchvision's vgg16().features
 FC = (512 * 49 + 1) * 4096 + (4096 + 1) * 4096
@@ -37,7 +44,9 @@ def test_skips_beyond_the_poolings_are_an_error():
 
 
 def test_stages_without_a_depth_are_an_error():
-    with pytest.raises(ValueError, match="widths and depths must be as long as each other, not 3 and 2 stages"):
+    with pytest.raises(
+        ValueError, match="widths and depths must be as long as each other, not 3 and 2 stages"
+    ):
         FCN(**{**STRIDE_8, "depths": [1, 1]})
 
 
@@ -56,11 +65,15 @@ def test_fc6_as_a_convolution_is_the_linear_layer_at_one_position():
     fc = made(FullyConnected, 8, 16).eval()
     linear = nn.Sequential(nn.Linear(8 * 7 * 7, 16), nn.ReLU(), nn.Linear(16, 16), nn.ReLU())
     weights = fc.state_dict().values()
-    linear.load_state_dict(dict(zip(linear.state_dict(), (w.flatten(1) if w.ndim > 1 else w for w in weights), strict=True)))
+    linear.load_state_dict(
+        dict(zip(linear.state_dict(), (w.flatten(1) if w.ndim > 1 else w for w in weights), strict=True))
+    )
     x = images(3, 8, 7, 7)
     torch.testing.assert_close(fc(x)[:, :, 3, 3], linear(x.flatten(1)))
     wide = images(1, 8, 9, 12)
-    moved = torch.stack([linear(wide[:, :, i : i + 7, j : j + 7].flatten(1)) for i in range(3) for j in range(6)], dim=-1)
+    moved = torch.stack(
+        [linear(wide[:, :, i : i + 7, j : j + 7].flatten(1)) for i in range(3) for j in range(6)], dim=-1
+    )
     torch.testing.assert_close(fc(wide)[:, :, 3:-3, 3:-3].flatten(2), moved)
 
 
@@ -84,7 +97,9 @@ def test_skips_that_start_at_zero_leave_the_coarser_nets_scores_as_they_are(skip
     coarser = made(FCN, **SMALL).eval()
     coarser.load_state_dict({name: w for name, w in net.state_dict().items() if name in coarser.state_dict()})
     for one in (coarser, net):
-        nn.init.zeros_(one.score.weight)  # the same scores everywhere: how they are interpolated makes no difference
+        nn.init.zeros_(
+            one.score.weight
+        )  # the same scores everywhere: how they are interpolated makes no difference
     inside = (..., slice(32, -32), slice(32, -32))  # beyond the border the transposed convolution sees zeros
     torch.testing.assert_close(net(x)[inside], coarser(x)[inside])
 

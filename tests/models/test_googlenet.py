@@ -7,12 +7,30 @@ from torchvision.models.googlenet import GoogLeNet as TorchvisionNet
 from torchvision.models.googlenet import Inception as TorchvisionModule
 
 from repro.measures.static import params
-from repro.models.alexnet import LocalResponseNorm
 from repro.models.googlenet import MODULES, GoogLeNet, Inception, bvlc_norm, pooling
+from repro.models.layers.response_norm import LocalResponseNorm
 
 DRY = {"dropout": 0.0, "auxiliary_dropout": 0.0}
-SMALL = {"stem": "small", "width": 0.125, "image_size": 28, "in_channels": 1, "classes": 10, "init": "he", **DRY}
-WIDE = {"3a": 256, "3b": 480, "4a": 512, "4b": 512, "4c": 512, "4d": 528, "4e": 832, "5a": 832, "5b": 1024}  # Table 1
+SMALL = {
+    "stem": "small",
+    "width": 0.125,
+    "image_size": 28,
+    "in_channels": 1,
+    "classes": 10,
+    "init": "he",
+    **DRY,
+}
+WIDE = {
+    "3a": 256,
+    "3b": 480,
+    "4a": 512,
+    "4b": 512,
+    "4c": 512,
+    "4d": 528,
+    "4e": 832,
+    "5a": 832,
+    "5b": 1024,
+}  # Table 1
 
 
 @pytest.mark.parametrize(
@@ -47,7 +65,9 @@ def test_maps_and_widths_are_those_of_table_1():
 
 def test_reductions_take_module_3a_from_387_072_to_163_328_multiply_adds_a_pixel():
     with torch.device("meta"):
-        naive, reduced = (Inception(192, MODULES["3a"], reduce=reduce, batch_norm=False) for reduce in (False, True))
+        naive, reduced = (
+            Inception(192, MODULES["3a"], reduce=reduce, batch_norm=False) for reduce in (False, True)
+        )
     assert multiply_adds(naive, 1, 192, 28, 28) == 387_072 * 28 * 28
     assert multiply_adds(reduced, 1, 192, 28, 28) == 163_328 * 28 * 28
     assert size(naive, 1, 192, 28, 28) == (1, 64 + 128 + 32 + 192, 28, 28)
@@ -76,7 +96,11 @@ class Auxiliary(nn.Module):
 
     def __init__(self, channels: int, classes: int, **_: float):
         super().__init__()
-        self.conv, self.fc1, self.fc2 = Convolution(channels, 128, kernel_size=1), nn.Linear(2048, 1024), nn.Linear(1024, classes)
+        self.conv, self.fc1, self.fc2 = (
+            Convolution(channels, 128, kernel_size=1),
+            nn.Linear(2048, 1024),
+            nn.Linear(1024, classes),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.conv(nn.functional.avg_pool2d(x, 5, stride=3)).flatten(1)
@@ -90,10 +114,16 @@ def module_of_the_paper(*row: int) -> nn.Module:
 
 
 def reference() -> nn.Module:
-    """torchvision's net with the paper's convolutions, 5×5 branch, auxiliary pooling, last pooling and normalisation."""
+    """torchvision's net with the paper's convolutions, 5×5 branch, auxiliary pooling, last pooling and
+    normalisation.
+    """
     with torch.device("meta"):
-        net = TorchvisionNet(blocks=[Convolution, module_of_the_paper, Auxiliary], dropout=0.0, init_weights=False)
-    response = nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1.0)  # Caffe's parameters: torch divides α by the size too
+        net = TorchvisionNet(
+            blocks=[Convolution, module_of_the_paper, Auxiliary], dropout=0.0, init_weights=False
+        )
+    response = nn.LocalResponseNorm(
+        5, alpha=1e-4, beta=0.75, k=1.0
+    )  # Caffe's parameters: torch divides α by the size too
     net.maxpool1 = nn.Sequential(net.maxpool1, response)
     net.maxpool2 = nn.Sequential(response, net.maxpool2)
     net.maxpool4 = nn.MaxPool2d(3, stride=2, ceil_mode=True)
@@ -105,7 +135,9 @@ def test_logits_are_torchvisions_where_its_net_is_mended_to_be_the_papers():
     for module in weights(net):
         nn.init.normal_(module.bias, std=0.1, generator=torch.Generator().manual_seed(3))
     heads = {k: v for k, v in other.state_dict().items() if k.startswith("aux")}
-    order = [k for k in other.state_dict() if k not in heads] + list(heads)  # there they come before the last layer
+    order = [k for k in other.state_dict() if k not in heads] + list(
+        heads
+    )  # there they come before the last layer
     other.load_state_dict(dict(zip(order, net.state_dict().values(), strict=True)), assign=True)
     x = images(2, 3, 224, 224)
     expected = other.train()(x)
@@ -132,7 +164,9 @@ def test_an_auxiliary_classifier_gives_gradient_to_what_comes_before_it_alone():
     for head, last in ((1, "4a"), (2, "4d")):
         net.zero_grad()
         net(images(2, 1, 28, 28))[:, head].sum().backward()
-        reached = [name for name in MODULES if any(p.grad.abs().sum() > 0 for p in net.body[name].parameters())]
+        reached = [
+            name for name in MODULES if any(p.grad.abs().sum() > 0 for p in net.body[name].parameters())
+        ]
         assert reached == list(MODULES)[: list(MODULES).index(last) + 1]
         assert not any(p.grad.abs().sum() > 0 for p in net.classifier.parameters())
 
@@ -164,7 +198,9 @@ def test_poolings_halve_and_drop_an_odd_pixel(side):
     assert pooling()(torch.zeros(1, 1, side, side)).shape[-1] == side // 2
 
 
-@pytest.mark.parametrize(("norm", "responses", "batches"), [("response", 2, 0), ("batch", 0, 57), ("none", 0, 0)])
+@pytest.mark.parametrize(
+    ("norm", "responses", "batches"), [("response", 2, 0), ("batch", 0, 57), ("none", 0, 0)]
+)
 def test_norms(norm, responses, batches):
     kinds = [type(m) for m in on_meta(GoogLeNet, norm=norm).modules()]
     assert [kinds.count(LocalResponseNorm), kinds.count(nn.BatchNorm2d)] == [responses, batches]
@@ -176,7 +212,11 @@ def test_response_normalisation_is_caffes():
 
 
 def test_dropout_is_40_percent_before_the_classifier_and_70_in_the_auxiliary_ones():
-    assert [m.p for m in on_meta(GoogLeNet, auxiliary=True).modules() if isinstance(m, nn.Dropout)] == [0.4, 0.7, 0.7]
+    assert [m.p for m in on_meta(GoogLeNet, auxiliary=True).modules() if isinstance(m, nn.Dropout)] == [
+        0.4,
+        0.7,
+        0.7,
+    ]
 
 
 def test_weights_start_as_glorots_and_biases_at_0():
@@ -186,9 +226,13 @@ def test_weights_start_as_glorots_and_biases_at_0():
         assert layer.bias.unique().tolist() == [0]
 
 
-@pytest.mark.parametrize("options", [{}, {"reduce": False}, {"norm": "batch"}, {"norm": "none", "global_pooling": False}])
+@pytest.mark.parametrize(
+    "options", [{}, {"reduce": False}, {"norm": "batch"}, {"norm": "none", "global_pooling": False}]
+)
 def test_small_nets_learn_and_stay_on_a_gpu(options):
-    lr = 0.005 if options.get("reduce", True) else 0.0005  # maps that nothing projects grow from module to module
+    lr = (
+        0.005 if options.get("reduce", True) else 0.0005
+    )  # maps that nothing projects grow from module to module
     learns(made(GoogLeNet, **{**SMALL, **options}), images(8, 1, 28, 28), 10, lr=lr)
     stays_on_a_gpu(GoogLeNet, 2, 1, 28, 28, **{**SMALL, **options})
 

@@ -8,7 +8,14 @@ from repro.measures.static import params
 from repro.models.fcn import FCN
 from repro.models.hypercolumn import Hypercolumn
 
-SMALL = {"widths": [4, 8, 12], "depths": [1, 1, 2], "fc": 16, "kernels": [3, 1], "batch_norm": True, "dropout": 0.0}
+SMALL = {
+    "widths": [4, 8, 12],
+    "depths": [1, 1, 2],
+    "fc": 16,
+    "kernels": [3, 1],
+    "batch_norm": True,
+    "dropout": 0.0,
+}
 
 
 @pytest.mark.parametrize("fuse", ["sum", "concat"])
@@ -20,7 +27,9 @@ def test_parameters_are_those_of_vgg_and_of_one_linear_classifier(fuse):
 
 
 def test_what_it_is_made_of_has_the_options_of_fcn():
-    own, fcn = (source.parameters(f"repro.models.{target}") for target in ("hypercolumn:Hypercolumn", "fcn:FCN"))
+    own, fcn = (
+        source.parameters(f"repro.models.{target}") for target in ("hypercolumn:Hypercolumn", "fcn:FCN")
+    )
     shared = own.keys() - {"pools", "fuse"}
     assert {name: own[name] for name in shared} == {name: fcn.get(name) for name in shared}
 
@@ -28,7 +37,11 @@ def test_what_it_is_made_of_has_the_options_of_fcn():
 @pytest.mark.parametrize("shape", [(32, 32), (1, 1), (33, 47)])
 @pytest.mark.parametrize("fuse", ["sum", "concat"])
 def test_logits_have_the_size_of_the_image_whatever_it_is(fuse, shape):
-    assert size(on_meta(Hypercolumn, pools=[1, 2, 3], fuse=fuse, classes=6, **SMALL), 2, 3, *shape) == (2, 6, *shape)
+    assert size(on_meta(Hypercolumn, pools=[1, 2, 3], fuse=fuse, classes=6, **SMALL), 2, 3, *shape) == (
+        2,
+        6,
+        *shape,
+    )
 
 
 def test_a_pixels_hypercolumn_stacks_the_activations_above_it():
@@ -36,7 +49,10 @@ def test_a_pixels_hypercolumn_stacks_the_activations_above_it():
     columns = net.hypercolumns(x)
     assert columns.shape == (1, 4 + 12 + 16, 32, 48)
     first, _, third = net.trunk(x)
-    above = [F.interpolate(activations, size=(32, 48), mode="bilinear") for activations in (first, third, net.fc(third))]
+    above = [
+        F.interpolate(activations, size=(32, 48), mode="bilinear")
+        for activations in (first, third, net.fc(third))
+    ]
     torch.testing.assert_close(columns, torch.cat(above, dim=1))
     corner = torch.cat([m[0, :, 0, 0] for m in (first, third, net.fc(third))])
     torch.testing.assert_close(columns[0, :, 0, 0], corner)
@@ -57,7 +73,11 @@ def test_scoring_maps_and_adding_is_scoring_the_concatenated_maps(shape):
 
 
 def test_without_poolings_it_is_fcn_32s():
-    net, reference, x = made(Hypercolumn, pools=[], **SMALL).eval(), made(FCN, **SMALL).eval(), images(2, 3, 40, 24)
+    net, reference, x = (
+        made(Hypercolumn, pools=[], **SMALL).eval(),
+        made(FCN, **SMALL).eval(),
+        images(2, 3, 40, 24),
+    )
     reference.load_state_dict(dict(zip(reference.state_dict(), net.state_dict().values(), strict=True)))
     torch.testing.assert_close(net(x), reference(x))
 

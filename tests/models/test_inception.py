@@ -34,7 +34,9 @@ def test_parameters_and_multiply_adds_of_timms_nets(version, count, gigas):
 
 def test_timms_nets_take_other_channels_and_classes():
     pytest.importorskip("timm", reason="these nets are timm's: pip install 'repro[reference]'")
-    assert size(on_meta(TimmInception, version="legacy_xception", in_channels=1, classes=10), 2, 1, 96, 96) == (2, 10)
+    assert size(
+        on_meta(TimmInception, version="legacy_xception", in_channels=1, classes=10), 2, 1, 96, 96
+    ) == (2, 10)
 
 
 def test_v3_takes_other_channels_and_classes_and_images_from_75_pixels_on():
@@ -57,6 +59,7 @@ def test_logits_of_the_auxiliary_classifier_come_second_and_in_training_only():
 def test_without_timm_its_nets_are_an_error_that_names_the_remedy(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(
-        ValueError, match=r"inception_v4 comes from timm, which is not installed: pip install 'repro\[reference\]'"
+        ValueError,
+        match=r"inception_v4 comes from timm, which is not installed: pip install 'repro\[reference\]'",
     ):
         TimmInception("inception_v4")

@@ -35,7 +35,9 @@ def test_maps_are_those_of_figure_5_but_for_the_widths_of_4c_and_4d_that_its_row
 
 
 def test_every_convolution_is_normalised_and_has_no_bias():
-    layers = [m for m in on_meta(InceptionV2).modules() if isinstance(m, nn.Conv2d | nn.BatchNorm2d | nn.ReLU)]
+    layers = [
+        m for m in on_meta(InceptionV2).modules() if isinstance(m, nn.Conv2d | nn.BatchNorm2d | nn.ReLU)
+    ]
     assert [type(m) for m in layers] == [nn.Conv2d, nn.BatchNorm2d, nn.ReLU] * 69
     assert not any(m.bias is not None for m in layers[::3])
 
@@ -53,12 +55,16 @@ def by_hand(module: Inception, x: Tensor, kind: str, stride: int) -> Tensor:
     def normalised(x: Tensor, stride: int = 1) -> Tensor:
         filters, norm = next(layers).weight, next(layers)
         y = F.conv2d(x, filters, stride=stride, padding=(filters.shape[-1] - 1) // 2)
-        return F.relu(F.batch_norm(y, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps))
+        return F.relu(
+            F.batch_norm(y, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
+        )
 
     one = [normalised(x)] if stride == 1 else []
     three = normalised(normalised(x), stride)
     double = normalised(normalised(normalised(x)), stride)
-    windows = F.unfold(F.pad(x, (1, 1, 1, 1), value=0.0 if kind == "average" else -torch.inf), 3, stride=stride)
+    windows = F.unfold(
+        F.pad(x, (1, 1, 1, 1), value=0.0 if kind == "average" else -torch.inf), 3, stride=stride
+    )
     windows = windows.unflatten(1, (x.shape[1], 9))
     pooled = (windows.mean(2) if kind == "average" else windows.amax(2)).unflatten(-1, three.shape[-2:])
     return torch.cat([*one, three, double, normalised(pooled) if stride == 1 else pooled], dim=1)
@@ -88,12 +94,16 @@ def test_the_small_stem_leaves_images_of_28_pixels_maps_of_14_at_first_and_4_at_
 
 def test_width_scales_every_filter_and_leaves_out_what_is_not_there():
     halves, wholes = (weights(on_meta(InceptionV2, width=width)) for width in (0.5, 1.0))
-    assert [2 * half.weight.shape[0] for half in halves[:-1]] == [whole.weight.shape[0] for whole in wholes[:-1]]
+    assert [2 * half.weight.shape[0] for half in halves[:-1]] == [
+        whole.weight.shape[0] for whole in wholes[:-1]
+    ]
 
 
 def test_there_is_no_dropout_unless_asked_for():
     for options, share in (({}, 0.0), ({"dropout": 0.4}, 0.4)):
-        assert [m.p for m in on_meta(InceptionV2, **options).modules() if isinstance(m, nn.Dropout)] == [share]
+        assert [m.p for m in on_meta(InceptionV2, **options).modules() if isinstance(m, nn.Dropout)] == [
+            share
+        ]
 
 
 def test_small_nets_learn_and_stay_on_a_gpu():

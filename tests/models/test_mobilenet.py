@@ -34,7 +34,15 @@ def test_shares_of_the_kinds_of_layers_are_those_of_table_2():
 
     def count(layer: nn.Module, _: tuple[torch.Tensor], out: torch.Tensor) -> None:
         kernel = getattr(layer, "kernel_size", None)
-        of = "linear" if kernel is None else "1×1" if kernel == (1, 1) else "depthwise" if layer.groups > 1 else "3×3"
+        of = (
+            "linear"
+            if kernel is None
+            else "1×1"
+            if kernel == (1, 1)
+            else "depthwise"
+            if layer.groups > 1
+            else "3×3"
+        )
         kinds[of][0] += layer.weight.numel() * out.shape[2:].numel()
         kinds[of][1] += layer.weight.numel()
 

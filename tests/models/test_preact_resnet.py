@@ -31,7 +31,9 @@ def test_parameters_and_weighted_layers_at_depth_110_are_the_same_in_every_order
     assert params(net) == 1_727_962 and layers(net) == 110
 
 
-@pytest.mark.parametrize(("depth", "count"), [(164, 1_703_258), (1001, 10_327_706)])  # 1.7 M, and 10.2 M for the paper
+@pytest.mark.parametrize(
+    ("depth", "count"), [(164, 1_703_258), (1001, 10_327_706)]
+)  # 1.7 M, and 10.2 M for the paper
 def test_parameters_and_weighted_layers_of_the_bottleneck_nets(depth, count):
     net = on_meta(PreActResNet, depth=depth, bottleneck=True, shortcut="B")
     assert params(net) == count
@@ -39,12 +41,15 @@ def test_parameters_and_weighted_layers_of_the_bottleneck_nets(depth, count):
 
 
 def test_projections_with_full_preactivation_are_convolutions_alone_as_in_the_authors_code():
-    zero_padded, projected = (params(on_meta(PreActResNet, depth=164, bottleneck=True, shortcut=kind)) for kind in "AB")
+    zero_padded, projected = (
+        params(on_meta(PreActResNet, depth=164, bottleneck=True, shortcut=kind)) for kind in "AB"
+    )
     assert projected - zero_padded == 16 * 64 + 64 * 128 + 128 * 256
 
 
 @pytest.mark.parametrize(
-    ("depth", "count"), [(18, 11_687_720), (34, 21_795_880), (50, 25_549_352), (101, 44_541_480), (200, 64_666_152)]
+    ("depth", "count"),
+    [(18, 11_687_720), (34, 21_795_880), (50, 25_549_352), (101, 44_541_480), (200, 64_666_152)],
 )  # those up to 101 are timm's
 def test_parameters_on_imagenet(depth, count):
     assert params(on_meta(PreActResNet, depth=depth, bottleneck=depth >= 50, **IMAGENET)) == count
@@ -56,7 +61,9 @@ def test_logits_on_imagenet_are_timms(depth):
     x = images(2, 3, 64, 64)
     reference = made(timm.create_model, f"resnetv2_{depth}")
     if depth == 18:
-        reference.stages[0].blocks[0].downsample = nn.Identity()  # so that, as in the appendix, both paths of the first unit
+        reference.stages[0].blocks[
+            0
+        ].downsample = nn.Identity()  # so that, as in the appendix, both paths of the first unit
     reference = calibrated(reference, x)  # have the activation; with bottlenecks its projection makes it so
     weights = [*reference.stem.state_dict().values()]
     for stage in reference.stages:
@@ -66,8 +73,11 @@ def test_logits_on_imagenet_are_timms(depth):
                 weights += layer.state_dict().values() if layer is not None else []
     head = reference.head.fc
     weights += [*reference.norm.state_dict().values(), head.weight.flatten(1), head.bias]
-    # Its first normalisation is after the pooling, ours before: the same where its weights are positive, as they are.
-    net = same_weights(PreActResNet, weights, depth=depth, bottleneck=depth >= 50, bottleneck_stride="3x3", **IMAGENET).eval()
+    # Its first normalisation is after the pooling, ours before: the same where its weights are positive, as
+    # they are.
+    net = same_weights(
+        PreActResNet, weights, depth=depth, bottleneck=depth >= 50, bottleneck_stride="3x3", **IMAGENET
+    ).eval()
     with torch.no_grad():
         expected = reference(x)
         assert expected.std() > 0.05
@@ -84,7 +94,9 @@ def test_in_the_original_order_it_is_the_resnet_of_the_year_before(shortcut):
 
 def test_a_shortcut_scaled_by_zero_is_a_plain_net():
     reference, x = made(CifarResNet, 20, residual=False).eval(), images(4, 3, 32, 32)
-    net = same_weights(PreActResNet, list(reference.state_dict().values()), depth=20, order="original", shortcut_scale=0.0)
+    net = same_weights(
+        PreActResNet, list(reference.state_dict().values()), depth=20, order="original", shortcut_scale=0.0
+    )
     torch.testing.assert_close(net.eval()(x), reference(x), rtol=1e-5, atol=1e-5)
 
 
@@ -128,7 +140,9 @@ def original_unit(**options) -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
     """A unit of the original order, its input, and its branch's output."""
     unit, x = made(PreActResNet, 14, order="original", **options).eval().stages[1], images(2, 16, 8, 8)
     plain = made(PreActResNet, 14, order="original").eval().stages[1]
-    plain.branch.load_state_dict(dict(zip(plain.branch.state_dict(), unit.branch.state_dict().values(), strict=True)))
+    plain.branch.load_state_dict(
+        dict(zip(plain.branch.state_dict(), unit.branch.state_dict().values(), strict=True))
+    )
     return unit, x, plain.branch(x)
 
 
@@ -198,7 +212,10 @@ def test_it_stays_on_a_gpu(name):
         ({"depth": 21}, r"depth must be 6n\+2 with bottleneck=False, not 21"),
         ({"depth": 2}, r"depth must be 6n\+2 with bottleneck=False, not 2"),
         ({"depth": 50, "stem": "imagenet"}, "depth must be one of 18, 34 with bottleneck=False, not 50"),
-        ({"depth": 18, "bottleneck": True, "stem": "imagenet"}, "50, 101, 152, 200 with bottleneck=True, not 18"),
+        (
+            {"depth": 18, "bottleneck": True, "stem": "imagenet"},
+            "50, 101, 152, 200 with bottleneck=True, not 18",
+        ),
     ],
 )
 def test_a_depth_that_there_is_not_is_an_error_that_says_which_there_are(options, message):

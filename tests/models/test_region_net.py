@@ -8,7 +8,8 @@ from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHe
 
 from repro.measures.static import params, weights
 from repro.models import region_proposals
-from repro.models.alexnet import AlexNet, initialise
+from repro.models.alexnet import AlexNet
+from repro.models.layers.initialisation import initialise
 from repro.models.region_net import RegionNet, RegionPooling
 from repro.models.spatial_pyramid import SpatialPyramidNet, SpatialPyramidPooling
 from repro.models.vgg import VGG
@@ -63,7 +64,9 @@ def test_convolutions_are_those_of_the_trunk(trunk):
     make, _, options, hidden = TRUNKS[trunk]
     reference = on_meta(make, **options, **hidden)
     for sharing in ("none", "map"):
-        assert params(on_meta(RegionNet, trunk=trunk, sharing=sharing), "features") == params(reference, "features")
+        assert params(on_meta(RegionNet, trunk=trunk, sharing=sharing), "features") == params(
+            reference, "features"
+        )
 
 
 @pytest.mark.parametrize("sharing", ["none", "map"])
@@ -74,7 +77,8 @@ def test_the_first_linear_layer_of_vgg_16_sees_7_by_7_bins(sharing):
 
 
 @pytest.mark.parametrize(
-    ("trunk", "levels", "inputs"), [("zf5", (6, 3, 2, 1), 256 * 50), ("alexnet", (), 256 * 36), ("zf5", (), 256 * 36)]
+    ("trunk", "levels", "inputs"),
+    [("zf5", (6, 3, 2, 1), 256 * 50), ("alexnet", (), 256 * 36), ("zf5", (), 256 * 36)],
 )
 def test_levels_are_those_of_the_pyramid_or_one_like_the_trunks_own_pooling(trunk, levels, inputs):
     for sharing in ("none", "map"):
@@ -115,12 +119,15 @@ def test_a_region_that_is_the_whole_map_is_pooled_as_a_pyramid_does(levels, shap
 
 
 @pytest.mark.parametrize(
-    ("region", "columns", "rows"), [((2.0, 3, 9, 11), (2, 9), (3, 11)), ((1.6, 2.4, 7.4, 5.5), (2, 7), (2, 6))]
+    ("region", "columns", "rows"),
+    [((2.0, 3, 9, 11), (2, 9), (3, 11)), ((1.6, 2.4, 7.4, 5.5), (2, 7), (2, 6))],
 )
 def test_a_region_is_rounded_to_pixels_of_the_map_and_pooled_by_itself(region, columns, rows):
     x = images(2, 4, 13, 15)
     part = x[1:, :, slice(*rows), slice(*columns)]
-    assert torch.equal(RegionPooling((3, 1))(x, torch.tensor([[1.0, *region]])), SpatialPyramidPooling((3, 1))(part))
+    assert torch.equal(
+        RegionPooling((3, 1))(x, torch.tensor([[1.0, *region]])), SpatialPyramidPooling((3, 1))(part)
+    )
 
 
 def test_a_region_is_cut_out_where_it_lies_and_warped_bilinearly():
@@ -132,7 +139,9 @@ def test_a_region_is_cut_out_where_it_lies_and_warped_bilinearly():
 
 
 def test_without_sharing_a_part_of_an_image_is_an_image_of_its_own():
-    net = carried(RegionNet("alexnet", sharing="none", regions=2, **SMALL), reference := cnn("alexnet", 15, 1 / 16)).eval()
+    net = carried(
+        RegionNet("alexnet", sharing="none", regions=2, **SMALL), reference := cnn("alexnet", 15, 1 / 16)
+    ).eval()
     x = images(1, 1, 454, 454)
     net.proposals.boxes = torch.tensor([[0.5, 0.0, 1.0, 0.5], [0.0, 0.5, 0.5, 1.0]])
     parts = torch.cat([x[..., :227, 227:], x[..., 227:, :227]])
@@ -144,7 +153,9 @@ def test_with_sharing_a_region_is_the_part_of_the_map_that_lies_there():
     net.proposals.boxes = torch.tensor([[0.25, 0.0, 1.0, 0.5], [0.0, 0.5, 0.5, 1.0]])
     map_ = net.features(x)
     assert map_.shape[2:] == (8, 16)
-    parts = torch.cat([F.adaptive_max_pool2d(part, 7).flatten(1) for part in (map_[..., :4, 4:], map_[..., 4:, :8])])
+    parts = torch.cat(
+        [F.adaptive_max_pool2d(part, 7).flatten(1) for part in (map_[..., :4, 4:], map_[..., 4:, :8])]
+    )
     hidden = net.hidden(parts)
     torch.testing.assert_close(net(x), torch.cat([net.scores(hidden), net.offsets(hidden)], dim=1))
 
@@ -165,7 +176,9 @@ def test_regions_go_through_the_convolutions_a_few_at_once():
     assert seen == [3, 3, 1]
 
 
-@pytest.mark.parametrize(("trunk", "shape"), [("alexnet", (320, 500)), ("zf5", (180, 180)), ("vgg16", (600, 1000))])
+@pytest.mark.parametrize(
+    ("trunk", "shape"), [("alexnet", (320, 500)), ("zf5", (180, 180)), ("vgg16", (600, 1000))]
+)
 def test_both_ways_give_as_much_for_images_of_any_size(trunk, shape):
     for sharing in ("none", "map"):
         net = on_meta(RegionNet, trunk=trunk, sharing=sharing, regions=40, classes=7)
@@ -189,7 +202,9 @@ def test_with_sharing_only_the_linear_layers_are_there_for_each_region():
 
 def test_the_rpn_adds_its_layers_to_fast_r_cnn():
     without, faster = on_meta(RegionNet), on_meta(RegionNet, proposals="rpn", regions=300)
-    assert params(faster) - params(without) == params(faster, "proposals") == 512 * 512 * 9 + 512 * 54 + 512 + 54
+    assert (
+        params(faster) - params(without) == params(faster, "proposals") == 512 * 512 * 9 + 512 * 54 + 512 + 54
+    )
     zf5 = on_meta(RegionNet, trunk="zf5", proposals="rpn")
     assert weights(zf5, "proposals") == 256 * 256 * 9 + 256 * 54
 
@@ -211,7 +226,10 @@ def test_with_an_rpn_the_regions_are_those_that_it_proposes():
         ({"regions": 0}, "regions must be at least 1, not 0"),
         ({"at_once": 0}, "at_once must be at least 1, not 0"),
         ({"levels": (6, 0)}, r"levels must each be at least 1, not \(6, 0\)"),
-        ({"sharing": "none", "proposals": "rpn"}, "proposals must be 'given' with sharing 'none', not 'rpn', which looks at"),
+        (
+            {"sharing": "none", "proposals": "rpn"},
+            "proposals must be 'given' with sharing 'none', not 'rpn', which looks at",
+        ),
     ],
 )
 def test_options_that_make_no_net_are_errors(options, message):

@@ -35,10 +35,14 @@ def test_the_head_on_vgg_16_has_as_many_weights_as_the_paper_says():
 
 def test_anchors_are_those_of_torchvision_but_for_rounding():
     # Its ratios are height over width too, and the outer loop.
-    expected = AnchorGenerator((128, 256, 512), (0.5, 1.0, 2.0)).generate_anchors((128, 256, 512), (0.5, 1.0, 2.0))
+    expected = AnchorGenerator((128, 256, 512), (0.5, 1.0, 2.0)).generate_anchors(
+        (128, 256, 512), (0.5, 1.0, 2.0)
+    )
     sides = (expected[:, 2:] - expected[:, :2]).unflatten(0, (3, 3)).transpose(0, 1).flatten(0, 1)
     torch.testing.assert_close(RegionProposals(8, 1).anchors, sides, rtol=0, atol=1)
-    assert RegionProposals(8, 1).anchors.prod(dim=1).sqrt().tolist() == pytest.approx([128] * 3 + [256] * 3 + [512] * 3)
+    assert RegionProposals(8, 1).anchors.prod(dim=1).sqrt().tolist() == pytest.approx(
+        [128] * 3 + [256] * 3 + [512] * 3
+    )
 
 
 def test_without_offsets_boxes_are_the_anchors_cut_off_at_the_borders():
@@ -52,8 +56,12 @@ def test_offsets_move_and_stretch_boxes_as_torchvisions_do():
     net, offsets = RegionProposals(8, 1), images(1, 9, 4, 20, 30)
     offsets[0, 0, 2, 0, 0] = 100.0  # beyond what an exponential can take
     found = net.decode(offsets, HEIGHT, WIDTH)
-    decoded = BoxCoder((1.0, 1.0, 1.0, 1.0)).decode_single(offsets.movedim(2, -1).reshape(-1, 4), corners(net).reshape(-1, 4))
-    torch.testing.assert_close(found.reshape(-1, 4), clip_boxes_to_image(decoded, (HEIGHT, WIDTH)), rtol=1e-4, atol=1e-2)
+    decoded = BoxCoder((1.0, 1.0, 1.0, 1.0)).decode_single(
+        offsets.movedim(2, -1).reshape(-1, 4), corners(net).reshape(-1, 4)
+    )
+    torch.testing.assert_close(
+        found.reshape(-1, 4), clip_boxes_to_image(decoded, (HEIGHT, WIDTH)), rtol=1e-4, atol=1e-2
+    )
 
 
 def test_proposals_are_the_best_that_overlap_no_better_one_much():
@@ -72,7 +80,9 @@ def test_proposals_are_the_best_that_overlap_no_better_one_much():
 
 def test_only_the_6000_best_are_candidates(monkeypatch):
     net, seen = lively(), []
-    monkeypatch.setattr("repro.models.region_proposals.nms", lambda _, scores, __: seen.append(scores) or torch.tensor([0]))
+    monkeypatch.setattr(
+        "repro.models.region_proposals.nms", lambda _, scores, __: seen.append(scores) or torch.tensor([0])
+    )
     net(images(1, 8, 20, 30), HEIGHT, WIDTH)
     net(images(1, 8, 40, 60), HEIGHT, WIDTH)
     assert [len(scores) for scores in seen] == [20 * 30 * 9, 6000]

@@ -25,17 +25,27 @@ SMALL_NETS = {
 
 @pytest.mark.parametrize(
     ("depth", "count", "gigas"),  # counts are torchvision's, multiply-adds those of Table 1
-    [(18, 11_689_512, 1.8), (34, 21_797_672, 3.6), (50, 25_557_032, 3.8), (101, 44_549_160, 7.6), (152, 60_192_808, 11.3)],
+    [
+        (18, 11_689_512, 1.8),
+        (34, 21_797_672, 3.6),
+        (50, 25_557_032, 3.8),
+        (101, 44_549_160, 7.6),
+        (152, 60_192_808, 11.3),
+    ],
 )
 def test_parameters_and_multiply_adds_are_those_of_table_1(depth, count, gigas):
     net = on_meta(ResNet, depth=depth)
     assert params(net) == count
-    assert multiply_adds(net, 1, 3, 224, 224) / 1e9 == pytest.approx(gigas, abs=0.07)  # the table cuts digits off
+    assert multiply_adds(net, 1, 3, 224, 224) / 1e9 == pytest.approx(
+        gigas, abs=0.07
+    )  # the table cuts digits off
 
 
 def test_a_bottlenecks_stride_in_the_3x3_convolution_costs_more():
     net = on_meta(ResNet, depth=50, bottleneck_stride="3x3")
-    assert multiply_adds(net, 1, 3, 224, 224) == 4_089_184_256  # torchvision's, where the paper's has 3,857,973,248
+    assert (
+        multiply_adds(net, 1, 3, 224, 224) == 4_089_184_256
+    )  # torchvision's, where the paper's has 3,857,973,248
 
 
 @pytest.mark.parametrize("depth", [18, 20, 29, 50, 200])
@@ -56,7 +66,9 @@ def test_shortcuts_of_option_a_have_no_parameters_b_projects_where_the_shape_cha
         for stage in plain.stages
         for block in stage
     ]
-    costs = [(channels * width + 2 * width, channels != width or stride > 1) for channels, width, stride in shapes]
+    costs = [
+        (channels * width + 2 * width, channels != width or stride > 1) for channels, width, stride in shapes
+    ]
     assert counts == [0, sum(cost for cost, changes in costs if changes), sum(cost for cost, _ in costs)]
 
 
@@ -64,11 +76,15 @@ def test_shortcuts_of_option_a_have_no_parameters_b_projects_where_the_shape_cha
     ("cardinality", "group_width", "count"), [(1, 64, None), (8, 64, 34_426_698), (16, 64, 68_155_210)]
 )  # 34.4 M and 68.1 M in ResNeXt's Table 7
 def test_parameters_of_resnext_29_for_cifar(cardinality, group_width, count):
-    net = on_meta(ResNet, depth=29, cardinality=cardinality, group_width=group_width, stem="cifar", classes=10)
+    net = on_meta(
+        ResNet, depth=29, cardinality=cardinality, group_width=group_width, stem="cifar", classes=10
+    )
     assert params(net) == (count or params(on_meta(ResNet, depth=29, stem="cifar", classes=10)))
 
 
-@pytest.mark.parametrize(("depth", "group_width", "count"), [(50, 4, 25_028_904), (101, 4, 44_177_704), (101, 8, 88_791_336)])
+@pytest.mark.parametrize(
+    ("depth", "group_width", "count"), [(50, 4, 25_028_904), (101, 4, 44_177_704), (101, 8, 88_791_336)]
+)
 def test_parameters_of_resnext_on_imagenet(depth, group_width, count):
     assert params(on_meta(ResNet, depth=depth, cardinality=32, group_width=group_width)) == count
 
@@ -109,7 +125,9 @@ def test_a_bottleneck_adds_its_shortcut_before_the_last_relu():
     plain, padded = net.stages[0][1], net.stages[1][0]
     torch.testing.assert_close(plain(x), torch.relu(plain.branch(x) + x))
     zeros = torch.zeros(2, 16, 4, 4)
-    torch.testing.assert_close(padded(x), torch.relu(padded.branch(x) + torch.cat([x[..., ::2, ::2], zeros], dim=1)))
+    torch.testing.assert_close(
+        padded(x), torch.relu(padded.branch(x) + torch.cat([x[..., ::2, ::2], zeros], dim=1))
+    )
 
 
 def test_stages_halve_the_map_and_double_the_width():
@@ -126,7 +144,9 @@ def test_small_images_have_one_logit_a_class(name):
     assert size(on_meta(ResNet, **SMALL_NETS[name], in_channels=1), 5, 1, 28, 28) == (5, 10)
 
 
-@pytest.mark.parametrize("name", [name for name in SMALL_NETS if name != "deformable"])  # whose offsets come to life later
+@pytest.mark.parametrize(
+    "name", [name for name in SMALL_NETS if name != "deformable"]
+)  # whose offsets come to life later
 def test_it_learns(name):
     learns(made(ResNet, **SMALL_NETS[name]), images(6, 3, 32, 32))
 
@@ -154,8 +174,14 @@ def test_convolutions_start_as_he_et_al_say():
             "cardinality and group_width are those of bottlenecks, and ResNet-18 has basic blocks",
         ),
         ({"depth": 34, "group_width": 4}, "and ResNet-34 has basic blocks"),
-        ({"depth": 50, "deformable": 17}, "deformable must be 0 to 16, the number of 3×3 convolutions, not 17"),
-        ({"depth": 50, "deformable": -1}, "deformable must be 0 to 16, the number of 3×3 convolutions, not -1"),
+        (
+            {"depth": 50, "deformable": 17},
+            "deformable must be 0 to 16, the number of 3×3 convolutions, not 17",
+        ),
+        (
+            {"depth": 50, "deformable": -1},
+            "deformable must be 0 to 16, the number of 3×3 convolutions, not -1",
+        ),
     ],
 )
 def test_an_option_that_is_not_possible_is_an_error(options, message):

@@ -19,9 +19,21 @@ def shape(net, *image):
 
 
 def test_alexnets_first_layers_read_as_in_its_paper():
-    net = made("conv 96 11x11 stride 4", "relu", "max 3x3 stride 2", "conv 256 5x5 pad 2 groups 2", "linear 10", image_size=227)
+    net = made(
+        "conv 96 11x11 stride 4",
+        "relu",
+        "max 3x3 stride 2",
+        "conv 256 5x5 pad 2 groups 2",
+        "linear 10",
+        image_size=227,
+    )
     first, _, pool, second, classifier = net
-    assert (first.in_channels, first.out_channels, first.kernel_size, first.stride) == (3, 96, (11, 11), (4, 4))
+    assert (first.in_channels, first.out_channels, first.kernel_size, first.stride) == (
+        3,
+        96,
+        (11, 11),
+        (4, 4),
+    )
     assert (pool.kernel_size, pool.stride) == (3, 2)
     assert second.weight.shape == (256, 48, 5, 5)
     assert classifier[1].in_features == 256 * 27 * 27
@@ -82,7 +94,10 @@ def test_weights_are_drawn_as_torch_draws_them_and_training_mode_stays():
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("convolve 8 3x3", "layer 'convolve 8 3x3': there is no 'convolve'; there are conv, depthwise, transposed, linear, max,"),
+        (
+            "convolve 8 3x3",
+            "layer 'convolve 8 3x3': there is no 'convolve'; there are conv, depthwise, transposed, linear, max,",
+        ),
         ("conv 8 3x5", "layer 'conv 8 3x5': '3x5' is neither a name, a number nor a kernel such as 3x3"),
         ("conv 8 3x3 stride", "layer 'conv 8 3x3 stride': 'stride' is not understood"),
         ("conv 8 3x3 stride two", "layer 'conv 8 3x3 stride two': 'stride' is not understood"),
@@ -102,7 +117,10 @@ def test_weights_are_drawn_as_torch_draws_them_and_training_mode_stays():
         ("conv 8 9 3x3", "layer 'conv 8 9 3x3': '9' is one too many"),
         ("conv 8 3x3 5x5", "'5x5' is one too many"),
         ("conv 8 3x3 stride 2 stride 1", "'stride' is one too many"),
-        ("conv 8 3x3 groups 2", r"does not fit a map of shape \[3, 8, 8\]: in_channels must be divisible by groups"),
+        (
+            "conv 8 3x3 groups 2",
+            r"does not fit a map of shape \[3, 8, 8\]: in_channels must be divisible by groups",
+        ),
         ("conv 8 3x3 stride 0", "layer 'conv 8 3x3 stride 0': stride must be at least 1, not 0"),
         ("conv 8 0x0", "'conv' wants one number and a kernel such as 3x3"),
     ],

@@ -30,7 +30,9 @@ def test_a_pyramid_has_as_many_values_whatever_the_map_is(shape):
 def test_bins_are_the_papers(shape):
     x, expected = images(2, 5, *shape), []
     for n in (6, 3, 1):
-        rows, columns = ([slice(floor((i - 1) / n * s), ceil(i / n * s)) for i in range(1, n + 1)] for s in shape)
+        rows, columns = (
+            [slice(floor((i - 1) / n * s), ceil(i / n * s)) for i in range(1, n + 1)] for s in shape
+        )
         level = [x[:, :, row, column].amax(dim=(2, 3)) for row in rows for column in columns]
         expected.append(torch.stack(level, dim=2).flatten(1))
     assert torch.equal(SpatialPyramidPooling((6, 3, 1))(x), torch.cat(expected, dim=1))
@@ -68,7 +70,9 @@ def test_without_a_pyramid_only_the_size_it_was_made_for_goes_in():
 
 
 def test_a_pyramid_of_6_by_6_bins_alone_is_the_baseline_at_224_pixels():
-    pyramid, baseline = (made(SpatialPyramidNet, **{**SMALL, "levels": levels}).eval() for levels in ((6,), ()))
+    pyramid, baseline = (
+        made(SpatialPyramidNet, **{**SMALL, "levels": levels}).eval() for levels in ((6,), ())
+    )
     carry(pyramid, baseline)
     x = images(2, 1, 224, 224)
     torch.testing.assert_close(pyramid(x), baseline(x))

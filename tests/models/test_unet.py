@@ -7,7 +7,14 @@ from torch.nn import functional as F
 from repro.measures.static import params
 from repro.models.unet import UNet
 
-SMALL = {"widths": [4, 6, 8, 8, 12], "depths": [1, 2, 2, 2, 2], "depth_up": 1, "padded": True, "dropout": 0.0, "in_channels": 3}
+SMALL = {
+    "widths": [4, 6, 8, 8, 12],
+    "depths": [1, 2, 2, 2, 2],
+    "depth_up": 1,
+    "padded": True,
+    "dropout": 0.0,
+    "in_channels": 3,
+}
 NORMALISED = {**SMALL, "up": "bilinear", "batch_norm": True, "classes": 6}
 
 
@@ -42,9 +49,13 @@ def test_unpadded_sides_are_12_more_than_a_multiple_of_16():
     assert accepted == list(range(188, 300, 16)) and {side % 16 for side in accepted} == {12}
 
 
-@pytest.mark.parametrize(("padded", "shape", "side", "larger"), [(False, (572, 570), 570, 572), (False, (28, 28), 28, 188)])
+@pytest.mark.parametrize(
+    ("padded", "shape", "side", "larger"), [(False, (572, 570), 570, 572), (False, (28, 28), 28, 188)]
+)
 def test_a_side_that_does_not_halve_is_an_error_that_names_one_that_does(padded, shape, side, larger):
-    with pytest.raises(ValueError, match=rf"a side of {side} pixels does not go through 4 poolings by 2; {larger} does"):
+    with pytest.raises(
+        ValueError, match=rf"a side of {side} pixels does not go through 4 poolings by 2; {larger} does"
+    ):
         on_meta(UNet, padded=padded)(torch.empty(1, 1, *shape, device="meta"))
 
 
@@ -112,7 +123,9 @@ def test_weights_start_with_a_deviation_of_the_root_of_2_over_the_inputs_of_a_un
 
 
 def test_levels_without_a_depth_are_an_error():
-    with pytest.raises(ValueError, match="widths and depths must be as long as each other, not 5 and 2 levels"):
+    with pytest.raises(
+        ValueError, match="widths and depths must be as long as each other, not 5 and 2 levels"
+    ):
         UNet(depths=[2, 2])
 
 

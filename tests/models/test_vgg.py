@@ -6,10 +6,18 @@ from models.pixels import images, made, multiply_adds, on_meta, size, stays_on_a
 from torch import nn
 
 from repro.measures.static import params
-from repro.models.alexnet import LocalResponseNorm
+from repro.models.layers.response_norm import LocalResponseNorm
 from repro.models.vgg import CONFIGURATIONS, VGG
 
-SMALL = {"width": 1 / 16, "classifier": 16, "image_size": 28, "in_channels": 1, "classes": 10, "init": "he", "dropout": 0.0}
+SMALL = {
+    "width": 1 / 16,
+    "classifier": 16,
+    "image_size": 28,
+    "in_channels": 1,
+    "classes": 10,
+    "init": "he",
+    "dropout": 0.0,
+}
 
 
 @pytest.mark.parametrize(
@@ -33,14 +41,20 @@ def test_batch_normalisation_adds_a_scale_and_a_shift_for_each_filter():
     assert params(on_meta(VGG, configuration="E", batch_norm=True)) == 143_678_248
 
 
-@pytest.mark.parametrize(("configuration", "count"), [("A", 11), ("A-LRN", 11), ("B", 13), ("C", 16), ("D", 16), ("E", 19)])
+@pytest.mark.parametrize(
+    ("configuration", "count"), [("A", 11), ("A-LRN", 11), ("B", 13), ("C", 16), ("D", 16), ("E", 19)]
+)
 def test_layers_with_weights_are_as_many_as_the_head_of_table_1_says(configuration, count):
     assert len(weights(on_meta(VGG, configuration=configuration))) == count
 
 
 def test_kernels_are_3_by_3_but_for_three_of_1_by_1_in_c():
     for name in ("A", "A-LRN", "B", "C", "D", "E"):
-        kernels = [layer.kernel_size for layer in weights(on_meta(VGG, configuration=name)) if isinstance(layer, nn.Conv2d)]
+        kernels = [
+            layer.kernel_size
+            for layer in weights(on_meta(VGG, configuration=name))
+            if isinstance(layer, nn.Conv2d)
+        ]
         assert [kernels.count((1, 1)), len(set(kernels) - {(1, 1), (3, 3)})] == [3 if name == "C" else 0, 0]
 
 
@@ -58,7 +72,9 @@ def test_stages_halve_the_map_and_have_64_to_512_filters(configuration):
 
 def test_the_net_of_5_by_5_kernels_has_one_for_each_pair_of_b():
     layers = [layer for layer in weights(on_meta(VGG, configuration="B-5x5")) if isinstance(layer, nn.Conv2d)]
-    assert [(layer.kernel_size, layer.out_channels) for layer in layers] == [((5, 5), w) for w in (64, 128, 256, 512, 512)]
+    assert [(layer.kernel_size, layer.out_channels) for layer in layers] == [
+        ((5, 5), w) for w in (64, 128, 256, 512, 512)
+    ]
 
 
 def test_the_response_normalisation_of_a_comes_after_the_first_relu():
@@ -69,17 +85,23 @@ def test_the_response_normalisation_of_a_comes_after_the_first_relu():
 
 @pytest.mark.parametrize(("configuration", "gigas"), [("A", 7.61), ("B", 11.31), ("D", 15.47), ("E", 19.63)])
 def test_multiply_adds_are_those_of_torchvisions_nets(configuration, gigas):
-    assert multiply_adds(on_meta(VGG, configuration=configuration), 1, 3, 224, 224) / 1e9 == pytest.approx(gigas, abs=0.005)
+    assert multiply_adds(on_meta(VGG, configuration=configuration), 1, 3, 224, 224) / 1e9 == pytest.approx(
+        gigas, abs=0.005
+    )
 
 
 @pytest.mark.parametrize(
-    ("configuration", "name"), [("A", "vgg11"), ("B", "vgg13"), ("D", "vgg16"), ("E", "vgg19"), ("A", "vgg11_bn")]
+    ("configuration", "name"),
+    [("A", "vgg11"), ("B", "vgg13"), ("D", "vgg16"), ("E", "vgg19"), ("A", "vgg11_bn")],
 )
 def test_logits_are_torchvisions(configuration, name):
     net = made(VGG, configuration, batch_norm=name.endswith("_bn"), classifier=16, init="he").eval()
     with torch.device("meta"):
         reference = getattr(torchvision.models, name)().eval()
-        for i, inputs in ((0, 512 * 49), (3, 16)):  # 16 hidden units instead of 4096, to save 120 million weights
+        for i, inputs in (
+            (0, 512 * 49),
+            (3, 16),
+        ):  # 16 hidden units instead of 4096, to save 120 million weights
             reference.classifier[i] = nn.Linear(inputs, 16)
         reference.classifier[6] = nn.Linear(16, 1000)
     x = images(1, 3, 224, 224)
@@ -90,7 +112,9 @@ def test_logits_are_torchvisions(configuration, name):
 
 @pytest.mark.parametrize("side", [1, 7, 14, 28, 32, 65])
 def test_images_of_any_size_go_in(side):
-    assert size(on_meta(VGG, configuration="E", width=0.1, classifier=8, image_size=side), 2, 3, side, side) == (2, 1000)
+    assert size(
+        on_meta(VGG, configuration="E", width=0.1, classifier=8, image_size=side), 2, 3, side, side
+    ) == (2, 1000)
 
 
 def test_an_image_without_pixels_is_an_error():

@@ -14,9 +14,9 @@ from repro.pictures.predictions import crf, predictions
 from repro.pictures.sheet import GAP, HEADING, PALETTE, sheet
 from repro.pictures.spectrum import spectrum
 from repro.recipe import Named
+from repro.state.net import State
 from repro.tasks.reconstruction import Reconstruction
 from repro.tasks.segmentation import Segmentation
-from repro.training.state import State
 
 SIDE = 16
 CELL = 128  # of a map of 16 pixels
@@ -55,7 +55,9 @@ def test_a_sheet_has_a_column_for_each_name_and_enlarges_small_images_by_whole_p
     image = np.arange(16 * 16 * 3, dtype=np.uint8).reshape(16, 16, 3)
     page = np.asarray(sheet({"one": [image, image], "two": [image[::-1]]}))
     assert page.shape == (HEADING + 2 * (CELL + GAP) + GAP, 2 * (CELL + GAP) + GAP, 3)
-    assert np.array_equal(cell(page, 0, 1)[::8, ::8], image) and np.array_equal(cell(page, 1, 0)[4::8, 4::8], image[::-1])
+    assert np.array_equal(cell(page, 0, 1)[::8, ::8], image) and np.array_equal(
+        cell(page, 1, 0)[4::8, 4::8], image[::-1]
+    )
     assert (page[:HEADING] < 128).any() and (cell(page, 1, 1) == 255).all()
 
 
@@ -65,7 +67,13 @@ def test_a_sheet_shrinks_large_images_in_proportion():
 
 
 def test_labels_have_the_colours_of_pascal_voc():
-    assert PALETTE[[0, 1, 2, 15, 255]].tolist() == [[0, 0, 0], [128, 0, 0], [0, 128, 0], [192, 128, 128], [224, 224, 192]]
+    assert PALETTE[[0, 1, 2, 15, 255]].tolist() == [
+        [0, 0, 0],
+        [128, 0, 0],
+        [0, 128, 0],
+        [192, 128, 128],
+        [224, 224, 192],
+    ]
 
 
 def test_predictions_stand_beside_the_image_and_the_truth():
@@ -94,11 +102,15 @@ def test_a_crf_is_shown_after_what_it_starts_from():
 
 def test_a_pattern_of_every_second_column_is_bright_at_the_border_of_the_spectrum():
     first = state(Copy(), Segmentation())
-    noise = torch.randint(255, first.data.test_images.shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    noise = torch.randint(
+        255, first.data.test_images.shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+    )
     first = replace(first, data=replace(first.data, test_images=noise))
     page = np.asarray(spectrum({"none": first, "stripes": replace(first, model=Copy(5.0))}))
     none, stripes = (cell(page, column, 0)[::8, ::8, 0].astype(int) for column in (0, 1))
-    assert stripes[8, 0] == 255 and (stripes < 255).sum() == 255  # frequency 0 down, half the sampling frequency across
+    assert (
+        stripes[8, 0] == 255 and (stripes < 255).sum() == 255
+    )  # frequency 0 down, half the sampling frequency across
     assert none[8, 8] == 0 == stripes[8, 8]  # each map's mean is taken off
 
 

@@ -1,4 +1,6 @@
-"""Results that no training made: what a test says of trials and timings, and nothing surprising in the rest."""
+"""Results that no training made: what a test says of trials and timings, and nothing surprising in the
+rest.
+"""
 
 from repro.result import ArmResult, ClaimResult, Environment, Evidence, Result, TimingResult, TrialResult
 
@@ -23,12 +25,26 @@ def trial(arm="a", seed=0, *, error=0.3, speed=1000.0, memory=1e8, peak=None, di
 
 
 def timing(
-    arm="a", seed=0, *, latency=20.0, memory=3e7, energy=None, peak=1e12, digest=None, region="a forward pass", **settings
+    arm="a",
+    seed=0,
+    *,
+    latency=20.0,
+    memory=3e7,
+    energy=None,
+    peak=1e12,
+    digest=None,
+    region="a forward pass",
+    **settings,
 ):
     """A round's net, named by what differs from a batch of one of 64×64 images."""
     special = ", ".join(f"{key}={value}" for key, value in sorted(settings.items()))
     settings = {"batch_size": 1, "size": 64, **settings}
-    costs = {"latency": latency, "throughput": 1000 * settings["batch_size"] / latency, "peak_memory": memory, "energy": energy}
+    costs = {
+        "latency": latency,
+        "throughput": 1000 * settings["batch_size"] / latency,
+        "peak_memory": memory,
+        "energy": energy,
+    }
     return TimingResult(
         arm=arm,
         name=f"{arm}({special})" if special else arm,
@@ -72,12 +88,20 @@ def claim(verdict="reproduced", expected="reproduced"):
     )
 
 
-def result(trials=(), claims=None, *, suite="made-up", profile="cpu", night=1, key=KEY, arms=None, timings=(), **rest):
+def result(
+    trials=(), claims=None, *, suite="made-up", profile="cpu", night=1, key=KEY, arms=None, timings=(), **rest
+):
     """The result of a night: 1 is the 1st of January 2026, and so on."""
     month, day = divmod(night - 1, 28)
     finished = f"{2026 + month // 12}-{month % 12 + 1:02}-{day + 1:02}"
     names = dict.fromkeys([*(t.arm for t in (*trials, *timings)), *(arms or ())])
-    filled = {"suite_digest": "d" * 32, "complete": True, "false_discovery_level": 0.05, "pictures": {}, **rest}
+    filled = {
+        "suite_digest": "d" * 32,
+        "complete": True,
+        "false_discovery_level": 0.05,
+        "pictures": {},
+        **rest,
+    }
     return Result(
         id=f"{finished.replace('-', '')}T020000Z-{suite[:6]}",
         suite=suite,
@@ -87,7 +111,9 @@ def result(trials=(), claims=None, *, suite="made-up", profile="cpu", night=1, k
         about=None,
         task="classification",
         arms={
-            name: ArmResult(model="net", options=(arms or {}).get(name, {}), data=None, recipe=None, weights=None)
+            name: ArmResult(
+                model="net", options=(arms or {}).get(name, {}), data=None, recipe=None, weights=None
+            )
             for name in names
         },
         environment=Environment(key=(key,) if key else (), facts={"commit": f"commit-of-night-{night}"}),

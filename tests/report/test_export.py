@@ -9,14 +9,16 @@ from click.testing import CliRunner
 from results_made_up import result, timing, trial
 
 from repro.cli import main
-from repro.export import COLUMNS, harmless
+from repro.report.export import COLUMNS, harmless
 from repro.result import write
 
 
 @pytest.fixture
 def results(tmp_path):
     write(result([trial("a", 0), trial("a", 1, error=None)]), tmp_path / "results")
-    write(result([trial("b", 0, curves={"test_error": [(0, 0.9), (10, None)]})], night=2), tmp_path / "results")
+    write(
+        result([trial("b", 0, curves={"test_error": [(0, 0.9), (10, None)]})], night=2), tmp_path / "results"
+    )
     return tmp_path / "results"
 
 
@@ -30,7 +32,9 @@ def test_csv_has_a_row_for_each_number_of_a_trial(results, tmp_path):
     with (tmp_path / "new" / "trials.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert tuple(rows[0]) == COLUMNS and len(rows) == 18
-    errors = [(row["run"], row["arm"], row["seed"], row["value"]) for row in rows if row["name"] == "test_error"]
+    errors = [
+        (row["run"], row["arm"], row["seed"], row["value"]) for row in rows if row["name"] == "test_error"
+    ]
     first, second = (result(night=night).id for night in (1, 2))
     assert errors == [(first, "a", "0", "0.3"), (first, "a", "1", ""), (second, "b", "0", "0.3")]
     assert {row["kind"] for row in rows if row["name"] == "images_per_second"} == {"cost"}
@@ -40,17 +44,24 @@ def test_parquet_holds_the_same_with_types(results, tmp_path):
     assert repro("export", results, "--to", "parquet", "-o", tmp_path / "trials.parquet").exit_code == 0
     table = pyarrow.parquet.read_table(tmp_path / "trials.parquet")
     assert tuple(table.column_names) == COLUMNS and table.num_rows == 18
-    assert str(table.schema.field("seed").type) == "int64" and str(table.schema.field("value").type) == "double"
+    assert (
+        str(table.schema.field("seed").type) == "int64" and str(table.schema.field("value").type) == "double"
+    )
     assert table.column("value").null_count == 4
 
 
 def test_what_was_timed_has_rows_named_by_how_it_was(tmp_path):
-    write(result([trial()], timings=[timing("a", 3, batch_size=8, latency=50.0, energy=0.25)]), tmp_path / "results")
+    write(
+        result([trial()], timings=[timing("a", 3, batch_size=8, latency=50.0, energy=0.25)]),
+        tmp_path / "results",
+    )
     run = repro("export", tmp_path / "results", "--to", "csv", "-o", tmp_path / "all.csv")
     assert run.output.endswith("11 numbers of 1 trials and 1 timings\n")
     with (tmp_path / "all.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["kind"] == "timing"]
-    assert {(row["arm"], row["seed"], row["digest"]) for row in rows} == {("a(batch_size=8)", "3", "round-3-50.0")}
+    assert {(row["arm"], row["seed"], row["digest"]) for row in rows} == {
+        ("a(batch_size=8)", "3", "round-3-50.0")
+    }
     assert {row["name"]: float(row["value"]) for row in rows} == {
         "latency": 50.0,
         "throughput": 160.0,
@@ -90,7 +101,9 @@ def written(monkeypatch):
         def close(self):
             pass
 
-    monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", type("Module", (), {"SummaryWriter": Writer}))
+    monkeypatch.setitem(
+        __import__("sys").modules, "torch.utils.tensorboard", type("Module", (), {"SummaryWriter": Writer})
+    )
     return scalars
 
 
@@ -101,7 +114,9 @@ def test_curves_become_scalars_of_a_run_for_each_trial(results, tmp_path, writte
     assert written == [(folder, "test_error", "0.9", 0), (folder, "test_error", "nan", 10)]
 
 
-def test_a_timing_is_a_run_with_the_seconds_of_each_pass_and_its_measurements_at_the_rounds_number(tmp_path, written):
+def test_a_timing_is_a_run_with_the_seconds_of_each_pass_and_its_measurements_at_the_rounds_number(
+    tmp_path, written
+):
     found = result(timings=[timing("a", 3, batch_size=8, latency=50.0)])
     write(found, tmp_path / "results")
     run = repro("export", tmp_path / "results", "--to", "tensorboard", "-o", tmp_path / "events")

@@ -42,7 +42,12 @@ SUITE = Suite.model_validate(
         "profiles": {"cpu": {}, "gpu": {}},
         "claims": {
             "first": {"says": "It is so.", "expect": "params(a) == 1", "ledger": ("A1",)},
-            "second": {"says": "It is large.", "expect": "params(a) > 1", "ledger": ("A1", "A2"), "profiles": ("gpu",)},
+            "second": {
+                "says": "It is large.",
+                "expect": "params(a) > 1",
+                "ledger": ("A1", "A2"),
+                "profiles": ("gpu",),
+            },
         },
         "not_measurable": {"A3": "A definition."},
     }
@@ -64,4 +69,6 @@ def test_the_table_has_a_row_for_each_claim_that_needed_seeds_and_counts_the_oth
     assert text.startswith("| claim | verdict | seeds | margin | interval | time |")
     assert "| [made-up: better](suites/made-up.yaml) | ✓ reproduced | 5 | 0.1 | [0.05, ∞] | 0:10 |" in text
     assert "| [made-up: worse](suites/made-up.yaml) | ✗ refuted (as known) | 5 |" in text
-    assert "made-up: size" not in text and "1 claims about architectures alone: 1 reproduced, 0 refuted" in text
+    assert (
+        "made-up: size" not in text and "1 claims about architectures alone: 1 reproduced, 0 refuted" in text
+    )

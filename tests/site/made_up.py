@@ -1,4 +1,6 @@
-"""Results that no training made: the classes of `repro.result` filled with random numbers, and judged as real ones are."""
+"""Results that no training made: the classes of `repro.result` filled with random numbers, and judged as real
+ones are.
+"""
 
 import math
 
@@ -29,15 +31,29 @@ DEPTHS = {"plain20": 20, "plain56": 56, "resnet20": 20, "resnet56": 56}
 
 
 def claim(
-    expect, values, *, says="The deeper one is worse.", expected="reproduced", because=None, reported=None, assume="symmetric"
+    expect,
+    values,
+    *,
+    says="The deeper one is worse.",
+    expected="reproduced",
+    because=None,
+    reported=None,
+    assume="symmetric",
 ):
-    """A claim that was judged on `values`: for each measurement one number per seed, or a single one if it needs no seeds."""
+    """A claim that was judged on `values`: for each measurement one number per seed, or a single one if it
+    needs no seeds.
+    """
     seeds = range(max(map(len, values.values())))
     static = {name for name, numbers in values.items() if len(numbers) == 1}
     if len(static) == len(values):
         seeds = range(0)
     judged = judge(
-        parse(expect), seeds, lambda m, i: values[str(m)][i % len(values[str(m)])], lambda m: str(m) in static, 0.05, assume
+        parse(expect),
+        seeds,
+        lambda m, i: values[str(m)][i % len(values[str(m)])],
+        lambda m: str(m) in static,
+        0.05,
+        assume,
     )
     parts = [
         PartResult(
@@ -93,7 +109,9 @@ def sized(more=True, **options):
     """A claim without seeds."""
     relation = ">" if more else "<"
     return claim(
-        f"params(plain56) {relation} params(plain20)", {"params(plain56)": [855_770], "params(plain20)": [272_474]}, **options
+        f"params(plain56) {relation} params(plain20)",
+        {"params(plain56)": [855_770], "params(plain20)": [272_474]},
+        **options,
     )
 
 
@@ -108,7 +126,8 @@ def trial(arm, seed, *, steps=STEPS, rate=900.0, measurements=None):
         arm=arm,
         seed=seed,
         digest=f"{arm}{seed}",
-        measurements=measurements or {"test_error": test[-1][1] if test else error[-1], "train_error": error[-1]},
+        measurements=measurements
+        or {"test_error": test[-1][1] if test else error[-1], "train_error": error[-1]},
         curves={
             "batch_loss": list(zip(at, loss, strict=True)),
             "batch_error": list(zip(at, error, strict=True)),
@@ -125,12 +144,19 @@ def trial(arm, seed, *, steps=STEPS, rate=900.0, measurements=None):
     )
 
 
-def timing(arm, number, *, energy=False, region="a forward pass of a batch, until the device is done", **settings):
-    """A round's net: a millisecond a layer and image at half the price for each of a batch, and a MiB a layer."""
+def timing(
+    arm, number, *, energy=False, region="a forward pass of a batch, until the device is done", **settings
+):
+    """A round's net: a millisecond a layer and image at half the price for each of a batch, and a MiB a
+    layer.
+    """
     random = np.random.default_rng([number, DEPTHS.get(arm, 1), len(settings)])
     special = ", ".join(f"{key}={value}" for key, value in sorted(settings.items()))
     settings = {"batch_size": 1, "size": 112, "runs": 3, "precision": "fp32", **settings}
-    passes = [DEPTHS.get(arm, 20) * (1 + settings["batch_size"]) / 2 * float(n) for n in np.exp(random.normal(0, 0.05, 3))]
+    passes = [
+        DEPTHS.get(arm, 20) * (1 + settings["batch_size"]) / 2 * float(n)
+        for n in np.exp(random.normal(0, 0.05, 3))
+    ]
     latency = sorted(passes)[1]
     measurements = {"latency": latency, "throughput": 1000 * settings["batch_size"] / latency}
     return TimingResult(
@@ -141,7 +167,9 @@ def timing(arm, number, *, energy=False, region="a forward pass of a batch, unti
         timing=settings,
         region=region,
         seconds=tuple(milliseconds / 1000 for milliseconds in passes),
-        measurements=measurements | {"peak_memory": DEPTHS.get(arm, 20) * 2.0**20} | ({"energy": 0.5} if energy else {}),
+        measurements=measurements
+        | {"peak_memory": DEPTHS.get(arm, 20) * 2.0**20}
+        | ({"energy": 0.5} if energy else {}),
         matmul_peak_flops_per_second=1e11,
     )
 
@@ -150,8 +178,13 @@ def timed(rounds=6, **options):
     """`latency(plain56) > latency(plain20)` and the timings it rests on, with a batch of eight beside."""
     timings = [timing(arm, n) for n in range(rounds) for arm in ("plain20", "plain56")]
     timings += [timing("plain20", n, batch_size=8) for n in range(rounds)]
-    values = {f"latency({arm})": [t.measurements["latency"] for t in timings if t.name == arm] for arm in ("plain56", "plain20")}
-    return claim("latency(plain56) > latency(plain20)", values, says="The deeper one takes longer.", **options), timings
+    values = {
+        f"latency({arm})": [t.measurements["latency"] for t in timings if t.name == arm]
+        for arm in ("plain56", "plain20")
+    }
+    return claim(
+        "latency(plain56) > latency(plain20)", values, says="The deeper one takes longer.", **options
+    ), timings
 
 
 def arm(depth=20, residual=False, **recipe):
@@ -192,7 +225,9 @@ def result(
         about="The paper's CIFAR experiment, with narrow nets.",
         task="classification",
         arms=arms or ARMS,
-        environment=Environment(key=(ENVIRONMENT,), facts={"repro": "0.1.0", "cpu": "Some CPU", "cores": 2, "commit": None}),
+        environment=Environment(
+            key=(ENVIRONMENT,), facts={"repro": "0.1.0", "cpu": "Some CPU", "cores": 2, "commit": None}
+        ),
         trials=tuple(trials),
         timings=tuple(timings),
         claims=claims,
@@ -215,4 +250,8 @@ def picture(folder, made, name="predictions"):
     path = folder / made.suite / made.profile / made.id / f"{name}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.effect_noise((240, 120), 60).save(path)
-    return {name: PictureResult(file=f"{made.id}/{name}.png", says="What each net takes for what.", arms=("plain20", "plain56"))}
+    return {
+        name: PictureResult(
+            file=f"{made.id}/{name}.png", says="What each net takes for what.", arms=("plain20", "plain56")
+        )
+    }

@@ -14,24 +14,45 @@ HELD, OPEN, WRONG = compared(3.0, 6), compared(0.0, 10), compared(-3.0, 6)
 def test_a_claim_is_that_of_the_newest_run_which_asked_it(tmp_path):
     keep(tmp_path, result({"a": HELD, "b": HELD}, run=0), result({"b": OPEN}, run=1, complete=False))
     (scale,) = collect([tmp_path]).scales
-    assert {name: latest.claim.verdict for name, latest in scale.claims.items()} == {"a": "reproduced", "b": "undecided"}
+    assert {name: latest.claim.verdict for name, latest in scale.claims.items()} == {
+        "a": "reproduced",
+        "b": "undecided",
+    }
     assert [used.finished[11:13] for used in scale.used] == ["01", "00"]
     assert scale.latest.claims.keys() == {"b"}
 
 
 def test_a_claim_that_a_later_complete_run_no_longer_has_is_gone(tmp_path):
     keep(
-        tmp_path, result({"old": HELD, "b": HELD}, run=0), result({"b": HELD}, run=1), result({"b": HELD}, run=2, complete=False)
+        tmp_path,
+        result({"old": HELD, "b": HELD}, run=0),
+        result({"b": HELD}, run=1),
+        result({"b": HELD}, run=2, complete=False),
     )
     (scale,) = collect([tmp_path]).scales
     assert scale.claims.keys() == {"b"}
 
 
 def test_suites_and_profiles_are_apart_and_runs_in_the_order_they_ended(tmp_path):
-    keep(tmp_path, *(result({"a": HELD}, suite=s, profile=p, run=r) for s in "xy" for p in ("cpu", "gpu") for r in (3, 1, 2)))
+    keep(
+        tmp_path,
+        *(
+            result({"a": HELD}, suite=s, profile=p, run=r)
+            for s in "xy"
+            for p in ("cpu", "gpu")
+            for r in (3, 1, 2)
+        ),
+    )
     archive = collect([tmp_path])
-    assert [(scale.suite, scale.profile) for scale in archive.scales] == [("x", "cpu"), ("x", "gpu"), ("y", "cpu"), ("y", "gpu")]
-    assert all([run.glance.finished[11:13] for run in scale.runs] == ["01", "02", "03"] for scale in archive.scales)
+    assert [(scale.suite, scale.profile) for scale in archive.scales] == [
+        ("x", "cpu"),
+        ("x", "gpu"),
+        ("y", "cpu"),
+        ("y", "gpu"),
+    ]
+    assert all(
+        [run.glance.finished[11:13] for run in scale.runs] == ["01", "02", "03"] for scale in archive.scales
+    )
     assert archive.runs == 12
 
 
@@ -62,7 +83,10 @@ def test_a_file_that_is_no_result_is_named_and_does_not_stop_the_rest(tmp_path):
     (tmp_path / "other.json").write_text('{"schema": 2}')
     archive = collect([tmp_path])
     assert len(archive.scales) == 1
-    assert [problem.split(":")[0] for problem in archive.problems] == [str(tmp_path / "other.json"), str(tmp_path / "torn.json")]
+    assert [problem.split(":")[0] for problem in archive.problems] == [
+        str(tmp_path / "other.json"),
+        str(tmp_path / "torn.json"),
+    ]
 
 
 def test_a_result_that_is_only_wrong_where_pages_look_is_named_and_the_run_before_counts(tmp_path):
@@ -74,11 +98,16 @@ def test_a_result_that_is_only_wrong_where_pages_look_is_named_and_the_run_befor
 
 
 @pytest.mark.parametrize(
-    "changes", [{"alpha": 0.0}, {"alpha": 1.0}, {"assume": "luck"}, {"seeds": (0, 1)}, {"seeds": ()}, {"parts": ()}]
+    "changes",
+    [{"alpha": 0.0}, {"alpha": 1.0}, {"assume": "luck"}, {"seeds": (0, 1)}, {"seeds": ()}, {"parts": ()}],
 )
 def test_a_result_whose_evidence_contradicts_itself_is_named(tmp_path, changes):
     broken = HELD.model_copy(update={"evidence": HELD.evidence.model_copy(update=changes)})
-    keep(tmp_path, result({"a": HELD}, run=0), result({"a": HELD}, run=1).model_copy(update={"claims": {"a": broken}}))
+    keep(
+        tmp_path,
+        result({"a": HELD}, run=0),
+        result({"a": HELD}, run=1).model_copy(update={"claims": {"a": broken}}),
+    )
     archive = collect([tmp_path])
     assert archive.runs == 1 and "claims.a" in archive.problems[0]
 

@@ -24,13 +24,16 @@ def test_a_curve_is_the_mean_over_seeds_with_the_lowest_and_the_highest():
 
 def test_a_value_that_diverged_is_left_out_and_a_spike_does_not_flatten_the_rest():
     made = trial("plain20", 0, steps=100)
-    curve = [(step, 1e9 if step == 50 else None if step > 80 else value) for step, value in made.curves["batch_loss"]]
+    curve = [
+        (step, 1e9 if step == 50 else None if step > 80 else value)
+        for step, value in made.curves["batch_loss"]
+    ]
     shown = panels(["plain20"], [made.model_copy(update={"curves": {"batch_loss": curve}})])
     assert (
         max(
-            quantities(["plain20"], [made.model_copy(update={"curves": {"batch_loss": curve}})])["loss"]["plain20"][
-                "batch_loss"
-            ].rows
+            quantities(["plain20"], [made.model_copy(update={"curves": {"batch_loss": curve}})])["loss"][
+                "plain20"
+            ]["batch_loss"].rows
         )
         == 80
     )
@@ -39,7 +42,9 @@ def test_a_value_that_diverged_is_left_out_and_a_spike_does_not_flatten_the_rest
 
 
 def test_what_was_measured_once_is_a_dot_with_its_range_beside_the_curve_of_training():
-    curves = [{"batch_loss": [(1, 2.0), (500, 1.0)], "test_loss": [(500, 0.5 + seed / 10)]} for seed in range(3)]
+    curves = [
+        {"batch_loss": [(1, 2.0), (500, 1.0)], "test_loss": [(500, 0.5 + seed / 10)]} for seed in range(3)
+    ]
     trials = [trial("plain20", seed).model_copy(update={"curves": made}) for seed, made in enumerate(curves)]
     shown = panels(["plain20"], trials)
     assert "<circle" in shown and "test_loss 0.6 (0.5 to 0.7)" in shown
@@ -60,6 +65,8 @@ def test_a_curve_that_diverged_from_the_first_step_on_is_no_curve():
 
 
 def test_a_quantity_that_was_measured_only_once_has_no_panel():
-    made = trial("plain20", 0).model_copy(update={"curves": {"batch_loss": [(1, 2.0), (2, 1.0)], "miou": [(2, 0.5)]}})
+    made = trial("plain20", 0).model_copy(
+        update={"curves": {"batch_loss": [(1, 2.0), (2, 1.0)], "miou": [(2, 0.5)]}}
+    )
     shown = panels(["plain20"], [made])
     assert "batch_loss" in shown and "miou" not in shown

@@ -8,21 +8,35 @@ from repro.site.element import Markup, element, link
 
 def test_text_and_attributes_are_escaped():
     made = element("p", "<script>alert('&')</script>", title='"><script>')
-    assert made == '<p title="&quot;&gt;&lt;script&gt;">&lt;script&gt;alert(&#x27;&amp;&#x27;)&lt;/script&gt;</p>'
+    assert (
+        made
+        == '<p title="&quot;&gt;&lt;script&gt;">&lt;script&gt;alert(&#x27;&amp;&#x27;)&lt;/script&gt;</p>'
+    )
 
 
 def test_elements_within_elements_are_not_escaped_again():
-    assert element("ul", [element("li", text) for text in ("a < b", "c")]) == "<ul><li>a &lt; b</li><li>c</li></ul>"
+    assert (
+        element("ul", [element("li", text) for text in ("a < b", "c")])
+        == "<ul><li>a &lt; b</li><li>c</li></ul>"
+    )
 
 
 def test_none_and_false_leave_no_trace_and_true_is_an_attribute_alone():
-    assert element("input", type=None, disabled=False, hidden=True, data_value=0) == '<input hidden data-value="0">'
+    assert (
+        element("input", type=None, disabled=False, hidden=True, data_value=0)
+        == '<input hidden data-value="0">'
+    )
     assert element("p", None, [None, "x"], 2) == "<p>x2</p>"
 
 
 def test_python_names_become_those_of_html():
-    assert link("x.html", "x", class_="a", aria_label="b") == '<a href="x.html" class="a" aria-label="b">x</a>'
-    assert element("path", viewBox="0 0 1 1", stroke_width=2) == '<path viewBox="0 0 1 1" stroke-width="2"></path>'
+    assert (
+        link("x.html", "x", class_="a", aria_label="b") == '<a href="x.html" class="a" aria-label="b">x</a>'
+    )
+    assert (
+        element("path", viewBox="0 0 1 1", stroke_width=2)
+        == '<path viewBox="0 0 1 1" stroke-width="2"></path>'
+    )
     assert isinstance(element("p"), Markup)
 
 

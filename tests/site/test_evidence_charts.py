@@ -1,4 +1,6 @@
-"""Charts of a claim's evidence: the interval by seed is that of the decision itself, and every value can be read."""
+"""Charts of a claim's evidence: the interval by seed is that of the decision itself, and every value can be
+read.
+"""
 
 import html
 import re
@@ -25,7 +27,11 @@ def test_the_interval_by_seed_is_that_of_deciding_on_the_seeds_so_far(assume, ef
 
 @pytest.mark.parametrize("assume", ["symmetric", "normal"])
 def test_a_diverged_margin_gets_the_sign_that_its_evidence_has(assume):
-    for values in ([np.inf, 0.4, 0.5, np.inf, 0.3, 0.2], [0.1, 0.2, 0.3, 0.2, 0.2, np.inf], [0.4, 0.5, 0.3, np.inf, 0.3, 0.2]):
+    for values in (
+        [np.inf, 0.4, 0.5, np.inf, 0.3, 0.2],
+        [0.1, 0.2, 0.3, 0.2, 0.2, np.inf],
+        [0.4, 0.5, 0.3, np.inf, 0.3, 0.2],
+    ):
         plain = [0.2, 0.3, 0.25, 0.3, 0.35, 0.1]
         for relation, sign in ((">", 1), ("<", -1)):
             made = claim(f"loss(a) {relation} loss(b)", {"loss(a)": values, "loss(b)": plain}, assume=assume)

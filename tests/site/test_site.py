@@ -73,7 +73,10 @@ def folder(tmp_path_factory):
             result(claims, suite="other", profile="gpu", run=run),
         )
         deeper, timings = timed()
-        keep(results, result({"deeper-is-slower": deeper, "sizes": sized()}, suite="speed", run=run, timings=timings))
+        keep(
+            results,
+            result({"deeper-is-slower": deeper, "sizes": sized()}, suite="speed", run=run, timings=timings),
+        )
     (results / "torn.json").write_text("{")
     return results
 
@@ -106,9 +109,13 @@ def test_no_page_loads_anything_from_elsewhere_or_holds_a_script_or_style_of_its
         for tag, attributes in page.tags:
             loaded = attributes.get(LOADED.get(tag, ""), "")
             assert not urlsplit(loaded).netloc and not urlsplit(loaded).scheme, f"{name}: {tag} {loaded}"
-            assert not [key for key in attributes if key.startswith("on") or key == "style"], f"{name}: {tag} {attributes}"
+            assert not [key for key in attributes if key.startswith("on") or key == "style"], (
+                f"{name}: {tag} {attributes}"
+            )
             assert tag != "style"
-        (policy,) = [meta["content"] for meta in page.of("meta") if meta.get("http-equiv") == "Content-Security-Policy"]
+        (policy,) = [
+            meta["content"] for meta in page.of("meta") if meta.get("http-equiv") == "Content-Security-Policy"
+        ]
         assert "default-src 'none'" in policy and "unsafe" not in policy and "http" not in policy
     for asset in (site / "assets").iterdir():
         assert "http" not in asset.read_text() and "@import" not in asset.read_text()
@@ -118,8 +125,14 @@ def test_the_front_page_says_what_holds_what_does_not_and_what_changed(site):
     text = pages(site)["index.html"].text
     assert "✓ reproduced" in text and "! not as expected" in text
     assert re.search(r"Of the \d+ reproduced by evidence, at most [\d.]+ are expected to be false", text)
-    changed = text[text.index("Changed since the run before") : text.index("Not as expected", text.index("Changed since"))]
-    assert "degradation" in changed and "? undecided → ✓ reproduced" in changed and "2026-11-01 01:00" in changed
+    changed = text[
+        text.index("Changed since the run before") : text.index(
+            "Not as expected", text.index("Changed since")
+        )
+    ]
+    assert (
+        "degradation" in changed and "? undecided → ✓ reproduced" in changed and "2026-11-01 01:00" in changed
+    )
     unexpected = text[text.index("Changed since") : text.index("All claims")]
     assert "wrong" in unexpected[unexpected.index("Not as expected") :] and "open" not in unexpected
     assert "Files that are not results" in text and "torn.json" in text
@@ -128,7 +141,9 @@ def test_the_front_page_says_what_holds_what_does_not_and_what_changed(site):
 def test_verdicts_can_be_read_without_colour(site):
     page = pages(site)["index.html"]
     assert (
-        "✓ reproduced" in page.text and "✗ refuted (expected reproduced)" in page.text and "? undecided (as known)" in page.text
+        "✓ reproduced" in page.text
+        and "✗ refuted (expected reproduced)" in page.text
+        and "? undecided (as known)" in page.text
     )
     assert "✓?✓ (oldest first)" in page.text
 
@@ -157,9 +172,13 @@ def test_a_claim_page_has_what_was_asked_and_every_number(site, folder):
 def test_an_undecided_claim_says_why_in_words(site):
     text = pages(site)["claims/resnet-degradation.cpu.open.html"].text
     assert "undecided is expected: the spread is too large here" in text
-    assert "Why there is no verdict" in text and "10 seeds were not enough to tell; --seeds-max allows more" in text
+    assert (
+        "Why there is no verdict" in text
+        and "10 seeds were not enough to tell; --seeds-max allows more" in text
+    )
     assert re.search(
-        r"The margin is above 0 on \d of 10 seeds; the evidence is [\d.]+ for and [\d.]+ against, of the 20 it takes", text
+        r"The margin is above 0 on \d of 10 seeds; the evidence is [\d.]+ for and [\d.]+ against, of the 20 it takes",
+        text,
     )
 
 
@@ -178,24 +197,37 @@ def test_the_page_of_a_suite_shows_curves_cost_pictures_and_raw_numbers(site, fo
     assert img["alt"] == "What each net takes for what."
     assert (page.path.parent / img["src"]).read_bytes() == sorted(folder.rglob("*.png"))[-1].read_bytes()
     (raw,) = [link["href"] for link in page.of("a") if link["href"].endswith(".json")]
-    assert (page.path.parent / raw).read_bytes() == sorted(folder.glob("resnet-degradation/cpu/*.json"))[-1].read_bytes()
+    assert (page.path.parent / raw).read_bytes() == sorted(folder.glob("resnet-degradation/cpu/*.json"))[
+        -1
+    ].read_bytes()
 
 
 def test_the_page_on_cost_shows_the_metric_of_the_claims_by_size_and_throughput(site):
     text = pages(site)["cost.html"].text
     assert "test_error by multiply-adds an image" in text and "test_error by parameters" in text
     assert re.search(
-        r"plain56: test_error 0\.\d+ \(0\.\d+ to 0\.\d+ over 2 seeds\); parameters 728,000; multiply-adds an image 1\d\d,", text
+        r"plain56: test_error 0\.\d+ \(0\.\d+ to 0\.\d+ over 2 seeds\); parameters 728,000; multiply-adds an image 1\d\d,",
+        text,
     )
-    assert "resnet-degradation at cpu, in training" in text and "other at gpu" not in text[text.index("Images a second") :]
-    assert "Images a second, run by run" in text and re.search(r"2026-11-01 02:00: plain20 \d+; plain56 \d+", text)
+    assert (
+        "resnet-degradation at cpu, in training" in text
+        and "other at gpu" not in text[text.index("Images a second") :]
+    )
+    assert "Images a second, run by run" in text and re.search(
+        r"2026-11-01 02:00: plain20 \d+; plain56 \d+", text
+    )
 
 
 def test_the_page_of_a_suite_shows_what_was_timed_how_and_each_round(site):
     page = pages(site)["suites/speed.cpu.html"]
     section = page.text[page.text.index("What a pass takes") : page.text.index("Where and when")]
-    assert "What training takes" not in page.text and "latency, ms images/s peak memory, MiB timed with" in section
-    (row,) = re.findall(r"plain20\(batch_size=8\) 6 [\d.]+ [\d.]+ to [\d.]+ [\d.]+ [\d.]+ to [\d.]+ 20 (\S+ 8)", section)
+    assert (
+        "What training takes" not in page.text
+        and "latency, ms images/s peak memory, MiB timed with" in section
+    )
+    (row,) = re.findall(
+        r"plain20\(batch_size=8\) 6 [\d.]+ [\d.]+ to [\d.]+ [\d.]+ [\d.]+ to [\d.]+ 20 (\S+ 8)", section
+    )
     assert row == "batch_size 8" and "energy" not in section
     assert "timed a forward pass of a batch, until the device is done" in section
     assert "all with precision fp32, runs 3, size 112" in section
@@ -206,7 +238,11 @@ def test_of_one_round_there_is_a_table_without_a_chart_and_energy_where_it_was_c
     keep(tmp_path / "results", result({"a": sized()}, timings=[timing("plain20", 0, energy=True)]))
     build([tmp_path / "results"], tmp_path / "site")
     page = pages(tmp_path / "site")["suites/resnet-degradation.cpu.html"]
-    assert "energy, J an image" in page.text and "timed with" not in page.text and "Latency by round" not in page.text
+    assert (
+        "energy, J an image" in page.text
+        and "timed with" not in page.text
+        and "Latency by round" not in page.text
+    )
 
 
 def test_nets_that_were_timed_in_two_ways_say_which_is_which(tmp_path):
@@ -222,7 +258,11 @@ def test_the_claim_page_of_a_timed_claim_says_what_was_timed_and_that_its_seeds_
     text = found["claims/speed.cpu.deeper-is-slower.html"].text
     said = "timed a forward pass of a batch, until the device is done. A seed is a round of timing: every net once"
     assert said in text and "took 1:35" in text and "trained for" not in text
-    assert not [name for name, page in found.items() if "A seed is a round" in page.text and "deeper-is-slower" not in name]
+    assert not [
+        name
+        for name, page in found.items()
+        if "A seed is a round" in page.text and "deeper-is-slower" not in name
+    ]
 
 
 def test_the_page_on_cost_shows_how_fast_nets_ran_that_were_timed(site):
@@ -249,7 +289,9 @@ def test_whatever_a_result_says_is_text(tmp_path):
     )
     (path,) = keep(tmp_path / "results", hostile)
     evil_suite = (
-        path.read_text().replace('"suite": "s"', '"suite": "../<script>"').replace('"profile": "cpu"', '"profile": "/etc"')
+        path.read_text()
+        .replace('"suite": "s"', '"suite": "../<script>"')
+        .replace('"profile": "cpu"', '"profile": "/etc"')
     )
     (tmp_path / "results" / "evil.json").write_text(evil_suite)
     site = tmp_path / "site"
@@ -283,7 +325,9 @@ def test_a_picture_from_elsewhere_or_that_is_none_is_not_copied(tmp_path):
     keep(tmp_path / "results", made.model_copy(update={"pictures": {**pictures, "good": shown}}))
     build([tmp_path / "results"], tmp_path / "site")
     assert [path.name for path in (tmp_path / "site").rglob("*.png")] == ["resnet-degradation.cpu.good.png"]
-    assert pages(tmp_path / "site")["suites/resnet-degradation.cpu.html"].text.count("is missing") == len(files)
+    assert pages(tmp_path / "site")["suites/resnet-degradation.cpu.html"].text.count("is missing") == len(
+        files
+    )
 
 
 def test_an_older_site_is_replaced_and_nothing_of_it_stays(tmp_path):
@@ -314,7 +358,9 @@ def test_twenty_runs_of_thirty_claims_make_a_page_each_with_a_bounded_history(tm
     build([tmp_path / "results"], tmp_path / "site")
     found = pages(tmp_path / "site")
     assert len(found) == 33
-    assert f"{'✓' * 30} (oldest first)" in found["index.html"].text and "✓" * 31 not in found["index.html"].text
+    assert (
+        f"{'✓' * 30} (oldest first)" in found["index.html"].text and "✓" * 31 not in found["index.html"].text
+    )
     assert found["claims/resnet-degradation.cpu.claim-7.html"].text.count("as expected") >= 30
     assert (tmp_path / "site" / "index.html").stat().st_size < 60_000
 
@@ -329,12 +375,18 @@ def test_the_command_says_what_it_made_and_names_what_it_could_not_read(tmp_path
     (tmp_path / "results" / "torn.json").write_text("{")
     run = repro("report", "-o", "site")
     assert run.exit_code == 0 and run.stdout == "4 pages on 1 claims from 1 runs: site/index.html\n"
-    assert run.stderr.startswith("results/torn.json: not a result of schema 1") and run.stderr.count("\n") == 1
+    assert (
+        run.stderr.startswith("results/torn.json: not a result of schema 1") and run.stderr.count("\n") == 1
+    )
 
 
 def test_the_command_ends_with_2_if_nothing_could_be_read(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "torn.json").write_text("{")
     run = repro("report", "torn.json")
-    assert run.exit_code == 2 and "torn.json: not a result" in run.stderr and "no results under torn.json" in run.stderr
+    assert (
+        run.exit_code == 2
+        and "torn.json: not a result" in run.stderr
+        and "no results under torn.json" in run.stderr
+    )
     assert repro("report", "nowhere").exit_code == 2 and not (tmp_path / "site").exists()

@@ -8,7 +8,13 @@ from made_up import ARMS, compared, keep, picture, result, sized, timed, trial
 from repro.site.build import build
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+]
 FLAGS += ["--disable-component-update", "--disable-sync"]
 PAGES = (
     "index.html",
@@ -24,7 +30,12 @@ PAGES = (
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("browser")
-    claims = {"degradation": compared(3.0, 6), "open": compared(0.2, 10), "sizes": sized(), "wrong": sized(more=False)}
+    claims = {
+        "degradation": compared(3.0, 6),
+        "open": compared(0.2, 10),
+        "sizes": sized(),
+        "wrong": sized(more=False),
+    }
     trials = [trial(name, seed, steps=60) for name in ARMS for seed in range(2)]
     made = result(claims, trials=trials)
     keep(folder / "results", made.model_copy(update={"pictures": picture(folder / "results", made)}))
@@ -57,7 +68,9 @@ def visit(browser, site):
         page = context.new_page()
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: request.url.startswith(site.as_uri()) or complaints.append(request.url))
+        page.on(
+            "request", lambda request: request.url.startswith(site.as_uri()) or complaints.append(request.url)
+        )
         page.goto((site / name).as_uri())
         return page
 
@@ -70,7 +83,9 @@ def visit(browser, site):
 @pytest.mark.parametrize("name", PAGES)
 def test_every_page_opens_from_the_disk_and_fits_a_phone(visit, name):
     page = visit(name, width=400)
-    assert page.evaluate("getComputedStyle(document.body).fontVariantNumeric") == "tabular-nums"  # the style sheet is there
+    assert (
+        page.evaluate("getComputedStyle(document.body).fontVariantNumeric") == "tabular-nums"
+    )  # the style sheet is there
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
     assert page.locator("#theme").is_visible()  # and so is the script
 
@@ -94,7 +109,10 @@ def test_a_table_is_sorted_by_number_with_a_click_or_a_key_and_back(visit):
     head = table.get_by_role("button", name="margin")
 
     def margins():
-        return [float(text.replace(",", "")) for text in table.locator("tbody tr td:nth-child(4)").all_text_contents()]
+        return [
+            float(text.replace(",", ""))
+            for text in table.locator("tbody tr td:nth-child(4)").all_text_contents()
+        ]
 
     head.click()
     assert margins() == sorted(margins()) and len(set(margins())) == 4

@@ -11,7 +11,10 @@ task = Classification()
 
 
 def losses_by_hand() -> list[float]:
-    return [-math.log(math.exp(row[label]) / sum(map(math.exp, row))) for row, label in zip(LOGITS, LABELS, strict=True)]
+    return [
+        -math.log(math.exp(row[label]) / sum(map(math.exp, row)))
+        for row, label in zip(LOGITS, LABELS, strict=True)
+    ]
 
 
 def test_metrics_are_those_computed_by_hand_however_the_split_is_cut_into_batches():
@@ -52,4 +55,6 @@ def test_auxiliary_classifiers_count_for_three_tenths_in_the_loss_and_not_at_all
 
 def test_what_is_measured_is_what_the_task_says_it_is():
     batch = (torch.zeros(1, 2), torch.zeros(1, dtype=torch.int64))
-    assert {name for split in ("train", "test") for name in task.evaluate([batch], split)} == set(task.metrics)
+    assert {name for split in ("train", "test") for name in task.evaluate([batch], split)} == set(
+        task.metrics
+    )

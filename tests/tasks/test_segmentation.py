@@ -9,13 +9,13 @@ from torch.nn import functional as F
 from repro.catalogue import DATASETS, MODELS, TASKS
 from repro.data.scenes import Scenes
 from repro.errors import ReproError
+from repro.state import devices
 from repro.store import Store
 from repro.suite import Suite
 from repro.tasks.reconstruction import Reconstruction
 from repro.tasks.segmentation import IGNORE, Segmentation, confusion, crop
-from repro.training import devices
-from repro.training.run import execute
 from repro.trial import specify
+from repro.work.execute import execute
 
 task = Segmentation()
 
@@ -38,7 +38,9 @@ def logits(classes: torch.Tensor, number: int, margin: float = 4.0) -> torch.Ten
 
 def random_case(classes: int = 5, images: int = 6, side: int = 12) -> tuple[torch.Tensor, torch.Tensor]:
     random = torch.Generator().manual_seed(3)
-    targets = torch.randint(classes - 1, (images, side, side), generator=random)  # the last class is not there
+    targets = torch.randint(
+        classes - 1, (images, side, side), generator=random
+    )  # the last class is not there
     targets[torch.rand(targets.shape, generator=random) < 0.2] = IGNORE
     return torch.randn(images, classes, side, side, generator=random), targets
 
@@ -55,11 +57,15 @@ def test_a_split_is_measured_as_one_however_it_is_cut_into_batches(cut):
     outputs, targets = random_case()
     whole = task.evaluate([(outputs, targets)], "test")
     batches = task.evaluate(zip(outputs.split(cut), targets.split(cut), strict=True), "test")
-    assert {k: float(v) for k, v in batches.items()} == pytest.approx({k: float(v) for k, v in whole.items()}, rel=1e-5)
+    assert {k: float(v) for k, v in batches.items()} == pytest.approx(
+        {k: float(v) for k, v in whole.items()}, rel=1e-5
+    )
 
 
 def test_miou_is_that_of_torchmetrics():
-    classification = pytest.importorskip("torchmetrics.classification", reason="torchmetrics is a reference for this test only")
+    classification = pytest.importorskip(
+        "torchmetrics.classification", reason="torchmetrics is a reference for this test only"
+    )
     outputs, targets = random_case()
     guess = outputs.argmax(1)
     guess[guess == 4] = 0  # class 4 is neither there nor predicted
@@ -111,13 +117,17 @@ def test_a_batch_without_labels_has_no_loss_no_error_and_no_gradient():
     outputs, targets = torch.randn(2, 3, 4, 4, requires_grad=True), torch.full((2, 4, 4), IGNORE)
     loss = task.loss(outputs, targets)
     loss.backward()
-    assert outputs.grad.abs().max() == float(loss.detach()) == float(task.error(outputs.detach(), targets)) == 0
+    assert (
+        outputs.grad.abs().max() == float(loss.detach()) == float(task.error(outputs.detach(), targets)) == 0
+    )
     assert all(math.isnan(value) for value in task.evaluate([(outputs.detach(), targets)], "test").values())
 
 
 def test_a_perfect_prediction_scores_1():
     _, targets = random_case()
-    measured = task.evaluate([(logits(targets.masked_fill(targets == IGNORE, 0), 5, 100.0), targets)], "train")
+    measured = task.evaluate(
+        [(logits(targets.masked_fill(targets == IGNORE, 0), 5, 100.0), targets)], "train"
+    )
     assert measured.pop("train_loss") == 0
     assert set(map(float, measured.values())) == {1.0}
 
@@ -125,7 +135,12 @@ def test_a_perfect_prediction_scores_1():
 def test_a_constant_prediction_has_the_iou_of_its_class_and_0_for_the_others():
     targets = torch.tensor([[[0, 0, 0, 1], [1, 2, 2, 2]]])
     measured = task.evaluate([(logits(torch.zeros_like(targets), 3), targets)], "test")
-    expected = {"miou": 1 / 8, "pixel_accuracy": 3 / 8, "mean_accuracy": 1 / 3, "frequency_weighted_iou": 9 / 64}
+    expected = {
+        "miou": 1 / 8,
+        "pixel_accuracy": 3 / 8,
+        "mean_accuracy": 1 / 3,
+        "frequency_weighted_iou": 9 / 64,
+    }
     assert {name: float(measured[name]) for name in expected} == pytest.approx(expected)
 
 
@@ -154,8 +169,13 @@ def test_outputs_that_are_larger_than_the_targets_are_an_error():
 
 @pytest.mark.parametrize("measured", [Segmentation(), Reconstruction()])
 def test_what_is_measured_is_what_the_task_says_it_is(measured):
-    batch = (torch.rand(1, 3, 4, 4), torch.zeros(1, 4, 4) if isinstance(measured, Segmentation) else torch.rand(1, 3, 4, 4))
-    assert {name for split in ("train", "test") for name in measured.evaluate([batch], split)} == set(measured.metrics)
+    batch = (
+        torch.rand(1, 3, 4, 4),
+        torch.zeros(1, 4, 4) if isinstance(measured, Segmentation) else torch.rand(1, 3, 4, 4),
+    )
+    assert {name for split in ("train", "test") for name in measured.evaluate([batch], split)} == set(
+        measured.metrics
+    )
 
 
 @pytest.mark.parametrize("measured", [Segmentation(), Reconstruction()])
@@ -167,7 +187,9 @@ def test_nothing_leaves_the_device_and_the_device_is_not_waited_for(measured):
             targets = torch.empty(2, 3, 8, 8, device="cuda")
         values = [measured.loss(outputs, targets), measured.error(outputs, targets)]
         values += measured.evaluate([(outputs, targets)] * 2, "test").values()
-        assert {(value.device.type, value.shape, value.dtype) for value in values} == {("cuda", (), torch.float32)}
+        assert {(value.device.type, value.shape, value.dtype) for value in values} == {
+            ("cuda", (), torch.float32)
+        }
 
 
 def test_a_reconstruction_is_held_against_the_inputs_in_units_of_their_variance():
@@ -196,7 +218,9 @@ class Dots(nn.Sequential):
 
 
 @pytest.mark.parametrize("padding", [2, 0])
-def test_a_trial_of_two_convolutions_learns_more_than_how_frequent_the_classes_are(tmp_path, monkeypatch, padding):
+def test_a_trial_of_two_convolutions_learns_more_than_how_frequent_the_classes_are(
+    tmp_path, monkeypatch, padding
+):
     (tmp_path / "dense").mkdir()
     (tmp_path / "dense" / "nets.py").write_text(NETS)
     (tmp_path / "dense" / "__init__.py").touch()
@@ -207,7 +231,13 @@ def test_a_trial_of_two_convolutions_learns_more_than_how_frequent_the_classes_a
     monkeypatch.setattr(devices, "matmul_peak", lambda *_: 1e9)
     data = {"size": 32, "train": 96, "test": 32, "items": [1, 2], "scale": [0.7, 0.9]}
     optimizer = {"name": "adamw", "lr": 0.01}
-    recipe = {"steps": 100, "batch_size": 16, "optimizer": optimizer, "augment": ["flip", "pad_crop"], "precision": "bf16"}
+    recipe = {
+        "steps": 100,
+        "batch_size": 16,
+        "optimizer": optimizer,
+        "augment": ["flip", "pad_crop"],
+        "precision": "bf16",
+    }
     suite = {
         "suite": "dense",
         "task": "segmentation",

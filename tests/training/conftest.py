@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from training.tiny import install
 
+from repro.state import devices
 from repro.store import Store
-from repro.training import devices
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import torch
 from training.tiny import habits, spec, state
 
 from repro.training.cost import arithmetic
-from repro.training.run import execute
+from repro.work.execute import execute
 
 pytestmark = pytest.mark.usefixtures("nets")
 

@@ -5,12 +5,14 @@ from training.tiny import RESNET, spec
 
 from repro.errors import ReproError
 from repro.recipe import Named
-from repro.training.run import execute
+from repro.work.execute import execute
 
 
 def trial(model, task="classification", **data):
     made = spec(model=RESNET)
-    return made.model_copy(update={"task": task, "model": Named(**model), "data": Named(**data) if data else made.data})
+    return made.model_copy(
+        update={"task": task, "model": Named(**model), "data": Named(**data) if data else made.data}
+    )
 
 
 UNET = {"name": "unet", "widths": (4, 8, 8), "depths": (1, 1, 1), "depth_up": 1, "padded": True}
@@ -21,7 +23,9 @@ def test_too_few_classes_are_an_error_that_names_both_numbers_and_the_remedy(sto
     with pytest.raises(ReproError, match=said):
         execute(trial({**RESNET, "classes": 3}), store)
     with pytest.raises(ReproError, match="tells 2 classes apart, data set 'scenes' has 6"):
-        execute(trial({**UNET, "classes": 2}, "segmentation", name="scenes", size=32, train=32, test=8), store)
+        execute(
+            trial({**UNET, "classes": 2}, "segmentation", name="scenes", size=32, train=32, test=8), store
+        )
 
 
 def test_images_of_a_size_that_the_net_cannot_take_are_an_error_that_says_why(store):

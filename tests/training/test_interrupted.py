@@ -12,7 +12,7 @@ from training.tiny import RESNET, outcome, run, spec
 from repro.data.embedded import FashionMnistSmall
 from repro.store import Store
 from repro.training.checkpoint import Checkpoint
-from repro.training.run import execute
+from repro.work.execute import execute
 
 HABITS = {"name": "habits", "drop": 0.5}
 ADAMW = {"name": "adamw", "lr": 0.01}
@@ -23,7 +23,12 @@ pytestmark = pytest.mark.usefixtures("nets")
 def forked():
     """Processes that start with torch imported and nothing else done."""
     context = multiprocessing.get_context("forkserver")
-    used = ["repro.training.run", "repro.training.loop", "repro.tasks.classification", "repro.models.cifar_resnet"]
+    used = [
+        "repro.work.execute",
+        "repro.training.loop",
+        "repro.tasks.classification",
+        "repro.models.cifar_resnet",
+    ]
     context.set_forkserver_preload([*used, "torch._inductor", "datasets", "pyarrow.parquet"])
     return context
 
@@ -51,9 +56,19 @@ KILLS = [
         {"augment": ["flip", {"name": "pad_crop", "pad": 1}], "evaluate": {"every": 2}},
         {"precision": "bf16", "optimizer": ADAMW, "schedule": "cosine", "warmup": 3, "clip_grad_norm": 1.0},
         {"model": HABITS, "optimizer": ADAMW, "augment": ["flip"], "evaluate": {"every": 3}},
-        {"model": HABITS, "precision": "bf16", "optimizer": {"nesterov": True, "weight_decay": 0.01}, "channels_last": False},
+        {
+            "model": HABITS,
+            "precision": "bf16",
+            "optimizer": {"nesterov": True, "weight_decay": 0.01},
+            "channels_last": False,
+        },
     ],
-    ids=["sgd, augmentation, test curve", "adamw, bf16", "adamw, dropout, augmentation", "nesterov, bf16, dropout"],
+    ids=[
+        "sgd, augmentation, test curve",
+        "adamw, bf16",
+        "adamw, dropout, augmentation",
+        "nesterov, bf16, dropout",
+    ],
 )
 def test_a_killed_trial_ends_with_the_same_weights_measurements_and_curves(forked, store, tmp_path, trial):
     trial, whole = spec(steps=9, **trial), Store(tmp_path / "whole")
@@ -64,7 +79,10 @@ def test_a_killed_trial_ends_with_the_same_weights_measurements_and_curves(forke
     assert runs(forked, store, trial) == 0
     assert runs(forked, whole, trial, every=60.0) == 0
     assert outcome(store, trial) == outcome(whole, trial)
-    assert sorted(path.name for path in store.folder(trial.digest).iterdir()) == ["record.json", "weights.safetensors"]
+    assert sorted(path.name for path in store.folder(trial.digest).iterdir()) == [
+        "record.json",
+        "weights.safetensors",
+    ]
     assert store.running() == []
 
     execute(spec(seed=7, model=RESNET), store)  # something else runs before it in this process
@@ -74,7 +92,9 @@ def test_a_killed_trial_ends_with_the_same_weights_measurements_and_curves(forke
 
 
 @pytest.mark.parametrize("moment", [("fsync", 7), ("replace", 7), ("fsync", 8), ("replace", 8)])
-def test_a_trial_killed_while_its_outcome_is_written_ends_with_the_same_outcome(forked, store, tmp_path, moment):
+def test_a_trial_killed_while_its_outcome_is_written_ends_with_the_same_outcome(
+    forked, store, tmp_path, moment
+):
     trial, whole = spec(), Store(tmp_path / "whole")  # 6 checkpoints, then weights and record
     execute(trial, whole)
     assert runs(forked, store, trial, *moment) == -signal.SIGKILL
@@ -84,7 +104,10 @@ def test_a_trial_killed_while_its_outcome_is_written_ends_with_the_same_outcome(
 
 
 def test_a_trial_killed_from_outside_goes_on_from_its_checkpoint(forked, store, tmp_path):
-    trial, whole = spec(steps=60, model={"name": "habits", "drop": 0.2, "pause": 0.01}), Store(tmp_path / "whole")
+    trial, whole = (
+        spec(steps=60, model={"name": "habits", "drop": 0.2, "pause": 0.01}),
+        Store(tmp_path / "whole"),
+    )
     checkpoint = store.folder(trial.digest) / "checkpoint.pt"
     process = forked.Process(target=run, args=(trial.model_dump_json(), str(store.root)))
     process.start()
@@ -100,7 +123,9 @@ def test_a_trial_killed_from_outside_goes_on_from_its_checkpoint(forked, store, 
     steps = []
     saves = Checkpoint.save
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(Checkpoint, "save", lambda self, state: (steps.append(state["step"]), saves(self, state)))
+        patched.setattr(
+            Checkpoint, "save", lambda self, state: (steps.append(state["step"]), saves(self, state))
+        )
         execute(trial, store, checkpoint_every=0.0)
     assert steps == list(range(reached + 1, 61))
     execute(trial, whole)
@@ -131,7 +156,9 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_a_torn_or_foreign_checkpoint_is_ignored_and_training_starts_again(store, tmp_path, monkeypatch, damage):
+def test_a_torn_or_foreign_checkpoint_is_ignored_and_training_starts_again(
+    store, tmp_path, monkeypatch, damage
+):
     trial, whole = spec(), Store(tmp_path / "whole")
     execute(trial, whole)
     folder = store.folder(trial.digest)

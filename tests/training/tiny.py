@@ -13,7 +13,7 @@ from repro.suite import ResolvedArm, Suite, merge
 from repro.trial import TrialSpec, specify
 
 if TYPE_CHECKING:
-    from repro.training.state import State
+    from repro.state.net import State
 
 RECIPE = {
     "steps": 6,
@@ -74,19 +74,33 @@ class Habits(nn.Module):
 
 
 def install(folder: Path, monkeypatch: Any) -> None:
-    """Put a package `tinynets` with the model `habits` on the path, of processes that are spawned from here too."""
+    """Put a package `tinynets` with the model `habits` on the path, of processes that are spawned from here
+    too.
+    """
     (folder / "tinynets").mkdir(parents=True)
     (folder / "tinynets" / "__init__.py").touch()
     (folder / "tinynets" / "nets.py").write_text(NETS)
     (folder / "tinynets-1.dist-info").mkdir()
-    (folder / "tinynets-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: tinynets\nVersion: 1\n")
-    (folder / "tinynets-1.dist-info" / "entry_points.txt").write_text("[repro.models]\nhabits = tinynets.nets:Habits\n")
-    monkeypatch.setitem(MODELS.targets, "habits", "tinynets.nets:Habits")  # first: reading entry points would keep it for good
+    (folder / "tinynets-1.dist-info" / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: tinynets\nVersion: 1\n"
+    )
+    (folder / "tinynets-1.dist-info" / "entry_points.txt").write_text(
+        "[repro.models]\nhabits = tinynets.nets:Habits\n"
+    )
+    monkeypatch.setitem(
+        MODELS.targets, "habits", "tinynets.nets:Habits"
+    )  # first: reading entry points would keep it for good
     monkeypatch.syspath_prepend(folder)
 
 
 def spec(
-    seed: int = 0, *, model: Any = RESNET, size: int = 7, device: Any = "cpu", trained: bool = True, **recipe: Any
+    seed: int = 0,
+    *,
+    model: Any = RESNET,
+    size: int = 7,
+    device: Any = "cpu",
+    trained: bool = True,
+    **recipe: Any,
 ) -> TrialSpec:
     """A trial; keywords change the recipe."""
     suite = Suite.model_validate_json(
@@ -96,7 +110,10 @@ def spec(
                 "task": "classification",
                 "arms": {"arm": {"model": model["name"]}},
                 "profiles": {
-                    "cpu": {"data": {"name": "fashion-mnist-small", "size": size}, "recipe": merge(RECIPE, recipe)},
+                    "cpu": {
+                        "data": {"name": "fashion-mnist-small", "size": size},
+                        "recipe": merge(RECIPE, recipe),
+                    },
                 },
                 "claims": {"any": {"says": "Any.", "expect": "train_error(arm) < 1"}},
             }
@@ -113,18 +130,20 @@ def habits(**options: Any) -> dict[str, Any]:
 
 def state(*arguments: Any, **options: Any) -> "State":
     """Net, optimizer and images of `spec(...)` before its first step."""
-    from repro.training.devices import resolve
-    from repro.training.run import images
-    from repro.training.state import build
+    from repro.state.devices import resolve
+    from repro.state.net import build
+    from repro.work.execute import images
 
     trial, cpu = spec(*arguments, **options), resolve("cpu")
     return build(trial, images(trial.data, cpu), cpu)
 
 
 def run(trial: str, root: str, every: float = 0.0, call: str = "", count: int = 0) -> None:
-    """Do a trial in this process, but be killed at the so many-th `call` of `os`: just before an fsync, just after a replace."""
-    from repro.training import devices
-    from repro.training.run import execute
+    """Do a trial in this process, but be killed at the so many-th `call` of `os`: just before an fsync, just
+    after a replace.
+    """
+    from repro.state import devices
+    from repro.work.execute import execute
 
     devices.matmul_peak = lambda *_: 1.0  # measures for a third of a second
     if call:
@@ -148,4 +167,8 @@ def outcome(store: Store, trial: TrialSpec) -> tuple[bytes, Any, Any]:
     """What must be equal, bit for bit, however a trial was trained: weights, measurements and curves."""
     record = store.read(trial.digest)
     assert record is not None, "the trial did not end"
-    return (store.folder(trial.digest) / "weights.safetensors").read_bytes(), record["measurements"], record["curves"]
+    return (
+        (store.folder(trial.digest) / "weights.safetensors").read_bytes(),
+        record["measurements"],
+        record["curves"],
+    )

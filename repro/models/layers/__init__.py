@@ -1,0 +1,1 @@
+"""Layers that nets of several papers share."""

@@ -1,0 +1,70 @@
+"""Deformable convolution: Dai et al. 2017, "Deformable Convolutional Networks", arXiv 1703.06211, section
+2.1.
+
+A second convolution, with the same kernel, stride and rate, reads the same map and gives each output pixel a
+shift of each of the kernel's positions: 2·9 channels for 3×3. The kernel's weights are unchanged; what they
+multiply is read at the shifted positions, between pixels bilinearly. Offsets start at zero (section 2.3), as
+the plain convolution.
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+class DeformableConvolution(nn.Conv2d):
+    """A convolution, with its arguments, and `offsets` in pixels: 2·kernel² channels, (dy, dx) for each
+    position.
+    """
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        positions = self.kernel_size[0] * self.kernel_size[1]
+        self.offsets = nn.Conv2d(
+            self.in_channels, 2 * positions, self.kernel_size, self.stride, self.padding, self.dilation
+        )
+        nn.init.zeros_(self.offsets.weight)
+        nn.init.zeros_(self.offsets.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        from torchvision.ops import deform_conv2d  # here, for it imports for 3 s, and few nets need it
+
+        # It has no bfloat16 on the CPU.
+        return deform_conv2d(
+            x.float(),
+            self.offsets(x).float(),
+            self.weight,
+            self.bias,
+            self.stride,
+            self.padding,
+            self.dilation,
+        )
+
+
+def deform_last(net: nn.Module, count: int) -> None:
+    """Make the last `count` 3×3 convolutions of a net deformable, in place: the paper's Table 1 has 1, 2, 3
+    and 6.
+
+    Their weights stay, so that the net still computes what it did. Raises ValueError if it has not as many.
+    """
+    names = [
+        name
+        for name, module in net.named_modules()
+        if isinstance(module, nn.Conv2d) and module.kernel_size == (3, 3)
+    ]
+    if not 0 <= count <= len(names):
+        raise ValueError(f"deformable must be 0 to {len(names)}, the number of 3×3 convolutions, not {count}")
+    for name in names[len(names) - count :]:
+        plain = net.get_submodule(name)
+        with torch.device(plain.weight.device):
+            deformable = DeformableConvolution(
+                plain.in_channels,
+                plain.out_channels,
+                plain.kernel_size,
+                plain.stride,
+                plain.padding,
+                plain.dilation,
+                plain.groups,
+                plain.bias is not None,
+            )
+        deformable.weight, deformable.bias = plain.weight, plain.bias
+        net.set_submodule(name, deformable)

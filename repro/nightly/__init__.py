@@ -1,0 +1,1 @@
+"""What has changed from run to run: comparing, watching, confirming."""

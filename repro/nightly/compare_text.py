@@ -1,0 +1,90 @@
+"""A comparison as text, or as Markdown for the summary of a job."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from repro.nightly.compare import Change, ClaimChange, Comparison
+from repro.nightly.measured import COSTS
+from repro.report.text import figure, table
+
+Rows = Sequence[Sequence[str]]
+
+
+def as_text(comparison: Comparison) -> str:
+    return "\n\n".join(_blocks(comparison, lambda rows: table(rows, right=range(1, len(rows[0]) - 1)), "- "))
+
+
+def as_markdown(comparison: Comparison) -> str:
+    return "\n\n".join(["### What has changed", *_blocks(comparison, markdown_table, "- ")])
+
+
+def markdown_table(rows: Rows) -> str:
+    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return "\n".join([lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]])
+
+
+def share(value: float | None) -> str:
+    """A ratio less 1, as a percentage with its sign."""
+    return "diverged" if value is None else f"{100 * value:+.3g} %"
+
+
+def _blocks(comparison: Comparison, to_table: Callable[[Rows], str], bullet: str) -> Iterable[str]:
+    claims, changes = comparison.claims, [c for c in comparison.measurements if c.kind in ("worse", "better")]
+    if claims:
+        yield f"{len(claims)} claims have another verdict:"
+        yield to_table([("claim", "base", "new", ""), *map(_claim_row, claims)])
+    if changes:
+        yield "Measurements that are no longer the same:"
+        rows = [
+            _row(change) for change in sorted(changes, key=lambda change: (change.kind != "worse", change.p))
+        ]
+        yield to_table(
+            [("measurement", "seeds", "base", "new", "difference", "95 % interval", "p", ""), *rows]
+        )
+        if any(change.kind == "better" for change in changes):
+            yield "A sudden gain may be a fault too: of what is measured, or of how."
+    for side, names in (("base", comparison.only_base), ("new", comparison.only_new)):
+        if names:
+            yield f"Only in {side}:\n" + "\n".join(f"{bullet}{name}" for name in names)
+    if comparison.notes:
+        yield "\n".join(f"{bullet}{note}" for note in comparison.notes)
+    yield _summary(comparison)
+
+
+def _claim_row(claim: ClaimChange) -> Sequence[str]:
+    what = "REGRESSION: was as expected" if claim.regression else "as expected now" if claim.gain else ""
+    return f"{claim.suite}::{claim.claim} ({claim.profile})", claim.base, claim.new, what
+
+
+def _row(change: Change) -> Sequence[str]:
+    cost = change.quantity in COSTS
+    ends = ""
+    if change.interval is not None:
+        ends = f"[{', '.join(map(share if cost else figure, change.interval))}]"
+    return (
+        f"{change.suite} ({change.profile}) {change.quantity}({change.arm})",
+        str(len(change.seeds)),
+        figure(change.base),
+        figure(change.new),
+        (share if cost else figure)(change.difference),
+        ends,
+        "" if change.p is None else f"{change.p:.1g}",
+        "WORSE" if change.kind == "worse" else "better",
+    )
+
+
+def _summary(comparison: Comparison) -> str:
+    kinds = [change.kind for change in comparison.measurements]
+    tested = sum(kind in ("worse", "better", "same") for kind in kinds)
+    text = [
+        f"{len(comparison.compared)} suites compared, {len(kinds)} measurements: {kinds.count('identical')} identical"
+    ]
+    text[0] += f", {tested} tested: {kinds.count('worse')} worse, {kinds.count('better')} better"
+    if kinds.count("untested"):
+        text[0] += f"; {kinds.count('untested')} differ on too few common seeds (below 3) to be tested"
+    if tested:
+        text += [
+            f"Paired t tests over common seeds, Holm's correction for all {tested}: with probability {1 - comparison.alpha:.0%}",
+            "nothing unchanged is called worse or better, if differences are normal. Costs must differ by more than 1 %. What a",
+            "run shares, such as a busy machine, no test of two runs can tell from the code: `repro confirm` runs both in turns.",
+        ]
+    return "\n".join(text)

@@ -1,0 +1,1 @@
+"""Two ways to compute one thing, claimed to be equal."""

@@ -1,0 +1,75 @@
+"""Two ways to compute one thing, claimed to be equal: a net that gives both, on inputs of its own.
+
+    {model: pair, of: fc6_as_convolution}   and   max_abs_diff(that arm) < 1e-10
+
+A pair is a function of a random generator that gives two tensors; its docstring says what they are. Numbers
+are in double precision unless said, so that what is equal in exact arithmetic differs by about 1e-14.
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from repro.pairs import blocks, layers, upsampling
+
+PAIRS = {**layers.PAIRS, **upsampling.PAIRS, **blocks.PAIRS}
+
+
+class Pair(nn.Module):
+    """() → the two tensors of the pair `of`."""
+
+    def __init__(
+        self,
+        *,
+        of: Literal[
+            "plus_kernel_example",
+            "max_pooling_example",
+            "zeros_at_the_border",
+            "linear_layer_of_shuffled_pixels",
+            "towers_as_blocks",
+            "towers_as_full_convolution",
+            "global_pooling_as_mean",
+            "relu_gradient",
+            "leaky_relu_by_hand",
+            "prelu_slope_gradient",
+            "gradient_of_30_xavier_layers",
+            "gradient_of_30_he_layers",
+            "pointwise_as_linear",
+            "fc6_as_convolution",
+            "fc6_as_pointwise",
+            "convolution_shifts_with_its_input",
+            "atrous_as_subsampling",
+            "separable_as_two_steps",
+            "transposed_as_stamps",
+            "transposed_as_gradient",
+            "transposed_undoes_convolution",
+            "transposed_as_padded_convolution",
+            "nearest_as_blocks",
+            "bilinear_as_midpoints",
+            "bilinear_by_distance",
+            "resize_and_convolve_is_linear",
+            "residual_block_as_a_sum",
+            "residual_block_without_branch",
+            "residual_gradient",
+            "residual_gradient_below_relu",
+            "residual_branch_that_was_fitted",
+            "residual_branch_that_was_minimised",
+            "residual_net_as_paths",
+            "dense_layer_keeps_its_input",
+            "channels_times_their_scores",
+            "gate_of_ones",
+            "deformed_by_nothing",
+            "deformed_by_a_pixel",
+            "offsets_added_to_weights",
+            "gradient_by_offsets",
+            "roi_pooling_as_pyramid_level",
+            "cell_of_a_centre",
+        ],
+        in_channels: int = 3,
+    ):
+        super().__init__()
+        self.of, self.in_channels = of, in_channels
+
+    def forward(self) -> tuple[Tensor, Tensor]:
+        return PAIRS[self.of](torch.Generator().manual_seed(0))

@@ -1,0 +1,1 @@
+"""A net with its data: what is trained, probed and treated."""

@@ -1,0 +1,113 @@
+"""A net with its data and its task: what is trained, evaluated and probed."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from repro.catalogue import DATASETS, MODELS, TASKS, WEIGHTS
+from repro.data.augment import normalise
+from repro.data.images import ImageSet
+from repro.errors import ReproError
+from repro.recipe import Named
+from repro.source import parameters
+from repro.state.randomness import own_default_stream, seed_default, stream
+from repro.trial import TrialSpec
+
+EVALUATION_BATCH = 500  # images, of at most EVALUATION_PIXELS in all
+EVALUATION_PIXELS = 2**22  # 1,024 images of 64×64, 40 of 321×321: their logits of 21 classes take 350 MB
+CPU_PIXELS = 2**19  # of them that go through the net at once on a CPU: 128 images of 64×64
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+
+@dataclass
+class State:
+    """A net with its data and its task: what is trained, evaluated and probed."""
+
+    spec: TrialSpec
+    model: nn.Module
+    task: Any
+    data: ImageSet
+    device: torch.device
+
+    def inputs(self, images: Tensor) -> Tensor:
+        """uint8 images as the net takes them: float32, normalised. [N, C, H, W] → [N, C, H, W]"""
+        channels_last = self.spec.recipe is None or self.spec.recipe.channels_last
+        return normalise(
+            images, self.data.mean, self.data.std, dtype=torch.float32, channels_last=channels_last
+        )
+
+    def batch(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Inputs, and what outputs are held against: the data's targets, or what a task with `targets` makes
+        of both.
+        """
+        inputs = self.inputs(images)
+        make = getattr(self.task, "targets", None)
+        return inputs, make(inputs, targets) if make else targets
+
+    def autocast(self) -> AbstractContextManager[None]:
+        precision = self.spec.recipe.precision if self.spec.recipe else "fp32"
+        return torch.autocast(self.device.type, DTYPES[precision], enabled=precision != "fp32")
+
+    @torch.no_grad()
+    def evaluate(self, split: str, limit: int | None = None) -> dict[str, float]:
+        """The task's metrics on the first `limit` images of a split."""
+        images, targets = (
+            getattr(self.data, f"{split}_images")[:limit],
+            getattr(self.data, f"{split}_targets")[:limit],
+        )
+        size = max(1, min(EVALUATION_BATCH, EVALUATION_PIXELS // images.shape[2:].numel()))
+        self.model.eval()
+
+        def batches() -> Iterator[tuple[Tensor, Tensor]]:
+            for some in zip(images.split(size), targets.split(size), strict=True):
+                inputs, wanted = self.batch(*some)
+                with self.autocast():
+                    outputs = self._outputs(inputs)
+                yield outputs, wanted
+
+        metrics = self.task.evaluate(batches(), split)
+        self.model.train()
+        return {name: float(value) for name, value in metrics.items()}
+
+    def _outputs(self, inputs: Tensor) -> Tensor:
+        """On a CPU part by part: blocks above 32 MiB come from the system anew each time, which takes half as
+        long again.
+        """
+        if self.device.type != "cpu":
+            return self.model(inputs)
+        parts = inputs.split(max(1, CPU_PIXELS // inputs.shape[2:].numel()))
+        return torch.cat([self.model(part) for part in parts])
+
+
+def build(spec: TrialSpec, data: ImageSet, device: torch.device) -> State:
+    """The net as it is before the first step, on the device; the same for the same seed, whatever ran
+    before.
+    """
+    with own_default_stream(torch.device("cpu")):
+        seed_default(torch.device("cpu"), stream(spec.seed, "initialisation"))
+        model = make_model(spec.model, spec.data)
+        if spec.weights is not None:
+            WEIGHTS.load(spec.weights.name)(model, **spec.weights.options)
+    layout = (
+        torch.channels_last if spec.recipe is None or spec.recipe.channels_last else torch.contiguous_format
+    )
+    return State(spec, model.to(device, memory_format=layout).train(), TASKS.load(spec.task)(), data, device)
+
+
+def make_model(model: Named, data: Named | None) -> nn.Module:
+    """A net with random weights; `in_channels` and `classes` come from the data unless the arm gives them."""
+    known = parameters(MODELS.target(model.name))
+    given: dict[str, int] = {}
+    if data is not None and known.keys() & {"in_channels", "classes"}:
+        source = DATASETS.load(data.name)(**data.options)
+        given = {
+            k: v for k, v in (("in_channels", source.channels), ("classes", source.classes)) if k in known
+        }
+    try:
+        return MODELS.load(model.name)(**{**given, **model.options})
+    except (ValueError, TypeError) as error:
+        raise ReproError(f"model '{model.name}' with {model.options or 'no options'}: {error}") from error

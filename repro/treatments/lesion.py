@@ -1,0 +1,39 @@
+"""Residual nets without one of their blocks: Veit et al. 2016, "Residual Networks Behave Like Ensembles of
+Relatively Shallow Networks", arXiv 1605.06431, section 4.1.
+
+A block that is deleted leaves its shortcut: half of the net's paths go with it. A plain net's block leaves
+the identity, but one whose shortcut is scaled by 0 (`PreActResNet`) leaves nothing.
+"""
+
+from copy import deepcopy
+
+from torch import Tensor, nn
+
+
+class Lesion(nn.Module):
+    """What a block passes on besides its branch.
+
+    A block is a module with a method `short_cut`: what is added to the branch. What follows the addition, if
+    it is `joined`, stays.
+    """
+
+    def __init__(self, block: nn.Module):
+        super().__init__()
+        self.block = block
+
+    def forward(self, x: Tensor) -> Tensor:
+        joined = getattr(self.block, "joined", nn.Identity())
+        return joined(self.block.short_cut(x))
+
+
+def blocks(net: nn.Module) -> list[str]:
+    """The names of a net's blocks, from input to output."""
+    return [name for name, module in net.named_modules() if hasattr(module, "short_cut")]
+
+
+def without_block(net: nn.Module, index: int) -> nn.Module:
+    """A copy of the net with its `index`-th block deleted. Raises IndexError if it has none."""
+    name = blocks(net)[index]
+    copy = deepcopy(net)
+    copy.set_submodule(name, Lesion(copy.get_submodule(name)))
+    return copy

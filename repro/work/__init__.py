@@ -1,0 +1,1 @@
+"""How a job gets done: trained, measured, timed or drawn, in which process."""

@@ -1,0 +1,171 @@
+"""A round of timing: nets one after another, each in a process of its own.
+
+Passes are repeated by pytorch-benchmark, on a clock of ours: its own, in 0.3.6, can be set back
+(`time.time`), and takes CUDA's events the wrong way round and their milliseconds for seconds. Its "flops" are
+multiply-adds that leave out what is called as a function; here `measures.static.macs` counts. So what it says
+is not kept.
+"""
+
+import multiprocessing
+import time
+import warnings
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from importlib import import_module
+from multiprocessing.context import BaseContext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+
+from repro.errors import ReproError
+from repro.measures.static import image
+from repro.state import devices
+from repro.state.net import DTYPES, make_model
+from repro.state.randomness import own_default_stream, seed_default, stream
+from repro.store import Store
+from repro.trial import Round, TimedNet
+from repro.work.processes import follow_the_parent
+
+FORWARD = "a forward pass in evaluation mode of a batch that is on the device, until the device is done"
+TRAINING = "a forward and a backward pass in training mode of a batch that is on the device, until the device is done"
+ENERGY_SECONDS = 2.0  # of passes while energy is counted: the counters of GPUs tick every 20 to 100 ms
+
+
+def time_round(job: Round, store: Store, device_index: int = 0) -> dict[str, Any]:
+    """A record: what was read off for each net, and how long the round took."""
+    begun, nets, turns = time.perf_counter(), dict[str, Any](), job.in_turn
+    context = _fresh_processes()
+    try:
+        for turn, (name, net) in enumerate(turns):
+            at = {
+                "model": f"timing {name}",
+                "step": turn,
+                "steps": len(turns),
+                "images_per_second": None,
+                "seconds_left": None,
+            }
+            store.tell(job.digest, {**at, "seed": job.number})
+            with ProcessPoolExecutor(1, context, follow_the_parent) as process:
+                nets[name] = process.submit(time_net, net, job.number, job.device, device_index).result()
+    finally:
+        store.tell(job.digest, {})
+    return {"round": job.model_dump(mode="json"), "nets": nets, "seconds": time.perf_counter() - begun}
+
+
+def _fresh_processes() -> BaseContext:
+    """Processes forked off one that has imported what is needed and done nothing; where there is no forking,
+    spawned ones.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__, "pytorch_benchmark.benchmark", "torchvision"])
+    return context
+
+
+def time_net(net: TimedNet, seed: int, device_name: str, device_index: int = 0) -> dict[str, Any]:
+    """Time a net with random weights in this process. Raises `ReproError` if it does not take such images."""
+    timing, device = net.timing, devices.resolve(device_name, device_index)
+    with devices.flags(deterministic=False), own_default_stream(device):
+        torch.set_num_threads(timing.threads)
+        seed_default(torch.device("cpu"), stream(seed, "initialisation"))
+        layout = torch.channels_last if timing.channels_last else torch.contiguous_format
+        model = make_model(net.model, net.data).to(device, memory_format=layout).train(timing.training)
+        channels = image(model, timing.size).shape[1]
+        batch = torch.randn(timing.batch_size, channels, timing.size, timing.size).to(
+            device, memory_format=layout
+        )
+        step = _pass(model, timing.training, timing.precision, device)
+        try:
+            seconds = passes(step, batch, device, timing.runs)
+            memory = _peak_memory(step, batch, device)
+            joules = energy(lambda: step(batch), device)
+        except (RuntimeError, ValueError) as error:  # memory that is not enough too
+            images = f"{timing.batch_size} images of {timing.size}×{timing.size}"
+            raise ReproError(
+                f"model '{net.model.name}' cannot be timed with {images} on {device}: {error}"
+            ) from None
+        return {
+            "timing": timing.model_dump(mode="json"),
+            "region": TRAINING if timing.training else FORWARD,
+            "seconds": seconds,
+            "peak_memory_bytes": memory,
+            "joules": joules,
+            "matmul_peak_flops_per_second": devices.matmul_peak(device, timing.precision),
+            "environment": devices.describe(device, timing.precision),
+        }
+
+
+def passes(step: Callable[[Tensor], Any], batch: Tensor, device: torch.device, runs: int) -> list[float]:
+    """Seconds of each of so many passes, after a fifth as many to warm up, or one."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # gputil, below it, imports distutils
+        benchmark = import_module("pytorch_benchmark.benchmark")
+    benchmark.tqdm = lambda passes, **_: passes  # no bars
+    seconds: list[float] = []
+
+    def clocked(given: Tensor) -> Any:
+        devices.synchronise(device)
+        start = time.perf_counter()
+        output = step(given)
+        devices.synchronise(device)
+        seconds.append(time.perf_counter() - start)
+        return output
+
+    def stay(tensors: Any, _device: Any) -> Any:
+        return tensors
+
+    benchmark.warm_up(clocked, batch, device, stay, num_runs=max(1, runs // 5))
+    seconds.clear()
+    benchmark.measure_repeated_inference_timing(clocked, batch, device, stay, num_runs=runs)
+    return seconds
+
+
+def _pass(model: nn.Module, training: bool, precision: str, device: torch.device) -> Callable[[Tensor], Any]:
+    def step(batch: Tensor) -> Any:
+        with (
+            torch.set_grad_enabled(training),
+            torch.autocast(device.type, DTYPES[precision], enabled=precision != "fp32"),
+        ):
+            outputs = model(batch)
+        if training:
+            tensors = [
+                leaf
+                for leaf in pytree.tree_leaves(outputs)
+                if isinstance(leaf, Tensor) and leaf.requires_grad
+            ]
+            torch.stack([tensor.float().square().mean() for tensor in tensors]).sum().backward()
+            model.zero_grad(set_to_none=True)  # each pass takes the memory of its gradients anew
+        return outputs
+
+    return step
+
+
+def _peak_memory(step: Callable[[Tensor], Any], batch: Tensor, device: torch.device) -> int | None:
+    memory = devices.PeakMemory(device)
+    step(batch)
+    devices.synchronise(device)
+    return memory.read()
+
+
+def energy(step: Callable[[], Any], device: torch.device) -> float | None:
+    """Joules of a pass, mean over some seconds of passes; None where the device has no counter."""
+    if device.type != "cuda":
+        return None
+    try:
+        import pynvml
+    except ImportError:
+        return None
+    try:
+        pynvml.nvmlInit()
+        handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{torch.cuda.get_device_properties(device).uuid}")
+        begun, before, count = time.perf_counter(), pynvml.nvmlDeviceGetTotalEnergyConsumption(handle), 0
+    except pynvml.NVMLError:
+        return None
+    while time.perf_counter() - begun < ENERGY_SECONDS:
+        step()
+        devices.synchronise(device)
+        count += 1
+    return (pynvml.nvmlDeviceGetTotalEnergyConsumption(handle) - before) / 1000 / count

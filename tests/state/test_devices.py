@@ -1,0 +1,72 @@
+"""Devices: their peak, their flags, their memory."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from training.tiny import spec
+
+from repro.errors import ReproError
+from repro.state import devices
+from repro.work.execute import execute
+
+CPU = torch.device("cpu")
+pytestmark = pytest.mark.usefixtures("nets")
+
+real_peak = devices.matmul_peak
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_peak_of_a_device_is_measured_once_and_positive(monkeypatch, precision):
+    monkeypatch.setattr(devices, "MATMUL", 64)
+    real_peak.cache_clear()
+    peak = real_peak(CPU, precision)
+    assert 1e6 < peak < 1e15 and real_peak(CPU, precision) == peak
+    real_peak.cache_clear()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_device_that_is_not_there_is_an_error_that_names_those_that_are(store):
+    with pytest.raises(
+        ReproError, match=r"device 'cuda' is not available to torch .* here \(available: cpu\)"
+    ):
+        execute(spec(device="cuda"), store)
+
+
+def test_flags_are_those_of_a_trial_inside_and_hold_for_both_kinds():
+    for deterministic in (True, False):
+        with devices.flags(deterministic):
+            assert torch.get_num_threads() == 1
+            assert torch.are_deterministic_algorithms_enabled() == deterministic
+            assert torch.backends.cudnn.benchmark != deterministic
+            assert (
+                torch.backends.cuda.matmul.fp32_precision
+                == torch.backends.cudnn.conv.fp32_precision
+                == "ieee"
+            )
+
+
+MEMORY = """
+import torch
+from repro.state.devices import PeakMemory
+
+for blocks, numbers in ((1, 30_000_000), (100, 300_000), (100, 300_000), (0, 0)):
+    memory = PeakMemory(torch.device("cpu"))
+    taken = [torch.ones(numbers) for _ in range(blocks)]
+    print(memory.read())
+    del taken
+"""
+
+
+def test_memory_is_that_of_a_stretch_of_work_whatever_was_freed_before_it():
+    """In a process of its own: what other tests leave behind may be freed at any moment. Small blocks come
+    from the heap.
+    """
+    told = subprocess.run(
+        [sys.executable, "-c", MEMORY], capture_output=True, text=True, check=True
+    ).stdout.split()
+    if told[0] == "None":
+        pytest.skip("this system does not tell")
+    *stretches, idle = map(int, told)
+    assert all(120e6 < stretch < 135e6 for stretch in stretches) and idle < 10e6

@@ -1,0 +1,299 @@
+import math
+from dataclasses import fields
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from repro import source
+from repro.data.images import ImageSet
+from repro.errors import ReproError
+from repro.measures.segmentation import trimap_miou
+from repro.state.net import State
+from repro.tasks.segmentation import Segmentation
+from repro.treatments.crf import Kernels, crf_miou, crf_trimap_miou, mean_field
+
+KERNELS = Kernels(bilateral=6.0, colour=20.0, weight=5.0, gaussian=1.5, gaussian_weight=2.0)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """As measures run; with as many threads as cores these tests take five times as long on a busy
+    machine.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def random(*shape, seed=0):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def picture(side, seed=0):
+    """A disc of another colour than its surroundings, with noise: uint8 [3, side, side], and where it is."""
+    place = torch.arange(side) - side / 2
+    disc = place[:, None] ** 2 + place**2 < (side / 3) ** 2
+    colours = torch.where(
+        disc,
+        torch.tensor([200.0, 60.0, 60.0])[:, None, None],
+        torch.tensor([90.0, 120.0, 150.0])[:, None, None],
+    )
+    return (colours + 10 * random(3, side, side, seed=seed)).clamp(0, 255).to(torch.uint8), disc.long()
+
+
+def blurred(truth, classes=2, cell=8):
+    """Scores [classes, H, W] as of a net with an output of a cell for so many pixels."""
+    one_hot = F.one_hot(truth, classes).permute(2, 0, 1)[None].float()
+    return 4 * F.interpolate(F.avg_pool2d(one_hot, cell), scale_factor=cell, mode="bilinear")[0]
+
+
+def iou(labels, truth):
+    return (((labels == 1) & (truth == 1)).sum() / ((labels == 1) | (truth == 1)).sum()).item()
+
+
+# ---- mean field
+
+
+def by_definition(logits, image, kernels, iterations):
+    """Pixel by pixel, in double precision: Krähenbühl and Koltun 2011, algorithm 1."""
+    classes, height, width = logits.shape
+    pixels = [(y, x) for y in range(height) for x in range(width)]
+    shades = {p: [image[c][p].item() for c in range(image.shape[0])] for p in pixels}
+
+    def gram(kernel):
+        k = {(p, q): kernel(p, q) for p in pixels for q in pixels}
+        norm = {p: sum(k[p, q] for q in pixels) for p in pixels}
+        return {(p, q): value / math.sqrt(norm[p] * norm[q]) for (p, q), value in k.items()}
+
+    def distance(p, q):
+        return (p[0] - q[0]) ** 2 + (p[1] - q[1]) ** 2
+
+    def difference(p, q):
+        return sum((a - b) ** 2 for a, b in zip(shades[p], shades[q], strict=True))
+
+    near = gram(lambda p, q: math.exp(-distance(p, q) / (2 * kernels.gaussian**2)))
+    alike = gram(
+        lambda p, q: math.exp(
+            -distance(p, q) / (2 * kernels.bilateral**2) - difference(p, q) / (2 * kernels.colour**2)
+        )
+    )
+    both = {pair: kernels.weight * alike[pair] + kernels.gaussian_weight * near[pair] for pair in near}
+    unary = {p: [logits[c][p].item() for c in range(classes)] for p in pixels}
+
+    def softmax(values):
+        powers = [math.exp(v - max(values)) for v in values]
+        return [power / sum(powers) for power in powers]
+
+    beliefs = {p: softmax(unary[p]) for p in pixels}
+    for _ in range(iterations):
+        messages = {
+            p: [sum(both[p, q] * beliefs[q][c] for q in pixels) for c in range(classes)] for p in pixels
+        }
+        beliefs = {p: softmax([u + m for u, m in zip(unary[p], messages[p], strict=True)]) for p in pixels}
+    return torch.tensor(
+        [[[beliefs[y, x][c] for x in range(width)] for y in range(height)] for c in range(classes)]
+    )
+
+
+def test_the_exact_sum_is_the_definition():
+    image = (60 * random(3, 8, 6).abs()).to(torch.uint8)
+    logits = 2 * random(3, 8, 6, seed=1)
+    expected = by_definition(logits, image, KERNELS, 3)
+    torch.testing.assert_close(
+        mean_field(logits, image, KERNELS, iterations=3), expected.float(), atol=2e-5, rtol=1e-4
+    )
+
+
+def test_the_lattice_gives_nearly_the_labels_of_the_exact_sum():
+    image, truth = picture(48)
+    logits = blurred(truth) + random(2, 48, 48, seed=2)
+    exact, lattice = (mean_field(logits, image, KERNELS, exact=way) for way in (True, False))
+    assert (exact.argmax(0) == lattice.argmax(0)).float().mean() > 0.98
+    assert torch.corrcoef(torch.stack([exact[0].flatten(), lattice[0].flatten()]))[0, 1] > 0.98
+
+
+def test_labels_and_probabilities_are_those_of_the_authors_code():
+    reason = "the cross-check wants the authors' code: pip install pydensecrf2"
+    authors = pytest.importorskip("pydensecrf.densecrf", reason=reason)
+    image, truth = picture(72)
+    logits = blurred(truth, 3) + random(3, 72, 72, seed=2)
+    crf = authors.DenseCRF2D(72, 72, 3)
+    crf.setUnaryEnergy((-logits.log_softmax(0)).flatten(1).contiguous().numpy())
+    crf.addPairwiseGaussian(sxy=KERNELS.gaussian, compat=KERNELS.gaussian_weight)
+    rgb = image.permute(1, 2, 0).contiguous().numpy()
+    crf.addPairwiseBilateral(sxy=KERNELS.bilateral, srgb=KERNELS.colour, rgbim=rgb, compat=KERNELS.weight)
+    expected = torch.from_numpy(np.array(crf.inference(10))).view(3, 72, 72)
+    found = mean_field(logits, image, KERNELS, iterations=10)  # above 64×64, so by the lattice
+    torch.testing.assert_close(found, expected, atol=1e-3, rtol=0)
+    assert torch.equal(found.argmax(0), expected.argmax(0))
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_what_a_crf_cannot_know_stays_and_what_has_no_name_does_not_matter(exact):
+    image, truth = picture(24)
+    logits = blurred(truth, 3) + random(3, 24, 24)
+    found = mean_field(logits, image, KERNELS, exact=exact)
+    torch.testing.assert_close(found.sum(0), torch.ones(24, 24))
+    undecided = mean_field(torch.zeros(3, 24, 24), image, KERNELS, exact=exact)
+    torch.testing.assert_close(undecided, torch.full((3, 24, 24), 1 / 3))
+    sure = torch.tensor([0.5, 2.0, 0.0])[:, None, None].expand(3, 24, 24)
+    assert torch.equal(mean_field(sure, image, KERNELS, exact=exact).argmax(0), torch.ones(24, 24).long())
+    order = [2, 0, 1]
+    torch.testing.assert_close(
+        mean_field(logits[order], image, KERNELS, exact=exact), found[order], atol=1e-4, rtol=1e-3
+    )
+    offset = 100 * random(1, 24, 24, seed=4)
+    torch.testing.assert_close(
+        mean_field(logits + offset, image, KERNELS, exact=exact), found, atol=1e-3, rtol=1e-3
+    )
+    torch.testing.assert_close(
+        mean_field(logits, image, KERNELS, iterations=0, exact=exact), logits.softmax(0)
+    )
+
+
+def test_the_exact_sum_turns_with_the_image_and_does_not_see_its_brightness():
+    image, truth = picture(24)
+    logits = blurred(truth) + random(2, 24, 24)
+    found = mean_field(logits, image, KERNELS)
+    torch.testing.assert_close(
+        mean_field(logits.rot90(1, (1, 2)), image.rot90(1, (1, 2)), KERNELS),
+        found.rot90(1, (1, 2)),
+        atol=1e-4,
+        rtol=1e-3,
+    )
+    torch.testing.assert_close(mean_field(logits, image.float() + 30, KERNELS), found, atol=1e-4, rtol=1e-3)
+    swapped = mean_field(logits, image[[2, 0, 1]], KERNELS)
+    torch.testing.assert_close(swapped, found, atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_a_crf_draws_the_boundary_where_the_colours_change(exact):
+    image, truth = picture(48)
+    logits = blurred(truth, cell=12)
+    before = iou(logits.argmax(0), truth)
+    after = [
+        iou(mean_field(logits, image, KERNELS, iterations=n, exact=exact).argmax(0), truth)
+        for n in (1, 3, 10)
+    ]
+    assert before < 0.85
+    assert before + 0.1 < after[0] < after[1] <= after[2]
+    assert after[2] > 0.99
+    colour_blind = Kernels(6.0, 1e5, 5.0, 1.5, 2.0)
+    assert iou(mean_field(logits, image, colour_blind, exact=exact).argmax(0), truth) < before
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_scores_without_bounds_or_numbers_give_probabilities_all_the_same(exact):
+    image, _ = picture(16)
+    logits = random(3, 16, 16)
+    logits[0, 0, 0], logits[1, 0, 1], logits[:, 0, 2] = math.inf, -math.inf, math.nan
+    logits[2, 1, 1], logits[:, 2, 2] = 1e30, -math.inf
+    found = mean_field(logits, image, KERNELS, exact=exact)
+    assert found.isfinite().all()
+    torch.testing.assert_close(found.sum(0), torch.ones(16, 16))
+    assert (found[0, 0, 0], found[1, 0, 1], found[2, 1, 1]) == (1, 0, 1)
+    flat = mean_field(logits, torch.zeros(3, 16, 16), KERNELS, exact=exact)
+    assert flat.isfinite().all()
+    assert mean_field(logits.bfloat16(), image[:1], KERNELS, exact=exact).isfinite().all()  # one channel
+
+
+# ---- the measures
+
+
+class Coarse(nn.Module):
+    """Makes up scores from the images' red, at a cell for 8 pixels, without padding if `border`."""
+
+    def __init__(self, border=0):
+        super().__init__()
+        self.border = border
+
+    def forward(self, x):
+        red = F.avg_pool2d((x[:, :1] > 0.2).float(), 8)
+        scores = F.interpolate(torch.cat([1 - red, red], 1), scale_factor=8, mode="bilinear") * 4
+        return scores[..., self.border : 32 - self.border, self.border : 32 - self.border]
+
+
+def state(net=None, images=5):
+    pixels, truth = zip(*(picture(32, seed=seed) for seed in range(images)), strict=True)
+    inputs, targets = torch.stack(pixels), torch.stack(truth)
+    targets[:, 0] = 255
+    mean, std = (0.5,) * 3, (0.25,) * 3
+    data = ImageSet(inputs, targets, inputs, targets, ("ground", "disc"), mean, std)
+    spec = SimpleNamespace(seed=0, recipe=None, data=SimpleNamespace(name="discs"))
+    return State(spec, net or Coarse(), Segmentation(), data, torch.device("cpu"))
+
+
+def test_without_iterations_it_is_the_miou_of_the_net_on_the_same_images():
+    looked_at = state()
+    assert crf_miou(looked_at, images=3, iterations=0) == pytest.approx(looked_at.evaluate("test", 3)["miou"])
+    assert crf_miou(looked_at, images=50, iterations=0) == pytest.approx(looked_at.evaluate("test")["miou"])
+
+
+def test_a_crf_raises_the_miou_of_coarse_scores_and_most_at_the_boundary():
+    looked_at = state()
+    gain = crf_miou(looked_at) - crf_miou(looked_at, iterations=0)
+    gain_at_the_boundary = crf_trimap_miou(looked_at) - crf_trimap_miou(looked_at, iterations=0)
+    assert 0.02 < gain < gain_at_the_boundary
+    assert looked_at.model.training
+
+
+def test_the_trimap_is_that_of_the_measure_without_a_crf():
+    looked_at = state()
+    for width in (1, 3):
+        assert crf_trimap_miou(looked_at, width=width, iterations=0) == pytest.approx(
+            trimap_miou(looked_at, width=width)
+        )
+
+
+def test_outputs_of_the_middle_of_an_image_meet_its_middle():
+    looked_at = state(Coarse(border=3))
+    assert crf_miou(looked_at, iterations=0) == pytest.approx(looked_at.evaluate("test")["miou"])
+    assert crf_miou(looked_at) > crf_miou(looked_at, iterations=0) + 0.02
+
+
+def test_a_net_that_diverged_predicts_the_first_class():
+    nothing = state(Coarse())
+    nothing.model.forward = lambda x: torch.full((len(x), 2, 32, 32), math.nan)
+    assert crf_miou(nothing) == pytest.approx(nothing.evaluate("test")["miou"])
+
+
+def test_wrong_options_and_data_are_errors():
+    with pytest.raises(
+        ReproError,
+        match=r"a CRF wants bilateral, colour and gaussian above 0, not Kernels\(bilateral=12.0, colour=0.0,",
+    ):
+        crf_miou(state(), colour=0.0)
+    with pytest.raises(ReproError, match="0 or more iterations and 1 or more images, not -1 and 60"):
+        crf_miou(state(), iterations=-1)
+    of_images = state()
+    object.__setattr__(of_images.data, "test_targets", torch.zeros(5, dtype=torch.int64))
+    with pytest.raises(
+        ReproError, match="a CRF wants data with a label for each pixel; those of 'discs' are of images"
+    ):
+        crf_miou(of_images)
+
+
+@pytest.mark.parametrize("name", ["crf_miou", "crf_trimap_miou"])
+def test_options_can_be_read_from_the_source(name):
+    (first, _), *options = source.parameters(f"repro.treatments.crf:{name}").items()
+    assert first == "state"
+    assert all(
+        option.annotation in (int, float) and type(option.default) is option.annotation
+        for _, option in options
+    )
+
+
+def test_measures_and_picture_have_the_same_crf_unless_told_otherwise():
+    names = ["iterations", *(field.name for field in fields(Kernels))]
+    targets = [
+        "repro.treatments.crf:crf_miou",
+        "repro.treatments.crf:crf_trimap_miou",
+        "repro.pictures.predictions:crf",
+    ]
+    first, *others = ([source.parameters(target)[name] for name in names] for target in targets)
+    assert others == [first, first]

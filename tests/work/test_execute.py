@@ -1,0 +1,197 @@
+"""A run: its steps, what it leaves, and how it ends where something is missing."""
+
+import errno
+import math
+import os
+
+import pytest
+import torch
+from training.tiny import RESNET, habits, outcome, spec, state
+
+from repro.store import Store, StoreError, from_json
+from repro.training import optimizers
+from repro.training.loop import train
+from repro.work.execute import execute, state_of
+
+CPU = torch.device("cpu")
+pytestmark = pytest.mark.usefixtures("nets")
+
+
+@pytest.fixture
+def steps(monkeypatch):
+    """Learning rate and norm of the gradients at every optimizer step from here on."""
+    seen, original = [], optimizers.sgd
+
+    def watched(parameters, **options):
+        parameters = list(parameters)
+        norm = lambda: float(torch.stack([p.grad.norm() for p in parameters]).norm())  # noqa: E731
+        optimizer = original(parameters, **options)
+        optimizer.register_step_pre_hook(lambda o, *_: seen.append((float(o.param_groups[0]["lr"]), norm())))
+        return optimizer
+
+    monkeypatch.setattr(optimizers, "sgd", watched)
+    return seen
+
+
+def test_evaluation_on_the_way_does_not_disturb_training(store):
+    plain = spec(model={**RESNET, "depth": 14}, steps=5)
+    often = spec(model={**RESNET, "depth": 14}, steps=5, evaluate={"every": 1})
+    for trial in (plain, often):
+        execute(trial, store)
+    (weights, measured, curves), (same_weights, same_measured, more) = (
+        outcome(store, plain),
+        outcome(store, often),
+    )
+    assert weights == same_weights and measured == same_measured
+    assert [step for step, _ in more["test_error"]] == [1, 2, 3, 4, 5]
+    assert curves["test_error"] == more["test_error"][-1:] == [[5, measured["test_error"]]]
+    assert curves["batch_loss"] == more["batch_loss"]
+
+
+def test_on_a_cpu_images_are_evaluated_in_parts_and_nothing_shows(monkeypatch):
+    measured, sizes = {}, []
+    for pixels in (2**19, 49 * 64):
+        monkeypatch.setattr("repro.state.net.CPU_PIXELS", pixels)
+        trained = state()
+        trained.model.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
+        measured[pixels] = trained.evaluate("train", 150)
+    assert sizes == [150, 64, 64, 22]
+    assert measured[2**19] == measured[49 * 64]
+
+
+def test_a_run_records_its_spec_measurements_curves_cost_and_environment(store):
+    trial = spec()
+    execute(trial, store)
+    record = store.read(trial.digest)
+    assert type(trial).model_validate(record["spec"], strict=False).digest == trial.digest
+    assert set(record["measurements"]) == {"train_error", "train_loss", "test_error", "test_loss"}
+    assert [step for step, _ in record["curves"]["batch_error"]] == [1, 2, 3, 4, 5, 6]
+    cost = record["cost"]
+    assert (
+        cost["images_per_second"] == pytest.approx(6 * 16 / cost["seconds"])
+        and cost["evaluation_seconds"] > 0
+    )
+    assert cost["share_of_matmul_peak"] == pytest.approx(cost["flops"] / cost["seconds"] / 1e9)
+    assert record["environment"]["precision"] == "fp32"
+
+
+def test_a_trial_that_is_done_is_not_trained_again_unless_it_must_be_newer(store):
+    trial = spec(model=habits(log=str(store.root) + ".log", label="x"))
+    execute(trial, store)
+    assert execute(trial, store)
+    assert lines(store) == 1
+    first = store.read(trial.digest)["finished"]
+    assert execute(trial, Store(store.root, newer_than=first + 0.001))
+    assert lines(store) == 2 and store.read(trial.digest)["finished"] > first
+
+
+def lines(store):
+    with open(str(store.root) + ".log") as file:
+        return len(file.readlines())
+
+
+def test_a_trial_that_another_process_is_at_is_refused_at_once(store):
+    trial = spec()
+    with store.claim(trial.digest):
+        assert not execute(trial, store)
+    assert store.read(trial.digest) is None
+
+
+@pytest.mark.parametrize("model", [RESNET, habits()])
+def test_a_run_that_diverges_ends_with_the_error_of_what_it_predicts_and_no_loss(store, model):
+    trial = spec(model=model, optimizer={"lr": 1e30}, steps=4)
+    execute(trial, store)
+    measured = store.read(trial.digest)["measurements"]
+    assert measured["test_error"] == pytest.approx(0.9) and 0.5 < measured["train_error"] <= 1
+    assert measured["test_loss"] is None and from_json(measured["train_loss"]) == math.inf
+
+
+def test_no_steps_at_all_leave_the_net_as_it_was_initialised(store):
+    trial = spec(steps=0)
+    execute(trial, store)
+    trained, fresh = state_of(trial, store, CPU).model.state_dict(), state(steps=0).model.state_dict()
+    assert all(torch.equal(trained[name], fresh[name]) for name in fresh)
+
+
+def test_the_learning_rate_follows_the_schedule_with_a_linear_warmup(store, steps):
+    execute(
+        spec(steps=8, warmup=4, optimizer={"lr": 0.5}, schedule={"name": "step", "at": [6], "factor": 0.1}),
+        store,
+    )
+    assert [rate for rate, _ in steps] == pytest.approx([0.125, 0.25, 0.375, 0.5, 0.5, 0.5, 0.05, 0.05])
+
+
+def test_gradients_are_clipped_to_the_norm_that_is_asked_for(store, steps):
+    execute(spec(), store)
+    execute(spec(clip_grad_norm=0.01), store)
+    assert min(norm for _, norm in steps[:6]) > 0.1
+    assert all(norm == pytest.approx(0.01, rel=1e-3) for _, norm in steps[6:])
+
+
+def test_compiling_is_asked_of_torch_with_the_net(store, monkeypatch):
+    asked = []
+    monkeypatch.setattr(torch, "compile", lambda model: asked.append(type(model).__name__) or model)
+    execute(spec(), store)
+    assert asked == []
+    execute(spec(compile=True), store)
+    assert asked == ["CifarResNet"]
+
+
+def test_a_net_with_shared_weights_can_be_stored_and_read(store):
+    trial = spec(model=habits(tied=True))
+    execute(trial, store)
+    weights = state_of(trial, store, CPU).model.state_dict()
+    assert torch.equal(weights["head.weight"], weights["twin.weight"])
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda path: path.unlink(), lambda path: path.write_bytes(path.read_bytes()[:100])]
+)
+def test_weights_that_are_gone_or_torn_are_an_error_with_the_file_and_the_remedy(store, damage):
+    trial = spec()
+    execute(trial, store)
+    folder = store.folder(trial.digest)
+    damage(folder / "weights.safetensors")
+    with pytest.raises(
+        StoreError, match=rf"{folder}/weights\.safetensors: not the weights of its trial .* Delete {folder}"
+    ):
+        state_of(trial, store, CPU)
+
+
+@pytest.mark.parametrize("every", [0.0, 60.0])
+def test_a_full_disk_ends_a_trial_with_the_remedy_and_it_can_be_run_again(
+    store, tmp_path, monkeypatch, every
+):
+    trial, whole = spec(), Store(tmp_path / "whole")
+    with monkeypatch.context() as patched:
+
+        def full(*_):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(
+            StoreError, match=r"no space left on the disk\. Nothing is lost: make room and run the same"
+        ):
+            execute(trial, store, checkpoint_every=every)
+    assert list(store.folder(trial.digest).iterdir()) == []
+    execute(trial, store)
+    execute(trial, whole)
+    assert outcome(store, trial) == outcome(whole, trial)
+
+
+def test_a_trial_that_cannot_say_where_it_stands_is_trained_all_the_same(store):
+    store.root.mkdir()
+    (store.root / "running").write_text("not a folder")
+    trial = spec()
+    execute(trial, store)
+    assert store.read(trial.digest) is not None
+
+
+def test_training_needs_no_store_at_all():
+    from repro.training.checkpoint import Checkpoint
+    from repro.training.loop import Progress
+
+    told = []
+    trained = train(state(), Checkpoint(None), Progress(told.append))
+    assert 0 <= trained.measurements["test_error"] <= 1
+    assert told[0]["steps"] == 6 and told[0]["images_per_second"] > 0

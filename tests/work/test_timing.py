@@ -1,0 +1,294 @@
+"""The clock: what is timed, what pytorch-benchmark gets wrong, and a round with its processes."""
+
+import sys
+import time
+import warnings
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from importlib import import_module
+from statistics import median
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from repro.errors import ReproError
+from repro.measures.static import macs
+from repro.recipe import Named, Timing
+from repro.state import devices
+from repro.store import Store
+from repro.trial import Round, TimedNet
+from repro.work import timing
+from repro.work.timing import FORWARD, TRAINING, energy, passes, time_net, time_round
+
+CPU = torch.device("cpu")
+
+
+def net(name="resnet", timing=None, **options):
+    return TimedNet(model=Named(name=name, **options), data=None, timing=timing or Timing(size=32, runs=3))
+
+
+@pytest.fixture
+def upstream():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of distutils, where it is still there
+        return import_module("pytorch_benchmark.benchmark")
+
+
+def slow(seconds):
+    def step(batch):
+        time.sleep(seconds)
+        return batch
+
+    return step
+
+
+def test_passes_of_a_known_length_are_timed_right():
+    seconds = passes(slow(0.02), torch.zeros(1), CPU, runs=5)
+    assert (
+        len(seconds) == 5 and min(seconds) >= 0.02 and median(seconds) < 0.04
+    )  # sleep may be longer on a busy machine
+
+
+def test_on_the_cpu_pytorch_benchmark_says_the_same(upstream):
+    ours: list[float] = []
+
+    def clocked(batch):
+        start = time.perf_counter()
+        time.sleep(0.01)
+        ours.append(time.perf_counter() - start)
+        return batch
+
+    theirs = upstream.measure_repeated_inference_timing(clocked, torch.zeros(1), CPU, num_runs=10)
+    assert theirs["on_device_inference"]["metrics"]["seconds_per_batch_min"] == pytest.approx(
+        min(ours), rel=0.05
+    )
+
+
+def test_on_a_gpu_it_still_says_less_than_nothing(upstream, monkeypatch):
+    """If this fails, pytorch-benchmark has been mended: then its own seconds can be kept beside ours."""
+
+    class Event:
+        def __init__(self, enable_timing):
+            assert enable_timing
+
+        def record(self):
+            self.at = time.perf_counter()
+
+        def elapsed_time(self, end):
+            """Milliseconds from this event to another, as torch documents it."""
+            return 1000 * (end.at - self.at)
+
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda *_: None)
+    found = upstream.measure_repeated_inference_timing(
+        slow(0.01), torch.zeros(1), torch.device("cuda"), lambda x, _: x, 3
+    )
+    assert found["on_device_inference"]["metrics"]["seconds_per_batch_mean"] < -9
+
+
+def test_what_it_calls_flops_are_multiply_adds_that_miss_functions(upstream):
+    class Functional(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.randn(8, 3, 3, 3))
+
+        def forward(self, x):
+            return F.conv2d(x, self.weight)
+
+    image = torch.randn(1, 3, 10, 10)
+    module = nn.Sequential(nn.Conv2d(3, 8, 3, bias=False))
+    assert upstream.measure_flops(module, image) == macs(module.to("meta"), 10)
+    assert upstream.measure_flops(Functional(), image) == 0
+
+
+def test_the_clock_waits_for_the_device_on_both_sides_of_a_pass(monkeypatch):
+    events = []
+    monkeypatch.setattr(devices, "synchronise", lambda _: events.append("wait"))
+    passes(lambda _batch: events.append("pass"), torch.zeros(1), CPU, runs=10)
+    assert events == ["wait", "pass", "wait"] * (2 + 10)
+
+
+def test_a_net_is_timed_as_it_is_asked():
+    found = time_net(net(depth=18, width=8, timing=Timing(size=40, runs=4, batch_size=2)), 0, "cpu")
+    assert len(found["seconds"]) == 4 and min(found["seconds"]) > 0
+    assert found["region"] == FORWARD and found["timing"]["batch_size"] == 2 and found["joules"] is None
+    assert found["matmul_peak_flops_per_second"] > 1e8 and found["environment"]["precision"] == "fp32"
+
+
+def test_training_takes_the_backward_pass_too(monkeypatch):
+    shapes, gradients = [], []
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Conv2d(3, 2, 1)
+
+        def forward(self, x):
+            shapes.append((self.training, torch.is_grad_enabled(), tuple(x.shape)))
+            return {"out": self.layer(x), "aux": [x.mean()]}
+
+    model = Net()
+    model.layer.weight.register_hook(lambda gradient: gradients.append(gradient))
+    monkeypatch.setattr(timing, "make_model", lambda *_: model)
+    found = time_net(net(timing=Timing(size=8, runs=2, training=True, batch_size=5)), 0, "cpu")
+    assert (
+        found["region"] == TRAINING
+        and set(shapes) == {(True, True, (5, 3, 8, 8))}
+        and len(gradients) == len(shapes)
+    )
+    shapes.clear(), gradients.clear()
+    time_net(net(timing=Timing(size=8, runs=2)), 0, "cpu")
+    assert set(shapes) == {(False, False, (1, 3, 8, 8))} and not gradients
+
+
+def test_bf16_and_the_number_of_threads_are_what_was_asked_for(monkeypatch):
+    seen = []
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Conv2d(3, 2, 1)
+
+        def forward(self, x):
+            seen.append(
+                (
+                    self.layer(x).dtype,
+                    torch.get_num_threads(),
+                    x.is_contiguous(memory_format=torch.channels_last),
+                )
+            )
+            return x
+
+    monkeypatch.setattr(timing, "make_model", lambda *_: Net())
+    threads = torch.get_num_threads()
+    time_net(net(timing=Timing(size=8, runs=1, precision="bf16", threads=2)), 0, "cpu")
+    assert set(seen) == {(torch.bfloat16, 2, True)} and torch.get_num_threads() == threads
+
+
+def test_images_that_a_net_does_not_take_are_an_error_that_names_it():
+    with pytest.raises(ReproError, match=r"model 'vgg' cannot be timed with 1 images of 64×64 on cpu: "):
+        time_net(
+            net("vgg", configuration="A", width=0.05, classifier=8, timing=Timing(size=64, runs=1)), 0, "cpu"
+        )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system keeps a high-water mark of memory")
+def test_peak_memory_is_that_of_a_pass_in_a_process_of_its_own(tmp_path):
+    """For real, in the processes of a round."""
+    layers = {"wide": "conv 64 3x3 pad 1", "narrow": "conv 32 3x3 pad 1"}
+    timing = Timing(size=512, runs=2)
+    nets = {
+        name: net("sequential", layers=[layer], image_size=512, timing=timing)
+        for name, layer in layers.items()
+    }
+    found = time_round(
+        Round(nets=nets, number=0, device="cpu", machine=(), code="", torch=""), Store(tmp_path)
+    )["nets"]
+    for name, channels in (("wide", 64), ("narrow", 32)):
+        assert found[name]["peak_memory_bytes"] == pytest.approx(channels * 512 * 512 * 4, rel=0.25)
+
+
+class Counter:
+    """NVML of a GPU that takes 300 W."""
+
+    class NVMLError(Exception):
+        pass
+
+    def __init__(self, error=False):
+        self.error = error
+
+    def nvmlInit(self):
+        if self.error:
+            raise self.NVMLError
+
+    def nvmlDeviceGetHandleByUUID(self, uuid):
+        assert uuid == "GPU-1234"
+        return "handle"
+
+    def nvmlDeviceGetTotalEnergyConsumption(self, handle):
+        assert handle == "handle"
+        return time.perf_counter() * 300_000  # millijoules
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(uuid="1234"))
+    monkeypatch.setattr(devices, "synchronise", lambda _: None)
+    monkeypatch.setattr(timing, "ENERGY_SECONDS", 0.2)
+    return torch.device("cuda")
+
+
+def test_energy_is_the_counter_s_rise_by_passes(gpu, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pynvml", Counter())
+    assert (
+        300 * 0.02 <= energy(lambda: time.sleep(0.02), gpu) < 300 * 0.04
+    )  # a pass is 0.02 s, or more on a busy machine
+
+
+def test_where_energy_is_not_counted_there_is_none(gpu, monkeypatch):
+    assert energy(lambda: None, CPU) is None
+    monkeypatch.setitem(sys.modules, "pynvml", Counter(error=True))
+    assert energy(lambda: None, gpu) is None
+    monkeypatch.setitem(sys.modules, "pynvml", None)  # not installed
+    assert energy(lambda: None, gpu) is None
+
+
+class Pool:
+    """Instead of processes: says when one is started, and works here."""
+
+    started: list = []  # noqa: RUF012
+    dies = False
+
+    def __init__(self, *_):
+        self.started.append(None)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        """Nothing is open."""
+
+    def submit(self, _function, timed, seed, *_):
+        self.started[-1] = timed.model.options["depth"]
+        future: Future = Future()
+        if self.dies:
+            future.set_exception(BrokenProcessPool())
+        else:
+            future.set_result({"depth": timed.model.options["depth"], "seed": seed})
+        return future
+
+
+def round_(number):
+    nets = {f"r{depth}": net(depth=depth) for depth in (18, 34, 50)}
+    return Round(nets=nets, number=number, device="cpu", machine=("a",), code="x", torch="y")
+
+
+@pytest.mark.parametrize(("number", "order"), [(0, [18, 34, 50]), (1, [50, 34, 18]), (2, [18, 34, 50])])
+def test_each_net_of_a_round_has_a_process_of_its_own_in_turns_that_alternate(
+    number, order, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(timing, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(Pool, "started", [])
+    found = time_round(round_(number), Store(tmp_path))
+    assert Pool.started == order
+    assert found["nets"] == {f"r{depth}": {"depth": depth, "seed": number} for depth in (18, 34, 50)}
+    assert found["round"]["number"] == number and found["seconds"] >= 0
+
+
+def test_a_round_whose_process_dies_is_broken_and_says_nothing_more(monkeypatch, tmp_path):
+    monkeypatch.setattr(timing, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(Pool, "started", [])
+    monkeypatch.setattr(Pool, "dies", True)
+    with pytest.raises(BrokenProcessPool):
+        time_round(round_(0), Store(tmp_path))
+    assert Store(tmp_path).running() == []
+
+
+def test_the_order_of_nets_the_machine_and_the_number_make_another_round():
+    one = round_(0)
+    turned = one.model_copy(update={"nets": dict(reversed(one.nets.items()))})
+    elsewhere = one.model_copy(update={"machine": ("b",)})
+    assert len({one.digest, round_(1).digest, turned.digest, elsewhere.digest}) == 4
