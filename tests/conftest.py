@@ -6,6 +6,7 @@ import random
 import shutil
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -74,3 +75,21 @@ def tiny(tmp_path: Path, shared_home: Path, monkeypatch: pytest.MonkeyPatch) -> 
     path = tmp_path / "tiny.yaml"
     path.write_text(TINY)
     return path
+
+
+@pytest.fixture
+def nets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model `habits`, and a peak of the device that is not measured."""
+    from kit.tiny import install
+
+    from repro.state import devices
+
+    install(tmp_path / "packages", monkeypatch)
+    monkeypatch.setattr(devices, "matmul_peak", lambda *_: 1e9)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> "Store":
+    from repro.store import Store
+
+    return Store(tmp_path / "store")

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from small_suite import SUITE
+from kit.small_suite import SUITE
 
 from repro.check import load
 from repro.recipe import Named, Recipe
@@ -97,7 +97,7 @@ def test_what_needs_training_is_what_is_measured_of_a_trained_net(tmp_path):
 
 def test_reading_all_suites_and_their_schema_imports_no_torch():
     code = (
-        "import sys; from pathlib import Path; from repro.suite import load; from repro.schema import of_suites\n"
+        "import sys; from pathlib import Path; from repro.check import load; from repro.schema import of_suites\n"
         "for path in sys.argv[1:]: load(Path(path))\n"
         "of_suites()\n"
         "print([name for name in ('torch', 'torchvision', 'datasets', 'pyarrow', 'scipy') if name in sys.modules])"

@@ -1,7 +1,7 @@
 """Reading a suite: what a user sees of mistakes in its form."""
 
 import pytest
-from small_suite import SUITE
+from kit.small_suite import SUITE
 
 from repro.check import load
 from repro.document import DocumentError

@@ -6,11 +6,12 @@
 | --- | --- |
 | conv WIDTH KxK | convolution; may be followed by `stride S`, `pad P`, `rate R` (atrous), `groups G` |
 | depthwise KxK | a filter on each channel alone; `stride`, `pad`, `rate` |
-| transposed WIDTH KxK | transposed convolution; `stride`, `pad`, `extra E` (rows and columns more, below and
-on the right) | | linear WIDTH | on all numbers of the map | | max KxK, average KxK | pooling; `stride` (K
-unless said), `pad`; `ceil` keeps a last part | | global | the mean of each channel, as a map of 1×1 | |
-nearest S, bilinear S | the map S times as large | | relu, norm, flatten | ReLU, batch normalisation of the
-channels, the map as a vector |
+| transposed WIDTH KxK | transposed convolution; `stride`, `pad`, `extra E` (rows and columns more, below, right) |
+| linear WIDTH | on all numbers of the map |
+| max KxK, average KxK | pooling; `stride` (K unless said), `pad`; `ceil` keeps a last part |
+| global | the mean of each channel, as a map of 1×1 |
+| nearest S, bilinear S | the map S times as large |
+| relu, norm, flatten | ReLU, batch normalisation of the channels, the map as a vector |
 
 Kernels are square. Convolutions and linear layers have biases unless the line ends with `bare`.
 """

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from evidence.differences import ALPHA, LOOKS, RUNS, false_verdicts
+from kit.differences import ALPHA, LOOKS, RUNS, false_verdicts
 
 from repro.evidence import first_crossings
 

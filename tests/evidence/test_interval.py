@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from evidence.differences import ALPHA, ASSUMPTIONS, LOOKS, RUNS, false_verdicts, random_differences
+from kit.differences import ALPHA, ASSUMPTIONS, LOOKS, RUNS, false_verdicts, random_differences
 
 from repro.evidence import decide, first_crossings
 

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from evidence.differences import random_differences
+from kit.differences import random_differences
 from scipy import integrate, special, stats
 
 from repro.evidence import decide, log_e

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from evidence.differences import ALPHA, ASSUMPTIONS, random_differences
+from kit.differences import ALPHA, ASSUMPTIONS, random_differences
 
 from repro.evidence import Decision, decide, first_look
 

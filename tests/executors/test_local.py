@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
-from training.tiny import install, outcome, spec
+from kit.tiny import install, outcome, spec
 
 from repro.errors import ReproError
 from repro.executors import local

@@ -1,7 +1,7 @@
 import pytest
 import torch
+from kit.tiny import RESNET, install, spec
 from torch.nn import functional as F
-from training.tiny import RESNET, install, spec
 
 from repro.data.augment import normalise
 from repro.errors import ReproError

@@ -3,9 +3,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from kit.tiny import RESNET, spec
 from torch import nn
 from torch.nn import functional as F
-from training.tiny import RESNET, spec
 
 from repro import source
 from repro.catalogue import MEASURES

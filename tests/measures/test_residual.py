@@ -4,10 +4,10 @@ from math import comb
 
 import pytest
 import torch
+from kit.tiny import spec
 from models.pixels import made
 from torch import Tensor, nn
 from torch.nn import functional as F
-from training.tiny import spec
 
 from repro.data.augment import normalise
 from repro.errors import ReproError

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from results_made_up import KEY, result, timing, trial
+from kit.results import KEY, result, timing, trial
 
 from repro.nightly.history import evidence, observations
 

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from results_made_up import result, timing, trial
+from kit.results import result, timing, trial
 
 from repro.cli import main
 from repro.errors import ReproError

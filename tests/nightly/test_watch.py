@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from results_made_up import KEY, result, timing, trial
+from kit.results import KEY, result, timing, trial
 
 from repro.cli import main
 from repro.nightly.history_text import watch_text

@@ -6,7 +6,7 @@ import importlib.util
 import pyarrow.parquet
 import pytest
 from click.testing import CliRunner
-from results_made_up import result, timing, trial
+from kit.results import result, timing, trial
 
 from repro.cli import main
 from repro.report.export import COLUMNS, harmless

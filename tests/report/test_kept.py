@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from results_made_up import claim, result
+from kit.results import claim, result
 
 from repro.report.kept import END, START, fill, latest, ledger, pages, table
 from repro.suite import Suite

@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from made_up import compared, keep, result, sized
+from kit.judged_results import compared, keep, result, sized
 
 from repro.errors import ReproError
 from repro.site.archive import collect

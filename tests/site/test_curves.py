@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from made_up import ARMS, trial
+from kit.judged_results import ARMS, trial
 
 from repro.site.curves import panels, quantities
 

@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 import pytest
-from made_up import claim, compared
+from kit.judged_results import claim, compared
 
 from repro.evidence import decide
 from repro.site.evidence_charts import FINEST, evidence_chart, intervals, margins_chart, signs

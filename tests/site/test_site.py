@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from click.testing import CliRunner
-from made_up import ARMS, arm, claim, compared, keep, picture, result, sized, timed, timing, trial
+from kit.judged_results import ARMS, arm, claim, compared, keep, picture, result, sized, timed, timing, trial
 
 from repro.cli import main
 from repro.errors import ReproError

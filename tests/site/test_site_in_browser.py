@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from made_up import ARMS, compared, keep, picture, result, sized, timed, trial
+from kit.judged_results import ARMS, compared, keep, picture, result, sized, timed, trial
 
 from repro.site.build import build
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 import torch
-from training.tiny import spec
+from kit.tiny import spec
 
 from repro.errors import ReproError
 from repro.state import devices

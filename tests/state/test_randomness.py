@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from training.tiny import RESNET, habits, outcome, spec, state
+from kit.tiny import RESNET, habits, outcome, spec, state
 
 from repro.state.randomness import generator, own_default_stream, seed_default, stream
 from repro.store import Store

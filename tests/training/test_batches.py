@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from training.tiny import RESNET, habits, state
+from kit.tiny import RESNET, habits, state
 
 from repro.errors import ReproError
 from repro.training.batches import Batches

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from training.tiny import habits, spec, state
+from kit.tiny import habits, spec, state
 
 from repro.training.cost import arithmetic
 from repro.work.execute import execute

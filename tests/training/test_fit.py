@@ -1,7 +1,7 @@
 """A net that does not fit its data is a user's mistake, said before anything is trained."""
 
 import pytest
-from training.tiny import RESNET, spec
+from kit.tiny import RESNET, spec
 
 from repro.errors import ReproError
 from repro.recipe import Named

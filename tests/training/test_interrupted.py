@@ -7,7 +7,7 @@ import time
 
 import pytest
 import torch
-from training.tiny import RESNET, outcome, run, spec
+from kit.tiny import RESNET, outcome, run, spec
 
 from repro.data.embedded import FashionMnistSmall
 from repro.store import Store

@@ -6,7 +6,7 @@ import os
 
 import pytest
 import torch
-from training.tiny import RESNET, habits, outcome, spec, state
+from kit.tiny import RESNET, habits, outcome, spec, state
 
 from repro.store import Store, StoreError, from_json
 from repro.training import optimizers
