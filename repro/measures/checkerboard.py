@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from repro.declaration import declare
 from repro.errors import ReproError
 from repro.measures.layer import outputs_of, submodule
 from repro.state.net import State
@@ -99,6 +100,7 @@ def gradient_phase_energy(state: State, stride: int = 2, images: int = 64) -> fl
 
 
 @torch.no_grad()
+@declare(better="lower")
 def flat_high_pass(state: State, canvases: int = 64) -> float:
     """The root mean square of outputs minus their 3×3 mean, in the middle of images that have one colour
     each.
@@ -116,6 +118,7 @@ def flat_high_pass(state: State, canvases: int = 64) -> float:
 
 
 @torch.no_grad()
+@declare(better="lower")
 def line_index(state: State, images: int = 300) -> float:
     """Power of the outputs on the rows and columns of half the sampling frequency, over that on those 2 and 3
     steps below it.
@@ -134,6 +137,7 @@ def line_index(state: State, images: int = 300) -> float:
 
 
 @torch.no_grad()
+@declare(better="lower")
 def residual_point_index(state: State, images: int = 300) -> float:
     """For autoencoders: power of output minus input at half the sampling frequency, over that 2 steps beside
     it.

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from repro.declaration import declare
 from repro.errors import ReproError
 from repro.state.net import State
 from repro.tasks.segmentation import IGNORE, Segmentation, confusion, scores
@@ -16,7 +17,8 @@ from repro.tasks.segmentation import IGNORE, Segmentation, confusion, scores
 NUMBERS = 2**25  # of one-hot truth at a time: 128 MiB
 
 
-def trimap_miou(state: State, width: int = 2) -> float:
+@declare(unit="share", better="higher")
+def trimap_miou(state: State, width: int = 2, images: int | None = None) -> float:
     """The test set's mIoU over the pixels that are at most `width` from a change of label, along rows,
     columns or both.
 
@@ -24,14 +26,16 @@ def trimap_miou(state: State, width: int = 2) -> float:
     (255) count as another label here, since in PASCAL VOC they line the objects; they are not measured
     themselves. The idea is Kohli et al. 2009, section 4.
     """
-    return _miou_where(state, lambda targets: near_change(targets, width))
+    return _miou_where(state, lambda targets: near_change(targets, width), images)
 
 
-def interior_miou(state: State, width: int = 2) -> float:
+@declare(unit="share", better="higher")
+def interior_miou(state: State, width: int = 2, images: int | None = None) -> float:
     """The test set's mIoU over the pixels that `trimap_miou` leaves out."""
-    return _miou_where(state, lambda targets: ~near_change(targets, width))
+    return _miou_where(state, lambda targets: ~near_change(targets, width), images)
 
 
+@declare(unit="share", better="higher")
 def stride_upper_bound_miou(state: State, stride: int = 8) -> float:
     """The mIoU of the truth itself on the test set, after it went through a grid of one cell for `stride` ×
     `stride` pixels.
@@ -69,9 +73,9 @@ class _Where:
         )
 
 
-def _miou_where(state: State, chosen: Callable[[Tensor], Tensor]) -> float:
+def _miou_where(state: State, chosen: Callable[[Tensor], Tensor], images: int | None) -> float:
     _labels(state)
-    return replace(state, task=_Where(Segmentation(), chosen)).evaluate("test")["miou"]
+    return replace(state, task=_Where(Segmentation(), chosen)).evaluate("test", images)["miou"]
 
 
 def _labels(state: State) -> Tensor:

@@ -8,9 +8,7 @@ from torch import Tensor
 from repro.errors import ReproError
 from repro.pictures.sheet import PALETTE, sheet
 from repro.state.net import State
-from repro.tasks.segmentation import crop
 from repro.tasks.segmentation import predictions as labels
-from repro.treatments.crf import Kernels, mean_field
 
 
 def predictions(states: dict[str, State], *, images: int = 6) -> Image.Image:
@@ -28,39 +26,6 @@ def predictions(states: dict[str, State], *, images: int = 6) -> Image.Image:
         outputs = _outputs(state, images)
         draws = hasattr(state.task, "targets")  # its targets are made of the images
         columns[arm] = _drawn(state, outputs) if draws else _colours(labels(outputs))
-    return sheet(columns)
-
-
-def crf(
-    states: dict[str, State],
-    *,
-    images: int = 6,
-    iterations: int = 5,
-    bilateral: float = 12.0,
-    colour: float = 25.5,
-    weight: float = 8.0,
-    gaussian: float = 1.5,
-    gaussian_weight: float = 2.0,
-) -> Image.Image:
-    """As `predictions`, with each arm's labels before and after a fully connected CRF
-    (`repro.treatments.crf`).
-    """
-    first = next(iter(states.values()))
-    truth = first.data.test_targets[:images]
-    if truth.ndim != 3:
-        raise ReproError("a CRF wants data with a label for each pixel")
-    kernels = Kernels(bilateral, colour, weight, gaussian, gaussian_weight)
-    columns = {"image": _pixels(first.data.test_images[:images]), "truth": _colours(truth)}
-    for arm, state in states.items():
-        outputs = _outputs(state, images)
-        beliefs = [
-            mean_field(logits, crop(image, logits[None]), kernels, iterations=iterations)
-            for logits, image in zip(outputs, state.data.test_images, strict=False)
-        ]
-        columns[arm], columns[f"{arm} + CRF"] = (
-            _colours(labels(outputs)),
-            _colours(labels(torch.stack(beliefs))),
-        )
     return sheet(columns)
 
 

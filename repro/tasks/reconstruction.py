@@ -1,6 +1,7 @@
 """The image itself, out again."""
 
 from collections.abc import Iterable
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ class Reconstruction:
     set's mean colour reaches on the training set, since inputs have variance 1 there.
     """
 
-    metrics = ("train_mse", "test_mse")
+    metrics: ClassVar = {"train_mse": {"better": "lower"}, "test_mse": {"better": "lower"}}
 
     def targets(self, inputs: Tensor, targets: Tensor) -> Tensor:  # noqa: ARG002
         """What outputs are compared with: the inputs, whatever labels the data has."""
