@@ -7,6 +7,8 @@ from kit.judged_results import ARMS, trial
 
 from repro.site.curves import panels, quantities
 
+UNITS = {"test_error": "share", "test_loss": "nats"}
+
 
 def test_curves_of_one_quantity_are_drawn_together():
     found = quantities(list(ARMS), [trial("plain20", 0, steps=60), trial("plain56", 0, steps=60)])
