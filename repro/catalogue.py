@@ -240,7 +240,8 @@ def looks_at(measure: str) -> str:
     first = next(iter(source.parameters(MEASURES.target(measure))), "")
     if first not in MEASURES.given:
         raise ReproError(
-            f"measure '{measure}': its first parameter must be one of {', '.join(MEASURES.given)}, not '{first}'"
+            f"measure '{measure}': its first parameter must be one of "
+            f"{', '.join(MEASURES.given)}, not '{first}'"
         )
     return first
 

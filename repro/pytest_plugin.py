@@ -47,7 +47,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         dest="continue_from",
         type=Path,
         metavar="RESULT",
-        help="add fresh seeds (--seeds-max of them, or one) to the evidence of a result, or of the latest ones of a folder",
+        help=(
+            "add fresh seeds (--seeds-max of them, or one) to the evidence of a result, "
+            "or of the latest ones of a folder"
+        ),
     )
     group.addoption(
         "--pilot",

@@ -49,7 +49,10 @@ from repro.executors import EXECUTORS, executor
     "before",
     type=click.Path(path_type=Path, exists=True),
     metavar="RESULT",
-    help="Add fresh seeds (--seeds-max of them, or one) to the evidence of a result, or of the latest ones of a folder.",
+    help=(
+        "Add fresh seeds (--seeds-max of them, or one) to the evidence of a result, "
+        "or of the latest ones of a folder."
+    ),
 )
 @click.option(
     "--pilot", is_flag=True, help="Try a recipe: seeds from 1000 up, which never judge, and no result."
@@ -106,8 +109,9 @@ def run(
     ]
     if not any(names for _, _, names in chosen):
         known = sorted({name for _, suite in loaded for name in suite.profiles})
+        like = f" like {only!r}" if only else ""
         click.echo(
-            f"nothing to run: no claim{f' like {only!r}' if only else ''} at profile '{profile}' (profiles: {', '.join(known)})",
+            f"nothing to run: no claim{like} at profile '{profile}' (profiles: {', '.join(known)})",
             err=True,
         )
         sys.exit(NOTHING_RAN)

@@ -7,9 +7,7 @@ from repro.pairs.pair import Pair
 
 
 def max_abs_diff(network: nn.Module) -> float:
-    """The largest absolute difference of the two tensors that a `pair` gives. Raises `ReproError` for other
-    nets.
-    """
+    """The largest absolute difference of the two tensors of a `pair`. Raises `ReproError` for other nets."""
     if not isinstance(network, Pair):
         raise ReproError(f"max_abs_diff is of a `pair`, not of a {type(network).__name__}")
     first, second = network()

@@ -1,5 +1,4 @@
-"""Probes of residual nets: how large their responses are, what a block is needed for, and which paths
-gradients take.
+"""Probes of residual nets: how large responses are, what blocks are needed for, which paths gradients take.
 
 Responses are those of He et al. 2015, "Deep Residual Learning", Figure 7. Blocks and paths are those of Veit
 et al. 2016, "Residual Networks Behave Like Ensembles of Relatively Shallow Networks", sections 4.1 and 4.3.
@@ -62,8 +61,9 @@ def mean_response_std(state: State, images: int = 128) -> float:
 
 
 def lesion_error(state: State, block: int) -> float:
-    """The test error without one block, counted from 0. Raises `ReproError` if there is none, or if the task
-    has no error.
+    """The test error without one block, counted from 0.
+
+    Raises `ReproError` if there is no such block, or if the task has no error.
     """
     if not 0 <= block < len(blocks(state.model)):
         raise ReproError(f"lesion_error: no block {block}; the net has {len(blocks(state.model))}")
@@ -74,8 +74,7 @@ def lesion_error(state: State, block: int) -> float:
 
 
 def mean_lesion_error(state: State) -> float:
-    """The mean of `lesion_error` over the blocks that keep the shape of their maps. Raises `ReproError` if
-    there is none.
+    """The mean of `lesion_error` over the blocks that keep their maps' shape. `ReproError` if there is none.
 
     The others are a net's only way to smaller and wider maps; without one of them it is ruined (Veit et al.,
     Figure 3).
@@ -94,8 +93,7 @@ def mean_lesion_error(state: State) -> float:
 
 
 def path_gradient_share(state: State, least: int, most: int, images: int = 128) -> float:
-    """The share of the loss's gradient by the image that comes back through `least` to `most` blocks'
-    branches, 0 to 1.
+    """The share of the loss's gradient by the image that comes through `least` to `most` blocks' branches.
 
     A path goes through each block by its branch or by its shortcut, each with the gate that weighs it, if one
     does: of the 2^n paths comb(n, k) have k branches. Their part is taken as comb(n, k) times the mean L2
@@ -135,8 +133,7 @@ def _look(model: nn.Module, state: State, images: int) -> None:
 
 
 def _part(block: nn.Module, by_branch: Tensor, added: list[int]) -> None:
-    """Let gradients back through a block's branch for the images that `by_branch` [N] chooses, else through
-    its shortcut.
+    """Let gradients back through a block's branch where `by_branch` [N] says so, else through its shortcut.
 
     It is looked up as gradients pass. `added` gets an entry when the block asks for its shortcut.
     """

@@ -1,6 +1,4 @@
-"""What a pass through each net takes, timed alone on the machine: a table, and how it went from round to
-round.
-"""
+"""What a pass through each net takes, timed alone on the machine: a table, and how it went by round."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,8 +17,8 @@ MEASURES = {  # by the measure: the column, and what one of its unit is
 }
 MOST_TICKS = 12  # of rounds
 HOW = (
-    "Each round times every net once, in a process of its own with the machine to itself. The median over rounds, and from the "
-    "lowest to the highest."
+    "Each round times every net once, in a process of its own with the machine to itself. The median over "
+    "rounds, and from the lowest to the highest."
 )
 
 

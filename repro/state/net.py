@@ -41,9 +41,7 @@ class State:
         )
 
     def batch(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Inputs, and what outputs are held against: the data's targets, or what a task with `targets` makes
-        of both.
-        """
+        """Inputs, and what outputs are held against: targets, or what a task's `targets` makes of both."""
         inputs = self.inputs(images)
         make = getattr(self.task, "targets", None)
         return inputs, make(inputs, targets) if make else targets
@@ -74,9 +72,7 @@ class State:
         return {name: float(value) for name, value in metrics.items()}
 
     def _outputs(self, inputs: Tensor) -> Tensor:
-        """On a CPU part by part: blocks above 32 MiB come from the system anew each time, which takes half as
-        long again.
-        """
+        """On a CPU in parts: blocks above 32 MiB come from the system anew each time, half as long again."""
         if self.device.type != "cpu":
             return self.model(inputs)
         parts = inputs.split(max(1, CPU_PIXELS // inputs.shape[2:].numel()))
@@ -84,9 +80,7 @@ class State:
 
 
 def build(spec: TrialSpec, data: ImageSet, device: torch.device) -> State:
-    """The net as it is before the first step, on the device; the same for the same seed, whatever ran
-    before.
-    """
+    """The net before the first step, on the device; the same for the same seed, whatever ran before."""
     with own_default_stream(torch.device("cpu")):
         seed_default(torch.device("cpu"), stream(spec.seed, "initialisation"))
         model = make_model(spec.model, spec.data)
