@@ -216,6 +216,5 @@ def test_what_cannot_be_continued_is_an_error_that_says_why(tiny, tmp_path):
         == 0
     )
     new = max(tmp_path.glob("results/tiny/cpu/*.json"), key=lambda file: file.stat().st_mtime_ns)
-    assert (
-        Result.model_validate_json(new.read_text()).continues is None
-    )  # of a folder, what has changed starts anew
+    # Of a folder, what has changed starts anew
+    assert Result.model_validate_json(new.read_text()).continues is None

@@ -143,7 +143,8 @@ def test_a_problem_at_a_place_that_the_file_lacks_is_at_the_nearest_place_above(
         pytest.param(
             "a: !!python/object:os.system {x: 1}\nb: !!str 5\n",
             [
-                "1:4: tag 'tag:yaml.org,2002:python/object:os.system' is not supported; write the plain value",
+                "1:4: tag 'tag:yaml.org,2002:python/object:os.system' is not supported; "
+                "write the plain value",
                 "2:4: tag 'tag:yaml.org,2002:str' is not supported; write the plain value",
             ],
             id="tags",

@@ -231,9 +231,8 @@ def start(folder, *arguments):
         "learns or known",
         *arguments,
     ]
-    heard = partial(
-        signal.signal, signal.SIGINT, signal.default_int_handler
-    )  # be the tests in the background, which ignores it
+    # Be the tests in the background, which ignores it
+    heard = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
     return subprocess.Popen(
         command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=heard
     )

@@ -77,7 +77,10 @@ def test_a_default_that_is_written_out_is_no_change():
 
 
 def test_another_process_gives_the_same_digest():
-    code = "import sys; from repro.trial import TrialSpec; print(TrialSpec.model_validate_json(sys.argv[1]).digest)"
+    code = (
+        "import sys; from repro.trial import TrialSpec; "
+        "print(TrialSpec.model_validate_json(sys.argv[1]).digest)"
+    )
     command = [sys.executable, "-c", code, json.dumps(backwards(SPEC))]
     run = subprocess.run(command, capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "7"})
     assert run.stdout.strip() == spec().digest

@@ -126,7 +126,8 @@ def confirm(
         sys.exit(AS_EXPECTED)
     if turns < fewest_turns(len(due)):
         raise ReproError(
-            f"{turns} turns cannot confirm {len(due)} suspects: --turns must be {fewest_turns(len(due))} at least"
+            f"{turns} turns cannot confirm {len(due)} suspects: --turns "
+            f"must be {fewest_turns(len(due))} at least"
         )
     files = {load(path).suite: path for path in suite_files(suites or DEFAULT)}
     try:

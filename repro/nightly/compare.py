@@ -278,18 +278,21 @@ def _ways(result: Result) -> dict[str, dict[str, object]]:
 def _notes(base: Result, new: Result) -> Iterable[str]:
     place = f"{new.suite} ({new.profile})"
     if base.environment.key != new.environment.key:
-        yield f"{place}: TIMINGS AND MEMORY ARE NOT COMPARED, the environments differ: {_differences(base, new)}"
+        differences = _differences(base, new)
+        yield f"{place}: TIMINGS AND MEMORY ARE NOT COMPARED, the environments differ: {differences}"
     elif refused_costs(base, new):
         yield (
-            f"{place}: TIMINGS ARE NOT COMPARED, the machine itself was at another speed: a matrix product ran at "
-            f"{_machine_ratio(base, new):.3g} times the speed of before"
+            f"{place}: TIMINGS ARE NOT COMPARED, the machine itself was at another speed: a matrix product "
+            f"ran at {_machine_ratio(base, new):.3g} times the speed of before"
         )
     if base.suite_digest != new.suite_digest:
-        yield f"{place}: the suite's file has changed (digest {base.suite_digest[:8]} → {new.suite_digest[:8]})"
+        digests = f"{base.suite_digest[:8]} → {new.suite_digest[:8]}"
+        yield f"{place}: the suite's file has changed (digest {digests})"
     for arm in sorted(base.arms.keys() & new.arms.keys()):
         old, now = base.arms[arm].model_dump(), new.arms[arm].model_dump()
         if old != now:
-            yield f"{place}: arm '{arm}' is another one now: other {', '.join(key for key in now if now[key] != old[key])}"
+            others = ", ".join(key for key in now if now[key] != old[key])
+            yield f"{place}: arm '{arm}' is another one now: other {others}"
     before, after = _ways(base), _ways(new)
     for name in sorted(before.keys() & after.keys()):
         way, now = before[name], after[name]
@@ -299,14 +302,15 @@ def _notes(base: Result, new: Result) -> Iterable[str]:
                 for key in sorted(way.keys() | now.keys())
                 if way.get(key) != now.get(key)
             )
-            yield f"{place}: TIMINGS OF {name} ARE NOT COMPARED, it was timed in another way: {'; '.join(changed)}"
+            how = "; ".join(changed)
+            yield f"{place}: TIMINGS OF {name} ARE NOT COMPARED, it was timed in another way: {how}"
     here, there = _trials(new), _trials(base)
     shared = [(there[key], here[key]) for key in here.keys() & there.keys()]
     strange = sum(old.digest == now.digest and old.measurements != now.measurements for old, now in shared)
     if strange:
         yield (
-            f"{place}: {strange} trials of the same digest ended with other numbers: usual on a GPU; on a CPU it is another CPU "
-            "model, or a fault"
+            f"{place}: {strange} trials of the same digest ended with other numbers: usual on a GPU; "
+            "on a CPU it is another CPU model, or a fault"
         )
     for side, result in (("base", base), ("new", new)):
         if not result.complete:

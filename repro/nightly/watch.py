@@ -190,7 +190,8 @@ def _problems(past: Sequence[Result], tonight: Sequence[Result]) -> Iterable[str
         known = {_devices(other) for other in earlier}
         if _devices(result) not in known:
             seen = "; ".join(sorted({", ".join(sorted(device)) for device in known}))
-            yield f"{place}: a device that the history does not know: {', '.join(sorted(_devices(result)))}, not {seen}"
+            now = ", ".join(sorted(_devices(result)))
+            yield f"{place}: a device that the history does not know: {now}, not {seen}"
 
 
 def _devices(result: Result) -> frozenset[str]:

@@ -41,7 +41,10 @@ def table(results: Mapping[str, Result]) -> str:
                 counted.append(claim)
     reproduced = sum(claim.verdict == "reproduced" for claim in counted)
     refuted = len(counted) - reproduced
-    beside = f"Beside these, {len(counted)} claims about architectures alone: {reproduced} reproduced, {refuted} refuted"
+    beside = (
+        f"Beside these, {len(counted)} claims about architectures alone: "
+        f"{reproduced} reproduced, {refuted} refuted"
+    )
     pictures = [
         f"[{suite}: {name}](results/{suite}/{result.profile}/{picture.file})"
         for suite, result in results.items()
@@ -83,8 +86,9 @@ def ledger(
         rows.append(f"| {entry['id']} | {_plain(entry['claim'])} | {entry['kind']} | {_plain(found)} |")
     open_ = len(rows) - covered - doubtful
     head = (
-        f"Of {len(rows)} entries {covered} are measured by a claim, {doubtful} cannot be measured, {open_} are not done yet. "
-        "Entries are said as lecture notes say them; some are wrong, and then a claim that says so is refuted.\n"
+        f"Of {len(rows)} entries {covered} are measured by a claim, {doubtful} cannot be "
+        f"measured, {open_} are not done yet. Entries are said as lecture notes say them; some "
+        "are wrong, and then a claim that says so is refuted.\n"
     )
     return "\n".join([head, "| id | says | kind | measured by, at cpu |", "| --- | --- | --- | --- |", *rows])
 

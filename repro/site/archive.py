@@ -1,6 +1,4 @@
-"""All results at once: suites at profiles with their runs. Every file is read lightly, those that a page
-shows in full.
-"""
+"""All results at once: suites at profiles with their runs. Files are read lightly, or in full for a page."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -90,9 +88,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Scale:
-    """A suite at a profile. `runs` are in the order in which they ended; `claims` are those that are still
-    asked.
-    """
+    """A suite at a profile: `runs` in the order in which they ended, `claims` those that are still asked."""
 
     suite: str
     profile: str
@@ -137,9 +133,7 @@ class Archive:
 
 
 def collect(paths: Sequence[Path]) -> Archive:
-    """The results among files and folders. Raises `ReproError` if a path does not exist, or none of the files
-    is a result.
-    """
+    """The results among files and folders. `ReproError` if a path does not exist, or none is a result."""
     runs, problems = defaultdict[tuple[str, str], dict[str, Run]](dict), list[str]()
     for path in _files(paths):
         try:
@@ -173,9 +167,7 @@ def _problem(path: Path) -> str:
 
 
 def _scale(runs: list[Run], problems: list[str]) -> Scale | None:
-    """From the newest run back to the last complete one: what older runs asked in addition is no longer
-    asked.
-    """
+    """From the newest run back to the last complete one: what only older runs asked is asked no longer."""
     runs = sorted(runs, key=lambda run: (run.glance.finished, run.glance.id))
     latest, claims = None, dict[str, Latest]()
     for run in reversed(runs[:]):
@@ -197,9 +189,7 @@ def _scale(runs: list[Run], problems: list[str]) -> Scale | None:
 
 
 def _whole(path: Path) -> Result:
-    """Raises `ReproError`, too, where numbers contradict each other: charts are made from them without a
-    further look.
-    """
+    """`ReproError`, too, where numbers contradict each other: charts are made of them without a look."""
     result = read(path)
     for name, claim in result.claims.items():
         evidence, seeds = claim.evidence, len(claim.evidence.seeds)

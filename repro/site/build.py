@@ -1,6 +1,4 @@
-"""A static site of results: `repro report RESULTS -o SITE`. Its pages work from the disk, and load nothing
-from elsewhere.
-"""
+"""A static site of results: `repro report RESULTS -o SITE`. It works from the disk and loads nothing else."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,6 +1,4 @@
-"""The page of a claim: what the paper says, what was asked, every number, and why the verdict is what it
-is.
-"""
+"""The page of a claim: what the paper says, what was asked, every number, why the verdict is what it is."""
 
 import shlex
 from collections.abc import Iterable, Mapping

@@ -1,6 +1,4 @@
-"""The table of a suite's claims: the verdict of each, what it rests on, and how it went in the runs
-before.
-"""
+"""The table of a suite's claims: the verdict of each, what it rests on, how it went in the runs before."""
 
 from collections.abc import Iterable
 

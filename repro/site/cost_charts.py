@@ -1,6 +1,4 @@
-"""Charts of cost: what a suite's arms reach against what they compute, and how fast nets are from run to
-run.
-"""
+"""Charts of cost: what a suite's arms reach against what they compute, how fast nets are from run to run."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -149,7 +147,10 @@ def _rates_chart(
         ],
         each="run",
         y="images/s",
-        note=f"{note} A dotted line: another device, driver, precision or torch; rates are not comparable across it.",
+        note=(
+            f"{note} A dotted line: another device, driver, precision or torch; "
+            "rates are not comparable across it."
+        ),
         breaks=[i for i in range(1, len(runs)) if runs[i].environment.key != runs[i - 1].environment.key],
         log=log,
     )
@@ -173,9 +174,7 @@ def _named(claim: ClaimResult) -> list[str]:
 def _name(
     plot: Plot, text: str, x: float, y: float, radius: float, taken: list[tuple[float, float, float]]
 ) -> None:
-    """Beside its bubble, where no other name is: right, left, above, below; nowhere, if all are taken (the
-    table has it).
-    """
+    """Beside its bubble, where no other name is: right, left, above, below; else nowhere."""
     length, gap = len(text) * LETTER, radius + 5
     for left, at in (
         (x + gap, y + 4),

@@ -1,6 +1,4 @@
-"""The page of a suite at a profile: its claims, pictures, training curves, arms and what they cost to train
-and to run.
-"""
+"""The page of a suite at a profile: its claims, pictures, training curves, arms and what they cost."""
 
 from collections.abc import Mapping, Sequence
 
@@ -132,7 +130,8 @@ def _costs(arms: Mapping[str, ArmResult], trials: Sequence[TrialResult]) -> Mark
         "div",
         element(
             "p",
-            "The median over seeds, and from the lowest to the highest. Wall-clock seconds beside other trials.",
+            "The median over seeds, and from the lowest to the highest. "
+            "Wall-clock seconds beside other trials.",
             class_="note",
         ),
         table(head, rows, caption="Cost of training", right=range(1, len(head))),

@@ -1,6 +1,4 @@
-"""What a pass through each net takes, timed alone on the machine: a table, and how it went from round to
-round.
-"""
+"""What a pass through each net takes, timed alone on the machine: a table, and how it went by round."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,8 +13,8 @@ from repro.site.tables import facts, number, spread, table
 SHOWN = {"bytes": ("MiB", 2.0**20)}  # by unit: the one that is shown, and how large that is
 MOST_TICKS = 12  # of rounds
 HOW = (
-    "Each round times every net once, in a process of its own with the machine to itself. The median over rounds, and from the "
-    "lowest to the highest."
+    "Each round times every net once, in a process of its own with the machine to itself. The median over "
+    "rounds, and from the lowest to the highest."
 )
 
 

@@ -42,9 +42,7 @@ class State:
         )
 
     def batch(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Inputs, and what outputs are held against: the data's targets, or what a task with `targets` makes
-        of both.
-        """
+        """Inputs, and what outputs are held against: targets, or what a task's `targets` makes of both."""
         inputs = self.inputs(images)
         make = getattr(self.task, "targets", None)
         return inputs, make(inputs, targets) if make else targets
@@ -75,9 +73,7 @@ class State:
         return {name: float(value) for name, value in metrics.items()}
 
     def _outputs(self, inputs: Tensor) -> Tensor:
-        """On a CPU part by part: blocks above 32 MiB come from the system anew each time, which takes half as
-        long again.
-        """
+        """On a CPU in parts: blocks above 32 MiB come from the system anew each time, half as long again."""
         if self.device.type != "cpu":
             return self.model(inputs)
         parts = inputs.split(max(1, CPU_PIXELS // inputs.shape[2:].numel()))

@@ -17,8 +17,7 @@ from repro.errors import ReproError
 
 
 def imagenet(model: nn.Module, *, download: bool = False) -> None:
-    """Put the weights into a net with a trunk, in place; layers that ImageNet's net does not have stay as
-    they are.
+    """Put the weights into a net with a trunk, in place; layers that ImageNet's net does not have stay.
 
     Raises `MissingData` if the file is not there and `download` is false, `ReproError` if there are none for
     the net.
@@ -26,7 +25,8 @@ def imagenet(model: nn.Module, *, download: bool = False) -> None:
     source = getattr(getattr(model, "trunk", None), "source", None)
     if source is None:
         raise ReproError(
-            f"there are no ImageNet weights for a {type(model).__name__} with these options; leave `weights` out"
+            f"there are no ImageNet weights for a {type(model).__name__} "
+            "with these options; leave `weights` out"
         )
     weights = _weights(source, download)
     for module in model.modules():
@@ -72,7 +72,7 @@ def _weights(source: str, download: bool) -> dict[str, Tensor]:
         )
     if not path.is_file():
         raise MissingData(
-            f"the ImageNet weights of torchvision's {source} are not at {path}. Set REPRO_DATA to a folder with "
-            f"weights/{path.name}, or say `weights: {{name: imagenet, download: true}}` ({url})"
+            f"the ImageNet weights of torchvision's {source} are not at {path}. Set REPRO_DATA to a folder "
+            f"with weights/{path.name}, or say `weights: {{name: imagenet, download: true}}` ({url})"
         )
     return load(path, map_location="cpu", mmap=True, weights_only=True)

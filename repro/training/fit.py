@@ -1,6 +1,4 @@
-"""Whether a net takes the images of its data, and tells their classes apart: found out before the first
-step.
-"""
+"""Whether a net takes its data's images and tells their classes apart: found out before the first step."""
 
 import torch
 
@@ -30,6 +28,6 @@ def check_fit(state: State) -> None:
     classes = len(state.data.class_names)
     if not hasattr(state.task, "targets") and outputs.shape[1] < classes:
         raise ReproError(
-            f"model '{name}' tells {outputs.shape[1]} classes apart, data set '{state.spec.data.name}' has {classes}: "
-            "leave `classes` out, and it is taken from the data"
+            f"model '{name}' tells {outputs.shape[1]} classes apart, data set '{state.spec.data.name}' has "
+            f"{classes}: leave `classes` out, and it is taken from the data"
         )

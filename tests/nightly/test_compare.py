@@ -211,9 +211,7 @@ def test_on_another_device_no_timing_is_compared_and_on_a_machine_at_another_spe
 
 
 def test_the_machines_speed_is_that_of_the_same_products_on_both_sides():
-    """Of bf16 or of more threads a product is another one: more rounds of those do not make a machine
-    faster.
-    """
+    """Of bf16 or of more threads a product is another one: more such rounds do not make a machine faster."""
 
     def run(rounds):
         fast = [timing("fast", n, peak=8e12, precision="bf16", latency=5.0) for n in range(rounds)]
@@ -333,10 +331,8 @@ def test_of_several_results_of_a_suite_the_latest_complete_one_counts():
 
 
 def test_text_and_markdown_show_the_same_rows_and_the_error_rate():
-    base, new = (
-        run(seed=1, claims={"c": claim()}),
-        run(seed=2, error=0.5, speed=2000.0, claims={"c": claim("refuted")}),
-    )
+    base = run(seed=1, claims={"c": claim()})
+    new = run(seed=2, error=0.5, speed=2000.0, claims={"c": claim("refuted")})
     found = compare([base], [new])
     for shown in (as_text(found), as_markdown(found)):
         assert "REGRESSION: was as expected" in shown and "test_error(a)" in shown and "WORSE" in shown
@@ -351,10 +347,8 @@ def repro(*arguments):
 
 
 def test_exit_codes_and_formats(tmp_path):
-    same, worse = (
-        write(found, tmp_path / name)
-        for name, found in (("base", run(seed=1)), ("new", run(seed=2, error=0.9, night=2)))
-    )
+    same = write(run(seed=1), tmp_path / "base")
+    worse = write(run(seed=2, error=0.9, night=2), tmp_path / "new")
     assert repro("compare", same, same).exit_code == 0
     found = repro("compare", tmp_path / "base", tmp_path / "new", "--format", "json")
     assert found.exit_code == 3 and json.loads(found.stdout)["alpha"] == 0.05

@@ -15,9 +15,7 @@ from repro.result import write
 
 
 def nights(count, *, slower_from=None, worse_from=None, by=0.05, seed=0, arms=("a", "b"), **rest):
-    """Results with fresh seeds each night; from a night on arm `a` is slower by the share `by`, or its error
-    worse by 1 sd.
-    """
+    """Results with fresh seeds each night; from a night on arm `a` is slower by `by`, or 1 sd worse."""
     rng = np.random.default_rng(seed)
 
     def one(night, arm, i):
