@@ -186,7 +186,7 @@ def test_evidence_goes_on_in_fresh_rounds_but_not_on_another_machine(
         ),
         ("batch_size=8", "batch_size=0.5", "10:43: batch_size: expected a whole number, not 0.5"),
         ("runs: 2", "run: 2", "7:24: unknown key 'run'; did you mean 'runs'?"),
-        ("size: 64", "size: 0", "7:20: size: input should be greater than 0, not 0"),
+        ("size: 64", "size: 0", "7:20: size: must be above 0, not 0"),
         (
             "> 1.5 *",
             "==",
