@@ -115,9 +115,7 @@ def read(path: Path) -> Document:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         before = error.object[: error.start].decode("utf-8", errors="replace")
-        raise DocumentError(
-            path, [Problem(*_position(before, len(before)), "not UTF-8 text")]
-        ) from None
+        raise DocumentError(path, [Problem(*_position(before, len(before)), "not UTF-8 text")]) from None
     except (OSError, ValueError) as error:
         raise ReproError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     forbidden = FORBIDDEN.search(text)
@@ -145,8 +143,8 @@ def _parse_slowly(path: Path, text: str) -> tuple[Document, list[Problem]]:
     try:
         return _parse(path, text, yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
-        at = error.problem_mark or error.context_mark
-        return Document(path), [_syntax(text, at.index, error.context_mark)]
+        index = error.problem_mark.index if error.problem_mark else 0
+        return Document(path), [_syntax(text, index, error.context_mark)]
 
 
 def _syntax(text: str, index: int, within: Any) -> Problem:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from repro.places import RUNS
+
 if TYPE_CHECKING:
     from repro.conclusion import Concluded
     from repro.runner import Runner
@@ -54,7 +56,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="try a recipe: seeds from 1000 up, which never judge, and no result",
     )
-    group.addoption("--results", type=Path, metavar="DIR", help="where result JSONs go (default: results/)")
+    group.addoption(
+        "--results", type=Path, metavar="DIR", help=f"where result JSONs go (default: {RUNS.as_posix()})"
+    )
     group.addoption("--strict-claims", action="store_true", help="fail where a claim is undecided")
 
 
@@ -293,7 +297,7 @@ class Session:
         from repro.check import load
         from repro.conclusion import Concluded, build, keep
 
-        folder = self.config.getoption("results") or self.config.rootpath / "results"
+        folder = self.config.getoption("results") or self.config.rootpath / RUNS
         for file, found in self.reports.items():
             concluded = {entry["name"]: Concluded.model_validate(entry["concluded"]) for entry in found}
             command = f"repro run {self.shown(Path(file))}{self.options()}"

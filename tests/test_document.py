@@ -198,7 +198,9 @@ def test_what_is_not_plain_yaml_is_an_error_with_its_place(tmp_path, text, expec
         pytest.param("a: - b\n", "1:4: not YAML: '-' does not fit here", id="a list beside its key"),
         pytest.param("a:\n\t- b\n", "2:1: not YAML: a tab, where only blanks may be", id="a tab"),
         pytest.param(
-            "a: @b\n", "1:4: not YAML: a text that begins with '@' must be in quotes", id="a reserved character"
+            "a: @b\n",
+            "1:4: not YAML: a text that begins with '@' must be in quotes",
+            id="a reserved character",
         ),
         pytest.param("a: 'x\n", "2:1: not YAML: the file ends in what begins at 1:4", id="an open quote"),
         pytest.param(
@@ -216,7 +218,7 @@ def test_what_is_no_yaml_is_said_in_our_words_whichever_parser_finds_it(
 
 def test_a_limit_of_the_fast_parser_is_none_of_ours(tmp_path, monkeypatch):
     class Narrow(yaml.SafeLoader):
-        def check_event(self, *choices):
+        def check_event(self):
             raise yaml.YAMLError("too much")
 
     monkeypatch.setattr(repro.document, "FAST", Narrow)

@@ -94,7 +94,7 @@ def test_rounds_are_to_timed_claims_what_seeds_are_to_trained_ones(suite, rounds
         repro("run", suite, "-k", "batches", "-j", 1).exit_code == 0 and len(rounds) == 5
     )  # they are there for other claims
     first, second = sorted(
-        tmp_path.glob("results/speed/cpu/*.json"), key=lambda path: path.stat().st_mtime_ns
+        tmp_path.glob("results/runs/speed/cpu/*.json"), key=lambda path: path.stat().st_mtime_ns
     )
     result = read(first)
     claim = result.claims["deeper-is-slower"]
@@ -105,7 +105,7 @@ def test_rounds_are_to_timed_claims_what_seeds_are_to_trained_ones(suite, rounds
 
 def test_a_result_holds_every_reading_and_what_was_timed(suite, rounds, tmp_path):
     assert repro("run", suite, "-k", "deeper", "-j", 1).exit_code == 0
-    (path,) = tmp_path.glob("results/speed/cpu/*.json")
+    (path,) = tmp_path.glob("results/runs/speed/cpu/*.json")
     jsonschema.validate(json.loads(path.read_text()), of_results())
     result = read(path)
     assert len(result.timings) == 15 and not result.trials
@@ -154,7 +154,7 @@ def test_evidence_goes_on_in_fresh_rounds_but_not_on_another_machine(
     suite, rounds, monkeypatch, tmp_path, machine, seeds
 ):
     assert repro("run", suite, "-k", "deeper", "-j", 1).exit_code == 0
-    (path,) = tmp_path.glob("results/speed/cpu/*.json")
+    (path,) = tmp_path.glob("results/runs/speed/cpu/*.json")
     if machine:
         monkeypatch.setattr("repro.environment.cpu_name", lambda: machine)
     run = repro(

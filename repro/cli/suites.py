@@ -12,13 +12,13 @@ from repro.cli.group import (
     AS_EXPECTED,
     NOT_AS_EXPECTED,
     NOTHING_RAN,
-    RESULTS,
     SUITES,
     WRONG_USE,
     main,
     suite_files,
 )
 from repro.executors import EXECUTORS, executor
+from repro.places import RUNS
 
 
 @main.command()
@@ -55,7 +55,11 @@ from repro.executors import EXECUTORS, executor
     "--pilot", is_flag=True, help="Try a recipe: seeds from 1000 up, which never judge, and no result."
 )
 @click.option(
-    "--results", type=click.Path(path_type=Path, file_okay=False), default=RESULTS, show_default=True
+    "--results",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=RUNS,
+    show_default=True,
+    help="Where result JSONs go.",
 )
 @click.option("--strict-claims", is_flag=True, help="Fail where a claim is undecided.")
 @click.option(
