@@ -49,6 +49,12 @@ def test_by_default_what_stands_of_each_complete_suite_is_kept_with_its_pictures
     assert repro("keep").output == f"kept already: {path}\n" and len(kept()) == 2
 
 
+def test_keeping_that_was_cut_short_is_done_again():
+    path = with_picture(write(made(1), RUNS))
+    (KEPT / "made-up" / "cpu" / path.stem).mkdir(parents=True)
+    assert repro("keep").exit_code == 0 and len(kept()) == 2
+
+
 def test_a_newer_complete_result_takes_the_place_of_the_older_with_its_pictures_and_of_no_other():
     other, gpu, old = made(1, suite="other"), made(1, profile="gpu"), made(1)
     for each in (other, gpu, old):

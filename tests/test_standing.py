@@ -12,7 +12,7 @@ from repro.cli import main
 from repro.errors import ReproError
 from repro.places import KEPT, RESULTS, RUNS
 from repro.report import kept
-from repro.result import PictureResult, write
+from repro.result import PictureResult, level, write
 from repro.site.archive import collect
 
 
@@ -86,9 +86,14 @@ def test_trials_of_an_arm_that_the_newest_run_did_not_train_stay():
 
 def test_further_seeds_of_an_older_run_stay_beside_newer_ones_as_long_as_nothing_changed_between_them():
     older = result([trial("a", seed) for seed in range(4)], night=1)
-    same = result([trial("a", seed) for seed in range(2)], night=2, complete=False)
+    same = result([trial("a", seed, speed=9.0) for seed in range(2)], night=2, complete=False)
     changed = result([trial("a", seed, error=0.5) for seed in range(2)], night=2, complete=False)
-    assert [one.seed for one in stand([older, same]).trials] == [0, 1, 2, 3]
+    assert [(one.seed, one.cost["images_per_second"]) for one in stand([older, same]).trials] == [
+        (0, 9.0),
+        (1, 9.0),
+        (2, 1000.0),
+        (3, 1000.0),
+    ]
     assert [(one.seed, one.measurements["test_error"]) for one in stand([older, changed]).trials] == [
         (0, 0.5),
         (1, 0.5),
@@ -134,6 +139,7 @@ def test_together_it_is_one_result_with_all_claims_environments_and_its_own_leve
     assert whole.id == partial.id and whole.complete and {one.arm for one in whole.trials} == {"a", "b"}
     assert {name: one.verdict for name, one in whole.claims.items()} == {"a": "reproduced", "b": "refuted"}
     assert {key["device"] for key in whole.environment.key} == {"cpu x", "cpu y"}
+    assert whole.false_discovery_level == level(whole.claims.values()) != complete.false_discovery_level
     assert latest([complete])["made-up", "cpu"] is complete
 
 

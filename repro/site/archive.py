@@ -155,18 +155,14 @@ def _problem(path: Path) -> str:
 
 def _scale(runs: list[Run], problems: list[str]) -> Scale | None:
     """Only runs that can matter are read in full: from the newest back to the last complete one."""
-    runs = sorted(runs, key=lambda run: order(run.glance))
-    whole, asked = list[Result](), set[str]()
+    runs, whole = sorted(runs, key=lambda run: order(run.glance)), list[Result]()
     for run in reversed(runs[:]):
-        if whole and not run.glance.complete and run.glance.claims.keys() <= asked:
-            continue
         try:
             whole.append(_whole(run.path))
         except ReproError as error:
             problems.append(" ".join(str(error).split()))
             runs.remove(run)
             continue
-        asked |= run.glance.claims.keys()
         if run.glance.complete:
             break
     if not whole:

@@ -153,6 +153,8 @@ def test_a_night_that_went_on_with_the_claims_left_out_at_first_is_a_whole_one()
         return [both, again]
 
     assert watch(night(1), night(3)).problems == ()
+    (lost,) = watch(night(1), [result([trial("b")], arms={"a": {}}, night=3)]).problems
+    assert lost.startswith("made-up (cpu): no trials of a, ")
     (suspect,) = watch(night(1), night(3, error=0.9)).suspects
     assert (suspect.arm, suspect.quantity, suspect.way) == ("b", "test_error", "worse")
 
