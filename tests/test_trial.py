@@ -134,12 +134,15 @@ def test_every_key_of_a_recipe_is_among_those_that_are_changed_above():
 
 def test_a_spec_takes_nothing_else_in():
     for key in ("path", "time", "host"):
-        with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
+        with pytest.raises(ValidationError) as refused:
             spec(**{key: "x"})
+        assert [(error["loc"], error["type"]) for error in refused.value.errors()] == [
+            ((key,), "extra_forbidden")
+        ]
 
 
 def test_numbers_that_json_lacks_have_no_digest():
-    with pytest.raises(ValueError, match="not JSON compliant"):
+    with pytest.raises(ValueError):
         digest({"lr": float("nan")})
 
 

@@ -44,7 +44,7 @@ def watch(history: Path, tonight: Path, suspects: float, out: Path | None, form:
     run was no fair one: results that cannot be read, suites, trials or timings that are missing, another
     device.
     """
-    from repro.nightly.compare import load
+    from repro.archive import load
     from repro.nightly.history_text import watch_text
     from repro.nightly.watch import watch
 
