@@ -2,73 +2,61 @@
 nobody uses.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from repro import document, findings
-from repro.catalogue import (
-    AUGMENTATIONS,
-    DATASETS,
-    MEASURES,
-    MODELS,
-    OPTIMIZERS,
-    PICTURES,
-    SCHEDULES,
-    TASKS,
-    WEIGHTS,
-    Catalogue,
-    metrics,
-)
-from repro.document import Document, DocumentError, Location, Problem, nearest
+from repro import document, findings, named_recipes
+from repro.arm_findings import of_arm
+from repro.catalogue import DATASETS, MEASURES, PICTURES, TASKS, WEIGHTS, metrics
+from repro.document import Document, DocumentError, Finding, Location, Problem, nearest
 from repro.errors import ReproError
 from repro.evidence import first_look
 from repro.expectation import Expectation, ExpectationError, Link
 from repro.expression import Measurement
-from repro.findings import Finding
-from repro.form import Form, describe
+from repro.form import Form
 from repro.ledger import LEDGER, read_ledger
-from repro.recipe import Named, Recipe
-from repro.suite import STATES, Arm, Claim, Picture, Profile, Suite
+from repro.recipe import Named
+from repro.suite import STATES, Claim, Picture, Profile, Suite
+from repro.suite_files import RECIPES, nearest_above
 
 
 def load(path: Path) -> Suite:
     """Raises `DocumentError` with all that is wrong, a `FILE:LINE:COL: message` each."""
     file = document.read(path)
+    if path.name == RECIPES:
+        raise DocumentError([file.problem((), "a file of recipes, which suites name; it is no suite")])
     if not isinstance(file.data, dict):
-        raise DocumentError(
-            path, [file.problem((), "a suite is a mapping: suite, task, arms, profiles, claims")]
-        )
+        raise DocumentError([file.problem((), "a suite is a mapping: suite, task, arms, profiles, claims")])
     suite, problems = check(file)
     if problems:
-        raise DocumentError(path, problems)
+        raise DocumentError(problems)
     return suite
 
 
 def check(file: Document) -> tuple[Suite, list[Problem]]:
     """The suite that a file holds, as far as it is sound, and everything that is wrong with it."""
-    form = Form(file)
-    return form.suite, form.problems + list(dict.fromkeys(_Check(form, file).problems()))
+    written_out = named_recipes.write_out(file)
+    form = Form(written_out.file, Suite, written_out.broken)
+    problems = [*written_out.problems, *form.problems, *_Check(form).problems()]
+    return form.content, list(dict.fromkeys(problems))
 
 
 class _Check:
     """Nothing is said of what the form has found wrong, nor of what would follow from it."""
 
-    def __init__(self, form: Form, file: Document):
-        self.form, self.suite, self.file = form, form.suite, file
+    def __init__(self, form: Form[Suite]):
+        self.form, self.suite, self.file = form, form.content, form.file
 
     def problems(self) -> Iterator[Problem]:
         yield from self._rules()
-        if self.form.is_sound("task") and self.suite.task is not None:
-            for finding in findings.of_choice(TASKS, Named(name=self.suite.task)):
-                yield self._problem(("task",), finding)
+        if self.suite.task is not None:
+            yield from self.form.tell(("task",), findings.of_choice(TASKS, Named(name=self.suite.task)))
         for name, profile in self._sound("profiles"):
-            yield from self._profile(name, profile)
-        for name, arm in self._sound("arms"):
-            yield from self._arm(name, arm)
+            yield from self._profile(profile, ("profiles", name))
+        for name, _ in self._sound("arms"):
+            yield from of_arm(self.form, name, [p for p, arms in self.arms_at.items() if name in arms])
         for name, claim in self._sound("claims"):
             yield from self._claim(claim, ("claims", name))
         for name, picture in self._sound("pictures"):
@@ -76,9 +64,6 @@ class _Check:
         for entry, _ in self._sound("not_measurable"):
             yield from self._ledger_id(entry, ("not_measurable", entry), at_key=True)
         yield from self._unused()
-
-    def _problem(self, place: Location, finding: Finding) -> Problem:
-        return self.file.problem(place + finding.location, finding.message, at_key=finding.at_key)
 
     def _sound(self, section: str) -> list[tuple[str, Any]]:
         """The entries of a section, without those that stand in for wrong ones."""
@@ -102,7 +87,7 @@ class _Check:
     @cached_property
     def ledger(self) -> Mapping[str, Any] | None:
         """The ledger that stands above the suite, by id; None where there is none."""
-        path = next((f / LEDGER for f in self.file.path.resolve().parents if (f / LEDGER).is_file()), None)
+        path = nearest_above(self.file.path, LEDGER)
         return read_ledger(path) if path else None
 
     @cached_property
@@ -117,6 +102,18 @@ class _Check:
                     found[name] = error
         return found
 
+    @cached_property
+    def arms_at(self) -> dict[str, tuple[str, ...]]:
+        """The arms that claims are known to use, by profile."""
+        known = {
+            name: claim
+            for name, claim in self._sound("claims")
+            if isinstance(self.expectations.get(name), Expectation)
+            and self.form.is_sound("claims", name, "profiles")
+        }
+        suite = self.suite.model_copy(update={"claims": known})
+        return {profile: suite.arms_at(profile) for profile in suite.profiles}
+
     def _rules(self) -> Iterator[Problem]:
         rules, most = self.suite.evidence, self.suite.seeds.max
         least = first_look(rules.alpha, rules.assume)
@@ -127,122 +124,61 @@ class _Check:
             )
             yield self.file.problem(place, message)
 
-    def _profile(self, name: str, profile: Profile) -> Iterator[Problem]:
-        place: Location = ("profiles", name)
-        for finding in self._data(profile.data, place):
-            yield self._problem((*place, "data"), finding)
-        for finding in self._recipe(profile.recipe, place):
-            yield self._problem((*place, "recipe"), finding)
-        yield from self._weights(profile.weights, (*place, "weights"))
-        for arm in profile.arms:
+    def _profile(self, profile: Profile, place: Location) -> Iterator[Problem]:
+        if profile.data is not None:
+            yield from self.form.tell((*place, "data"), findings.of_choice(DATASETS, profile.data))
+        if profile.recipe is not None:
+            yield from self.form.tell((*place, "recipe"), findings.of_recipe(profile.recipe))
+        if profile.weights is not None:
+            yield from self.form.tell((*place, "weights"), findings.of_choice(WEIGHTS, profile.weights))
+        yield from self.form.tell((*place, "arms"), self._unknown_arms((arm, arm) for arm in profile.arms))
+
+    def _unknown_arms(self, named: Iterable[tuple[str | int, str]]) -> Iterator[Finding]:
+        """Of arms with the key or the index that each stands at."""
+        for where, arm in named:
             if self.arms is not None and arm not in self.arms:
-                yield self.file.problem(
-                    (*place, "arms", arm), f"unknown arm '{arm}'{nearest(arm, self.arms)}", at_key=True
-                )
-
-    def _data(self, data: Named | None, above: Location) -> Iterator[Finding]:
-        if data is not None and self.form.is_sound(*above, "data"):
-            yield from findings.of_choice(DATASETS, data)
-
-    def _weights(self, weights: Named | None, place: Location) -> Iterator[Problem]:
-        if weights is not None and self.form.is_sound(*place):
-            yield from (self._problem(place, finding) for finding in findings.of_choice(WEIGHTS, weights))
+                yield Finding((where,), f"unknown arm '{arm}'{nearest(arm, self.arms)}", at_key=True)
 
     def _picture(self, picture: Picture, place: Location) -> Iterator[Problem]:
         if picture.picture not in PICTURES.targets:
             message = f"unknown picture '{picture.picture}'{nearest(picture.picture, PICTURES.targets)}"
-            yield self.file.problem((*place, "picture"), message)
+            yield from self.form.tell((*place, "picture"), [Finding((), message)])
         else:
-            for finding in findings.of_options(PICTURES, picture.picture, picture.options, Picture):
-                yield self._problem(place, finding)
-        for index, arm in enumerate(
-            picture.arms if self.arms is not None and self.form.is_sound(*place, "arms") else ()
-        ):
-            if self.arms is not None and arm not in self.arms:
-                yield self.file.problem(
-                    (*place, "arms", index), f"unknown arm '{arm}'{nearest(arm, self.arms)}"
-                )
+            options = findings.of_options(PICTURES, picture.picture, picture.options, Picture.model_fields)
+            yield from self.form.tell(place, options)
+        yield from self.form.tell((*place, "arms"), self._unknown_arms(enumerate(picture.arms)))
 
     def _ledger_id(self, entry: str, place: Location, *, at_key: bool = False) -> Iterator[Problem]:
         if self.ledger is not None and entry not in self.ledger:
             message = f"unknown ledger id '{entry}'{nearest(entry, self.ledger)}"
             yield self.file.problem(place, message, at_key=at_key)
 
-    def _recipe(self, recipe: Recipe | None, above: Location) -> Iterator[Finding]:
-        if recipe is None:
-            return
-        choices: list[tuple[Location, Catalogue, Named]] = [
-            (("optimizer",), OPTIMIZERS, recipe.optimizer),
-            (("schedule",), SCHEDULES, recipe.schedule),
-            *((("augment", index), AUGMENTATIONS, choice) for index, choice in enumerate(recipe.augment)),
-        ]
-        for place, catalogue, choice in choices:
-            if self.form.is_sound(*above, "recipe", *place):
-                found = findings.of_choice(catalogue, choice)
-                yield from (finding._replace(location=place + finding.location) for finding in found)
-
-    def _arm(self, name: str, arm: Arm) -> Iterator[Problem]:
-        if not self.form.is_sound("arms", name, "model"):
-            return
-        if arm.model not in MODELS.targets:
-            message = f"unknown model '{arm.model}'{nearest(arm.model, MODELS.targets)}"
-            yield self.file.problem(("arms", name, "model"), message)
-        yield from self._weights(arm.weights, ("arms", name, "weights"))
-        found: dict[Problem, list[str]] = {}
-        for profile in self.suite.profiles:
-            for problem in dict.fromkeys(self._arm_at(name, arm, profile)):
-                found.setdefault(problem, []).append(profile)
-        for (line, column, message), profiles in found.items():
-            where = f" (at {', '.join(profiles)})" if len(profiles) < len(self.suite.profiles) else ""
-            yield Problem(line, column, message + where)
-
-    def _arm_at(self, name: str, arm: Arm, profile: str) -> Iterator[Problem]:
-        place, scale = ("arms", name), ("profiles", profile)
-        if arm.model in MODELS.targets:
-            for finding in findings.of_options(
-                MODELS, arm.model, self.suite.model_options(name, profile), Arm
-            ):
-                if finding.location or all(self.form.is_sound(*scale, part) for part in ("model", "arms")):
-                    givers = ((*scale, "arms", name), (*scale, "model"), place)  # the first one counts
-                    given = (giver for giver in givers if (*giver, *finding.location[:1]) in self.file.values)
-                    yield self._problem(next(given, place) if finding.location else place, finding)
-        for part, look in (("data", self._data), ("recipe", self._recipe)):
-            if getattr(arm, part) and self.form.is_sound(*scale, part) and self.form.is_sound(*place, part):
-                known = set(
-                    look(getattr(self.suite.profiles[profile], part), scale)
-                )  # is said of the profile
-                for finding in self._changed(part, look, name, profile):
-                    if finding not in known:
-                        yield self._problem((*place, part), finding)
-
-    def _changed(
-        self, part: str, look: Callable[[Any, Location], Iterator[Finding]], arm: str, profile: str
-    ) -> Iterator[Finding]:
-        try:
-            resolved = (
-                self.suite.data_of(arm, profile) if part == "data" else self.suite.recipe_of(arm, profile)
-            )
-        except ValidationError as error:
-            for e in error.errors(include_url=False):
-                at_key = e["type"] in ("missing", "extra_forbidden")
-                yield Finding(e["loc"], describe(e, Recipe if part == "recipe" else None), at_key)
-        else:
-            yield from look(resolved, ("arms", arm))
-
     def _unused(self) -> Iterator[Problem]:
-        """Arms that no claim uses; a claim that cannot be read, or that names no arm of the suite, may have
-        meant them.
+        """Arms that no claim uses, at all or at a profile that has options for them. A claim that cannot be
+        read, or that names no arm or profile of the suite, may have meant them.
         """
-        read = list(self.expectations.values())
-        used = {m.arm for e in read if isinstance(e, Expectation) for m in e.measurements}
-        whole = (
-            self.form.is_sound("claims")
-            and all(isinstance(e, Expectation) for e in read)
-            and not self.file.duplicates
+        if self.arms is None or not self._all_read():
+            return
+        used = {arm for arms in self.arms_at.values() for arm in arms}
+        for arm in self.arms - used:
+            yield self.file.problem(("arms", arm), f"no claim uses the arm '{arm}'", at_key=True)
+        for name, profile in self._sound("profiles"):
+            for arm in profile.arms.keys() & used - set(self.arms_at[name]):
+                message = f"no claim that is asked at profile '{name}' uses the arm '{arm}'"
+                yield self.file.problem(("profiles", name, "arms", arm), message, at_key=True)
+
+    def _all_read(self) -> bool:
+        """Whether it is known of every claim which arms it uses, and where."""
+        if self.file.duplicates or not self.form.is_sound("claims"):
+            return False
+        read = self.expectations.values()
+        arms = {m.arm for e in read if isinstance(e, Expectation) for m in e.measurements}
+        profiles = {p for _, claim in self._sound("claims") for p in claim.profiles or ()}
+        return (
+            all(isinstance(e, Expectation) for e in read)
+            and arms <= (self.arms or set())
+            and profiles <= (self.profiles or set())
         )
-        if self.arms is not None and whole and used <= self.arms:
-            for arm in self.arms - used:
-                yield self.file.problem(("arms", arm), f"no claim uses the arm '{arm}'", at_key=True)
 
     def _claim(self, claim: Claim, place: Location) -> Iterator[Problem]:
         known = self.profiles or set()

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from repro.suite_files import RECIPES
+
 if TYPE_CHECKING:
     from repro.conclusion import Concluded
     from repro.runner import Runner
@@ -72,7 +74,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> "SuiteFile | None":
-    if file_path.suffix in (".yaml", ".yml") and _is_suite(file_path, parent):
+    if file_path.suffix in (".yaml", ".yml") and file_path.name != RECIPES and _is_suite(file_path, parent):
         return SuiteFile.from_parent(parent, path=file_path)
     return None
 

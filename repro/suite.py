@@ -57,7 +57,9 @@ class Profile(Strict):
 
     device: Device = "cpu"
     data: Choice | None = None
-    recipe: Recipe | None = None
+    recipe: Recipe | None = Field(
+        None, description="what it says, or a name in recipes.yaml, or such a name and what differs"
+    )
     timing: Timing = Field(
         default_factory=Timing, description="how nets are timed, for `latency`, `throughput` and their like"
     )
@@ -222,6 +224,12 @@ class Suite(Strict):
         """The name of what a timed measurement is of: `vgg16`, or `vgg16(batch_size=8)`."""
         options = ", ".join(f"{key}={value}" for key, value in sorted(measurement.options))
         return f"{measurement.arm}({options})" if options else measurement.arm
+
+    def arms_at(self, profile: str) -> tuple[str, ...]:
+        """The arms that the claims asked at a profile use, in the suite's order: it concerns no others."""
+        claims = [claim for _, claim in self.claims_at(profile)]
+        used = {m.arm for claim in claims for m in claim.expectation.measurements}
+        return tuple(arm for arm in self.arms if arm in used)
 
     def claims_at(self, profile: str) -> Iterator[tuple[str, Claim]]:
         for name, claim in self.claims.items():

@@ -197,7 +197,7 @@ def test_an_alias_bomb_is_not_expanded(tmp_path):
 
 def test_duplicate_keys_are_noted_with_the_first_line_and_what_is_below_them_is_not(tmp_path):
     found = document(tmp_path, "a: {x: 1}\nb: 2\na: {x: 3}\n'a': {x: 4, x: 5}\n")
-    assert found.duplicates == [
+    assert [problem[1:] for problem in found.duplicates] == [
         (3, 1, "duplicate key 'a' (first on line 1)"),
         (4, 1, "duplicate key 'a' (first on line 1)"),
         (4, 13, "duplicate key 'x' (first on line 4)"),

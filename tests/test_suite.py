@@ -9,7 +9,7 @@ import pytest
 from kit.small_suite import SUITE
 
 from repro.check import load
-from repro.recipe import Named, Recipe
+from repro.recipe import Named, Optimizer, Recipe
 from repro.suite import merge
 
 SUITES = sorted((Path(__file__).parents[1] / "suites").glob("*/*.yaml"))
@@ -49,8 +49,8 @@ def test_options_of_a_model_come_from_the_arm_the_profile_and_the_arm_at_the_pro
 def test_a_recipe_is_that_of_the_profile_with_what_the_arm_changes(suite):
     plain, changed = suite.resolve("plain20", "cpu").recipe, suite.resolve("resnet20", "cpu").recipe
     assert isinstance(plain, Recipe)
-    assert plain.optimizer == Named(name="sgd", lr=0.1, momentum=0.9)
-    assert changed.optimizer == Named(name="sgd", lr=0.2, momentum=0.9)
+    assert plain.optimizer == Optimizer(name="sgd", lr=0.1, momentum=0.9)
+    assert changed.optimizer == Optimizer(name="sgd", lr=0.2, momentum=0.9)
     assert changed.model_copy(update={"optimizer": plain.optimizer}) == plain
 
 

@@ -12,9 +12,11 @@ from typing import Any
 import click
 
 from repro.errors import ReproError
+from repro.suite_files import suites_below
 
 AS_EXPECTED, NOT_AS_EXPECTED, WRONG_USE, REGRESSION, NOTHING_RAN, NOT_THE_CODE = range(6)
 RESULTS = Path("results")
+SUITE_FOLDER = Path("suites")
 SUITES = click.argument("suites", nargs=-1, type=click.Path(path_type=Path), metavar="[SUITE]...")
 FORMAT = click.option(
     "--format", "form", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True
@@ -43,11 +45,11 @@ def main() -> None:
 
 def suite_files(paths: Iterable[Path]) -> list[Path]:
     """Suite files, from files and folders. Raises `ReproError` where there are none."""
-    given = list(paths) or [Path("suites")]
+    given = list(paths) or [SUITE_FOLDER]
     found: list[Path] = []
     for path in given:
         if path.is_dir():
-            found += sorted(p for p in path.rglob("*.y*ml") if p.suffix in (".yaml", ".yml"))
+            found += suites_below(path)
         elif path.is_file():
             found.append(path)
         else:

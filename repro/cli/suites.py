@@ -13,12 +13,13 @@ from repro.cli.group import (
     NOT_AS_EXPECTED,
     NOTHING_RAN,
     RESULTS,
+    SUITE_FOLDER,
     SUITES,
-    WRONG_USE,
     main,
     suite_files,
 )
 from repro.executors import EXECUTORS, executor
+from repro.suite_files import RECIPES, recipes_below
 
 
 @main.command()
@@ -151,19 +152,25 @@ def run(
 @SUITES
 def check(suites: tuple[Path, ...]) -> None:
     """Read suites and say everything that is wrong with them, without running anything."""
+    from repro import named_recipes
     from repro.check import load
-    from repro.document import DocumentError
+    from repro.document import DocumentError, Problem
 
-    files, claims, bad = suite_files(suites), 0, 0
+    files = [path for path in suite_files(suites) if path.name != RECIPES]
+    claims, recipes, problems = 0, 0, list[Problem]()
+    for folder in suites or [SUITE_FOLDER]:
+        for path in recipes_below(folder):
+            known = named_recipes.read(path)
+            recipes += len(known.recipes)
+            problems += known.problems
     for path in files:
         try:
             claims += len(load(path).claims)
         except DocumentError as error:
-            click.echo(str(error), err=True)
-            bad += 1
-    if bad:
-        sys.exit(WRONG_USE)
-    click.echo(f"{len(files)} suites with {claims} claims: no mistakes found")
+            problems += error.problems
+    if problems:
+        raise DocumentError(problems)
+    click.echo(f"{len(files)} suites with {claims} claims, {recipes} named recipes: no mistakes found")
 
 
 @main.command("list")
@@ -186,12 +193,25 @@ def list_(suites: tuple[Path, ...]) -> None:
 
 
 @main.command()
-@click.option("--result", "of_result", is_flag=True, help="The schema of result JSONs instead.")
-def schema(of_result: bool) -> None:
-    """Print the JSON Schema of suites, for completion in editors."""
-    from repro.schema import of_results, of_suites
+@click.option("--result", "of", flag_value="result", help="The schema of result JSONs instead.")
+@click.option("--recipes", "of", flag_value="recipes", help="The schema of recipes.yaml instead.")
+def schema(of: str | None) -> None:
+    """Print the JSON Schema of suites, for completion in editors; it has the names of suites/recipes.yaml."""
+    from repro import named_recipes
+    from repro.document import DocumentError
+    from repro.schema import of_recipes, of_results, of_suites
 
-    click.echo(json.dumps(of_results() if of_result else of_suites(), indent=1, sort_keys=True))
+    match of:
+        case "result":
+            made = of_results()
+        case "recipes":
+            made = of_recipes()
+        case _:
+            known = named_recipes.above(SUITE_FOLDER / RECIPES)
+            if known.problems:
+                raise DocumentError(known.problems)
+            made = of_suites(known.recipes)
+    click.echo(json.dumps(made, indent=1, sort_keys=True))
 
 
 def _command(path: Path, profile: str, device: str | None, seeds_max: int | None) -> str:

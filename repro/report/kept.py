@@ -15,6 +15,7 @@ from repro.ledger import LEDGER, read_ledger
 from repro.report.text import duration, figure, interval, verdict
 from repro.result import ClaimResult, Result, read
 from repro.suite import Suite
+from repro.suite_files import suites_below
 
 START, END = "<!-- made by python -m repro.report.kept -->", "<!-- to here -->"
 SIGNS = {"reproduced": "✓", "refuted": "✗", "undecided": "?"}
@@ -118,8 +119,7 @@ def pages(root: Path) -> Iterator[tuple[Path, str]]:
     """The two files, and what they should hold."""
     results = latest(root / "results")
     suites = {
-        path.relative_to(root / "suites").as_posix(): load(path)
-        for path in sorted((root / "suites").rglob("*.yaml"))
+        path.relative_to(root / "suites").as_posix(): load(path) for path in suites_below(root / "suites")
     }
     entries = read_ledger(root / "suites" / LEDGER).values()
     for path, content in (
