@@ -1,8 +1,8 @@
 """Parameter groups: an optimizer's numbers multiplied, for the parameters that a recipe's words name.
 
-Fully convolutional networks train biases at twice the learning rate of the rest and without decay, DeepLab
-its scores at ten times: `groups: {bias: {lr: 2, weight_decay: 0}, score: {lr: 10}}`. Groups are split once
-the optimizer is made, so that any of torch's kind can have them.
+FCN trains biases at twice the learning rate of the rest (arXiv 1411.4038, section 4.3; in its authors' code
+without decay), DeepLab its scores at ten times: `groups: {bias: {lr: 2, weight_decay: 0}, score: {lr: 10}}`.
+Groups are split once the optimizer is made, so that any of torch's kind can have them.
 """
 
 from collections.abc import Mapping
