@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Literal
 
-from repro.check import load, suite_files
+from repro.checking import check_all, load
 from repro.document import DocumentError
 from repro.errors import ReproError
 from repro.evidence import decide
@@ -16,6 +16,7 @@ from repro.runner import Runner
 from repro.session import Decided, Session
 from repro.store import Store, home
 from repro.suite import Device, Suite
+from repro.suite_files import suite_files
 from repro.tuning import PILOT
 
 __all__ = ["Results", "check", "decide", "load", "read", "run"]
@@ -23,13 +24,7 @@ __all__ = ["Results", "check", "decide", "load", "read", "run"]
 
 def check(suites: str | Path | Iterable[str | Path]) -> list[str]:
     """Everything that is wrong with suites (files or folders), a `FILE:LINE:COL: message` each."""
-    mistakes = list[str]()
-    for path in suite_files(_paths(suites)):
-        try:
-            load(path)
-        except DocumentError as error:
-            mistakes += str(error).splitlines()
-    return mistakes
+    return [str(DocumentError([problem])) for problem in check_all(_paths(suites)).problems]
 
 
 class NothingRan(ReproError):

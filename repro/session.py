@@ -263,11 +263,8 @@ def _trials(
 
 def _arms(experiment: Experiment, claims: Iterable[str]) -> list[str]:
     """The arms that claims use, those that are treated or started from too, in the order of the suite."""
-    used = set()
-    for name in claims:
-        for measurement in experiment.suite.claims[name].expectation.measurements:
-            used |= {measurement.arm, *experiment.trained(measurement.arm)}
-    return [arm for arm in experiment.suite.arms if arm in used]
+    asked = {name: experiment.suite.claims[name] for name in claims}
+    return list(experiment.suite.model_copy(update={"claims": asked}).arms_at(experiment.profile))
 
 
 def _arm(arm: ResolvedArm) -> ArmResult:

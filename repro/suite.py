@@ -1,6 +1,6 @@
 """What is asked: a suite, its arms, profiles and claims, as a YAML file says them. Imports no torch.
 
-`repro.check.load` reads a file and finds everything that is wrong with it at once.
+`repro.checking.load` reads a file and finds everything that is wrong with it at once.
 """
 
 import json
@@ -20,10 +20,6 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
 ArmName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Device = Literal["cpu", "cuda", "mps"]
-STATES = (
-    "start",
-    "end",
-)  # when a probe looks at a net: before the first step, or after the last (if not said)
 
 
 class Paper(Strict):
@@ -82,7 +78,9 @@ class Profile(Strict):
 
     device: Device = "cpu"
     data: Choice | None = None
-    recipe: Recipe | None = None
+    recipe: Recipe | None = Field(
+        None, description="what it says, or a name in recipes.yaml, or such a name and what differs"
+    )
     tune: Tune | None = Field(None, description="recipe values that each arm chooses on pilot seeds")
     timing: Timing = Field(
         default_factory=Timing, description="how nets are timed, for `latency`, `throughput` and their like"
@@ -218,6 +216,28 @@ class Suite(Strict):
         return Recipe.model_validate_json(
             json.dumps(merge(of_all.model_dump(exclude_unset=True), self.arms[arm].recipe))
         )
+
+    def start_of(self, arm: str, profile: str) -> str | None:
+        """The arm whose trials an arm starts from: that which its weights name as `arm`."""
+        weights = self.arms[arm].weights or self.profiles[profile].weights
+        start = weights.options.get("arm") if weights else None
+        return start if isinstance(start, str) else None
+
+    def trained_for(self, arm: str, profile: str) -> list[str]:
+        """The arms that are trained for an arm, in their order: whose trials it starts from, or treats, and itself."""
+        found = [self.arms[arm].of or arm]
+        while (start := self.start_of(found[-1], profile)) and start in self.arms and start not in found:
+            found.append(start)
+        return found[::-1]
+
+    def arms_at(self, profile: str) -> tuple[str, ...]:
+        """The arms that the claims asked at a profile use, in the suite's order: it concerns no others."""
+        used = set()
+        for _, claim in self.claims_at(profile):
+            for measurement in claim.expectation.measurements:
+                if measurement.arm in self.arms:
+                    used |= {measurement.arm, *self.trained_for(measurement.arm, profile)}
+        return tuple(arm for arm in self.arms if arm in used)
 
     def claims_at(self, profile: str) -> Iterator[tuple[str, Claim]]:
         for name, claim in self.claims.items():
