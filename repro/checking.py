@@ -15,7 +15,7 @@ from repro.catalogue import DATASETS, PICTURES, TASKS, metrics
 from repro.document import Document, DocumentError, Finding, Location, Problem, nearest
 from repro.errors import ReproError
 from repro.evidence import first_look
-from repro.expectation import Expectation, ExpectationError, Link
+from repro.expectation import Expectation, ExpectationError, Link, parse_measurement
 from repro.expression import Measurement
 from repro.form import Form, describe
 from repro.ledger import LEDGER, read_ledger
@@ -260,10 +260,13 @@ class _Check:
         expected = self.expectations.get(str(place[-1]))
         if isinstance(expected, Expectation):
             known = [str(measurement) for measurement in expected.measurements]
-            for name in claim.reported:
-                if name not in known:
-                    message = f"the claim does not measure '{name}'{nearest(name, known)}"
-                    yield self.file.problem((*place, "reported", name), message, at_key=True)
+            for key in claim.reported:
+                try:
+                    message = None if str(parse_measurement(key)) in known else _not_measured(key, known)
+                except ExpectationError:
+                    message = _not_measured(key, known)
+                if message:
+                    yield self.file.problem((*place, "reported", key), message, at_key=True)
 
     def _expected(
         self, expected: Expectation | ExpectationError | None, asked: set[str]
@@ -322,6 +325,10 @@ class _Check:
             "recipe": scale.recipe is not None,
         }
         return not all(has[part] for part in wanted)
+
+
+def _not_measured(key: str, known: list[str]) -> str:
+    return f"the claim does not measure '{key}'{nearest(key, known)}"
 
 
 def _of_value(recipe: Recipe, place: str, value: Any) -> Iterator[Finding]:

@@ -82,7 +82,7 @@ class Session:
                 expect=claim.expect,
                 source=claim.source,
                 ledger=claim.ledger,
-                reported=claim.reported,
+                reported={str(of): number for of, number in claim.papers_numbers.items()},
                 verdict=judgement.verdict,
                 expected=expected,
                 as_expected=judgement.verdict == expected,

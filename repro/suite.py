@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints
 
 from repro import expectation
+from repro.expression import Measurement
 from repro.recipe import Choice, Named, Recipe, Strict, Timing
 
 Verdict = Literal["reproduced", "refuted", "undecided"]
@@ -120,6 +121,11 @@ class Claim(Strict):
     @cached_property
     def expectation(self) -> expectation.Expectation:
         return expectation.parse(self.expect)
+
+    @cached_property
+    def papers_numbers(self) -> dict[Measurement, float]:
+        """What is `reported`, by measurement. Raises `ExpectationError` for a key that is none."""
+        return {expectation.parse_measurement(key): number for key, number in self.reported.items()}
 
     def expected(self, profile: str) -> Verdict:
         return self.at[profile].verdict if profile in self.at else "reproduced"

@@ -62,8 +62,8 @@ def test_a_pair_is_the_same_every_time():
 
 def test_a_suite_can_name_every_pair_and_no_other():
     assert get_args(MODELS.parameters("pair")["case"].annotation) == tuple(PAIRS)
-    assert MODELS.errors("pair", {"of": "pointwise_as_linear"}) == []
-    assert MODELS.errors("pair", {"of": "pointwise_as_lines"}) != []
+    assert MODELS.errors("pair", {"case": "pointwise_as_linear"}) == []
+    assert MODELS.errors("pair", {"case": "pointwise_as_lines"}) != []
 
 
 def test_no_two_files_have_a_pair_of_one_name():
