@@ -12,11 +12,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from repro.contracts import DataSet
 from repro.data.images import ImageSet, MissingData
 from repro.errors import ReproError
 
 
-class HuggingFace:
+class HuggingFace(DataSet):
     """`path` is a folder with train/CLASS/*.png and test/CLASS/*.png, a .parquet file or folder of them, or a
     hub name.
 

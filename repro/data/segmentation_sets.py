@@ -20,13 +20,14 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from PIL import Image
 
-from repro.data.images import ImageSet, MissingData, mean_and_std
+from repro.contracts import DataSet
+from repro.data.images import ImageSet, MissingData
+from repro.data.targets import IGNORE
 from repro.data.torchvision_sets import root
 from repro.errors import ReproError
 
 Example: TypeAlias = Callable[[], tuple[Image.Image, Image.Image]]  # reads an image and its mask
 
-IGNORE = 255
 GREY = (
     123,
     117,
@@ -52,7 +53,7 @@ VOC_CLASSES = (
 )
 
 
-class PascalVoc:
+class PascalVoc(DataSet):
     """PASCAL VOC 2012: 20 classes and background; 1,464 images to train on (`train`), 1,449 to test (VOC's
     `val`).
 
@@ -108,7 +109,7 @@ class PascalVoc:
         return (*layout, "sbd/train.txt", "sbd/val.txt", "sbd/img/*.jpg", "sbd/cls/*.mat")
 
 
-class OxfordPets:
+class OxfordPets(DataSet):
     """Oxford-IIIT Pet (Parkhi et al. 2012): 3,680 images of cats and dogs to train on (`trainval`), 3,669 to
     test.
 
@@ -142,7 +143,7 @@ class OxfordPets:
         return (*lists, "oxford-iiit-pet/images/*.jpg", "oxford-iiit-pet/annotations/trimaps/*.png")
 
 
-class Cityscapes:
+class Cityscapes(DataSet):
     """Cityscapes (Cordts et al. 2016), finely annotated: 2,975 images to train on, 500 to test (`val`), 19
     classes.
 
@@ -216,11 +217,8 @@ def _image_set(
     """Images and masks, fitted to a height and width. `masks` are the values that masks have, and the class
     each means.
     """
-    import torch
-
-    parts = [_part(name, examples, shape, masks) for examples in (train, test)]
-    tensors = [torch.from_numpy(array) for part in parts for array in part]
-    return ImageSet(*tensors, class_names, *mean_and_std(parts[0][0]))
+    parts = (_part(name, examples, shape, masks) for examples in (train, test))
+    return ImageSet.of(*parts, class_names)
 
 
 def _part(

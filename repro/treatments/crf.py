@@ -13,10 +13,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from repro.data.split import in_batches
+from repro.data.targets import IGNORE
 from repro.errors import ReproError
-from repro.measures.segmentation import near_change
+from repro.measures.segmentation import check_masks, near_change
 from repro.state.net import State
-from repro.tasks.segmentation import IGNORE, confusion, crop, scores
+from repro.tasks.segmentation import confusion, crop, scores
 from repro.treatments.permutohedral import PermutohedralLattice
 
 EXACT_PIXELS = 64 * 64  # a kernel of 64 MiB in fp32; above it, the lattice
@@ -157,19 +159,14 @@ def _dense(features: Tensor) -> Callable[[Tensor], Tensor]:
 def _miou(
     state: State, images: int, where: Callable[[Tensor], Tensor] | None, iterations: int, kernels: Kernels
 ) -> float:
-    if state.data.test_targets.ndim != 3:
-        raise ReproError(
-            f"a CRF wants data with a label for each pixel; those of '{state.spec.data.name}' are of images"
-        )
+    check_masks(state, "a CRF")
     if iterations < 0 or images < 1:
         raise ReproError(
             f"a CRF wants 0 or more iterations and 1 or more images, not {iterations} and {images}"
         )
     counts = torch.zeros((), dtype=torch.int64, device=state.device)
     state.model.eval()
-    for some, wanted in zip(
-        *(x[:images].split(BATCH) for x in (state.data.test_images, state.data.test_targets)), strict=True
-    ):
+    for some, wanted in in_batches(state.data.test, BATCH, images):
         with state.autocast():
             outputs = state.model(state.inputs(some))
         counted = wanted if where is None else wanted.masked_fill(~where(wanted), IGNORE)

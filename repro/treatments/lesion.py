@@ -13,8 +13,7 @@ from torch import Tensor, nn
 class Lesion(nn.Module):
     """What a block passes on besides its branch.
 
-    A block is a module with a method `short_cut`: what is added to the branch. What follows the addition, if
-    it is `joined`, stays.
+    What follows the addition stays.
     """
 
     def __init__(self, block: nn.Module):
@@ -22,8 +21,7 @@ class Lesion(nn.Module):
         self.block = block
 
     def forward(self, x: Tensor) -> Tensor:
-        joined = getattr(self.block, "joined", nn.Identity())
-        return joined(self.block.short_cut(x))
+        return self.block.joined(self.block.short_cut(x))
 
 
 def blocks(net: nn.Module) -> list[str]:
