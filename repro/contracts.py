@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     import torch
@@ -44,8 +44,8 @@ class Split(Protocol):
         """
 
     def to(self, device: torch.device | str) -> Split:
-        """The same rows, given on a device. Raises torch's `OutOfMemoryError` where they would have to fit and
-        do not.
+        """The same rows, given on a device. Raises torch's `OutOfMemoryError` if they must lie there and do
+        not fit.
         """
 
 
@@ -71,11 +71,11 @@ class DataSet(Protocol):
 class Task(Protocol):
     """What a net is trained for: a class without parameters.
 
-    `metrics` says what a trained net is measured by: `{"test_error": {"unit": "share", "better": "lower"}, …}`,
+    `metrics` says what a trained net is measured by, `{"miou": {"unit": "share", "better": "higher"}, …}`,
     written out in the class, since it is read without importing it. Nothing here waits for the device.
     """
 
-    metrics: ClassVar[Mapping[str, Mapping[Literal["unit", "better"], str]]]
+    metrics: ClassVar[Mapping[str, Mapping[str, str]]]
 
     def targets(self, inputs: Tensor, targets: Targets) -> Targets:
         """What outputs are held against: the data's targets, or what is made of them and of the inputs,

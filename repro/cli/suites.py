@@ -149,21 +149,40 @@ def run(
 
 @main.command()
 @SUITES
-def check(suites: tuple[Path, ...]) -> None:
+@click.option(
+    "--plugins",
+    is_flag=True,
+    help="Hold what other packages add by entry points to its contract; suites only where some are named.",
+)
+def check(suites: tuple[Path, ...], plugins: bool) -> None:
     """Read suites and say everything that is wrong with them, without running anything."""
     from repro.check import load
     from repro.document import DocumentError
 
-    files, claims, bad = suite_files(suites), 0, 0
+    faults = _check_plugins() if plugins else 0
+    files, claims, bad = [] if plugins and not suites else suite_files(suites), 0, 0
     for path in files:
         try:
             claims += len(load(path).claims)
         except DocumentError as error:
             click.echo(str(error), err=True)
             bad += 1
-    if bad:
+    if files and not bad:
+        click.echo(f"{len(files)} suites with {claims} claims: no mistakes found")
+    if bad or faults:
         sys.exit(WRONG_USE)
-    click.echo(f"{len(files)} suites with {claims} claims: no mistakes found")
+
+
+def _check_plugins() -> int:
+    """The number of faults, which are shown."""
+    from repro.conformance.entries import plugins
+
+    count, faults = plugins()
+    for fault in faults:
+        click.echo(fault, err=True)
+    entries = f"{count} entry point{'' if count == 1 else 's'}"
+    click.echo(f"{entries}: {len(faults) or 'no'} fault{'' if len(faults) == 1 else 's'} found")
+    return len(faults)
 
 
 @main.command("list")

@@ -12,9 +12,7 @@ from repro.data.targets import NONE, Boxes, are_masks
 from repro.errors import ReproError
 
 
-def moved(
-    targets: Targets, masks: Callable[[Tensor], Tensor], boxes: Callable[[Boxes], Boxes]
-) -> Targets:
+def moved(targets: Targets, masks: Callable[[Tensor], Tensor], boxes: Callable[[Boxes], Boxes]) -> Targets:
     """Targets of images that have moved; masks are given as maps, [N, 1, H, W] → [N, 1, H′, W′].
 
     Raises `ReproError` for a tensor that is neither labels nor a mask.

@@ -217,8 +217,7 @@ def _image_set(
     """Images and masks, fitted to a height and width. `masks` are the values that masks have, and the class
     each means.
     """
-    parts = (_part(name, examples, shape, masks) for examples in (train, test))
-    return ImageSet.of(*parts, class_names)
+    return ImageSet.of(_part(name, train, shape, masks), _part(name, test, shape, masks), class_names)
 
 
 def _part(

@@ -1,8 +1,8 @@
 """Weights that nets start from: torchvision's, trained on ImageNet (its `IMAGENET1K_V1`).
 
 A net that can take some has a part that says from which of torchvision's nets (`contracts.Pretrained`), a
-trunk say; each part knows how. The file, as torchvision names it, is looked for in `weights/` of the folder REPRO_DATA (or
-`data`).
+trunk say; each part knows how. The file, as torchvision names it, is looked for in `weights/` of the folder
+REPRO_DATA (or `data`).
 """
 
 from torch import Tensor, hub, load, nn

@@ -19,6 +19,6 @@ def check_classes(told_apart: int, classes: int) -> None:
     """Raises `ReproError` if outputs tell fewer classes apart than the data has."""
     if told_apart < classes:
         raise ReproError(
-            f"outputs tell {told_apart} classes apart, the data has {classes}: leave `classes` out, and it is taken "
-            "from the data"
+            f"outputs tell {told_apart} classes apart, the data has {classes}: "
+            "leave `classes` out, and it is taken from the data"
         )

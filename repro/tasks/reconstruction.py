@@ -26,7 +26,9 @@ class Reconstruction(Task):
 
     def check(self, outputs: Outputs, targets: Tensor, classes: int) -> None:  # noqa: ARG002
         if not isinstance(outputs, Tensor) or outputs.shape != targets.shape:
-            raise ReproError(f"reconstruction wants outputs as the images, {form(targets)}, not {form(outputs)}")
+            raise ReproError(
+                f"reconstruction wants outputs as the images, {form(targets)}, not {form(outputs)}"
+            )
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return F.mse_loss(outputs.float(), targets)

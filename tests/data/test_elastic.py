@@ -62,5 +62,5 @@ def test_elastic_says_what_it_wants(sd, points):
 def test_boxes_are_refused_since_they_would_not_stay_boxes():
     images, _ = squares(2)
     boxes = Boxes(torch.zeros(2, 1, 4), torch.zeros(2, 1, dtype=torch.int64))
-    with pytest.raises(ReproError, match="elastic moves labels and masks, no boxes: leave it out of `augment`"):
+    with pytest.raises(ReproError, match="elastic moves labels and masks, no boxes: leave it out"):
         elastic(images, boxes, generator())

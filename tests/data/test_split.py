@@ -40,6 +40,7 @@ def test_batches_are_in_order_and_the_last_one_is_smaller():
 
 def test_a_split_moves_with_all_its_targets_and_nothing_is_read_back():
     with FakeTensorMode():
-        there = InMemory(torch.empty(7, 3, 4, 5, dtype=torch.uint8), {"masks": torch.empty(7, 4, 5)}).to("cuda")
+        here = InMemory(torch.empty(7, 3, 4, 5, dtype=torch.uint8), {"masks": torch.empty(7, 4, 5)})
+        there = here.to("cuda")
         images, targets = there.rows(torch.empty(2, dtype=torch.int64))
     assert there.index_device.type == images.device.type == targets["masks"].device.type == "cuda"

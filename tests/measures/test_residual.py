@@ -22,6 +22,7 @@ from repro.models.cifar_resnet import CifarResNet
 from repro.models.preact_resnet import ORDERS, PreActResNet
 from repro.models.resnet import ResNet
 from repro.state.net import State, build
+from repro.tasks.classification import Classification
 from repro.work.execute import images
 
 CPU = torch.device("cpu")

@@ -20,8 +20,8 @@ UNET = {"name": "unet", "widths": (4, 8, 8), "depths": (1, 1, 1), "depth_up": 1,
 
 def test_too_few_classes_are_an_error_that_names_both_numbers_and_the_remedy(store):
     said = (
-        "model 'cifar_resnet' with data set 'fashion-mnist-small': outputs tell 3 classes apart, the data has 10: "
-        "leave `classes` out"
+        "model 'cifar_resnet' with data set 'fashion-mnist-small': outputs tell 3 classes apart, "
+        "the data has 10: leave `classes` out"
     )
     with pytest.raises(ReproError, match=said):
         execute(trial({**RESNET, "classes": 3}), store)
@@ -47,7 +47,7 @@ def test_outputs_or_targets_of_another_task_are_an_error_that_says_what_is_wante
         execute(trial(RESNET, "segmentation", **scenes), store)
     with pytest.raises(ReproError, match=r"segmentation wants a label for each pixel, not \[2\]"):
         execute(trial(RESNET, "segmentation"), store)
-    with pytest.raises(ReproError, match=r"wants outputs as the images, \[2, 3, 32, 32\], not \[2, 6, 32, 32\]"):
+    with pytest.raises(ReproError, match=r"outputs as the images, \[2, 3, 32, 32\], not \[2, 6, 32, 32\]"):
         execute(trial(UNET, "reconstruction", **scenes), store)
 
 
