@@ -51,7 +51,7 @@ def faults(known: Catalogue, name: str, options: Mapping[str, Any] | None = None
     except (Exception, SystemExit) as error:  # whatever another package does when it is imported
         yield f"cannot be imported: {_line(error)}"
         return
-    if not (getattr(entry, "__doc__", None) or "").strip():
+    if not (entry.__doc__ or "").strip():
         yield "has no docstring"
     try:
         parameters = source.parameters(known.target(name))

@@ -11,10 +11,7 @@ from torch import Tensor, nn
 
 
 class Lesion(nn.Module):
-    """What a block passes on besides its branch.
-
-    What follows the addition stays.
-    """
+    """What a block (`contracts.Block`) passes on besides its branch. What follows the addition stays."""
 
     def __init__(self, block: nn.Module):
         super().__init__()
@@ -26,6 +23,7 @@ class Lesion(nn.Module):
 
 def blocks(net: nn.Module) -> list[str]:
     """The names of a net's blocks, from input to output."""
+    # `isinstance` and a protocol would not do: from Python 3.12 on they do not see a shortcut that is a layer.
     return [name for name, module in net.named_modules() if hasattr(module, "short_cut")]
 
 
