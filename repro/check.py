@@ -2,8 +2,8 @@
 nobody uses.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property, partial
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ from repro import document, findings
 from repro.catalogue import (
     AUGMENTATIONS,
     DATASETS,
-    MEASURES,
     MODELS,
     OPTIMIZERS,
     PICTURES,
@@ -21,7 +20,6 @@ from repro.catalogue import (
     TASKS,
     WEIGHTS,
     Catalogue,
-    metrics,
 )
 from repro.document import Document, DocumentError, Location, Problem, nearest
 from repro.errors import ReproError
@@ -31,8 +29,25 @@ from repro.expression import Measurement
 from repro.findings import Finding
 from repro.form import Form, describe
 from repro.ledger import LEDGER, read_ledger
+from repro.quantity import kind_of
 from repro.recipe import Named, Recipe
-from repro.suite import STATES, Arm, Claim, Picture, Profile, Suite
+from repro.suite import Arm, Claim, Picture, Profile, Suite
+
+
+def suite_files(paths: Iterable[Path]) -> list[Path]:
+    """Suite files, from files and folders. Raises `ReproError` where there are none."""
+    given = list(paths)
+    found: list[Path] = []
+    for path in given:
+        if path.is_dir():
+            found += sorted(p for p in path.rglob("*.y*ml") if p.suffix in (".yaml", ".yml"))
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise ReproError(f"{path}: no such file or folder")
+    if not found:
+        raise ReproError(f"no suites under {', '.join(map(str, given))}")
+    return found
 
 
 def load(path: Path) -> Suite:
@@ -296,30 +311,24 @@ class _Check:
 
     def _exact(self, link: Link) -> bool:
         try:
-            return all(self.suite.kind(m) == "static" for m in link.measurements)
+            return not any(kind_of(m.name, self.suite.task).seeded for m in link.measurements)
         except ReproError:
             return True  # the unknown name is its own problem
 
     def _measurement(self, measurement: Measurement, asked: set[str]) -> Iterator[str]:
-        known = {*metrics(self.suite.task), *MEASURES.targets}
-        if measurement.name not in known:
-            yield f"unknown measurement '{measurement.name}'{nearest(measurement.name, known)}"
+        try:
+            kind = kind_of(measurement.name, self.suite.task)
+        except ReproError as error:
+            yield str(error)
             return
-        options = dict(measurement.options)
-        of = self.suite.kind(measurement)
-        if of == "metric" and options:
-            yield f"'{measurement.name}' has no options"
-        if of == "probe" and options.pop("at", "end") not in STATES:
-            yield f"'at' is one of {', '.join(STATES)}"
-        if of != "metric":
-            look = findings.of_timing if of == "timed" else partial(findings.of_options, MEASURES)
-            yield from (finding.message for finding in look(measurement.name, options))
-        if of in ("static", "timed") or measurement.arm not in self.suite.arms:
+        yield from kind.mistakes(measurement)
+        wanted = kind.wants(measurement)
+        if not wanted or measurement.arm not in self.suite.arms:
             return
         if self.suite.task is None:
             yield f"'{measurement.name}' needs a task, which the suite does not give"
         for profile in sorted(asked & set(self.suite.profiles)):
-            needs_recipe = self.suite.needs_training(measurement)
+            needs_recipe = "recipe" in wanted
             places = [
                 (top, name, part)
                 for top, name in (("profiles", profile), ("arms", measurement.arm))

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor, nn
 
+    from repro.clock import Timed
     from repro.data.images import ImageSet
-    from repro.measures.timed import Timed
     from repro.state.net import State
     from repro.store import Store
     from repro.trial import Job, Needs
@@ -138,7 +138,10 @@ class Block(Protocol):
 
 
 class Weights(Protocol):
-    """What a net starts from: a function that puts weights into it, in place."""
+    """What a net starts from: a function that puts weights into it, in place.
+
+    One that wants those of a finished trial has a second parameter `start`, by name.
+    """
 
     def __call__(self, model: nn.Module, *args: Any, **options: Any) -> None:
         """Raises `MissingData` if they are not there, `ReproError` if they do not fit the net."""
@@ -181,24 +184,26 @@ class Treatment(Protocol):
 
 
 class CountMeasure(Protocol):
-    """A number of an architecture. The net is on the meta device, without weights, or has the random ones of
-    seed 0. Raises `ReproError` where the net has no such number.
+    """A number of an architecture; `@declare` says its unit. The net is on the meta device, without weights,
+    or, where it is declared to look at `weights`, has the random ones of seed 0.
+
+    Raises `ReproError` where the net has no such number.
     """
 
     def __call__(self, model: nn.Module, *args: Any, **options: Any) -> float: ...
 
 
 class ProbeMeasure(Protocol):
-    """A number of a trial's net, with its data and its task, which are all left as they are. Raises
-    `ReproError` where they have no such number.
+    """A number of a trial's net, with its data and its task, which are all left as they are; `@declare` says
+    its unit and which way is better. Raises `ReproError` where they have no such number.
     """
 
     def __call__(self, state: State, *args: Any, **options: Any) -> float: ...
 
 
 class ClockMeasure(Protocol):
-    """A number of what was read off while a net ran. Its options are those of `recipe.Timing`. Raises
-    `ReproError` where the machine does not tell.
+    """A number of what was read off while a net ran; `@declare` says its unit and which way is better. Its
+    options are those of `recipe.Timing`. Raises `ReproError` where the machine does not tell.
     """
 
     def __call__(self, timed: Timed) -> float: ...

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-os.environ.setdefault(
-    "OMP_NUM_THREADS", "1"
-)  # before torch: workers that share cores must not each take all of them
+if TYPE_CHECKING:
+    from repro.store import Store
+
+# Before torch: workers that share cores must not each take all of them.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Leases of this run alone, so that tests do not wait for what else trains on the machine. The path is short,
 # as sockets want.

@@ -207,10 +207,21 @@ FAULTS = {
         AUGMENTATION.format("images[..., :4], targets"),
         "masks: [8, 8] are of images of [8, 4]",
     ),
+    "a unit that is not written out": (
+        "counts",
+        "from repro.declaration import declare\nUNIT = 'kg'\n@declare(unit=UNIT)\n"
+        "def made(model):\n    'Its weight.'\n    return 1",
+        "@declare(…): Input should be a valid string; what it says is written out there",
+    ),
     "no direction": (
         "tasks",
+        task('{"unit": "share"}'),
+        "metric 'train_error' does not say what is `better`, lower or higher",
+    ),
+    "an unknown direction": (
+        "tasks",
         task('{"unit": "share", "better": "less"}'),
-        "metric 'train_error' wants a `unit`, and `better` as lower or higher",
+        "metric 'train_error': Input should be 'lower' or 'higher'",
     ),
     "a loss of nothing": (
         "tasks",

@@ -8,13 +8,13 @@ import click
 
 from repro.cli.group import (
     AS_EXPECTED,
+    DEFAULT,
     FORMAT,
     NOT_THE_CODE,
     NOTHING_RAN,
     REGRESSION,
     SUITES,
     main,
-    suite_files,
 )
 from repro.errors import ReproError
 
@@ -108,7 +108,7 @@ def confirm(
 
     import numpy as np
 
-    from repro.check import load
+    from repro.check import load, suite_files
     from repro.nightly.history_text import decisions_text
     from repro.nightly.turns import decide, fewest_turns, take_turns
     from repro.nightly.watch import Watch
@@ -128,7 +128,7 @@ def confirm(
         raise ReproError(
             f"{turns} turns cannot confirm {len(due)} suspects: --turns must be {fewest_turns(len(due))} at least"
         )
-    files = {load(path).suite: path for path in suite_files(suites)}
+    files = {load(path).suite: path for path in suite_files(suites or DEFAULT)}
     try:
         taken = take_turns(
             (base, new),

@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import entry_points
 from typing import Any
 
+from pydantic import ValidationError
+
 from repro import catalogue, source
 from repro.catalogue import Catalogue
 from repro.conformance import recipes
 from repro.conformance.data_sets import data_set
 from repro.conformance.tasks import task
 from repro.data.images import MissingData
+from repro.declaration import Declaration, declare
 from repro.errors import ReproError
 
 CATALOGUES = [known for known in vars(catalogue).values() if isinstance(known, Catalogue)]
@@ -24,7 +27,8 @@ TRIED: dict[str, Callable[[Any, Mapping[str, Any]], Iterator[str]]] = {
     "repro.schedules": recipes.schedule,
     "repro.augmentations": recipes.augmentation,
 }
-KINDS = {"repro.measures"}  # one of what is given comes first, and says what is measured
+ASKED_FOR = {"start"}  # is given to what has such a parameter alone
+MEASURED = {"repro.counts", "repro.probes", "repro.clocks"}
 GIVEN = {"repro.optimizers": {"lr": 0.1}}  # options that every recipe gives
 
 
@@ -58,11 +62,13 @@ def faults(known: Catalogue, name: str, options: Mapping[str, Any] | None = None
     except ReproError as error:
         yield str(error)
         return
-    first = list(parameters)[: 1 if known.group in KINDS else len(known.given)]
-    if first != list(known.given) and not (known.group in KINDS and set(first) & set(known.given)):
-        wanted = " or ".join(known.given) if known.group in KINDS else ", ".join(known.given)
-        yield f"its first parameters must be {wanted}, not {', '.join(first) or 'none'}"
+    given = [name for name in known.given if name in parameters or name not in ASKED_FOR]
+    first = list(parameters)[: len(given)]
+    if first != given:
+        yield f"its first parameters must be {', '.join(given)}, not {', '.join(first) or 'none'}"
         return
+    if known.group in MEASURED:
+        yield from _declaration(known.target(name))
     values = {**GIVEN.get(known.group, {}), **(options or {})}
     needed = [key for key, parameter in known.parameters(name).items() if parameter.required]
     if known.group not in TRIED or not set(needed) <= set(values):
@@ -73,6 +79,13 @@ def faults(known: Catalogue, name: str, options: Mapping[str, Any] | None = None
         return
     except (Exception, SystemExit) as error:
         yield f"raises an error when it is tried: {_line(error)}"
+
+
+def _declaration(target: str) -> Iterator[str]:
+    try:
+        Declaration.model_validate(source.decoration(target, declare.__name__) or {})
+    except ValidationError as error:
+        yield f"@declare(…): {error.errors()[0]['msg']}; what it says is written out there"
 
 
 def _line(error: BaseException) -> str:

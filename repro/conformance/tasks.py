@@ -4,12 +4,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from repro import source
 from repro.conformance import fakes
 from repro.contracts import Outputs, Targets, Task
+from repro.declaration import Declaration
 from repro.errors import ReproError
 
 
@@ -35,8 +37,13 @@ def _metrics(made: Task) -> Iterator[str]:
         yield "`metrics` is no mapping of names to units and directions"
         return
     for name, said in made.metrics.items():
-        if not (said.get("unit") and said.get("better") in ("lower", "higher")):
-            yield f"metric '{name}' wants a `unit`, and `better` as lower or higher, not {dict(said)}"
+        try:
+            declared = Declaration.model_validate(said)
+        except ValidationError as error:
+            yield f"metric '{name}': {error.errors()[0]['msg']}"
+        else:
+            if declared.better is None:
+                yield f"metric '{name}' does not say what is `better`, lower or higher"
 
 
 def _numbers(made: Task, outputs: Tensor, targets: Targets) -> Iterator[str]:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from repro.data.split import head, image_shape
+from repro.declaration import declare
 from repro.errors import ReproError
 from repro.measures.layer import outputs_of, submodule
 from repro.state.net import State
@@ -100,6 +101,7 @@ def gradient_phase_energy(state: State, stride: int = 2, images: int = 64) -> fl
 
 
 @torch.no_grad()
+@declare(better="lower")
 def flat_high_pass(state: State, canvases: int = 64) -> float:
     """The root mean square of outputs minus their 3×3 mean, in the middle of images that have one colour
     each.
@@ -117,6 +119,7 @@ def flat_high_pass(state: State, canvases: int = 64) -> float:
 
 
 @torch.no_grad()
+@declare(better="lower")
 def line_index(state: State, images: int = 300) -> float:
     """Power of the outputs on the rows and columns of half the sampling frequency, over that on those 2 and 3
     steps below it.
@@ -135,6 +138,7 @@ def line_index(state: State, images: int = 300) -> float:
 
 
 @torch.no_grad()
+@declare(better="lower")
 def residual_point_index(state: State, images: int = 300) -> float:
     """For autoencoders: power of output minus input at half the sampling frequency, over that 2 steps beside
     it.

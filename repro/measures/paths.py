@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from repro.declaration import declare
 from repro.errors import ReproError
 from repro.measures.layer import outputs_of
 from repro.measures.static import WEIGHTED, forward, image
@@ -33,6 +34,7 @@ def paths(model: nn.Module, size: int, layer: str = "") -> int:
     return sum(_lengths(model, size, layer))
 
 
+@declare(unit="share")
 def path_share(model: nn.Module, size: int, least: int, most: int) -> float:
     """The share of the paths that have `least` to `most` weighted layers, 0 to 1."""
     lengths = _lengths(model, size, "")

@@ -19,6 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from repro.data.split import head
+from repro.declaration import declare
 from repro.errors import ReproError
 from repro.measures.layer import outputs_of
 from repro.state.net import State
@@ -72,6 +73,7 @@ SAME_PLACE = {
 # fmt: on
 
 
+@declare(unit="pixels")
 def receptive_field(model: nn.Module, layer: str = "", size: int = 0) -> int:
     """The side, in pixels, of the smallest square that holds all that a unit of `layer` sees; of the net's
     outputs without one.
@@ -100,6 +102,7 @@ def receptive_field(model: nn.Module, layer: str = "", size: int = 0) -> int:
     )
 
 
+@declare(unit="pixels")
 def effective_receptive_field(state: State, layer: str = "", images: int = 32, share: float = 0.95) -> float:
     """√ of the number of pixels that hold a `share` of the energy of the gradient of the unit in the middle,
     by the image.

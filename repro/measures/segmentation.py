@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from repro.data.split import head, in_batches
 from repro.data.targets import IGNORE, are_masks
+from repro.declaration import declare
 from repro.errors import ReproError
 from repro.state.net import State
 from repro.tasks.segmentation import Segmentation, confusion, scores
@@ -18,7 +19,8 @@ from repro.tasks.segmentation import Segmentation, confusion, scores
 NUMBERS = 2**25  # of one-hot truth at a time: 128 MiB
 
 
-def trimap_miou(state: State, width: int = 2) -> float:
+@declare(unit="share", better="higher")
+def trimap_miou(state: State, width: int = 2, images: int | None = None) -> float:
     """The test set's mIoU over the pixels that are at most `width` from a change of label, along rows,
     columns or both.
 
@@ -26,14 +28,16 @@ def trimap_miou(state: State, width: int = 2) -> float:
     (255) count as another label here, since in PASCAL VOC they line the objects; they are not measured
     themselves. The idea is Kohli et al. 2009, section 4.
     """
-    return _miou_where(state, lambda targets: near_change(targets, width))
+    return _miou_where(state, lambda targets: near_change(targets, width), images)
 
 
-def interior_miou(state: State, width: int = 2) -> float:
+@declare(unit="share", better="higher")
+def interior_miou(state: State, width: int = 2, images: int | None = None) -> float:
     """The test set's mIoU over the pixels that `trimap_miou` leaves out."""
-    return _miou_where(state, lambda targets: ~near_change(targets, width))
+    return _miou_where(state, lambda targets: ~near_change(targets, width), images)
 
 
+@declare(unit="share", better="higher")
 def stride_upper_bound_miou(state: State, stride: int = 8) -> float:
     """The mIoU of the truth itself on the test set, after it went through a grid of one cell for `stride` ×
     `stride` pixels.
@@ -69,9 +73,9 @@ class _Where(Segmentation):
         return targets.masked_fill(~self.chosen(targets), IGNORE)
 
 
-def _miou_where(state: State, chosen: Callable[[Tensor], Tensor]) -> float:
+def _miou_where(state: State, chosen: Callable[[Tensor], Tensor], images: int | None) -> float:
     check_masks(state, "a trimap")
-    return replace(state, task=_Where(chosen)).evaluate("test")["miou"]
+    return replace(state, task=_Where(chosen)).evaluate("test", images)["miou"]
 
 
 def check_masks(state: State, who: str) -> int:

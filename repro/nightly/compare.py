@@ -194,7 +194,9 @@ def _change(
     kind: Kind = "identical" if not differences.any() else "untested"
     if p is not None:  # which of the two it is if that is certain; `_settled` decides
         kind = (
-            "worse" if sign(name) * (np.sign(differences).sum() if mean is None else mean) > 0 else "better"
+            "worse"
+            if sign(result, name) * (np.sign(differences).sum() if mean is None else mean) > 0
+            else "better"
         )
     change = Change(
         suite=result.suite,

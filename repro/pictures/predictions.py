@@ -10,9 +10,7 @@ from repro.errors import ReproError
 from repro.measures.segmentation import check_masks
 from repro.pictures.sheet import PALETTE, sheet
 from repro.state.net import State
-from repro.tasks.segmentation import crop
 from repro.tasks.segmentation import predictions as labels
-from repro.treatments.crf import Kernels, mean_field
 
 
 def predictions(states: dict[str, State], *, images: int = 6) -> Image.Image:
@@ -26,38 +24,6 @@ def predictions(states: dict[str, State], *, images: int = 6) -> Image.Image:
     for arm, state in states.items():
         outputs, (inputs, wanted) = _outputs(state, seen), state.batch(seen, truth)
         columns[arm] = _drawn(state, outputs) if wanted is inputs else _colours(labels(outputs))
-    return sheet(columns)
-
-
-def crf(
-    states: dict[str, State],
-    *,
-    images: int = 6,
-    iterations: int = 5,
-    bilateral: float = 12.0,
-    colour: float = 25.5,
-    weight: float = 8.0,
-    gaussian: float = 1.5,
-    gaussian_weight: float = 2.0,
-) -> Image.Image:
-    """As `predictions`, with each arm's labels before and after a fully connected CRF
-    (`repro.treatments.crf`).
-    """
-    first = next(iter(states.values()))
-    check_masks(first, "a CRF")
-    seen, truth = head(first.data.test, images)
-    kernels = Kernels(bilateral, colour, weight, gaussian, gaussian_weight)
-    columns = {"image": _pixels(seen), "truth": _colours(truth)}
-    for arm, state in states.items():
-        outputs = _outputs(state, seen)
-        beliefs = [
-            mean_field(logits, crop(image, logits[None]), kernels, iterations=iterations)
-            for logits, image in zip(outputs, seen, strict=True)
-        ]
-        columns[arm], columns[f"{arm} + CRF"] = (
-            _colours(labels(outputs)),
-            _colours(labels(torch.stack(beliefs))),
-        )
     return sheet(columns)
 
 

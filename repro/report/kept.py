@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from repro.check import load
+from repro.format import duration, figure, interval
 from repro.ledger import LEDGER, read_ledger
-from repro.report.text import duration, figure, interval, verdict
-from repro.result import ClaimResult, Result, read
+from repro.result import ClaimResult, Result, read, verdict
 from repro.suite import Suite
 
 START, END = "<!-- made by python -m repro.report.kept -->", "<!-- to here -->"

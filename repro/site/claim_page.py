@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 
 from repro.errors import ReproError
 from repro.expectation import Measurement, parse
-from repro.report.text import duration, figure, interval, meaning, verdict
-from repro.result import ArmResult, ClaimResult, Evidence, PartResult, Result
+from repro.format import duration, figure, interval
+from repro.report.text import meaning
+from repro.result import ArmResult, ClaimResult, Evidence, PartResult, Result, verdict
 from repro.site import address
 from repro.site.archive import Latest, Scale
 from repro.site.arms import comparison
@@ -18,7 +19,6 @@ from repro.site.page import page, time, trail
 from repro.site.papers import paper
 from repro.site.tables import facts, nothing, number, table
 from repro.site.verdicts import MARKS, RUNS, badge, legend, squares
-from repro.suite import Suite
 
 
 def claim_page(scale: Scale, name: str, latest: Latest) -> str:
@@ -162,7 +162,7 @@ def _reported(claim: ClaimResult) -> Markup | None:
 
 def _timed(claim: ClaimResult, result: Result) -> str | None:
     """What the clock was read around, if the claim is about what was timed."""
-    wanted = {(measurement.name, Suite.timed_as(measurement)) for measurement in _measurements(claim)}
+    wanted = {(measurement.name, measurement.subject) for measurement in _measurements(claim)}
     regions = dict.fromkeys(
         t.region for t in result.timings if any((name, t.name) in wanted for name in t.measurements)
     )

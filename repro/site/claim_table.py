@@ -4,7 +4,7 @@ before.
 
 from collections.abc import Iterable
 
-from repro.report.text import figure, interval
+from repro.format import figure, interval
 from repro.site import address
 from repro.site.archive import Latest, Scale
 from repro.site.element import Markup, element, link

@@ -8,7 +8,7 @@ from statistics import median
 
 from repro.errors import ReproError
 from repro.expectation import parse
-from repro.report.text import figure
+from repro.format import figure
 from repro.result import ClaimResult
 from repro.site.archive import Scale
 from repro.site.axis import covering

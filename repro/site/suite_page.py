@@ -52,12 +52,12 @@ def suite_page(scale: Scale, pictures: Mapping[str, str]) -> str:
             element("p", known, class_="note"),
         ),
         _pictures(scale, pictures),
-        _section("Training", panels(list(last.arms), trials))
+        _section("Training", panels(list(last.arms), trials, last.units))
         if any(trial.curves for trial in trials)
         else None,
         _section("Arms", _arms(last.arms, trials)),
         _section("What training takes", _costs(last.arms, trials)) if trials else None,
-        _section("What a pass takes", timings(timed)) if timed else None,
+        _section("What a pass takes", timings(timed, last.units)) if timed else None,
         _section("Where and when", _environment(scale, raw)),
         up=up,
     )

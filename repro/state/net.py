@@ -1,6 +1,6 @@
 """A net with its data and its task: what is trained, evaluated and probed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal
@@ -15,6 +15,7 @@ from repro.data.augment import normalise
 from repro.data.images import ImageSet
 from repro.data.split import image_shape, in_batches
 from repro.errors import ReproError
+from repro.models.layers.freezing import freeze
 from repro.recipe import Named
 from repro.source import parameters
 from repro.state.randomness import own_default_stream, seed_default, stream
@@ -85,19 +86,24 @@ def joined(parts: list[Outputs]) -> Outputs:
     return tree_map(lambda *tensors: torch.cat(tensors), *parts)
 
 
-def build(spec: TrialSpec, data: ImageSet, device: torch.device) -> State:
-    """The net as it is before the first step, on the device; the same for the same seed, whatever ran
-    before.
+def build(
+    spec: TrialSpec, data: ImageSet, device: torch.device, start: Mapping[str, Tensor] | None = None
+) -> State:
+    """The net as it is before the first step, on the device; the same for the same seed, whatever ran before.
+
+    `start` are the weights of the trial that it starts from. Raises `ReproError` if those do not fit.
     """
     with own_default_stream(torch.device("cpu")):
         seed_default(torch.device("cpu"), stream(spec.seed, "initialisation"))
         model = make_model(spec.model, spec.data)
         if spec.weights is not None:
-            WEIGHTS.load(spec.weights.name)(model, **spec.weights.options)
-    layout = (
-        torch.channels_last if spec.recipe is None or spec.recipe.channels_last else torch.contiguous_format
-    )
-    return State(spec, model.to(device, memory_format=layout).train(), TASKS.load(spec.task)(), data, device)
+            given = {"start": start} if start is not None else {}
+            WEIGHTS.bound(spec.weights.name, spec.weights.options)(model, **given)
+    freeze(model, spec.freeze)
+    channels_last = spec.recipe is None or spec.recipe.channels_last
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    model = model.to(device, memory_format=layout).train()
+    return State(spec, model, TASKS.load(spec.task)(), data, device)
 
 
 def make_model(model: Named, data: Named | None) -> nn.Module:

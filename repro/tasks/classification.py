@@ -1,6 +1,7 @@
 """One label for an image."""
 
 from collections.abc import Iterable
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -20,7 +21,12 @@ class Classification(Task):
     In training a net with auxiliary classifiers puts out [N, 1 + those, classes], its own logits first.
     """
 
-    metrics = ("train_error", "test_error", "train_loss", "test_loss")
+    metrics: ClassVar = {
+        "train_error": {"unit": "share", "better": "lower"},
+        "test_error": {"unit": "share", "better": "lower"},
+        "train_loss": {"unit": "nats", "better": "lower"},
+        "test_loss": {"unit": "nats", "better": "lower"},
+    }
 
     def targets(self, inputs: Tensor, targets: Targets) -> Targets:  # noqa: ARG002
         return targets

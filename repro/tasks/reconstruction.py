@@ -1,6 +1,7 @@
 """The image itself, out again."""
 
 from collections.abc import Iterable
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -18,7 +19,7 @@ class Reconstruction(Task):
     set's mean colour reaches on the training set, since inputs have variance 1 there.
     """
 
-    metrics = ("train_mse", "test_mse")
+    metrics: ClassVar = {"train_mse": {"better": "lower"}, "test_mse": {"better": "lower"}}
 
     def targets(self, inputs: Tensor, targets: Targets) -> Tensor:  # noqa: ARG002
         """The inputs, whatever the data's targets are."""

@@ -1,6 +1,7 @@
 """A label for each pixel."""
 
 from collections.abc import Iterable
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -32,18 +33,18 @@ class Segmentation(Task):
     Losses are nats per labelled pixel. Of a set without labelled pixels all are NaN.
     """
 
-    metrics = (
-        "miou",
-        "pixel_accuracy",
-        "mean_accuracy",
-        "frequency_weighted_iou",
-        "test_loss",
-        "train_miou",
-        "train_pixel_accuracy",
-        "train_mean_accuracy",
-        "train_frequency_weighted_iou",
-        "train_loss",
-    )
+    metrics: ClassVar = {
+        "miou": {"unit": "share", "better": "higher"},
+        "pixel_accuracy": {"unit": "share", "better": "higher"},
+        "mean_accuracy": {"unit": "share", "better": "higher"},
+        "frequency_weighted_iou": {"unit": "share", "better": "higher"},
+        "test_loss": {"unit": "nats", "better": "lower"},
+        "train_miou": {"unit": "share", "better": "higher"},
+        "train_pixel_accuracy": {"unit": "share", "better": "higher"},
+        "train_mean_accuracy": {"unit": "share", "better": "higher"},
+        "train_frequency_weighted_iou": {"unit": "share", "better": "higher"},
+        "train_loss": {"unit": "nats", "better": "lower"},
+    }
 
     def targets(self, inputs: Tensor, targets: Targets) -> Targets:  # noqa: ARG002
         return targets

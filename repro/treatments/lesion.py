@@ -6,8 +6,20 @@ the identity, but one whose shortcut is scaled by 0 (`PreActResNet`) leaves noth
 """
 
 from copy import deepcopy
+from dataclasses import replace
 
 from torch import Tensor, nn
+
+from repro.errors import ReproError
+from repro.state.net import State
+
+
+def lesion(state: State, *, block: int) -> State:
+    """The net without one of its blocks, counted from 0. Raises `ReproError` if it has no such block."""
+    count = len(blocks(state.model))
+    if not 0 <= block < count:
+        raise ReproError(f"lesion: no block {block}; the net has {count}")
+    return replace(state, model=without_block(state.model, block))
 
 
 class Lesion(nn.Module):

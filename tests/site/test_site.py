@@ -223,7 +223,7 @@ def test_the_page_of_a_suite_shows_what_was_timed_how_and_each_round(site):
     section = page.text[page.text.index("What a pass takes") : page.text.index("Where and when")]
     assert (
         "What training takes" not in page.text
-        and "latency, ms images/s peak memory, MiB timed with" in section
+        and "latency, ms throughput, images/s peak memory, MiB timed with" in section
     )
     (row,) = re.findall(
         r"plain20\(batch_size=8\) 6 [\d.]+ [\d.]+ to [\d.]+ [\d.]+ [\d.]+ to [\d.]+ 20 (\S+ 8)", section
