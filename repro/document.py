@@ -2,7 +2,8 @@
 
 The data is built from the parser's events, without recursion, so that no nesting can bring the process down,
 and with the scalars of YAML 1.2: `1e-4` is a number; `no`, `012`, `1:30` and dates are text. Duplicate keys,
-tags, anchors and aliases are errors.
+tags, anchors and aliases are errors. What is no YAML is said in words of our own, whatever parser is
+installed.
 """
 
 import difflib
@@ -25,6 +26,7 @@ FORBIDDEN = re.compile(
     "[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 )  # YAML 1.2, section 5.1
 CONSTANTS = {"": None, "~": None, "null": None, "true": True, "false": False}
+FAST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, where PyYAML was built with it
 
 
 class Problem(NamedTuple):
@@ -113,25 +115,57 @@ def read(path: Path) -> Document:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         before = error.object[: error.start].decode("utf-8", errors="replace")
-        raise DocumentError(
-            path, [Problem(*_position(before, len(before)), f"not UTF-8 text: {error.reason}")]
-        ) from None
+        raise DocumentError(path, [Problem(*_position(before, len(before)), "not UTF-8 text")]) from None
     except (OSError, ValueError) as error:
         raise ReproError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     forbidden = FORBIDDEN.search(text)
     if forbidden:
         message = f"not YAML: the character U+{ord(forbidden[0]):04X} is not allowed"
         raise DocumentError(path, [Problem(*_position(text, forbidden.start()), message)])
-    document, problems = Document(path), list[Problem]()
     try:
-        _build(document, yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)), problems)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        problems.append(Problem(line, column, f"not YAML: {error.problem or error.context}"))
+        document, problems = _parse(path, text, FAST)
+    except yaml.YAMLError:  # libyaml also gives up where a limit of its own is reached: once more without it
+        document, problems = _parse_slowly(path, text)
     if problems:
         raise DocumentError(path, [*problems, *document.duplicates])
     return document
+
+
+def _parse(path: Path, text: str, loader: Any) -> tuple[Document, list[Problem]]:
+    """Raises `yaml.YAMLError` where the text is no YAML."""
+    document, problems = Document(path), list[Problem]()
+    _build(document, yaml.parse(text, Loader=loader), problems)
+    return document, problems
+
+
+def _parse_slowly(path: Path, text: str) -> tuple[Document, list[Problem]]:
+    """The same by PyYAML's own parser, with what is no YAML among the problems."""
+    try:
+        return _parse(path, text, yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        index = error.problem_mark.index if error.problem_mark else 0
+        return Document(path), [_syntax(text, index, error.context_mark)]
+
+
+def _syntax(text: str, index: int, within: Any) -> Problem:
+    """What does not fit at a character; `within` is the mark where what holds it begins, or None."""
+    line, column = _position(text, index)
+    begin = (within.line + 1, within.column + 1) if within else (line, column)
+    inside = "" if begin == (line, column) else f" in what begins at {begin[0]}:{begin[1]}"
+    match text[index : index + 1]:
+        case "":
+            said = f"the file ends{inside}"
+        case "\t":
+            said = "a tab, where only blanks may be"
+        case "@" | "`" | "%" as reserved:
+            said = f"a text that begins with '{reserved}' must be in quotes"
+        case ":":
+            said = f"':' does not fit{inside or ' here'}; a text that holds ': ' must be in quotes"
+        case "\n" | "\r":
+            said = f"the line ends{inside}"
+        case other:
+            said = f"'{other}' does not fit{inside or ' here'}"
+    return Problem(line, column, f"not YAML: {said}")
 
 
 def _position(text: str, index: int) -> tuple[int, int]:

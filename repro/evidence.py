@@ -23,11 +23,11 @@ of 10 independent differences at alpha 0.05 (100,000 runs):
     differences                                  symmetric       normal
     normal                                       3.1 /  3.1     2.2 /  2.1
     t with 3 degrees of freedom                  2.9 /  2.9     1.5 /  1.5
-    -1 or 1, at even odds                        3.1 /  3.1    12.9 / 12.9    so: no "normal" where trainings may stall
+    -1 or 1, at even odds                        3.1 /  3.1    12.9 / 12.9    so: no "normal" with stalls
     the same with normal noise of sd 0.1         3.1 /  3.2    12.7 / 12.8
-    exponential, median 0                        3.0 /  3.2     1.2 /  4.6    (here the null "median 0" is true)
+    exponential, median 0                        3.0 /  3.2     1.2 /  4.6    (the null "median 0" is true)
     lognormal (sigma 1), median 0                2.9 /  3.2     1.0 /  4.4
-    exponential, mean 0                          0.6 / 11.1     0.4 / 14.0    (here the null "mean 0" is)
+    exponential, mean 0                          0.6 / 11.1     0.4 / 14.0    (the null "mean 0" is)
     lognormal (sigma 1), mean 0                  0.2 / 17.7     0.1 / 22.4
     -2, but 8 in one of five, + noise of sd 0.5  0.0 / 33.0     0.8 / 46.6    (mean 0: most seeds are below)
     -0.01 or 10, at even odds                   25.2 /  3.1    30.2 / 12.5    (median 0, far from symmetric)

@@ -21,6 +21,12 @@ EXPECTED = {
     "dict_type": "a mapping",
     "model_type": "a mapping",
 }
+BOUNDS = {  # what a number must be, and the key of its bound
+    "greater_than": ("above", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than": ("below", "lt"),
+    "less_than_equal": ("at most", "le"),
+}
 # What stands for a missing entry while the rest is checked; a wrong one is left out, and then perhaps
 # missing.
 STAND_INS: dict[str, Any] = {
@@ -102,8 +108,13 @@ def describe(error: Any, model: type[BaseModel] | None = None) -> str:
             return f"'{given}' does not fit here (pattern {error['ctx']['pattern']})"
         case "too_short" | "string_too_short":
             return f"{key}: nothing is in it"
+        case "literal_error":
+            return f"{key}: must be {error['ctx']['expected']}{_instead(given)}"
         case kind if kind in EXPECTED:
             return f"{key}: expected {EXPECTED[kind]}{_instead(given)}"
+        case kind if kind in BOUNDS:
+            bound, name = BOUNDS[kind]
+            return f"{key}: must be {bound} {error['ctx'][name]}{_instead(given)}"
         case _:
             return f"{key}: {error['msg'][0].lower()}{error['msg'][1:]}{_instead(given)}"
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from repro.places import RUNS
+
 if TYPE_CHECKING:
     from repro.session import Decided, Session
     from repro.store import Store
@@ -46,7 +48,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="try a recipe: seeds from 1000 up, which never judge, and no result",
     )
-    group.addoption("--results", type=Path, metavar="DIR", help="where result JSONs go (default: results/)")
+    group.addoption(
+        "--results", type=Path, metavar="DIR", help=f"where result JSONs go (default: {RUNS.as_posix()})"
+    )
     group.addoption("--strict-claims", action="store_true", help="fail where a claim is undecided")
 
 
@@ -271,7 +275,7 @@ class Run:
             return
         from repro.check import load
 
-        folder = self.config.getoption("results") or self.config.rootpath / "results"
+        folder = self.config.getoption("results") or self.config.rootpath / RUNS
         for file, found in self.reports.items():
             claims = {entry["name"]: _decided(entry) for entry in found}
             suite, path = load(Path(file)), self.shown(Path(file))

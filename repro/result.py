@@ -326,23 +326,6 @@ def read(path: Path) -> Result:
         raise ReproError(f"{path}: not a result of schema {SCHEMA}: {place}: {first['msg']}") from None
 
 
-def find(name: str, folder: Path) -> Path:
-    """A result by its path, by its run id (or the start of one), or the latest one of a suite by the suite's
-    name.
-    """
-    if Path(name).is_file():
-        return Path(name)
-    found = sorted(folder.glob(f"*/*/{name}*.json"))
-    newest = found[0] if len(found) == 1 else latest(folder.glob(f"{name}/*/*.json"))
-    if len(found) <= 1 and newest is not None:
-        return newest
-    if found:
-        raise ReproError(
-            f"'{name}' is the start of {len(found)} run ids: {', '.join(path.stem for path in found[:5])} …"
-        )
-    raise ReproError(f"no result '{name}': neither a file, nor a run id or suite under {folder}")
-
-
 def latest(paths: Iterable[Path]) -> Path | None:
     """By run id, which starts with the second of the end; of one second by the file's age."""
     return max(paths, key=lambda path: (path.name.partition("-")[0], path.stat().st_mtime_ns), default=None)

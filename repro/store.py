@@ -70,7 +70,10 @@ def remove_parts(folder: Path) -> None:
 def _cannot_write(path: Path, error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{path}: no space left on the disk. Nothing is lost: make room and run the same command again"
-    return f"{path}: cannot be written ({error.strerror or error}). Set REPRO_HOME to move the store to a folder that can be"
+    return (
+        f"{path}: cannot be written ({error.strerror or error}). "
+        "Set REPRO_HOME to move the store to a folder that can be"
+    )
 
 
 class Named(Protocol):
@@ -188,7 +191,8 @@ class Store:
         ours = isinstance(record, dict) and record.get("schema") == SCHEMA and record.get("digest") == digest
         if not ours or not isinstance(record.get("finished"), int | float):
             raise StoreError(
-                f"{path}: not a record of this store (schema {SCHEMA}, digest {digest}). Move it away, and it is made again"
+                f"{path}: not a record of this store (schema {SCHEMA}, digest "
+                f"{digest}). Move it away, and it is made again"
             )
         return dict(record)
 

@@ -38,14 +38,21 @@ profiles:
   cpu:
     data: {name: fashion-mnist-small, size: 7}
     model: {width: 4}
-    recipe: {steps: 20, batch_size: 32, optimizer: {name: sgd, lr: 0.1, momentum: 0.9}, evaluate: {train_images: 100}}
+    recipe:
+      steps: 20
+      batch_size: 32
+      optimizer: {name: sgd, lr: 0.1, momentum: 0.9}
+      evaluate: {train_images: 100}
   missing:
     data: {name: cifar10}
     recipe: {steps: 20, batch_size: 32, optimizer: {name: sgd, lr: 0.1}}
 claims:
   learns: {says: Training helps., expect: test_error(small) < test_error(frozen)}
   upside-down: {says: Training hurts., expect: test_error(small) > test_error(frozen)}
-  known: {says: Training hurts., expect: test_error(small) > test_error(frozen), at: {cpu: {verdict: refuted, because: it is so}}}
+  known:
+    says: Training hurts.
+    expect: test_error(small) > test_error(frozen)
+    at: {cpu: {verdict: refuted, because: it is so}}
   coin: {says: An untrained net is right on one image of ten., expect: test_error(frozen) < 0.9}
   sizes: {says: They are equally large., expect: params(small) == params(large)}
   order: {says: The deeper one is larger., expect: params(small) < params(large)}

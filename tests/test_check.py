@@ -166,7 +166,7 @@ def test_a_name_that_does_not_exist(errors, old, new, expected):
         pytest.param(
             "residual: false",
             "shortcut: C",
-            "4:55: shortcut: input should be 'A' or 'B', not 'C'",
+            "4:55: shortcut: must be 'A' or 'B', not 'C'",
             id="of other values",
         ),
         pytest.param(

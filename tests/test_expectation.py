@@ -50,7 +50,8 @@ def test_an_expectation_is_a_conjunction_of_links(text, links):
 
 def test_options_are_numbers_words_and_texts_in_any_order():
     (link,) = parse(
-        "m(a, n=8, x=-0.5, layer=first, path='a.b', on=true) > m(a, on=True, path='a.b', layer='first', x=-.5, n=8)"
+        "m(a, n=8, x=-0.5, layer=first, path='a.b', on=true) > m(a, "
+        "on=True, path='a.b', layer='first', x=-.5, n=8)"
     ).links
     assert link.left == link.right
     assert dict(link.left.options) == {"n": 8, "x": -0.5, "layer": "first", "path": "a.b", "on": True}

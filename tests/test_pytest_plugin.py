@@ -31,7 +31,7 @@ def claims(pytester, *arguments):
 
 
 def the_result(folder: Path) -> Result:
-    (path,) = folder.glob("results/tiny/cpu/*.json")
+    (path,) = folder.glob("results/runs/tiny/cpu/*.json")
     return Result.model_validate_json(path.read_text())
 
 
@@ -135,7 +135,7 @@ def test_several_workers_share_the_work_and_write_one_result(suite):
         "tiny.yaml", "-n", "2", "-v", "-p", "no:cacheprovider", "-p", "no:benchmark"
     )
     run.assert_outcomes(passed=3, failed=2)
-    run.stdout.fnmatch_lines(["tiny.yaml::learns * reproduced*", "result: results/tiny/cpu/*.json"])
+    run.stdout.fnmatch_lines(["tiny.yaml::learns * reproduced*", "result: results/runs/tiny/cpu/*.json"])
     assert the_result(suite.path).complete
 
 
@@ -231,9 +231,8 @@ def start(folder, *arguments):
         "learns or known",
         *arguments,
     ]
-    heard = partial(
-        signal.signal, signal.SIGINT, signal.default_int_handler
-    )  # be the tests in the background, which ignores it
+    # Be the tests in the background, which ignores it
+    heard = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
     return subprocess.Popen(
         command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=heard
     )

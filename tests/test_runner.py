@@ -43,18 +43,14 @@ def suite(*, evidence=None, seeds=None, **claims: str) -> Suite:
 
 
 class MadeUp:
-    """Does jobs with numbers from a function of arm and seed; `elsewhere` jobs are first found at another
-    process.
-    """
+    """Does jobs with numbers from a function of arm and seed; `elsewhere` are at first another process's."""
 
     def __init__(self, measure=lambda *_: {"test_error": 0.5}, slots=4, elsewhere=0, deaths=0, error=None):
-        self.measure, self.slots, self.elsewhere, self.deaths, self.error = (
-            measure,
-            slots,
-            elsewhere,
-            deaths,
-            error,
-        )
+        self.measure = measure
+        self.slots = slots
+        self.elsewhere = elsewhere
+        self.deaths = deaths
+        self.error = error
         self.asked: list = []
         self.done: list = []
 

@@ -12,7 +12,10 @@ from repro.schema import of_results, of_suites
 
 ROOT = Path(__file__).parents[1] / "suites"
 SUITES = sorted(ROOT.glob("*/*.yaml"))
-RENEW = "`repro schema` prints something else than suites/suite.schema.json; renew it: repro schema > suites/suite.schema.json"
+RENEW = (
+    "`repro schema` prints something else than suites/suite.schema.json; "
+    "renew it: repro schema > suites/suite.schema.json"
+)
 
 
 @pytest.fixture(scope="module")

@@ -34,8 +34,8 @@ MODULES = {
             size: int = 28
             path: "str" = "p"
 
-        def make(model, /, width, rate: float = 0.5, *, shape: tuple[int, int], on: bool | None = None, size=b.SIZE,
-                 odd: 1 + 'x' = 0, trick: open('trace', 'w') = 0, many: list[int] = [1, 2]):
+        def make(model, /, width, rate: float = 0.5, *, shape: tuple[int, int], on: bool | None = None,
+                 size=b.SIZE, odd: 1 + 'x' = 0, trick: open('trace', 'w') = 0, many: list[int] = [1, 2]):
             from .deep.late import late
             return None
 
@@ -51,9 +51,7 @@ MODULES = {
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """A package that cannot be imported, in a folder on the path: rewrites one of its modules, and forgets
-    what was read.
-    """
+    """A package that cannot be imported, on the path: rewrites one of its modules, forgets what was read."""
 
     def write(name, text):
         path = tmp_path / "othernets" / name

@@ -190,7 +190,8 @@ store.write_number("a", 1.0)
 try:
     store.write("a", {"kept": "x" * 5000})
 except StoreError as error:
-    print(json.dumps([str(error), store.read("a")["kept"], store.read_number("a"), [s.get("step") for s in store.running()]]))
+    steps = [s.get("step") for s in store.running()]
+    print(json.dumps([str(error), store.read("a")["kept"], store.read_number("a"), steps]))
 """
 
 
@@ -224,7 +225,8 @@ mount("remount,ro")
 said["kept"] = store.read("a")["kept"]
 store.tell("a", {"step": 1})
 store.tell("a", {})
-for name, attempt in {"write": lambda: store.write("a", {}), "claim": lambda: store.claim("a").__enter__()}.items():
+attempts = {"write": lambda: store.write("a", {}), "claim": lambda: store.claim("a").__enter__()}
+for name, attempt in attempts.items():
     try:
         attempt()
     except StoreError as error:

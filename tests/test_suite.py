@@ -87,7 +87,10 @@ def test_a_claim_is_asked_at_every_profile_unless_it_names_some(tmp_path):
 
 def test_what_needs_training_is_what_is_measured_of_a_trained_net(tmp_path):
     path = tmp_path / "x.yaml"
-    probes = "gradient_norm(plain20, at=start) < gradient_norm(plain20) and params(plain20) > 1 and test_loss(plain20) < 9"
+    probes = (
+        "gradient_norm(plain20, at=start) < gradient_norm(plain20) "
+        "and params(plain20) > 1 and test_loss(plain20) < 9"
+    )
     path.write_text(SUITE + f"  probes: {{says: x, expect: '{probes}'}}\n")
     suite = load(path)
     measured = suite.claims["probes"].expectation.measurements
@@ -97,10 +100,12 @@ def test_what_needs_training_is_what_is_measured_of_a_trained_net(tmp_path):
 
 def test_reading_all_suites_and_their_schema_imports_no_torch():
     code = (
-        "import sys; from pathlib import Path; from repro.check import load; from repro.schema import of_suites\n"
+        "import sys; from pathlib import Path; from repro.check import load; "
+        "from repro.schema import of_suites\n"
         "for path in sys.argv[1:]: load(Path(path))\n"
         "of_suites()\n"
-        "print([name for name in ('torch', 'torchvision', 'datasets', 'pyarrow', 'scipy') if name in sys.modules])"
+        "heavy = ('torch', 'torchvision', 'datasets', 'pyarrow', 'scipy')\n"
+        "print([name for name in heavy if name in sys.modules])"
     )
     run = subprocess.run(
         [sys.executable, "-c", code, *map(str, SUITES)], capture_output=True, text=True, check=True

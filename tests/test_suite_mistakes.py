@@ -167,13 +167,13 @@ def test_an_unknown_key(errors, old, new, expected):
         pytest.param(
             "steps: 10",
             "steps: -1",
-            "12:14: steps: input should be greater than or equal to 0, not -1",
+            "12:14: steps: must be at least 0, not -1",
             id="out of range",
         ),
         pytest.param(
             "device: cuda",
             "device: gpu",
-            "18:13: device: input should be 'cpu', 'cuda' or 'mps', not 'gpu'",
+            "18:13: device: must be 'cpu', 'cuda' or 'mps', not 'gpu'",
             id="a choice",
         ),
         pytest.param(
@@ -200,7 +200,7 @@ def test_an_unknown_key(errors, old, new, expected):
         pytest.param(
             "undecided",
             "unclear",
-            "26:22: verdict: input should be 'reproduced', 'refuted' or 'undecided', not 'unclear'",
+            "26:22: verdict: must be 'reproduced', 'refuted' or 'undecided', not 'unclear'",
             id="verdict",
         ),
         pytest.param(
@@ -215,13 +215,13 @@ def test_an_unknown_key(errors, old, new, expected):
         pytest.param(
             "task:",
             "seeds: {max: 0}\ntask:",
-            "3:14: max: input should be greater than 0, not 0",
+            "3:14: max: must be above 0, not 0",
             id="no seeds",
         ),
         pytest.param(
             "task:",
             "evidence: {alpha: 5e-324}\ntask:",
-            "3:19: alpha: input should be greater than or equal to 0.000000001, not 5e-324",
+            "3:19: alpha: must be at least 1e-09, not 5e-324",
             id="too small an alpha",
         ),
     ],
@@ -334,7 +334,7 @@ def test_a_duplicate_key_is_told_along_with_all_else_and_brings_no_errors_after_
     ]
     assert errors(("depth: 20", "depth: 20, depth: 14"), ("device: cuda", "device: gpu")) == [
         "5:45: duplicate key 'depth' (first on line 5)",
-        "18:13: device: input should be 'cpu', 'cuda' or 'mps', not 'gpu'",
+        "18:13: device: must be 'cpu', 'cuda' or 'mps', not 'gpu'",
     ]
     again = "claims:\n  worse: {says: x, expect: params(resnet20) > 1}\n"
     assert errors(("claims:\n", again + "claims:\n")) == ["23:1: duplicate key 'claims' (first on line 21)"]
@@ -367,7 +367,7 @@ def test_all_errors_of_a_file_come_at_once_each_once_and_in_their_order(errors):
         "16:17: unknown augmentation 'flop'; did you mean 'flip'?",
         "23:5: unknown key 'sayz'; did you mean 'says'?",
         "24:36: unknown arm 'resnet02'; did you mean 'resnet20'?",
-        "26:22: verdict: input should be 'reproduced', 'refuted' or 'undecided', not 'unclear'",
+        "26:22: verdict: must be 'reproduced', 'refuted' or 'undecided', not 'unclear'",
     ]
 
 

@@ -1,6 +1,4 @@
-"""Claims about speed and memory, from the suite to the result. The clock is made up; it is tested in
-training/test_timing.py.
-"""
+"""Claims about speed and memory, from the suite to the result. The clock is made up here."""
 
 import json
 
@@ -27,7 +25,9 @@ profiles:
     timing: {size: 64, runs: 2}
 claims:
   deeper-is-slower: {says: Deeper nets take longer., expect: latency(slow) > 1.5 * latency(fast)}
-  batches: {says: Batches help., expect: "throughput(fast, batch_size=8) > throughput(fast) and params(fast) < params(slow)"}
+  batches:
+    says: Batches help.
+    expect: throughput(fast, batch_size=8) > throughput(fast) and params(fast) < params(slow)
   alike: {says: They take the same memory., expect: "peak_memory(fast) == approx(peak_memory(slow), rel=0.1)"}
   joules: {says: It takes energy., expect: energy(fast) < 1}
 """
@@ -87,14 +87,12 @@ def test_rounds_are_to_timed_claims_what_seeds_are_to_trained_ones(suite, rounds
     run = repro("run", suite, "-k", "deeper", "-j", 1)
     assert run.exit_code == 0, run.output
     assert [job.number for job in rounds] == [0, 1, 2, 3, 4]
-    assert all(
-        list(job.nets) == ["slow", "fast", "fast(batch_size=8)"] for job in rounds
-    )  # all that the suite times, together
-    assert (
-        repro("run", suite, "-k", "batches", "-j", 1).exit_code == 0 and len(rounds) == 5
-    )  # they are there for other claims
+    # All that the suite times, together
+    assert all(list(job.nets) == ["slow", "fast", "fast(batch_size=8)"] for job in rounds)
+    # They are there for other claims
+    assert repro("run", suite, "-k", "batches", "-j", 1).exit_code == 0 and len(rounds) == 5
     first, second = sorted(
-        tmp_path.glob("results/speed/cpu/*.json"), key=lambda path: path.stat().st_mtime_ns
+        tmp_path.glob("results/runs/speed/cpu/*.json"), key=lambda path: path.stat().st_mtime_ns
     )
     result = read(first)
     claim = result.claims["deeper-is-slower"]
@@ -105,7 +103,7 @@ def test_rounds_are_to_timed_claims_what_seeds_are_to_trained_ones(suite, rounds
 
 def test_a_result_holds_every_reading_and_what_was_timed(suite, rounds, tmp_path):
     assert repro("run", suite, "-k", "deeper", "-j", 1).exit_code == 0
-    (path,) = tmp_path.glob("results/speed/cpu/*.json")
+    (path,) = tmp_path.glob("results/runs/speed/cpu/*.json")
     jsonschema.validate(json.loads(path.read_text()), of_results())
     result = read(path)
     assert len(result.timings) == 15 and not result.trials
@@ -154,7 +152,7 @@ def test_evidence_goes_on_in_fresh_rounds_but_not_on_another_machine(
     suite, rounds, monkeypatch, tmp_path, machine, seeds
 ):
     assert repro("run", suite, "-k", "deeper", "-j", 1).exit_code == 0
-    (path,) = tmp_path.glob("results/speed/cpu/*.json")
+    (path,) = tmp_path.glob("results/runs/speed/cpu/*.json")
     if machine:
         monkeypatch.setattr("repro.environment.cpu_name", lambda: machine)
     run = repro(
@@ -182,11 +180,11 @@ def test_evidence_goes_on_in_fresh_rounds_but_not_on_another_machine(
         (
             "batch_size=8",
             "batchsize=8",
-            "10:43: measure 'throughput' has no option 'batchsize'; did you mean 'batch_size'?",
+            "12:13: measure 'throughput' has no option 'batchsize'; did you mean 'batch_size'?",
         ),
-        ("batch_size=8", "batch_size=0.5", "10:43: batch_size: expected a whole number, not 0.5"),
+        ("batch_size=8", "batch_size=0.5", "12:13: batch_size: expected a whole number, not 0.5"),
         ("runs: 2", "run: 2", "7:24: unknown key 'run'; did you mean 'runs'?"),
-        ("size: 64", "size: 0", "7:20: size: input should be greater than 0, not 0"),
+        ("size: 64", "size: 0", "7:20: size: must be above 0, not 0"),
         (
             "> 1.5 *",
             "==",

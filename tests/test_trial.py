@@ -77,7 +77,10 @@ def test_a_default_that_is_written_out_is_no_change():
 
 
 def test_another_process_gives_the_same_digest():
-    code = "import sys; from repro.trial import TrialSpec; print(TrialSpec.model_validate_json(sys.argv[1]).digest)"
+    code = (
+        "import sys; from repro.trial import TrialSpec; "
+        "print(TrialSpec.model_validate_json(sys.argv[1]).digest)"
+    )
     command = [sys.executable, "-c", code, json.dumps(backwards(SPEC))]
     run = subprocess.run(command, capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "7"})
     assert run.stdout.strip() == spec().digest
@@ -131,12 +134,15 @@ def test_every_key_of_a_recipe_is_among_those_that_are_changed_above():
 
 def test_a_spec_takes_nothing_else_in():
     for key in ("path", "time", "host"):
-        with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
+        with pytest.raises(ValidationError) as refused:
             spec(**{key: "x"})
+        assert [(error["loc"], error["type"]) for error in refused.value.errors()] == [
+            ((key,), "extra_forbidden")
+        ]
 
 
 def test_numbers_that_json_lacks_have_no_digest():
-    with pytest.raises(ValueError, match="not JSON compliant"):
+    with pytest.raises(ValueError):
         digest({"lr": float("nan")})
 
 

@@ -55,10 +55,8 @@ def noise(seed, *shape):
 def test_of_one_comparison_it_is_the_verdict_over_the_differences(shift, assume):
     a, b = noise(1, LOOKS), noise(2, LOOKS) + shift
     for seeds in range(LOOKS + 1):
-        found, expected = (
-            verdict("err(a) < err(b)", seeds, assume=assume, a=a, b=b),
-            decide((b - a)[:seeds], ALPHA, assume),
-        )
+        found = verdict("err(a) < err(b)", seeds, assume=assume, a=a, b=b)
+        expected = decide((b - a)[:seeds], ALPHA, assume)
         assert (found.verdict, found.decided_at, found.reversed_at) == (
             expected.verdict,
             expected.decided_at,

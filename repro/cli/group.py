@@ -11,11 +11,18 @@ from typing import Any
 import click
 
 from repro.errors import ReproError
+from repro.places import RESULTS
 
 AS_EXPECTED, NOT_AS_EXPECTED, WRONG_USE, REGRESSION, NOTHING_RAN, NOT_THE_CODE = range(6)
-RESULTS = Path("results")
 DEFAULT = (Path("suites"),)
 SUITES = click.argument("suites", nargs=-1, type=click.Path(path_type=Path), metavar="[SUITE]...")
+LOOKED_UP = click.option(
+    "--results",
+    type=click.Path(path_type=Path),
+    default=RESULTS,
+    show_default=True,
+    help="The folder below which run ids and suites are looked up: of what runs wrote, and what is kept.",
+)
 FORMAT = click.option(
     "--format", "form", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True
 )

@@ -44,7 +44,7 @@ def watch(history: Path, tonight: Path, suspects: float, out: Path | None, form:
     run was no fair one: results that cannot be read, suites, trials or timings that are missing, another
     device.
     """
-    from repro.nightly.compare import load
+    from repro.archive import load
     from repro.nightly.history_text import watch_text
     from repro.nightly.watch import watch
 
@@ -126,7 +126,8 @@ def confirm(
         sys.exit(AS_EXPECTED)
     if turns < fewest_turns(len(due)):
         raise ReproError(
-            f"{turns} turns cannot confirm {len(due)} suspects: --turns must be {fewest_turns(len(due))} at least"
+            f"{turns} turns cannot confirm {len(due)} suspects: --turns "
+            f"must be {fewest_turns(len(due))} at least"
         )
     files = {load(path).suite: path for path in suite_files(suites or DEFAULT)}
     try:

@@ -12,12 +12,12 @@ from repro.cli.group import (
     DEFAULT,
     NOT_AS_EXPECTED,
     NOTHING_RAN,
-    RESULTS,
     SUITES,
     WRONG_USE,
     main,
 )
 from repro.executors import EXECUTORS
+from repro.places import RUNS
 
 
 @main.command()
@@ -47,7 +47,11 @@ from repro.executors import EXECUTORS
     "--pilot", is_flag=True, help="Try a recipe: seeds from 1000 up, which never judge, and no result."
 )
 @click.option(
-    "--results", type=click.Path(path_type=Path, file_okay=False), default=RESULTS, show_default=True
+    "--results",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=RUNS,
+    show_default=True,
+    help="Where result JSONs go.",
 )
 @click.option("--strict-claims", is_flag=True, help="Fail where a claim is undecided.")
 @click.option(

@@ -1,5 +1,4 @@
-"""Random variation of a batch of training images, on the device the images are on, and their scaling to
-floats.
+"""Random variation of a batch of training images on the images' device, and their scaling to floats.
 
 Targets of any form move with their images (`repro.data.motion`). Times in comments: a batch of
 128×3×32×32 on one CPU thread.
@@ -48,8 +47,7 @@ def scale_crop(
     least: float = 0.5,
     most: float = 2.0,
 ) -> tuple[Tensor, Targets]:
-    """Each image enlarged by a factor from `least` to `most` of its own, then a window of `size` × `size` at
-    a random place.
+    """Each image enlarged by its own factor from `least` to `most`, then a random window of `size` × `size`.
 
     As DeepLab v3 trains (Chen et al. 2017, section 4: 0.5 to 2, windows of 513). Images bilinear, masks by
     nearest pixel. What a window has beyond the image is grey, and 255 in masks: ignored; boxes are cut off
@@ -120,9 +118,7 @@ def normalise(
 def _constants(
     mean: tuple[float, ...], std: tuple[float, ...], dtype: torch.dtype, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """Scale and shift, [C, 1, 1]. Kept, since to copy them anew would make the host wait for the GPU in every
-    step.
-    """
+    """Scale and shift, [C, 1, 1]. Kept: to copy them anew would make the host wait for the GPU every step."""
     wide = torch.promote_types(dtype, torch.float32)
     scale = torch.tensor([1 / (255 * s) for s in std], dtype=wide, device=device)
     shift = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)], dtype=wide, device=device)

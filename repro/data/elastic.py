@@ -1,6 +1,4 @@
-"""Smooth random deformation of images and their labels: Ronneberger et al. 2015, section 3.1, for little
-data.
-"""
+"""Smooth random deformation of images and labels, for little data: Ronneberger et al. 2015, section 3.1."""
 
 import torch
 from torch import Tensor
@@ -16,8 +14,9 @@ from repro.errors import ReproError
 def elastic(
     images: Tensor, targets: Targets, generator: torch.Generator, *, sd: float = 10.0, points: int = 3
 ) -> tuple[Tensor, Targets]:
-    """Each image with its own displacements, normal with `sd` pixels, on `points` × `points` places, bicubic
-    between them.
+    """Each image with displacements of its own, normal with `sd` pixels, on `points` × `points` places.
+
+    Between the places they are interpolated, bicubic.
 
     The paper's are 10 pixels on 3×3 places for tiles of 572. Images (uint8 [N, C, H, W]) bilinear, masks by
     nearest pixel; what comes from beyond the border repeats it in images and is 255, ignored, in masks.

@@ -1,6 +1,4 @@
-"""The data set that comes with the package: 12,000 images of Fashion-MNIST, so that a suite runs without a
-download.
-"""
+"""The data set in the package, so that a suite runs without a download: 12,000 images of Fashion-MNIST."""
 
 import hashlib
 from functools import cache
@@ -16,8 +14,9 @@ FILE = Path(__file__).with_name("fashion_mnist_small.parquet")
 
 
 class FashionMnistSmall(DataSet):
-    """Of Fashion-MNIST (Xiao et al. 2017), 1,000 training and 200 test images a class. `size` 14, 7: area
-    averages.
+    """Of Fashion-MNIST (Xiao et al. 2017), 1,000 training and 200 test images a class.
+
+    `size` 14 and 7 are area averages.
 
     Both splits are in a fixed shuffled order in which every ten images on end, from a multiple of ten, have
     ten classes: the first n are a balanced smaller set. Origin and licence: fashion_mnist_small.md, beside
@@ -36,9 +35,7 @@ class FashionMnistSmall(DataSet):
         return hashlib.sha256(f"{_digest(FILE)} {self.size}".encode()).hexdigest()[:16]
 
     def load(self) -> ImageSet:
-        """Reads the file into memory and writes nothing, no cache either: any number of processes may do it
-        at once.
-        """
+        """Reads the file into memory and writes nothing, no cache either: many processes may do it."""
         import pyarrow.parquet
         from datasets import Dataset
         from datasets.table import InMemoryTable
@@ -46,11 +43,9 @@ class FashionMnistSmall(DataSet):
         _digest(FILE)  # says what is wrong if the file is missing
         rows = Dataset(InMemoryTable(pyarrow.parquet.read_table(FILE)))
         pixels = np.frombuffer(b"".join(rows["pixels"][:]), np.uint8).reshape(-1, 1, 28, 28)
-        images, labels, splits = (
-            shrink(pixels, self.size),
-            np.array(rows["label"][:]),
-            np.array(rows["split"][:]),
-        )
+        images = shrink(pixels, self.size)
+        labels = np.array(rows["label"][:])
+        splits = np.array(rows["split"][:])
 
         def part(name: Literal["train", "test"]) -> tuple[np.ndarray, np.ndarray]:
             chosen = splits == rows.features["split"].str2int(name)
@@ -65,6 +60,7 @@ def _digest(path: Path) -> str:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:
         raise MissingData(
-            f"data set 'fashion-mnist-small' should be in {path}, as a part of this package, and is not: install the "
-            "package again, or make the file with `python -m repro.data.make_fashion_mnist_small` (see its docstring)"
+            f"data set 'fashion-mnist-small' should be in {path}, as a part of this package, and is not: "
+            "install the package again, or make the file with `python -m "
+            "repro.data.make_fashion_mnist_small` (see its docstring)"
         ) from None

@@ -44,9 +44,7 @@ def is_in(folder: Path) -> bool:
 
 
 def read(folder: Path, name: str) -> np.ndarray:
-    """uint8 array of one of `FILES` or, unpacked on the way, of its .gz. `ReproError` if the content is
-    another.
-    """
+    """uint8 array of one of `FILES` or of its .gz, unpacked on the way. `ReproError` for another content."""
     path = folder / name
     try:
         content = (
@@ -59,8 +57,8 @@ def read(folder: Path, name: str) -> np.ndarray:
     found = hashlib.sha256(content).hexdigest()
     if found != FILES[name]:
         raise ReproError(
-            f"{path} is not the file it should be: SHA-256 of the unpacked content is {found}, not {FILES[name]}; "
-            "remove it and get it again"
+            f"{path} is not the file it should be: SHA-256 of the unpacked content is {found}, not "
+            f"{FILES[name]}; remove it and get it again"
         )
     return parse(content, path)
 

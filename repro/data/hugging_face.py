@@ -1,6 +1,4 @@
-"""Any labelled images that `datasets` reads: a folder of pictures, Parquet files, or a name on the Hugging
-Face Hub.
-"""
+"""Labelled images that `datasets` reads: folders of pictures, Parquet files, names on the hub."""
 
 import hashlib
 import tempfile
@@ -18,8 +16,7 @@ from repro.errors import ReproError
 
 
 class HuggingFace(DataSet):
-    """`path` is a folder with train/CLASS/*.png and test/CLASS/*.png, a .parquet file or folder of them, or a
-    hub name.
+    """`path`: a folder with train/CLASS/*.png and test/CLASS/*.png, a .parquet file or folder, or a hub name.
 
     `config` is the configuration, of hub sets that have several. `train` and `test` are splits, or slices of
     them as `datasets` writes them: `train[:80%]`. `image` and `label` are columns. Images are stretched to
@@ -51,9 +48,7 @@ class HuggingFace(DataSet):
         self.size, self.classes, self.channels, self.download = size, classes, channels, download
 
     def fingerprint(self) -> str:
-        """Of the options and the content: for local files their relative names and bytes, for the hub its
-        revision.
-        """
+        """Of the options and the content: local files' relative names and bytes, or the hub's revision."""
         content = hashlib.sha256()
         options = (
             self.config,
@@ -102,9 +97,7 @@ class HuggingFace(DataSet):
 
     @contextmanager
     def _splits(self) -> Iterator[tuple[Any, Any]]:
-        """The training and the test split, as `datasets.Dataset`. What it makes of local files is removed
-        after.
-        """
+        """The training and the test split, as `datasets.Dataset`. What it makes of local files is removed."""
         import datasets
 
         local = self._local()
@@ -163,7 +156,8 @@ class HuggingFace(DataSet):
         except Exception as error:  # of pyarrow, PIL or `datasets`, by what the column holds
             kind = rows.features[self.image]
             raise ReproError(
-                f"data set '{self.path}': column '{self.image}' of '{split}' ({kind}) cannot be read as images: {_line(error)}"
+                f"data set '{self.path}': column '{self.image}' of '{split}' "
+                f"({kind}) cannot be read as images: {_line(error)}"
             ) from None
         return pixels.transpose(0, 3, 1, 2)
 
@@ -199,15 +193,14 @@ class HuggingFace(DataSet):
         configuration = f", configuration '{self.config}'," if self.config else ""
         return MissingData(
             f"data set '{self.path}'{configuration} is not in this machine's cache "
-            f"({datasets.config.HF_DATASETS_CACHE}; HF_HOME moves it), nor is there a file or folder of that name. "
-            "To get it from the Hugging Face Hub, give the option `download: true`"
+            f"({datasets.config.HF_DATASETS_CACHE}; HF_HOME moves it), nor is there a file or folder of that "
+            "name. To get it from the Hugging Face Hub, give the option `download: true`"
         )
 
 
 @contextmanager
 def _quiet_and_offline(unless: bool) -> Iterator[None]:
-    """No hub and no progress bars, until the block ends. Without this, `datasets` tries an absent hub for 23
-    s.
+    """No hub and no progress bars, until the block ends: else `datasets` tries an absent hub for 23 s.
 
     Both libraries read HF_HUB_OFFLINE when they are imported, which may long have happened: so their
     constants are set.

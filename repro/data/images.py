@@ -60,9 +60,7 @@ def _in_memory(images: np.ndarray, targets: np.ndarray) -> Split:
 
 
 def mean_and_std(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Of each channel of uint8 [N, C, H, W], scaled to 0 to 1. Summed in integers, so the same on every
-    machine.
-    """
+    """Of each channel of uint8 [N, C, H, W], as shares of 255. Summed in integers: alike on every machine."""
     levels = np.arange(256)
     means, stds = [], []
     for channel in range(images.shape[1]):
@@ -76,18 +74,14 @@ def mean_and_std(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ..
 
 
 def check_size(name: str, size: int, side: int) -> None:
-    """A data set of `side` pixels can be had at its full, half and quarter side; `ReproError` for anything
-    else.
-    """
+    """Raises `ReproError` unless `size` is `side`, the full side of a set, or its half or quarter."""
     sizes = (side, side // 2, side // 4)
     if size not in sizes:
         raise ReproError(f"data set '{name}' has no size {size}; its sizes are {', '.join(map(str, sizes))}")
 
 
 def shrink(images: np.ndarray, size: int) -> np.ndarray:
-    """uint8 [N, C, H, H] → [N, C, size, size]: the mean of each block of pixels, rounded half up. `size`
-    divides H.
-    """
+    """uint8 [N, C, H, H] → [N, C, size, size]: the mean of each block, rounded half up. `size` divides H."""
     count, channels, side, _ = images.shape
     block = side // size
     if block == 1:

@@ -46,10 +46,8 @@ def rows(source: Path) -> dict[str, list]:
     """The columns of the file."""
     columns: dict[str, list] = {"pixels": [], "label": [], "split": [], "source_index": []}
     for split, (prefix, per_class) in SPLITS.items():
-        images, labels = (
-            fashion_mnist.read(source, name)
-            for name in (f"{prefix}-images-idx3-ubyte", f"{prefix}-labels-idx1-ubyte")
-        )
+        images = fashion_mnist.read(source, f"{prefix}-images-idx3-ubyte")
+        labels = fashion_mnist.read(source, f"{prefix}-labels-idx1-ubyte")
         for index in choose(labels, split, per_class):
             values = (images[index].tobytes(), int(labels[index]), split, index)
             for column, value in zip(columns.values(), values, strict=True):

@@ -82,13 +82,14 @@ class Scenes(DataSet):
     ):
         if size < 2 * CELLS or train < 1 or test < 1 or seed < 0:
             raise ReproError(
-                f"data set 'scenes' wants a size of {2 * CELLS} or more, 1 or more training and test canvases and a seed of 0 "
-                f"or more, not size {size}, train {train}, test {test}, seed {seed}"
+                f"data set 'scenes' wants a size of {2 * CELLS} or more, 1 or more training and test "
+                f"canvases and a seed of 0 or more, not size {size}, train {train}, test {test}, seed {seed}"
             )
         if not 1 <= items[0] <= items[1] <= 255 or not 0 < scale[0] <= scale[1]:
             raise ReproError(
-                "data set 'scenes' wants `items` and `scale` as two numbers of which the first is the smaller or the same, "
-                f"at least 1 item and a scale above 0, not items {list(items)}, scale {list(scale)}"
+                "data set 'scenes' wants `items` and `scale` as two numbers of which the "
+                "first is the smaller or the same, at least 1 item and a scale above 0, not "
+                f"items {list(items)}, scale {list(scale)}"
             )
         self.size, self.train, self.test, self.seed = size, train, test, seed
         self.items, self.scale, self.context = tuple(items), tuple(map(float, scale)), context
@@ -131,9 +132,8 @@ class Scenes(DataSet):
         if rows is not None:
             labels = np.where(labels >= 4, np.where(rows, 4, 5)[:, None], labels)
         labels[np.arange(self.items[1]) >= many[:, None]] = 0
-        front = np.zeros(
-            (CHUNK, self.size, self.size), np.uint8
-        )  # 1 + the number of the item that a pixel shows
+        # 1 + the number of the item that a pixel shows
+        front = np.zeros((CHUNK, self.size, self.size), np.uint8)
         for item in range(self.items[1]):
             brightness, covered = self._place(
                 [garments[max(label, 1) - 1] for label in labels[:, item]], random
@@ -152,16 +152,13 @@ class Scenes(DataSet):
     def _place(
         self, garments: list[np.ndarray], random: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """A picture of each array of pictures and silhouettes, resized and put somewhere: brightness and mask
-        [N, H, W].
-        """
+        """Each array's pictures and silhouettes, resized and put somewhere: brightness and mask [N, H, W]."""
         chosen = np.stack([some[int(random.integers(len(some)))] for some in garments])
         scale = np.exp(_uniform(random, *map(math.log, self.scale), CHUNK, 1))
         across, down = (_uniform(random, 0.125, 0.875, CHUNK, 1) * self.size for _ in range(2))
         pixels = np.arange(self.size, dtype=np.float32) + 0.5
-        to_x, to_y = (
-            _bilinear((pixels - centre) / scale + PICTURE / 2, PICTURE)[:, None] for centre in (across, down)
-        )
+        to_x = _bilinear((pixels - across) / scale + PICTURE / 2, PICTURE)[:, None]
+        to_y = _bilinear((pixels - down) / scale + PICTURE / 2, PICTURE)[:, None]
         placed = to_y @ chosen @ to_x.swapaxes(2, 3)
         return placed[:, 0], placed[:, 1] > 0.5
 
@@ -190,8 +187,9 @@ def _dilated(maps: np.ndarray) -> np.ndarray:
 
 
 def _bilinear(places: np.ndarray, count: int) -> np.ndarray:
-    """Weights [..., count] of a row's pixels at `places` [...] (0.5 is the first one's centre); zero lies
-    outside the row.
+    """Weights [..., count] of a row's pixels at `places` [...]; 0.5 is the first one's centre.
+
+    Zero lies outside the row.
     """
     return np.maximum(1 - np.abs(places[..., None] - (np.arange(count, dtype=np.float32) + 0.5)), 0).astype(
         np.float32
@@ -221,8 +219,9 @@ def _background(size: int, random: np.random.Generator) -> np.ndarray:
 
 
 def _stripes(size: int, rows: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """float32 [CHUNK, size, size]: cells with rows or columns, in the numbers of scenes of `rows` [CHUNK] or
-    of columns.
+    """Cells with stripes along rows or along columns: float32 [CHUNK, size, size].
+
+    As many of each as a scene of rows has where `rows` [CHUNK] is true, else as one of columns has.
     """
     ranks = random.random((CHUNK, CELLS * CELLS)).argsort(1).reshape(CHUNK, CELLS, CELLS)
     is_rows = ranks < np.where(rows, STRIPED_IN_ROWS[1], STRIPED_IN_ROWS[0])[:, None, None]

@@ -28,11 +28,12 @@ from repro.errors import ReproError
 
 Example: TypeAlias = Callable[[], tuple[Image.Image, Image.Image]]  # reads an image and its mask
 
+# ImageNet's mean colour, with which DeepLab pads (Chen et al. 2015: IMG_MEAN of its code)
 GREY = (
     123,
     117,
     104,
-)  # ImageNet's mean colour, with which DeepLab pads (Chen et al. 2015: IMG_MEAN of its code)
+)
 
 VOC = "VOCdevkit/VOC2012"
 VOC_LISTS = f"{VOC}/ImageSets/Segmentation"
@@ -54,8 +55,7 @@ VOC_CLASSES = (
 
 
 class PascalVoc(DataSet):
-    """PASCAL VOC 2012: 20 classes and background; 1,464 images to train on (`train`), 1,449 to test (VOC's
-    `val`).
+    """PASCAL VOC 2012, 20 classes and background: 1,464 training images (`train`), 1,449 test images (`val`).
 
     Outlines, which VOC marks void, are 255. `train: trainaug` adds the images of SBD (Hariharan et al. 2011)
     that are not in `val`: 10,582 in all. They are those of ImageSets/Segmentation/trainaug.txt with masks in
@@ -110,8 +110,7 @@ class PascalVoc(DataSet):
 
 
 class OxfordPets(DataSet):
-    """Oxford-IIIT Pet (Parkhi et al. 2012): 3,680 images of cats and dogs to train on (`trainval`), 3,669 to
-    test.
+    """Oxford-IIIT Pet (Parkhi et al. 2012), cats and dogs: 3,680 training (`trainval`) and 3,669 test images.
 
     `target: trimap` has the classes background, pet and border; `foreground` has background and pet, the
     border being 255, as the annotators left it ("not classified").
@@ -132,9 +131,8 @@ class OxfordPets(DataSet):
         from torchvision.datasets import OxfordIIITPet
 
         _check_layout("oxford-pets", self._layout())
-        train, test = (
-            _examples(OxfordIIITPet(root(), split, "segmentation")) for split in ("trainval", "test")
-        )
+        train = _examples(OxfordIIITPet(root(), "trainval", "segmentation"))
+        test = _examples(OxfordIIITPet(root(), "test", "segmentation"))
         masks = {1: 1, 2: 0, 3: 2 if self.target == "trimap" else IGNORE}
         return _image_set("oxford-pets", train, test, (self.size, self.size), masks, self.class_names)
 
@@ -144,8 +142,7 @@ class OxfordPets(DataSet):
 
 
 class Cityscapes(DataSet):
-    """Cityscapes (Cordts et al. 2016), finely annotated: 2,975 images to train on, 500 to test (`val`), 19
-    classes.
+    """Cityscapes (Cordts et al. 2016), finely annotated, 19 classes: 2,975 training, 500 test images (`val`).
 
     Images are `size` pixels high and twice as wide, as the originals are at 1024. The ids that are not among
     the benchmark's 19 classes are 255.
@@ -166,9 +163,8 @@ class Cityscapes(DataSet):
 
         _check_layout("cityscapes", self._layout())
         rows = [row for row in Source.classes if row.id >= 0]
-        train, test = (
-            Source(root() / "cityscapes", split, target_type="semantic") for split in ("train", "val")
-        )
+        train = Source(root() / "cityscapes", "train", target_type="semantic")
+        test = Source(root() / "cityscapes", "val", target_type="semantic")
         for source in (train, test):  # torchvision has them as the file system does, in any order
             source.images.sort()
             source.targets.sort()
@@ -214,9 +210,7 @@ def _image_set(
     masks: Mapping[int, int],
     class_names: tuple[str, ...],
 ) -> ImageSet:
-    """Images and masks, fitted to a height and width. `masks` are the values that masks have, and the class
-    each means.
-    """
+    """Images and masks, fitted to a height and width. `masks` says which class each value of a mask means."""
     return ImageSet.of(_part(name, train, shape, masks), _part(name, test, shape, masks), class_names)
 
 
@@ -224,10 +218,8 @@ def _part(
     name: str, examples: Sequence[Example], shape: tuple[int, int], masks: Mapping[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """uint8 [N, 3, H, W] and [N, H, W]."""
-    images, targets = (
-        np.empty((len(examples), 3, *shape), np.uint8),
-        np.full((len(examples), *shape), IGNORE, np.uint8),
-    )
+    images = np.empty((len(examples), 3, *shape), np.uint8)
+    targets = np.full((len(examples), *shape), IGNORE, np.uint8)
     images[:] = np.reshape(GREY, (3, 1, 1))
     classes = np.full(256, -1)
     classes[list(masks)] = list(masks.values())
@@ -247,8 +239,8 @@ def _part(
         where = getattr(mask, "filename", f"the mask of image {number}")
         if image.size != mask.size or mask.mode not in ("L", "P"):
             raise ReproError(
-                f"data set '{name}': {where} is {mask.size[0]}×{mask.size[1]}, of mode {mask.mode}; "
-                f"wanted is the image's size, {image.size[0]}×{image.size[1]}, and mode L or P: a class a pixel"
+                f"data set '{name}': {where} is {mask.size[0]}×{mask.size[1]}, of mode {mask.mode}; wanted "
+                f"is the image's size, {image.size[0]}×{image.size[1]}, and mode L or P: a class a pixel"
             )
         ratio = min(1.0, shape[1] / image.width, shape[0] / image.height)
         fitted = max(1, round(image.width * ratio)), max(1, round(image.height * ratio))
@@ -274,8 +266,9 @@ def _check_layout(name: str, layout: Sequence[str]) -> None:
     for pattern in layout:
         if next(root().glob(pattern), None) is None:
             raise MissingData(
-                f"data set '{name}': there is no {root() / pattern}. Its official layout is {', '.join(layout)}. "
-                f"Set REPRO_DATA to the folder that holds {layout[0].partition('/')[0]} (now {root()})"
+                f"data set '{name}': there is no {root() / pattern}. Its official layout "
+                f"is {', '.join(layout)}. Set REPRO_DATA to the folder that holds "
+                f"{layout[0].partition('/')[0]} (now {root()})"
             )
 
 

@@ -32,8 +32,7 @@ DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")  # of Debian's 
 
 
 class FashionMnist(DataSet):
-    """60,000 training and 10,000 test images, 28×28 grey: Xiao et al. 2017. `size` 14 and 7 are area
-    averages.
+    """60,000 training and 10,000 test images, 28×28 grey: Xiao et al. 2017. Sizes 14, 7: area averages.
 
     Its files may be unpacked or .gz.
     """
@@ -58,8 +57,9 @@ class FashionMnist(DataSet):
         if folder is None:
             names = ", ".join(fashion_mnist.FILES)
             raise MissingData(
-                f"data set 'fashion-mnist' is neither in {here} nor in {DEBIAN_FASHION_MNIST}. Its files are {names}, "
-                f"each unpacked or as .gz. {_remedies('FashionMNIST/raw')}, or install Debian's dataset-fashion-mnist."
+                f"data set 'fashion-mnist' is neither in {here} nor in {DEBIAN_FASHION_MNIST}. "
+                f"Its files are {names}, each unpacked or as .gz. "
+                f"{_remedies('FashionMNIST/raw')}, or install Debian's dataset-fashion-mnist."
             )
         files = {name: fashion_mnist.read(folder, name) for name in fashion_mnist.FILES}
 
@@ -71,9 +71,7 @@ class FashionMnist(DataSet):
 
 
 class Cifar10(DataSet):
-    """50,000 training and 10,000 test images, 32×32 colour: Krizhevsky 2009. `size` 16 and 8 are area
-    averages.
-    """
+    """50,000 training and 10,000 test images, 32×32 colour: Krizhevsky 2009. Sizes 16, 8: area averages."""
 
     channels = 3
     classes = 10
@@ -92,9 +90,7 @@ class Cifar10(DataSet):
 
 
 class Cifar100(DataSet):
-    """50,000 training and 10,000 test images of 100 (fine) classes, 32×32 colour: Krizhevsky 2009. Sizes as
-    Cifar10.
-    """
+    """50,000 training and 10,000 test images of 100 (fine) classes: Krizhevsky 2009. Sizes as Cifar10."""
 
     channels = 3
     classes = 100
@@ -163,7 +159,10 @@ def _download(name: str, source: type, here: Path) -> None:
 
 
 def _remedies(layout: str) -> str:
-    return f"Set REPRO_DATA to the folder that holds {layout} (now {root()}), or give the option `download: true`"
+    return (
+        f"Set REPRO_DATA to the folder that holds {layout} (now {root()}), "
+        "or give the option `download: true`"
+    )
 
 
 def _fingerprint(checksums: Mapping[str, str], size: int) -> str:

@@ -1,5 +1,4 @@
-"""Checkerboards of upsampling: Odena, Dumoulin and Olah 2016, "Deconvolution and Checkerboard Artifacts", as
-numbers.
+"""Checkerboards of upsampling, as numbers: Odena et al. 2016, "Deconvolution and Checkerboard Artifacts".
 
 With stride s an output's pixels fall into s × s phases, by their row and column modulo s. Before training,
 phases differ by how many taps of the kernel reach them; after it, patterns show as power at the finest
@@ -27,15 +26,17 @@ BATCH = 100  # images through the net at a time
 
 
 def overlap(kernel: int, stride: int, dilation: int = 1) -> list[int]:
-    """How many taps of a transposed convolution reach each of its `stride` phases, along one axis and away
-    from the border.
+    """How many taps of a transposed convolution reach each of its `stride` phases, along one axis.
+
+    Counted away from the border.
     """
     return [sum(tap * dilation % stride == phase for tap in range(kernel)) for phase in range(stride)]
 
 
 def overlap_ratio(model: nn.Module) -> float:
-    """Taps of the phase with most over taps of that with least, the largest of the net's transposed
-    convolutions; 1 without any.
+    """Taps of the phase with most over taps of that with least; 1 without any.
+
+    Of the net's transposed convolutions, the largest.
 
     In two dimensions: 4 for 3×3 with stride 2, 2.25 for 5×5, 1 where the stride divides the kernel. Infinite
     if a phase has none.
@@ -44,8 +45,9 @@ def overlap_ratio(model: nn.Module) -> float:
 
 
 def overlap_variation(model: nn.Module) -> float:
-    """The coefficient of variation of the taps over the phases, the largest of the net's transposed
-    convolutions; 0 without any.
+    """The coefficient of variation of the taps over the phases; 0 without any.
+
+    Of the net's transposed convolutions, the largest.
 
     What `phase_energy` is of one such layer on average over random weights: √1.1875 / 2.25 = 0.4843 for 3×3
     with stride 2.
@@ -59,8 +61,9 @@ def overlap_variation(model: nn.Module) -> float:
 def phase_energy(
     state: State, layer: str = "ups.0", until: str = "", stride: int = 2, images: int = 64
 ) -> float:
-    """The coefficient of variation, over `stride` × `stride` phases, of the mean square of what a layer makes
-    of white noise.
+    """How unequal phases are in a layer's response to white noise.
+
+    The coefficient of variation, over `stride` × `stride` phases, of the mean square of the layer's output.
 
     `layer` gets the noise in place of (the first of) its inputs; the output is that of `until`, or else of
     `layer`. Each channel's mean is taken off and the outer quarter of each side left out. One layer at its
@@ -83,8 +86,9 @@ def phase_energy(
 
 
 def gradient_phase_energy(state: State, stride: int = 2, images: int = 64) -> float:
-    """The coefficient of variation, over phases of the image, of the mean square of the gradient of the
-    outputs by the image.
+    """How unequal phases of the image are in the gradient of the outputs by the image.
+
+    The coefficient of variation over the phases of its mean square.
 
     The outputs are added up with random signs. As for `phase_energy`, the outer quarters are left out. At the
     start, 3 layers of stride 2, phases of 2 (8): 1×1 1.7 (7.9), 3×3 0.48 (0.59), 4×4 0.07 (0.12), convolve
@@ -103,8 +107,7 @@ def gradient_phase_energy(state: State, stride: int = 2, images: int = 64) -> fl
 @torch.no_grad()
 @declare(better="lower")
 def flat_high_pass(state: State, canvases: int = 64) -> float:
-    """The root mean square of outputs minus their 3×3 mean, in the middle of images that have one colour
-    each.
+    """The root mean square of outputs minus their 3×3 mean, in the middle of images of one colour each.
 
     The middle is a quarter of each side, the colours are the same for all nets. There is no pattern to see in
     such images, so what is there was made. Of trained nets it tells transposed convolutions from resizing (18
@@ -121,8 +124,9 @@ def flat_high_pass(state: State, canvases: int = 64) -> float:
 @torch.no_grad()
 @declare(better="lower")
 def line_index(state: State, images: int = 300) -> float:
-    """Power of the outputs on the rows and columns of half the sampling frequency, over that on those 2 and 3
-    steps below it.
+    """The outputs' power at half the sampling frequency, over that 2 and 3 steps below it.
+
+    On rows and columns of the spectrum.
 
     The first `images` test images; columns and rows from step 1 to 5 below the half. Of trained nets that
     label pixels it tells all apart: 24 for 3×3 transposed, 13 to 20 for 4×4, below 1 for resize and convolve.
@@ -140,8 +144,7 @@ def line_index(state: State, images: int = 300) -> float:
 @torch.no_grad()
 @declare(better="lower")
 def residual_point_index(state: State, images: int = 300) -> float:
-    """For autoencoders: power of output minus input at half the sampling frequency, over that 2 steps beside
-    it.
+    """For autoencoders: power of output minus input at half the sampling frequency, over that 2 steps away.
 
     Down, across and both at once; the first `images` test images. Of trained nets it tells all but the ways
     to resize apart: 9.3 for 3×3 transposed, 4.7 for 4×4, 2.2 for resize and convolve.
@@ -150,7 +153,8 @@ def residual_point_index(state: State, images: int = 300) -> float:
     inputs, outputs = state.inputs(seen), outputs_on(state, seen)
     if outputs.shape != inputs.shape:
         raise ReproError(
-            f"residual_point_index wants outputs as large as the inputs, {list(inputs.shape)}, not {list(outputs.shape)}"
+            "residual_point_index wants outputs as large as the inputs, "
+            f"{list(inputs.shape)}, not {list(outputs.shape)}"
         )
     power = power_spectrum(outputs - inputs)
     height, width = power.shape
@@ -178,14 +182,13 @@ def _evaluating(state: State) -> Iterator[None]:
 
 
 def outputs_on(state: State, images: Tensor) -> Tensor:
-    """[N, C, H, W] in fp32. Raises `ReproError` unless they are maps of even sides from 16 up, which the
-    indices need.
-    """
+    """[N, C, H, W] in fp32. Raises `ReproError` unless sides are even and 16 or more, as the indices need."""
     with _evaluating(state):
         outputs = torch.cat([state.model(state.inputs(some)) for some in images.split(BATCH)])
     if outputs.dim() != 4 or any(side % 2 or side < 16 for side in outputs.shape[2:]):
         raise ReproError(
-            f"a checkerboard index wants outputs [N, C, H, W] of even sides from 16 up, not {list(outputs.shape)}"
+            "a checkerboard index wants outputs [N, C, H, W] of even sides "
+            f"from 16 up, not {list(outputs.shape)}"
         )
     return outputs
 
@@ -216,7 +219,5 @@ def _variation(values: Tensor) -> float:
 
 
 def power_spectrum(maps: Tensor) -> Tensor:
-    """The spectrum's squares, over images and channels on average, without each map's mean. [N, C, H, W] →
-    [H, W]
-    """
+    """The spectrum's squares without the maps' means, averaged. [N, C, H, W] → [H, W]"""
     return torch.fft.fft2(maps - maps.mean((2, 3), keepdim=True)).abs().square().mean((0, 1)).double()

@@ -19,9 +19,7 @@ def submodule(model: nn.Module, path: str) -> nn.Module:
 
 @contextmanager
 def outputs_of(model: nn.Module, layer: str) -> Iterator[list[Tensor]]:
-    """A list that gets the output of a layer each time it is called within the block; of several outputs, the
-    last.
-    """
+    """A list that gets a layer's output each time it is called in the block; of several outputs, the last."""
     found: list[Tensor] = []
 
     def keep(_module: nn.Module, _inputs: Any, output: Any) -> None:

@@ -8,8 +8,7 @@ from repro.state.net import State
 
 
 def gradient_norm(state: State, layer: str = "first", images: int = 128) -> float:
-    """The L2 norm of the loss's gradient by one layer's weights, in fp32, with batch normalisation in
-    training mode.
+    """The L2 norm of the loss's gradient by one layer's weights, in fp32, with batch norm in training mode.
 
     `layer` is `first` or `last` (of the convolutions and linear layers, in the order of definition) or a
     module's path; the batch is the first `images` training images. Raises `ReproError` if there is no such
@@ -19,7 +18,8 @@ def gradient_norm(state: State, layer: str = "first", images: int = 128) -> floa
     path = {"first": next(iter(weighted), layer), "last": next(reversed(weighted), layer)}.get(layer, layer)
     if path not in weighted:
         raise ReproError(
-            f"gradient_norm: no convolution or linear layer '{layer}'; there are {', '.join(weighted) or 'none'}"
+            f"gradient_norm: no convolution or linear layer '{layer}'; there are "
+            f"{', '.join(weighted) or 'none'}"
         )
     state.model.train().zero_grad(set_to_none=True)
     inputs, targets = state.batch(*head(state.data.train, images))

@@ -1,5 +1,4 @@
-"""What part of the image a unit sees: the receptive field of an architecture, and the effective one of a net
-with weights.
+"""What a unit sees of the image: the receptive field of an architecture, the effective one of its weights.
 
 The first follows what each unit can see through a forward pass without numbers, operation by operation: any
 net of the usual layers will do, with branches, atrous or transposed convolutions. The second looks at
@@ -26,9 +25,8 @@ from repro.state.net import State
 from repro.state.randomness import generator
 
 SIZES = [4**n for n in range(3, 8)]  # sides of the images to try, 64 to 16384 pixels: they have shapes alone
-Axis: TypeAlias = (
-    np.ndarray
-)  # int64 [2, n], of n rows or columns: the first pixel that each sees, and minus the last
+# Int64 [2, n], of n rows or columns: the first pixel that each sees, and minus the last
+Axis: TypeAlias = np.ndarray
 NOTHING = np.full((2, 1), 2**40)  # of a unit without inputs: the minimum with any other is that other
 
 # Operations, as torch names them below its modules, that look at the same place of their inputs or, where
@@ -75,8 +73,9 @@ SAME_PLACE = {
 
 @declare(unit="pixels")
 def receptive_field(model: nn.Module, layer: str = "", size: int = 0) -> int:
-    """The side, in pixels, of the smallest square that holds all that a unit of `layer` sees; of the net's
-    outputs without one.
+    """The side, in pixels, of the smallest square that holds all that a unit sees.
+
+    A unit of `layer`, or of the net's outputs.
 
     It is that of the unit that sees most, on an image large enough for it. With `size` the image has that
     side, and there is nothing to see beyond its border. Normalisation counts as seeing nothing. Raises
@@ -98,14 +97,14 @@ def receptive_field(model: nn.Module, layer: str = "", size: int = 0) -> int:
             f"receptive_field: the net takes no image of a side that was tried; give a `size` ({failure})"
         ) from failure
     raise ReproError(
-        "receptive_field: units see all of the image, whatever its size; give a `size`, or a `layer` before them"
+        "receptive_field: units see all of the image, whatever its size; "
+        "give a `size`, or a `layer` before them"
     )
 
 
 @declare(unit="pixels")
 def effective_receptive_field(state: State, layer: str = "", images: int = 32, share: float = 0.95) -> float:
-    """√ of the number of pixels that hold a `share` of the energy of the gradient of the unit in the middle,
-    by the image.
+    """√ of the number of pixels that hold a `share` of the energy of the middle unit's gradient by the image.
 
     They are those of the largest energy, which is summed over the image's channels and the first `images`
     test images. The unit's channels are added up with random signs. fp32, batch normalisation with running
@@ -171,8 +170,9 @@ class _Seen(TorchDispatchMode):
 
 
 def _follow(name: str, tags: Any, args: Any, axes: list[Axis], output: Tensor) -> list[Axis]:
-    """What units of an operation's output see, from what those of its inputs do. `LookupError` or
-    `ValueError` if unknown.
+    """What units of an operation's output see, from what those of its inputs do.
+
+    Raises `LookupError` or `ValueError` if that is unknown.
     """
     if output.dim() < 4:
         return [axis.min(1, keepdims=True) for axis in axes]

@@ -1,5 +1,4 @@
-"""Probes of residual nets: how large their responses are, what a block is needed for, and which paths
-gradients take.
+"""Probes of residual nets: how large responses are, what blocks are needed for, which paths gradients take.
 
 Responses are those of He et al. 2015, "Deep Residual Learning", Figure 7. Blocks and paths are those of Veit
 et al. 2016, "Residual Networks Behave Like Ensembles of Relatively Shallow Networks", sections 4.1 and 4.3.
@@ -92,8 +91,7 @@ def _error(state: State) -> float:
 
 @declare(unit="share")
 def path_gradient_share(state: State, least: int, most: int, images: int = 128) -> float:
-    """The share of the loss's gradient by the image that comes back through `least` to `most` blocks'
-    branches, 0 to 1.
+    """The share of the loss's gradient by the image that comes through `least` to `most` blocks' branches.
 
     A path goes through each block by its branch or by its shortcut, each with the gate that weighs it, if one
     does: of the 2^n paths comb(n, k) have k branches. Their part is taken as comb(n, k) times the mean L2
@@ -133,8 +131,7 @@ def _look(model: nn.Module, state: State, images: int) -> None:
 
 
 def _part(block: nn.Module, by_branch: Tensor, added: list[int]) -> None:
-    """Let gradients back through a block's branch for the images that `by_branch` [N] chooses, else through
-    its shortcut.
+    """Let gradients back through a block's branch where `by_branch` [N] says so, else through its shortcut.
 
     It is looked up as gradients pass. `added` gets an entry when the block asks for its shortcut.
     """

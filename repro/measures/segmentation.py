@@ -1,6 +1,4 @@
-"""Probes of segmentation: how much of the error lies along boundaries, and how much a coarse grid has to lose
-there.
-"""
+"""Probes of segmentation: how much of the error lies along boundaries, and what a coarse grid loses there."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -39,8 +37,7 @@ def interior_miou(state: State, width: int = 2, images: int | None = None) -> fl
 
 @declare(unit="share", better="higher")
 def stride_upper_bound_miou(state: State, stride: int = 8) -> float:
-    """The mIoU of the truth itself on the test set, after it went through a grid of one cell for `stride` ×
-    `stride` pixels.
+    """The mIoU of the test set's truth itself, after it went through a grid of `stride` × `stride` pixels.
 
     One-hot truth is averaged over the cells, resized to the image bilinearly, and the largest wins: about
     what a net can reach that resizes scores of that grid (Long et al. 2015, section 5, "Upper bounds on IU").
@@ -89,9 +86,7 @@ def check_masks(state: State, who: str) -> int:
 
 
 def _through_grid(targets: Tensor, classes: int, stride: int) -> Tensor:
-    """Labels [N, H, W] → scores [N, classes, H, W]. A cell that the right or lower border cuts averages what
-    is there.
-    """
+    """Labels [N, H, W] → scores [N, classes, H, W]. A cell that a border cuts averages what is there."""
     height, width = targets.shape[1:]
     labels = F.pad(targets, (0, -width % stride, 0, -height % stride), value=IGNORE).long()
     one_hot = (labels[:, None] == torch.arange(classes, device=labels.device)[:, None, None]).float()

@@ -47,8 +47,7 @@ def fc_share(model: nn.Module) -> float:
 
 
 def layers(model: nn.Module, kind: str = "", kernel: int = 0, layer: str = "") -> int:
-    """Convolutions and linear layers, wherever they stand; `kind` is the name of one class of torch.nn, say
-    Conv2d.
+    """Convolutions and linear layers, wherever they stand; `kind` is one class of torch.nn, say Conv2d.
 
     With a `kernel` those whose kernel has that side alone.
     """
@@ -104,9 +103,7 @@ def out_elements(model: nn.Module, size: int, layer: str = "") -> int:
 
 
 def activation_elements(model: nn.Module, size: int) -> int:
-    """Numbers that one image becomes on its way: itself, and what each convolution, pooling and linear layer
-    puts out.
-    """
+    """Numbers that an image becomes: itself, and what each convolution, pooling and linear layer puts out."""
     x = image(model, size)
     counted = x.numel()
 
@@ -146,8 +143,9 @@ def forward(model: nn.Module, x: Tensor) -> Tensor:
 
 
 def image(model: nn.Module, size: int) -> Tensor:
-    """One image without numbers, with the channels that the net says it wants, or its first layer. [1, C,
-    size, size]
+    """One image without numbers, with the channels that the net, or its first layer, wants.
+
+    [1, C, size, size].
     """
     first = next((module for module in model.modules() if isinstance(module, WEIGHTED)), None)
     channels = getattr(model, "in_channels", None)

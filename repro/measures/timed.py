@@ -1,5 +1,4 @@
-"""What clocks say: functions of what was read off while a net ran in a process of its own, alone on the
-machine.
+"""What clocks say: functions of what was read while a net ran, in its own process, alone on the machine.
 
 How it ran is `recipe.Timing`; what was timed is said in each reading, and kept with it in results. Imports no
 torch.
@@ -43,6 +42,7 @@ def energy(timed: Timed) -> float:
     """Joules an image, by the energy counter of an NVIDIA GPU. Raises `ReproError` where there is none."""
     if timed.joules is None:
         raise ReproError(
-            "energy: needs an NVIDIA GPU that counts it, and pip install 'repro[gpu]'; ask for it at such a profile"
+            "energy: needs an NVIDIA GPU that counts it, and pip install "
+            "'repro[gpu]'; ask for it at such a profile"
         )
     return timed.joules / timed.batch_size

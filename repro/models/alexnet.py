@@ -1,5 +1,4 @@
-"""AlexNet: Krizhevsky, Sutskever and Hinton 2012, "ImageNet Classification with Deep Convolutional Neural
-Networks".
+"""AlexNet: Krizhevsky et al. 2012, "ImageNet Classification with Deep Convolutional Neural Networks".
 
 Five convolutions and three fully connected layers (section 3.5), 60,965,224 parameters in two towers: the
 paper's "60 million". Images of 224×224, as the paper has it, do not become its maps of 55×55 under 11×11

@@ -86,9 +86,8 @@ class CifarResNet(nn.Module):
         self.classifier = nn.Linear(4 * width, classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(
-                    module.weight, mode="fan_out", nonlinearity="relu"
-                )  # the paper's [13], He et al. 2015b
+                # The paper's [13], He et al. 2015b
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: Tensor) -> Tensor:
         return self.classifier(self.stages(self.stem(x)).mean(dim=(2, 3)))

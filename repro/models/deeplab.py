@@ -1,5 +1,4 @@
-"""DeepLab v1 and v2: Chen et al. 2014, arXiv 1412.7062, Table 2, and 2016, arXiv 1606.00915, section 3.2 and
-Table 3.
+"""DeepLab v1: Chen et al. 2014, arXiv 1412.7062, Table 2; v2: 2016, arXiv 1606.00915, section 3.2, Table 3.
 
 v1 is VGG-16 with the strides of pool4 and pool5 taken away, so that scores come at stride 8, atrous
 convolutions of rate 2 in stage 5 and of the given rate in fc6, fc7 and the scores as 1×1 convolutions, and

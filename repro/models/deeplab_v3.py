@@ -57,8 +57,9 @@ def cascade(blocks: int, output_stride: int, multi_grid: tuple[int, ...] = (1, 1
 
 
 class DeepLabV3(nn.Module):
-    """[N, in_channels, H, W] → [N, classes, H, W], of any size. Trains on 2 images or more, for the pooled
-    image's norm.
+    """[N, in_channels, H, W] → [N, classes, H, W], of any size.
+
+    Trains on 2 images or more, for the pooled image's norm.
 
     The pyramid has a branch of `width` channels for each of `rates` (at the output stride), one with a 1×1
     convolution if `pointwise` and one with the image's mean if `image_pool`; without any the trunk is scored.
@@ -136,9 +137,8 @@ class Pyramid(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         features = [branch(x) for branch in self.branches]
         if self.image is not None:
-            mean = F.avg_pool2d(
-                x, x.shape[-2:]
-            )  # as `x.mean`, whose gradient would lie in another layout: 5 % of a CPU step
+            # As `x.mean`, whose gradient would lie in another layout: 5 % of a CPU step
+            mean = F.avg_pool2d(x, x.shape[-2:])
             features.append(self.image(mean).expand(-1, -1, *x.shape[-2:]))
         return self.fuse(concatenate(features))
 

@@ -63,9 +63,8 @@ class DenseNet(nn.Module):
         self.classifier = nn.Linear(channels, classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(
-                    module.weight, mode="fan_out", nonlinearity="relu"
-                )  # the paper's [10]; its code: fan out
+                # The paper's [10]; its code: fan out
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
         nn.init.zeros_(self.classifier.bias)
 
     def forward(self, x: Tensor) -> Tensor:

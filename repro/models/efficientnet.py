@@ -1,5 +1,4 @@
-"""EfficientNets: Tan & Le 2019, "EfficientNet: Rethinking Model Scaling", arXiv 1905.11946: Table 1 and
-equation 3.
+"""EfficientNets: Tan & Le 2019, "EfficientNet: Rethinking Model Scaling", arXiv 1905.11946, Table 1.
 
 What the paper leaves to the authors' code (tensorflow/tpu, efficientnet) is taken from there: widths rounded
 to multiples of 8, squeeze and excitation to a quarter of a block's input, the coefficients of B1 to B7, and
@@ -22,9 +21,7 @@ EPSILON = 1e-3  # of batch normalisation, in the authors' code
 
 
 class Stage(NamedTuple):
-    """A row of Table 1. Its first block has the stride, which the table shows as the next row's
-    resolution.
-    """
+    """A row of Table 1. Its first block has the stride; the table shows it as the next row's resolution."""
 
     expansion: int
     kernel: int
@@ -144,8 +141,9 @@ class EfficientNet(nn.Module):
 
 
 class MobileBottleneck(nn.Module):
-    """MBConv: widen by 1×1, filter each channel, squeeze and excite, narrow by 1×1. [N, C, H, W] → [N, width,
-    H/stride, …]
+    """MBConv: widen by 1×1, filter each channel, squeeze and excite, narrow by 1×1.
+
+    [N, C, H, W] → [N, width, H/stride, W/stride].
 
     The shortcut around it is there where the shape does not change. `skipped` is the chance that only it is
     taken.

@@ -1,5 +1,4 @@
-"""Fully convolutional networks: Long, Shelhamer and Darrell 2015, arXiv 1411.4038, Figure 3 and Tables 1 and
-2.
+"""Fully convolutional networks: Long et al. 2015, arXiv 1411.4038, Figure 3 and Tables 1 and 2.
 
 VGG-16 with fc6 and fc7 as 7×7 and 1×1 convolutions of 4096 channels, a 1×1 convolution that scores the
 classes, and upsampling. FCN-16s adds the scores of pool4 to the scores upsampled by 2, FCN-8s those of pool3
@@ -22,8 +21,7 @@ PAPER = {"FCN-32s": {"skips": 0}, "FCN-16s": {"skips": 1}, "FCN-8s": {"skips": 2
 
 
 class FCN(nn.Module):
-    """[N, in_channels, H, W] → [N, classes, H, W], of any size. `skips` earlier poolings are scored and
-    added.
+    """[N, in_channels, H, W] → [N, classes, H, W], of any size. `skips` earlier poolings are scored, too.
 
     `kernels` and `rates` are those of fc6, fc7, … with `fc` channels each. `fixed` trains the scores and the
     upsampling alone, on the trunk and fc6, fc7 as they start (Table 2, FCN-32s-fixed).
@@ -73,8 +71,9 @@ class FCN(nn.Module):
 
 
 def bilinear_upsampling(channels: int) -> nn.ConvTranspose2d:
-    """A learnable transposed convolution by 2 that starts as bilinear interpolation of each channel (zero
-    beyond the border).
+    """A transposed convolution by 2 that starts as bilinear interpolation.
+
+    Learnable, of each channel alone; beyond the border is zero.
     """
     layer = nn.ConvTranspose2d(channels, channels, 4, stride=2, padding=1, bias=False)
     line = torch.tensor([0.25, 0.75, 0.75, 0.25])

@@ -20,9 +20,7 @@ from repro.models.layers.interpolation import interpolate_scores
 
 
 class CoarseFCN(nn.Module):
-    """[N, in_channels, H, W] → [N, classes, H, W], of any size from 32 × 32 on. `width` scales all
-    channels.
-    """
+    """[N, in_channels, H, W] → [N, classes, H, W], of any size from 32 × 32 on. `width` scales all widths."""
 
     def __init__(
         self,

@@ -94,9 +94,8 @@ class GoogLeNet(nn.Module):
             *pool, nn.Flatten(), nn.Dropout(dropout), nn.Linear(channels * positions, classes)
         )
         initialise(self, init)
-        self.auxiliary = (
-            nn.ModuleDict()
-        )  # after the draw, so that all other weights are the same with and without them
+        # After the draw, so that all other weights are the same with and without them
+        self.auxiliary = nn.ModuleDict()
         if auxiliary:
             for name in AUXILIARY:
                 self.auxiliary[name] = auxiliary_classifier(
@@ -115,8 +114,9 @@ class GoogLeNet(nn.Module):
 
 
 class Inception(nn.Module):
-    """Convolutions of 1×1, 3×3 and 5×5 and a 3×3 pooling, side by side (Figure 2). [N, C, H, W] → [N,
-    self.channels, H, W]
+    """1×1, 3×3, 5×5 convolutions and a 3×3 pooling, side by side: Figure 2.
+
+    [N, C, H, W] → [N, self.channels, H, W].
     """
 
     def __init__(self, channels: int, row: tuple[int, ...], *, reduce: bool, batch_norm: bool):
@@ -158,14 +158,13 @@ def bvlc_norm() -> LocalResponseNorm:
 def auxiliary_classifier(
     channels: int, side: int, widths: tuple[int, ...], dropout: float, classes: int
 ) -> nn.Sequential:
-    """Section 5: average pooling 5×5 at stride 3, a 1×1 convolution, a hidden layer. [N, channels, side,
-    side] → [N, classes]
-    """
+    """Section 5: 5×5 average pooling by 3, a 1×1 convolution, a hidden layer. [N, C, s, s] → [N, classes]"""
     filters, hidden = widths
     pooled = (side - 5) // 3 + 1
     if pooled < 1:
         raise ValueError(
-            f"auxiliary classifiers need maps of at least 5×5, not the {side}×{side} that these images come to"
+            "auxiliary classifiers need maps of at least 5×5, not the "
+            f"{side}×{side} that these images come to"
         )
     return nn.Sequential(
         nn.AvgPool2d(5, stride=3),

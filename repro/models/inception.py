@@ -30,9 +30,8 @@ class InceptionV3(nn.Module):
         )
         if in_channels != 3:
             self.net.Conv2d_1a_3x3 = BasicConv2d(in_channels, 32, kernel_size=3, stride=2)
-            nn.init.trunc_normal_(
-                self.net.Conv2d_1a_3x3.conv.weight, std=0.1
-            )  # as torchvision starts the others
+            # As torchvision starts the others
+            nn.init.trunc_normal_(self.net.Conv2d_1a_3x3.conv.weight, std=0.1)
 
     def forward(self, x: Tensor) -> Tensor:
         outputs = self.net(x)

@@ -1,5 +1,4 @@
-"""Inception with batch normalisation: Ioffe and Szegedy 2015, "Batch Normalization", arXiv 1502.03167,
-appendix and Figure 5.
+"""Inception with batch norm: Ioffe and Szegedy 2015, "Batch Normalization", arXiv 1502.03167, Figure 5.
 
 GoogLeNet with two 3×3 convolutions for each 5×5 one, three modules of 28×28 instead of two, 3c and 4e at
 stride 2 instead of a pooling behind, average pooling in most modules, no dropout, and batch normalisation
@@ -81,8 +80,7 @@ class InceptionV2(nn.Module):
 
 
 class Inception(nn.Module):
-    """Convolutions of 1×1, 3×3 and twice 3×3 and a 3×3 pooling, side by side. [N, C, H, W] → [N,
-    self.channels, H', W']
+    """1×1, 3×3, twice 3×3 and a 3×3 pooling, side by side. [N, C, H, W] → [N, self.channels, H', W'].
 
     Without 1×1 convolutions and projection its stride is 2, and H' is ⌈H/2⌉. Its pooling then has windows
     centred where those of the convolutions are, so that any size fits; replications start them at the first

@@ -1,5 +1,4 @@
-"""MobileNet: Howard et al. 2017, "MobileNets: Efficient Convolutional Neural Networks for Mobile Vision
-Applications".
+"""MobileNets: Howard et al. 2017, "Efficient Convolutional Neural Networks for Mobile Vision Applications".
 
 arXiv 1704.04861. A 3×3 convolution and 13 depthwise separable ones (Table 1), global average pooling and one
 linear layer: 4,231,976 parameters and 569 M multiply-adds at 224×224; with full convolutions 29.3 M and 4,866
@@ -15,6 +14,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 FIRST = 32  # filters of the first, full convolution
+# Table 1: stride and filters of each layer
 BEFORE = (
     (1, 64),
     (2, 128),
@@ -22,7 +22,7 @@ BEFORE = (
     (2, 256),
     (1, 256),
     (2, 512),
-)  # Table 1: stride and filters of each layer
+)
 MIDDLE = (1, 512)
 AFTER = ((2, 1024), (1, 1024))
 STEMS = {"imagenet": 2, "small": 1}  # stride of the first convolution

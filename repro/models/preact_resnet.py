@@ -1,4 +1,5 @@
-"""Orders and shortcuts of residual units: He et al. 2016, "Identity Mappings in Deep Residual Networks",
+"""Orders and shortcuts of residual units: He et al. 2016, "Identity Mappings in Deep Residual Networks".
+
 arXiv 1603.05027.
 
 Where normalisation and ReLU stand in a unit is Figure 4 and Table 2; what stands on the shortcut is Figure 2
@@ -20,8 +21,9 @@ from repro.models.resnet import ROWS, ZeroPadded, convolution, convolutions, ste
 
 
 class Order(NamedTuple):
-    """What stands before a unit's convolutions, after them and after the addition. Between two is always
-    "norm relu".
+    """What stands before a unit's convolutions, after them and after the addition.
+
+    Between two is always "norm relu".
     """
 
     before: str
@@ -51,8 +53,7 @@ class Shortcuts(NamedTuple):
 
 
 class PreActResNet(nn.Module):
-    """[N, in_channels, H, W] → [N, classes]. Basic units have depths 6n+2 and bottlenecks 9n+2 with the stem
-    "cifar".
+    """[N, in_channels, H, W] → [N, classes]. With the stem "cifar", depths are 6n+2, of bottlenecks 9n+2.
 
     `shortcut` is zero-padded (A) or projected (B) where the shape changes, or projected everywhere (C, "1×1
     conv" in Table 1). The other shortcuts of Table 1: `shortcut_scale` and `branch_scale` (constant scaling;
@@ -98,9 +99,8 @@ class PreActResNet(nn.Module):
                 inner = width * 2**stage
                 out = inner * (4 if bottleneck else 1)
                 layers = convolutions((channels, inner, out), stride, bottleneck, bottleneck_stride)
-                placed = (
-                    ORDERS[order] if units else ORDERS[order]._replace(before="")
-                )  # the stem ends with it
+                # The stem ends with it
+                placed = ORDERS[order] if units else ORDERS[order]._replace(before="")
                 units.append(Unit(layers, stride, placed, shortcuts))
                 channels = out
         self.stages = nn.Sequential(*units)
@@ -108,9 +108,8 @@ class PreActResNet(nn.Module):
         self.classifier = nn.Linear(channels, classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(
-                    module.weight, mode="fan_out", nonlinearity="relu"
-                )  # as the authors' code
+                # As the authors' code
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
         nn.init.zeros_(self.classifier.bias)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -131,9 +130,7 @@ def units_of_stages(depth: int, bottleneck: bool, stem: str) -> tuple[int, ...]:
 
 
 class Shared(NamedTuple):
-    """What a unit's branch and shortcut both start from: the activation, and how far the gate is open, if
-    there is one.
-    """
+    """What a unit's branch and shortcut start from: the activation, and how far the gate, if any, is open."""
 
     active: Tensor
     opened: Tensor | None
@@ -185,9 +182,7 @@ class Unit(nn.Module):
         return Shared(self.before(x), None if self.gate is None else torch.sigmoid(self.gate(x)))
 
     def short_cut(self, x: Tensor, shared: Shared | None = None) -> Tensor:
-        """What is added to the branch, the gate's 1−g included. What both start from is computed from x
-        unless it is given.
-        """
+        """What is added to the branch, the gate's 1−g included. `shared` is computed from x unless given."""
         active, opened = self.shared(x) if shared is None else shared
         kept = self.shortcut(active if self.projected else x)
         return kept if opened is None else (1 - opened) * kept

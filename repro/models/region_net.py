@@ -31,8 +31,7 @@ TRUNKS = {
 
 
 class RegionPooling(nn.Module):
-    """The maximum of each bin of n×n of each region, for each n of `levels`. [N, C, h, w] and [R, 5] → [R, C
-    · Σ n²]
+    """The maximum of each bin of n×n of each region, n in `levels`. [N, C, h, w], [R, 5] → [R, C · Σ n²]
 
     Regions are (image, x1, y1, x2, y2) in pixels of the map, rounded as Fast R-CNN does; bins are those of
     the pyramid.
@@ -51,8 +50,7 @@ class RegionPooling(nn.Module):
 
 
 class RegionNet(nn.Module):
-    """[N, in_channels, H, W] → [N · regions, classes + 4 · classes]: each region's class scores, then its box
-    offsets.
+    """[N, in_channels, H, W] → [N · regions, classes + 4 · classes]: class scores, then box offsets.
 
     `sharing` `none` is R-CNN, whose convolutions see each region by itself; `map` are the others. Regions are
     `given`, the same spread of boxes in every image, or from Faster R-CNN's `rpn`, which is for real images:
@@ -130,7 +128,5 @@ class RegionNet(nn.Module):
         return torch.cat([self.scores(hidden), self.offsets(hidden)], dim=1)
 
     def warped(self, x: Tensor, regions: Tensor) -> Tensor:
-        """Each region at the side the trunk takes, bilinear and not smoothed before, as R-CNN's: [R,
-        in_channels, side, side]
-        """
+        """Each region at the trunk's side, bilinear, not smoothed before, as in R-CNN: [R, C, side, side]."""
         return roi_align(x.float(), regions, self.side, sampling_ratio=1, aligned=True)

@@ -1,5 +1,4 @@
-"""Where detectors look: regions from outside the net, or from a region proposal network, Ren et al. 2015,
-arXiv 1506.01497.
+"""Where detectors look: regions from outside the net, or region proposals, Ren et al. 2015, arXiv 1506.01497.
 
 A region proposal network gives two scores, object or not, and four offsets to each of 9 anchors at each place
 of the map. Its boxes end at the image's borders; of the 6000 best, those stay that overlap no better one by
@@ -15,20 +14,17 @@ from torchvision.ops import nms
 
 from repro.models.layers.initialisation import initialise
 
-SMALLEST, LONGEST = (
-    0.1,
-    3.0,
-)  # of the spread: the least size, as a share of the image's, and the greatest aspect ratio
-SCALES, RATIOS = (
-    (128, 256, 512),
-    (0.5, 1.0, 2.0),
-)  # section 3.3: square roots of the anchors' areas; height over width
+SMALLEST = 0.1  # of the spread: the least size, as a share of the image's
+LONGEST = 3.0  # of the spread: the greatest aspect ratio
+SCALES = (128, 256, 512)  # section 3.3: square roots of the anchors' areas
+RATIOS = (0.5, 1.0, 2.0)  # section 3.3: height over width
 CANDIDATES, OVERLAP = 6000, 0.7
 
 
 def spread(count: int) -> Tensor:
-    """Boxes of all sizes, shapes and places, as shares of the image's sides. [count, 4]; the first is the
-    whole image.
+    """Boxes of all sizes, shapes and places, as shares of the image's sides.
+
+    [count, 4]; the first is the whole image.
 
     The four numbers that make a box are spread evenly however many there are: Roberts's R₄ sequence,
     multiples of the powers of 1/φ where φ⁵ = φ + 1. Sizes run from 1 down to 0.1, width over height from 1/3
@@ -49,9 +45,7 @@ def scaled(boxes: Tensor, horizontally: float, vertically: float) -> Tensor:
 
 
 class GivenRegions(nn.Module):
-    """The same `count` boxes for every image, those of `spread`. [N, C, h, w] of images of height × width →
-    [N, count, 4]
-    """
+    """The same boxes for every image, those of `spread`. [N, C, h, w] of height × width → [N, count, 4]"""
 
     def __init__(self, count: int):
         super().__init__()
@@ -84,9 +78,8 @@ class RegionProposals(nn.Module):
         hidden = self.hidden(x)
         no, yes = self.scores(hidden).float().unflatten(1, (-1, 2)).unbind(2)
         boxes = self.decode(self.offsets(hidden).float().unflatten(1, (-1, 4)), height, width).flatten(1, 3)
-        scores, best = (
-            (yes - no).flatten(1).topk(min(CANDIDATES, boxes.shape[1]))
-        )  # sorted as the softmax of both would be
+        likely = (yes - no).flatten(1)  # in the order of the softmax of both
+        scores, best = likely.topk(min(CANDIDATES, boxes.shape[1]))
         kept = []
         for scores_of_one, boxes_of_one in zip(
             scores, boxes.take_along_dim(best[..., None], dim=1), strict=True
@@ -96,9 +89,7 @@ class RegionProposals(nn.Module):
         return torch.stack(kept)
 
     def decode(self, offsets: Tensor, height: int, width: int) -> Tensor:
-        """Equation 2, the other way round: [N, 9, 4, h, w] → [N, 9, h, w, 4], cut off at the image's
-        borders.
-        """
+        """Equation 2, inverted: [N, 9, 4, h, w] → [N, 9, h, w, 4], cut off at the image's borders."""
         rows, columns = offsets.shape[-2:]
         x = (torch.arange(columns, device=offsets.device) + 0.5) * (width / columns)
         y = (torch.arange(rows, device=offsets.device)[:, None] + 0.5) * (height / rows)

@@ -114,9 +114,8 @@ class ResNet(nn.Module):
         self.classifier = nn.Linear(channels, classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(
-                    module.weight, mode="fan_out", nonlinearity="relu"
-                )  # the paper's [13], He et al. 2015b
+                # The paper's [13], He et al. 2015b
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
         deform_last(self, deformable)

@@ -1,5 +1,4 @@
-"""ResNets for nets that label pixels: He et al. 2015, arXiv 1512.03385, Table 1, made atrous as in DeepLab
-v3.
+"""ResNets for nets that label pixels: He et al. 2015, arXiv 1512.03385, made atrous as in DeepLab v3.
 
 torchvision's `Bottleneck` (stride in the 3×3 convolution) in stages behind a 7×7 convolution and a pooling of
 stride 4. A stage whose stride would exceed the output stride keeps the map and doubles its rate, in all its
@@ -24,8 +23,7 @@ SOURCES = {
 
 
 class ResNetTrunk(nn.Module):
-    """[N, in_channels, H, W] → the map after each stage, [N, 4 · widths[i], H/s, W/s], s = 4, 8, …
-    `output_stride`.
+    """[N, in_channels, H, W] → each stage's map, [N, 4 · widths[i], H/s, W/s], s = 4, 8, … `output_stride`.
 
     `depths` counts the units of a stage: (3, 4, 6, 3) is ResNet-50, (3, 4, 23, 3) ResNet-101.
     """

@@ -1,12 +1,12 @@
 """Layers one after the other, written as text: the arithmetic of convolutions, as an exercise book has it.
 
-    {model: sequential, image_size: 227, layers: [conv 96 11x11 stride 4, relu, max 3x3 stride 2, flatten, linear 10]}
+    {model: sequential, image_size: 227, layers: [conv 96 11x11 stride 4, relu, max 3x3 stride 2, …]}
 
 | a layer | |
 | --- | --- |
 | conv WIDTH KxK | convolution; may be followed by `stride S`, `pad P`, `rate R` (atrous), `groups G` |
 | depthwise KxK | a filter on each channel alone; `stride`, `pad`, `rate` |
-| transposed WIDTH KxK | transposed convolution; `stride`, `pad`, `extra E` (rows and columns more, below, right) |
+| transposed WIDTH KxK | transposed convolution; `stride`, `pad`, `extra E` (rows, columns more, at the end) |
 | linear WIDTH | on all numbers of the map |
 | max KxK, average KxK | pooling; `stride` (K unless said), `pad`; `ceil` keeps a last part |
 | global | the mean of each channel, as a map of 1×1 |
@@ -113,8 +113,9 @@ NEEDS_KERNEL = ("conv", "depthwise", "transposed", "max", "average")
 
 
 class Layers(nn.Sequential):
-    """[N, in_channels, image_size, image_size] → what the last layer makes of it; without linear layers, any
-    size goes in.
+    """[N, in_channels, image_size, image_size] → what the last layer makes of it.
+
+    Without linear layers, any size goes in.
     """
 
     def __init__(self, *, layers: tuple[str, ...], image_size: int = 224, in_channels: int = 3):

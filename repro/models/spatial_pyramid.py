@@ -29,9 +29,7 @@ NORMALISED = 2  # of them have a response normalisation and a pooling behind the
 
 
 class SpatialPyramidPooling(nn.Module):
-    """The maximum of each bin of n×n, for each n of `levels`. [N, C, H, W] → [N, C · Σ n²], whatever H and W
-    are.
-    """
+    """The maximum of each bin of n×n, for each n of `levels`. [N, C, H, W] of any size → [N, C · Σ n²]"""
 
     def __init__(self, levels: tuple[int, ...] = (6, 3, 2, 1)):
         super().__init__()

@@ -60,9 +60,8 @@ class UNet(nn.Module):
         self.classifier = nn.Conv2d(widths[0], classes, 1)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(
-                    module.weight, nonlinearity="relu"
-                )  # section 3: deviation √(2/N), N inputs of a unit
+                # Section 3: deviation √(2/N), N inputs of a unit
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
             elif isinstance(module, nn.ConvTranspose2d):
                 nn.init.normal_(module.weight, std=(2 / module.in_channels) ** 0.5)  # stamps do not overlap
 
@@ -86,9 +85,7 @@ class UNet(nn.Module):
         return self.classifier(x)
 
     def output_size(self, side: int) -> int:
-        """The side of the logits for an image's side: 388 for 572 in the paper's net. Raises ValueError where
-        there is none.
-        """
+        """The logits' side for an image's: 388 for 572 in the paper. Raises ValueError if there is none."""
         found = self._output_size(side)
         if found is None:
             larger = next(
@@ -97,7 +94,8 @@ class UNet(nn.Module):
                 if self._output_size(s) is not None
             )
             raise ValueError(
-                f"a side of {side} pixels does not go through {len(self.depths) - 1} poolings by 2; {larger} does"
+                f"a side of {side} pixels does not go through "
+                f"{len(self.depths) - 1} poolings by 2; {larger} does"
             )
         return found
 
@@ -117,9 +115,7 @@ class UNet(nn.Module):
 
 
 def level(padded: bool, batch_norm: bool, channels: int, width: int, depth: int) -> nn.Sequential:
-    """`depth` 3×3 convolutions with ReLU. [N, C, H, W] → [N, width, H, W], or 2 · depth less on a side if not
-    padded
-    """
+    """`depth` 3×3 convolutions, ReLU. [N, C, H, W] → [N, width, H, W], unpadded 2 · depth less on a side."""
     layers: list[nn.Module] = []
     for inputs in [channels, *[width] * (depth - 1)]:
         layers.append(nn.Conv2d(inputs, width, 3, padding=int(padded), bias=not batch_norm))

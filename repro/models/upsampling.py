@@ -1,5 +1,4 @@
-"""Ways to upsample a map by 2, and a net with three of them: Odena, Dumoulin and Olah 2016, "Deconvolution
-and Checkerboard Artifacts".
+"""Ways to upsample a map by 2: Odena et al. 2016, "Deconvolution and Checkerboard Artifacts".
 
 A transposed convolution whose kernel is not divisible by its stride covers some pixels more often than
 others: 3×3 with stride 2 stamps 1, 2 or 4 times. 2×2 and 4×4 do so evenly, resizing and then convolving has
@@ -38,8 +37,7 @@ UPSAMPLE = {
 
 
 class Unpool(nn.Module):
-    """Values go back to where the encoder's pooling found its maxima, zeros elsewhere; then a 3×3
-    convolution.
+    """Values go back to where the encoder's pooling found its maxima, zeros elsewhere; then a convolution.
 
     A 1×1 convolution first makes as many channels as the encoder has there. [N, C, H, W] → [N, width, 2H, 2W]
     """
@@ -65,8 +63,9 @@ def unpool(x: Tensor, before: Tensor) -> Tensor:
 
 
 class EncoderDecoder(nn.Module):
-    """[N, in_channels, H, W] → [N, outputs, H, W], of any size; `outputs` is `classes` unless given (3: an
-    autoencoder's).
+    """[N, in_channels, H, W] → [N, outputs, H, W], of any size.
+
+    `outputs` is `classes` unless given (3: an autoencoder's).
 
     The encoder has a pooling by 2 for each of `widths`, then two 3×3 convolutions of `context` channels at
     rate 2. Each layer of the decoder upsamples by 2, to `decoder` channels and last to `outputs`; batch

@@ -1,4 +1,5 @@
-"""VGG: Simonyan and Zisserman 2014, "Very Deep Convolutional Networks for Large-Scale Image Recognition",
+"""VGG: Simonyan and Zisserman 2014, "Very Deep Convolutional Networks for Large-Scale Image Recognition".
+
 arXiv 1409.1556.
 
 Five stages of convolutions at stride 1 with 64 to 512 filters, a 2×2 pooling behind each, three fully

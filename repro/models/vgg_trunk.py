@@ -1,5 +1,4 @@
-"""The convolutions of VGG-16, for nets that label pixels: Simonyan and Zisserman 2014, arXiv 1409.1556, Table
-1, column D.
+"""The convolutions of VGG-16, for nets that label pixels: Simonyan and Zisserman 2014, Table 1, column D.
 
 Stages of 3×3 convolutions and a pooling each; the defaults have 14,714,688 parameters at 3 input channels.
 Fewer stages, other widths and depths, batch normalisation and separable convolutions are options.
@@ -20,8 +19,7 @@ VGG_16 = ((64, 128, 256, 512, 512), (2, 2, 3, 3, 3))  # widths and depths
 
 
 class VggTrunk(nn.Module):
-    """[N, in_channels, H, W] → the map after each pooling, [N, widths[i], ⌈H/s⌉, ⌈W/s⌉], s = 2, 4, …
-    `output_stride`.
+    """[N, in_channels, H, W] → each pooling's map, [N, widths[i], ⌈H/s⌉, ⌈W/s⌉], s = 2, 4, … `output_stride`.
 
     `rate` is the rate at which a layer after it sees what it would see at full stride, `channels` the last
     width.
@@ -48,9 +46,8 @@ class VggTrunk(nn.Module):
         for width, depth, (stride, rate_after) in zip(widths, depths, pooled, strict=True):
             stage = nn.Sequential()
             for _ in range(depth):
-                first = not (
-                    self.stages or stage
-                )  # stays a full convolution: 9 weights for each colour make no features
+                # Stays a full convolution: 9 weights for each colour make no features
+                first = not (self.stages or stage)
                 layer = separable if separable_trunk and not first else convolution
                 stage.append(layer(channels, width, rate=rate, batch_norm=batch_norm))
                 channels = width
@@ -81,8 +78,9 @@ class VggTrunk(nn.Module):
 
 
 class FullyConnected(nn.Sequential):
-    """VGG's fc6, fc7, … as convolutions that keep the map's size, each with ReLU and dropout. [N, C, H, W] →
-    [N, width, H, W]
+    """VGG's fc6, fc7, … as convolutions that keep the map's size, with ReLU and dropout.
+
+    [N, C, H, W] → [N, width, H, W].
 
     On a 7×7 map, the middle output of fc6 with a 7×7 kernel is that of the linear layer with the same
     weights.
@@ -111,9 +109,7 @@ class FullyConnected(nn.Sequential):
 
     @torch.no_grad()
     def carry_over(self, weights: Mapping[str, Tensor]) -> None:
-        """Take torchvision's fc6 and fc7 of VGG-16; of smaller layers every n-th filter and tap (DeepLab v1,
-        section 3.1).
-        """
+        """Take torchvision's fc6, fc7; of smaller layers every n-th filter and tap (v1, section 3.1)."""
         side = 7  # of the map that fc6 sees
         for layer, name in zip(self, ("classifier.0", "classifier.3"), strict=True):
             conv, weight = layer[0], weights[f"{name}.weight"].unflatten(1, (-1, side, side))
@@ -127,7 +123,5 @@ class FullyConnected(nn.Sequential):
 
 
 def crop(x: Tensor, like: Tensor) -> Tensor:
-    """Without the last rows and columns that are only there because poolings round up. [N, C, H, W] → [N, C,
-    H′, W′]
-    """
+    """Without the rows and columns that poolings added by rounding up. [N, C, H, W] → [N, C, H′, W′]"""
     return x[..., : like.shape[-2], : like.shape[-1]]

@@ -64,8 +64,9 @@ class XceptionTrunk(nn.Module):
 
 
 class Block(nn.Module):
-    """ReLU and a separable convolution, three times, and a shortcut around. [N, C, H, W] → [N, widths[2],
-    H/stride, W/stride]
+    """ReLU and a separable convolution, three times, and a shortcut around.
+
+    [N, C, H, W] → [N, widths[2], H/stride, W/stride].
     """
 
     def __init__(self, channels: int, widths: tuple[int, int, int], stride: int, rate: int):

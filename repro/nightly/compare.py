@@ -10,15 +10,15 @@ digest is. The others go through one paired t test each, and all of them togethe
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from repro.archive import Key, latest
 from repro.nightly.changes import Floats, holm, sign_flips, t_interval, t_test
 from repro.nightly.measured import COSTS, PACED, measured, sign
-from repro.result import Result, TrialResult, find, read
+from repro.result import Result, TrialResult
 from repro.suite import Verdict
 
 MARGIN = math.log(
@@ -28,7 +28,6 @@ MARGIN = math.log(
 MACHINE = 1.1
 FEWEST_SEEDS = 3  # to be tested: from two differences no one should conclude anything
 
-Key = tuple[str, str]  # suite and profile
 Kind = Literal["worse", "better", "same", "identical", "untested"]
 
 
@@ -37,11 +36,11 @@ class Base(BaseModel):
 
 
 class Side(Base):
-    """The latest complete result of a suite at a profile, or the latest if none is complete."""
+    """What stands of a suite at a profile on either side."""
 
     suite: str
     profile: str
-    base: str = Field(description="run id")
+    base: str = Field(description="id of the newest run")
     new: str
 
 
@@ -86,24 +85,6 @@ class Comparison(Base):
         return any(claim.regression for claim in self.claims) or any(
             change.kind == "worse" for change in self.measurements
         )
-
-
-def load(name: str, folder: Path) -> list[Result]:
-    """All results of a file, a folder, a run id or a suite (of these the latest), in the order of their end.
-
-    Raises `ReproError` naming the file if one of them is broken, or if there is none of that name.
-    """
-    path = Path(name)
-    files = sorted(path.rglob("*.json")) if path.is_dir() else [find(name, folder)]
-    return sorted(map(read, files), key=lambda result: (result.finished, result.id))
-
-
-def latest(results: Iterable[Result]) -> dict[Key, Result]:
-    """By suite and profile. A complete result is preferred to later parts of one."""
-    found: dict[Key, Result] = {}
-    for result in sorted(results, key=lambda result: (result.complete, result.finished, result.id)):
-        found[result.suite, result.profile] = result
-    return found
 
 
 def compare(base: Iterable[Result], new: Iterable[Result], alpha: float = 0.05) -> Comparison:
@@ -278,18 +259,21 @@ def _ways(result: Result) -> dict[str, dict[str, object]]:
 def _notes(base: Result, new: Result) -> Iterable[str]:
     place = f"{new.suite} ({new.profile})"
     if base.environment.key != new.environment.key:
-        yield f"{place}: TIMINGS AND MEMORY ARE NOT COMPARED, the environments differ: {_differences(base, new)}"
+        differences = _differences(base, new)
+        yield f"{place}: TIMINGS AND MEMORY ARE NOT COMPARED, the environments differ: {differences}"
     elif refused_costs(base, new):
         yield (
-            f"{place}: TIMINGS ARE NOT COMPARED, the machine itself was at another speed: a matrix product ran at "
-            f"{_machine_ratio(base, new):.3g} times the speed of before"
+            f"{place}: TIMINGS ARE NOT COMPARED, the machine itself was at another speed: a matrix product "
+            f"ran at {_machine_ratio(base, new):.3g} times the speed of before"
         )
     if base.suite_digest != new.suite_digest:
-        yield f"{place}: the suite's file has changed (digest {base.suite_digest[:8]} → {new.suite_digest[:8]})"
+        digests = f"{base.suite_digest[:8]} → {new.suite_digest[:8]}"
+        yield f"{place}: the suite's file has changed (digest {digests})"
     for arm in sorted(base.arms.keys() & new.arms.keys()):
         old, now = base.arms[arm].model_dump(), new.arms[arm].model_dump()
         if old != now:
-            yield f"{place}: arm '{arm}' is another one now: other {', '.join(key for key in now if now[key] != old[key])}"
+            others = ", ".join(key for key in now if now[key] != old[key])
+            yield f"{place}: arm '{arm}' is another one now: other {others}"
     before, after = _ways(base), _ways(new)
     for name in sorted(before.keys() & after.keys()):
         way, now = before[name], after[name]
@@ -299,18 +283,19 @@ def _notes(base: Result, new: Result) -> Iterable[str]:
                 for key in sorted(way.keys() | now.keys())
                 if way.get(key) != now.get(key)
             )
-            yield f"{place}: TIMINGS OF {name} ARE NOT COMPARED, it was timed in another way: {'; '.join(changed)}"
+            how = "; ".join(changed)
+            yield f"{place}: TIMINGS OF {name} ARE NOT COMPARED, it was timed in another way: {how}"
     here, there = _trials(new), _trials(base)
     shared = [(there[key], here[key]) for key in here.keys() & there.keys()]
     strange = sum(old.digest == now.digest and old.measurements != now.measurements for old, now in shared)
     if strange:
         yield (
-            f"{place}: {strange} trials of the same digest ended with other numbers: usual on a GPU; on a CPU it is another CPU "
-            "model, or a fault"
+            f"{place}: {strange} trials of the same digest ended with other numbers: usual on a GPU; "
+            "on a CPU it is another CPU model, or a fault"
         )
     for side, result in (("base", base), ("new", new)):
         if not result.complete:
-            yield f"{place}: the {side} result {result.id} holds only some of the suite's claims"
+            yield f"{place}: {side} ({result.id}) holds only some of the suite's claims"
 
 
 def _differences(base: Result, new: Result) -> str:

@@ -76,15 +76,18 @@ def _summary(comparison: Comparison) -> str:
     kinds = [change.kind for change in comparison.measurements]
     tested = sum(kind in ("worse", "better", "same") for kind in kinds)
     text = [
-        f"{len(comparison.compared)} suites compared, {len(kinds)} measurements: {kinds.count('identical')} identical"
+        f"{len(comparison.compared)} suites compared, {len(kinds)} measurements: "
+        f"{kinds.count('identical')} identical"
     ]
     text[0] += f", {tested} tested: {kinds.count('worse')} worse, {kinds.count('better')} better"
     if kinds.count("untested"):
         text[0] += f"; {kinds.count('untested')} differ on too few common seeds (below 3) to be tested"
     if tested:
+        sure = f"{1 - comparison.alpha:.0%}"
         text += [
-            f"Paired t tests over common seeds, Holm's correction for all {tested}: with probability {1 - comparison.alpha:.0%}",
-            "nothing unchanged is called worse or better, if differences are normal. Costs must differ by more than 1 %. What a",
-            "run shares, such as a busy machine, no test of two runs can tell from the code: `repro confirm` runs both in turns.",
+            f"Paired t tests over common seeds, Holm's correction for all {tested}: with probability {sure}",
+            "nothing unchanged is called worse or better, if differences are normal. Costs must differ by",
+            "more than 1 %. What a run shares, such as a busy machine, no test of two runs can tell from the",
+            "code: `repro confirm` runs both in turns.",
         ]
     return "\n".join(text)

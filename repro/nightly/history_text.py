@@ -16,8 +16,8 @@ def watch_text(watch: Watch, *, markdown: bool = False) -> str:
         blocks.append(markdown_table(rows) if markdown else table(rows))
         blocks.append("Suspects are no alarms: `repro confirm` measures them again, beside the old code.")
     blocks.append(
-        f"{watch.watched} measurements watched, {watch.young} with a history that is too short; {len(watch.suspects)} suspects "
-        f"(an e-value of {watch.threshold:.4g} makes one)"
+        f"{watch.watched} measurements watched, {watch.young} with a history that is too short; "
+        f"{len(watch.suspects)} suspects (an e-value of {watch.threshold:.4g} makes one)"
     )
     return "\n\n".join(blocks)
 
@@ -40,8 +40,9 @@ def decisions_text(decisions: Sequence[Decision], *, markdown: bool = False) -> 
         rows.append((_name(decision), str(decision.turns), difference, f"{decision.p:.1g}", what))
     confirmed = sum(decision.confirmed for decision in decisions)
     said = (
-        f"{confirmed} of {len(decisions)} suspects confirmed. Old and new code ran in turns, in random order; exact sign-flip "
-        f"tests, one-sided, with Holm's correction, at level {LEVEL:.2g}: 5 % in 30 nights."
+        f"{confirmed} of {len(decisions)} suspects confirmed. Old and new code ran in turns, in random "
+        "order; exact sign-flip tests, one-sided, with Holm's correction, "
+        f"at level {LEVEL:.2g}: 5 % in 30 nights."
     )
     return f"{markdown_table(rows) if markdown else table(rows)}\n\n{said}"
 

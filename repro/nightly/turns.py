@@ -22,9 +22,10 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
+from repro.archive import load
 from repro.errors import ReproError
 from repro.nightly.changes import Floats, holm, sign_flips
-from repro.nightly.compare import Base, load
+from repro.nightly.compare import Base
 from repro.nightly.history import EPOCH
 from repro.nightly.measured import COSTS, measured, sign
 from repro.nightly.watch import Suspect

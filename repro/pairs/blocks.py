@@ -1,6 +1,4 @@
-"""Pairs of the blocks of nets, as the models have them, and of what is written of them: see
-`repro.pairs.pair`.
-"""
+"""Pairs of the blocks of nets, as the models have them, and of what is written of them."""
 
 from itertools import product
 
@@ -46,9 +44,7 @@ def residual_block_without_branch(generator: Generator) -> tuple[Tensor, Tensor]
 
 @PAIRS.add
 def residual_gradient(generator: Generator) -> tuple[Tensor, Tensor]:
-    """The gradient below a unit without ReLU after its addition, and that above it plus what comes through
-    the branch.
-    """
+    """The gradient below a unit without ReLU after its addition; that above it plus what the branch adds."""
     x, above = numbers(generator, 2, 4, 6, 6), numbers(generator, 2, 4, 6, 6)
     unit = started(_unit("full_preactivation"), generator)
     return gradient(unit, x, above), above + gradient(lambda x: unit.branch(unit.before(x)), x, above)
@@ -143,18 +139,14 @@ def deformed_by_a_pixel(generator: Generator) -> tuple[Tensor, Tensor]:
 
 @PAIRS.add
 def offsets_added_to_weights(generator: Generator) -> tuple[Tensor, Tensor]:
-    """One with offsets of a row and a column everywhere, and the plain one with 1 added to its weights: not
-    the same.
-    """
+    """With offsets of a row and a column everywhere, and the plain one with weights + 1: not the same."""
     layer, x = deformable(generator, (1, 1)), numbers(generator, 1, 3, 9, 9).float()
     return layer(x), F.conv2d(x, layer.weight + 1)
 
 
 @PAIRS.add
 def gradient_by_offsets(generator: Generator) -> tuple[Tensor, Tensor]:
-    """The gradient of a deformable convolution's sum by the bias of its offsets, and 0: not the same, so they
-    are learned.
-    """
+    """The gradient of a deformable convolution's sum by its offsets' bias, and 0: not the same, it learns."""
     layer, x = deformable(generator, (0.3, 0.6)), numbers(generator, 1, 3, 9, 9).float()
     bias = layer.offsets.bias.requires_grad_()
     with torch.enable_grad():
@@ -163,9 +155,7 @@ def gradient_by_offsets(generator: Generator) -> tuple[Tensor, Tensor]:
 
 
 def deformable(generator: Generator, offset: tuple[float, float]) -> DeformableConvolution:
-    """A 3×3 one without padding, with the same offset (rows, columns) at all positions. fp32, as it computes
-    in.
-    """
+    """A 3×3 one without padding, the same offset (rows, columns) everywhere. fp32, as it computes in."""
     layer = DeformableConvolution(3, 4, 3, bias=False).requires_grad_(False)
     nn.init.normal_(layer.weight, generator=generator)
     layer.offsets.bias.copy_(torch.tensor(offset).repeat(9))
@@ -174,21 +164,16 @@ def deformable(generator: Generator, offset: tuple[float, float]) -> DeformableC
 
 @PAIRS.add
 def roi_pooling_as_pyramid_level(generator: Generator) -> tuple[Tensor, Tensor]:
-    """RoI pooling of a region to 7×7, and spatial pyramid pooling of that part of the map with one level of
-    7×7.
-    """
+    """RoI pooling of a region to 7×7, and spatial pyramid pooling of that part of the map, with one level."""
     x = numbers(generator, 1, 4, 20, 30)
-    region = torch.tensor(
-        [[0, 5, 2, 27, 18]], dtype=x.dtype
-    )  # of the first image, from column 5, row 2 to column 27, row 18
+    # Of the first image, from column 5, row 2 to column 27, row 18
+    region = torch.tensor([[0, 5, 2, 27, 18]], dtype=x.dtype)
     return roi_pool(x, region, 7).flatten(1), SpatialPyramidPooling((7,))(x[:, :, 2:19, 5:28])
 
 
 @PAIRS.add
 def cell_of_a_centre(generator: Generator) -> tuple[Tensor, Tensor]:
-    """Which of 7×7 cells of a 448×448 image, in bins of 64×64 pixels, hold the centres of 20 boxes, and ⌊7
-    centre / 448⌋.
-    """
+    """In which of 7×7 bins of 64×64 pixels the centres of 20 boxes lie, and ⌊7 centre / 448⌋."""
     rows, columns = torch.randint(448, (2, 20), generator=generator)
     image, cells = torch.zeros(20, 448, 448), torch.zeros(20, 7, 7)
     box = torch.arange(20)

@@ -44,9 +44,7 @@ def max_pooling_example(_: Generator) -> tuple[Tensor, Tensor]:
 
 @PAIRS.add
 def zeros_at_the_border(generator: Generator) -> tuple[Tensor, Tensor]:
-    """A padded convolution of an image that is the same everywhere, and its value in the middle everywhere:
-    not the same.
-    """
+    """A padded convolution of a constant image, and its value in the middle everywhere: not the same."""
     response = F.conv2d(
         torch.ones(1, 3, 9, 9, dtype=torch.float64), numbers(generator, 4, 3, 3, 3), padding=1
     )
@@ -55,9 +53,7 @@ def zeros_at_the_border(generator: Generator) -> tuple[Tensor, Tensor]:
 
 @PAIRS.add
 def linear_layer_of_shuffled_pixels(generator: Generator) -> tuple[Tensor, Tensor]:
-    """A linear layer on a map, and on the map's numbers in another order, its columns being in that order,
-    too.
-    """
+    """A linear layer on a map, and on the map's numbers in another order, its columns in that order, too."""
     x, weight = numbers(generator, 2, 3, 6, 6), numbers(generator, 10, 108)
     order = torch.randperm(108, generator=generator)
     return F.linear(x.flatten(1), weight), F.linear(x.flatten(1)[:, order], weight[:, order])
@@ -111,9 +107,7 @@ def prelu_slope_gradient(generator: Generator) -> tuple[Tensor, Tensor]:
 
 @PAIRS.add
 def gradient_of_30_xavier_layers(generator: Generator) -> tuple[Tensor, Tensor]:
-    """How much of a gradient arrives below 30 ReLU layers that start as Xavier's (√ of the mean square), and
-    nothing.
-    """
+    """How much of a gradient arrives below 30 ReLU layers that start as Xavier's (rms), and nothing."""
     return _arriving(generator, variance=1.0), torch.zeros(1, dtype=torch.float64)
 
 
@@ -165,9 +159,7 @@ def fc6_as_pointwise(generator: Generator) -> tuple[Tensor, Tensor]:
 
 @PAIRS.add
 def convolution_shifts_with_its_input(generator: Generator) -> tuple[Tensor, Tensor]:
-    """A convolution of an image moved by 2 and 3 pixels, and the convolution moved so, away from the
-    border.
-    """
+    """A convolution of an image moved by 2 and 3 pixels, and the convolution moved so, off the border."""
     x, weight = numbers(generator, 1, 3, 24, 24), numbers(generator, 4, 3, 5, 5)
     moved = F.conv2d(x.roll((2, 3), (2, 3)), weight)
     return moved[:, :, 2:, 3:], F.conv2d(x, weight)[:, :, :-2, :-3]
@@ -182,13 +174,9 @@ def atrous_as_subsampling(generator: Generator) -> tuple[Tensor, Tensor]:
 
 @PAIRS.add
 def separable_as_two_steps(generator: Generator) -> tuple[Tensor, Tensor]:
-    """A filter on each channel and then a 1×1 convolution, and the full convolution whose kernels are their
-    products.
-    """
-    x, depthwise, pointwise = (
-        numbers(generator, 1, 3, 9, 9),
-        numbers(generator, 3, 1, 3, 3),
-        numbers(generator, 4, 3),
-    )
+    """A filter on each channel, then a 1×1 convolution, and the one whose kernels are their products."""
+    x = numbers(generator, 1, 3, 9, 9)
+    depthwise = numbers(generator, 3, 1, 3, 3)
+    pointwise = numbers(generator, 4, 3)
     steps = F.conv2d(F.conv2d(x, depthwise, groups=3), pointwise[:, :, None, None])
     return steps, F.conv2d(x, pointwise[:, :, None, None] * depthwise[:, 0])

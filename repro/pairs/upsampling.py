@@ -11,9 +11,7 @@ PAIRS = Pairs()
 
 @PAIRS.add
 def transposed_as_stamps(generator: Generator) -> tuple[Tensor, Tensor]:
-    """A transposed convolution, and the kernel stamped at each input value, scaled by it, overlaps added
-    up.
-    """
+    """A transposed convolution, and the kernel stamped at each input value, scaled by it, overlaps added."""
     x, kernel, stride = numbers(generator, 5, 6), numbers(generator, 3, 3), 2
     stamped = torch.zeros(4 * stride + 3, 5 * stride + 3, dtype=x.dtype)
     for row in range(5):
@@ -43,9 +41,7 @@ def transposed_undoes_convolution(generator: Generator) -> tuple[Tensor, Tensor]
 
 @PAIRS.add
 def transposed_as_padded_convolution(generator: Generator) -> tuple[Tensor, Tensor]:
-    """A transposed convolution, and the convolution by the turned kernel of the input with zeros between and
-    around.
-    """
+    """A transposed convolution; the convolution, its kernel turned, of the input with zeros in between."""
     x, weight = numbers(generator, 1, 3, 5, 5), numbers(generator, 3, 4, 3, 3)
     spread = torch.zeros(1, 3, 9, 9, dtype=x.dtype)
     spread[:, :, ::2, ::2] = x
@@ -82,9 +78,7 @@ def _widened(x: Tensor) -> Tensor:
 
 @PAIRS.add
 def resize_and_convolve_is_linear(generator: Generator) -> tuple[Tensor, Tensor]:
-    """Resizing and convolving a sum of two maps, and the sum of both resized and convolved: one matrix does
-    both steps.
-    """
+    """A sum of two maps resized and convolved, and the sum of both resized and convolved: a linear map."""
     (x, y), weight = numbers(generator, 2, 1, 3, 6, 6), numbers(generator, 4, 3, 3, 3)
 
     def both(z: Tensor) -> Tensor:

@@ -14,9 +14,7 @@ from repro.tasks.segmentation import predictions as labels
 
 
 def predictions(states: dict[str, State], *, images: int = 6) -> Image.Image:
-    """The first `images` test images, the truth of their pixels, and what each arm predicts, or draws as an
-    autoencoder.
-    """
+    """The first `images` test images, their pixels' truth, and what each arm predicts or, decoding, draws."""
     first = next(iter(states.values()))
     check_masks(first, "this picture")
     seen, truth = head(first.data.test, images)
@@ -50,10 +48,9 @@ def _drawn(state: State, outputs: Tensor) -> list[np.ndarray]:
     """Normalised images [N, C, H, W] that a net drew → N times [H, W, 3]"""
     if outputs.ndim != 4 or outputs.shape[1] != len(state.data.mean):
         raise ReproError(
-            f"there is no picture of outputs of shape {list(outputs.shape)}: neither labels of pixels nor images"
+            "there is no picture of outputs of shape "
+            f"{list(outputs.shape)}: neither labels of pixels nor images"
         )
-    mean, std = (
-        torch.tensor(values, device=outputs.device).view(-1, 1, 1)
-        for values in (state.data.mean, state.data.std)
-    )
+    mean = torch.tensor(state.data.mean, device=outputs.device).view(-1, 1, 1)
+    std = torch.tensor(state.data.std, device=outputs.device).view(-1, 1, 1)
     return _pixels(((outputs * std + mean) * 255).round().clamp(0, 255).to(torch.uint8))

@@ -19,9 +19,7 @@ PALETTE = np.array(
 
 
 def sheet(columns: Mapping[str, Sequence[np.ndarray]]) -> Image.Image:
-    """Columns of uint8 images [H, W, 3] under their names; all images are shown at one size, enlarged by
-    whole pixels.
-    """
+    """Columns of uint8 images [H, W, 3] under their names, all at one size, enlarged by whole pixels."""
     cells = {name: [_scaled(image) for image in images] for name, images in columns.items()}
     font = ImageFont.load_default(13)
     names = {

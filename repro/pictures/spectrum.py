@@ -1,6 +1,4 @@
-"""The spectrum of what nets draw: a checkerboard shows as bright points and lines at half the sampling
-frequency.
-"""
+"""The spectrum of what nets draw: checkerboards show as bright points and lines at half the frequency."""
 
 import numpy as np
 import torch
@@ -14,8 +12,9 @@ from repro.state.net import State
 
 @torch.no_grad()
 def spectrum(states: dict[str, State], *, images: int = 300) -> Image.Image:
-    """Power of the outputs on the first `images` test images, in decibels below its largest, black at -60 dB,
-    a column an arm.
+    """Power of the outputs on the first `images` test images, in decibels below its largest, a column an arm.
+
+    Black is -60 dB.
 
     Frequency 0 is in the middle, half the sampling frequency at the border (rows and columns 0 of each
     image).

@@ -30,7 +30,10 @@ def discoveries(claims: Iterable[ClaimResult], level: float) -> str:
     count = sum(claim.verdict == "reproduced" and claim.evidence.e_for is not None for claim in claims)
     if not count:
         return ""
-    return f"of the {count} reproduced by evidence, at most {level * count:.2g} are expected to be false (e-BH level {level:.2g})"
+    return (
+        f"of the {count} reproduced by evidence, at most {level * count:.2g} are expected to be false "
+        f"(e-BH level {level:.2g})"
+    )
 
 
 def claim_details(claim: ClaimResult, command: str | None = None) -> str:
@@ -60,7 +63,10 @@ def _conclusion(claim: ClaimResult, evidence: Evidence) -> Iterable[str]:
             continue
         e_for, e_against = part.path[-1] if part.path else (1.0, 1.0)
         yield f"{part.text}"
-        yield f"  margin {figure(part.estimate)} on average (positive where it holds), interval {interval(part.interval)}"
+        yield (
+            f"  margin {figure(part.estimate)} on average (positive where it holds), "
+            f"interval {interval(part.interval)}"
+        )
         yield f"  evidence for it {figure(e_for)}, against it {figure(e_against)}"
     yield from meaning(claim)
 
@@ -72,13 +78,16 @@ def meaning(claim: ClaimResult) -> Iterable[str]:
         return
     centred = "symmetric about their centre" if evidence.assume == "symmetric" else "normal"
     yield (
-        f"A verdict takes evidence (an e-value) of {1 / evidence.alpha:g}: chance alone brings that in at most "
-        f"{evidence.alpha:.3g} of all cases, margins being {centred}."
+        f"A verdict takes evidence (an e-value) of {1 / evidence.alpha:g}: chance alone brings that in at "
+        f"most {evidence.alpha:.3g} of all cases, margins being {centred}."
     )
     if claim.verdict == "undecided":
         yield from undecided(claim)
     if evidence.reversed_at:
-        yield f"!! LATER EVIDENCE SPEAKS THE OTHER WAY: the opposite verdict was reached after {evidence.reversed_at} seeds."
+        yield (
+            "!! LATER EVIDENCE SPEAKS THE OTHER WAY: "
+            f"the opposite verdict was reached after {evidence.reversed_at} seeds."
+        )
 
 
 def undecided(claim: ClaimResult) -> Iterable[str]:
@@ -86,7 +95,10 @@ def undecided(claim: ClaimResult) -> Iterable[str]:
     evidence = claim.evidence
     seeds, least = len(evidence.seeds), first_look(evidence.alpha, evidence.assume)
     if seeds < least:
-        yield f"{seeds} seeds are too few: no verdict is possible before seed number {least}; --seeds-max allows more."
+        yield (
+            f"{seeds} seeds are too few: no verdict is possible before seed number {least}; "
+            "--seeds-max allows more."
+        )
         return
     tried = [part for part in evidence.parts if part.holds is None]
     waiting = [part for part in tried if max((e for e, _ in part.path), default=1.0) < 1 / evidence.alpha]
@@ -99,12 +111,13 @@ def undecided(claim: ClaimResult) -> Iterable[str]:
         what = f"{part.text}: the margin" if len(evidence.parts) > 1 else "The margin"
         diverged = f", and {part.margins.count(None)} diverged" if None in part.margins else ""
         yield (
-            f"{what} is above 0 on {above} of {seeds} seeds{diverged}; the evidence is {figure(e_for)} for and "
-            f"{figure(e_against)} against, of the {1 / evidence.alpha:g} it takes; "
-            f"margins in {interval(part.interval)} are all still possible."
+            f"{what} is above 0 on {above} of {seeds} seeds{diverged}; the evidence is {figure(e_for)} for "
+            f"and {figure(e_against)} against, of the {1 / evidence.alpha:g} it takes; margins in "
+            f"{interval(part.interval)} are all still possible."
         )
     if len(tried) > len(waiting) > 0:
-        yield f"What the claim says beside this is settled: {len(tried) - len(waiting)} of its {len(tried)} parts held."
+        held = len(tried) - len(waiting)
+        yield f"What the claim says beside this is settled: {held} of its {len(tried)} parts held."
 
 
 def _indented(text: str) -> str:

@@ -1,5 +1,4 @@
-"""Where things are in the site: file names from the names of suites, profiles, claims and pictures, whatever
-is in them.
+"""Where things are in the site: file names from the names of suites, profiles, claims and pictures.
 
 Pages lie in folders one deep, so that a link from one to another starts with `../`.
 """
@@ -20,9 +19,7 @@ LONGEST = 60  # characters of a part of a file name
 
 
 def slug(name: str) -> str:
-    """The name itself if it is a safe part of a file name (also where a and A are one file), else one that no
-    other name has.
-    """
+    """The name itself if it is safe in a file name (a and A may be one file), else one no other name has."""
     safe = re.sub(r"[^a-z0-9_-]+", "-", name.lower())[:LONGEST].strip("-") or "x"
     return safe if safe == name else f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 

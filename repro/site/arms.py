@@ -12,9 +12,7 @@ ABSENT = "–"
 
 
 def settings(arm: ArmResult) -> dict[str, str]:
-    """Everything an arm is made of, by path: `recipe.optimizer.lr`. Options of the model stand for
-    themselves.
-    """
+    """All an arm is made of, by path: `recipe.optimizer.lr`. Options of the model stand for themselves."""
     found = {"model": arm.model, **flat(arm.options, "")}
     for part in ("data", "weights", "recipe"):
         found |= flat(getattr(arm, part) or {}, f"{part}.")

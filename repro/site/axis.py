@@ -19,10 +19,8 @@ class Axis:
     title: str = ""
 
     def at(self, value: float) -> float:
-        low, high, place = (
-            math.log10(v) if self.log else v
-            for v in (self.low, self.high, min(max(value, self.low), self.high))
-        )
+        ends = (self.low, self.high, min(max(value, self.low), self.high))
+        low, high, place = map(math.log10, ends) if self.log else ends
         return self.start + (place - low) / (high - low) * (self.end - self.start)
 
     def ticks(self, most: int = 5) -> list[float]:
@@ -39,9 +37,7 @@ def covering(
     room: float = 0.06,
     title: str = "",
 ) -> Axis:
-    """An axis over the finite ones of `values`, with `room` (a share of its length) at both ends; 0 to 1 if
-    there are none.
-    """
+    """An axis over the finite `values`, with `room`, a share of its length, at both ends; else 0 to 1."""
     finite = [
         min(max(v, -LARGEST), LARGEST)
         for v in values
@@ -55,10 +51,8 @@ def covering(
         factor = max((high / low) ** room, 1.15)
         return Axis(low / factor, high * factor, start, end, True, title)
     beyond = (high - low) * room or abs(high) * 0.1 or 1.0
-    low, high = (
-        (low if low == 0 <= high else low - beyond),
-        high + beyond,
-    )  # what starts at 0 is drawn from there
+    low = low if low == 0 <= high else low - beyond  # what starts at 0 is drawn from there
+    high += beyond
     return Axis(low, high, start, end, False, title)
 
 

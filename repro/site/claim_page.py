@@ -1,17 +1,16 @@
-"""The page of a claim: what the paper says, what was asked, every number, and why the verdict is what it
-is.
-"""
+"""The page of a claim: what the paper says, what was asked, every number, why the verdict is what it is."""
 
 import shlex
 from collections.abc import Iterable, Mapping
 
+from repro.archive import Latest
 from repro.errors import ReproError
 from repro.expectation import Measurement, parse
 from repro.format import duration, figure, interval
 from repro.report.text import meaning
 from repro.result import ArmResult, ClaimResult, Evidence, PartResult, Result, verdict
 from repro.site import address
-from repro.site.archive import Latest, Scale
+from repro.site.archive import Scale
 from repro.site.arms import comparison
 from repro.site.element import Child, Markup, element, link
 from repro.site.evidence_charts import evidence_chart, margins_chart
@@ -196,7 +195,7 @@ def _history(scale: Scale, name: str) -> Iterable[Child]:
             "as expected" if claim.as_expected else f"expected {claim.expected}",
             run.id,
             link(f"{address.UP}{address.result(scale.suite, scale.profile, run.id)}", "JSON")
-            if any(used.id == run.id for used in scale.used)
+            if any(used.id == run.id for used in scale.results)
             else "",
         ]
         for run, claim in reversed(history)

@@ -1,12 +1,11 @@
-"""The table of a suite's claims: the verdict of each, what it rests on, and how it went in the runs
-before.
-"""
+"""The table of a suite's claims: the verdict of each, what it rests on, how it went in the runs before."""
 
 from collections.abc import Iterable
 
+from repro.archive import Latest
 from repro.format import figure, interval
 from repro.site import address
-from repro.site.archive import Latest, Scale
+from repro.site.archive import Scale
 from repro.site.element import Markup, element, link
 from repro.site.tables import nothing, number, table
 from repro.site.verdicts import RUNS, badge, squares

@@ -1,6 +1,4 @@
-"""Charts of cost: what a suite's arms reach against what they compute, and how fast nets are from run to
-run.
-"""
+"""Charts of cost: what a suite's arms reach against what they compute, how fast nets are from run to run."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +14,7 @@ from repro.site.element import Markup
 from repro.site.page import moment_text
 from repro.site.plot import LINE, Plot, chart, circle
 from repro.site.series import LETTER, Place, series_chart
-from repro.site.suite_page import SIZES, newest_trials, of_arm
+from repro.site.suite_page import SIZES, of_arm
 from repro.site.tables import number, table
 
 WIDTH, HEIGHT = 440, 270
@@ -46,7 +44,7 @@ class Bubble:
 
 def main_metric(scale: Scale) -> str | None:
     """The first metric of trained nets that its claims use, else the first that is an error, else any."""
-    measured = {name for trial in newest_trials(scale) for name in trial.measurements}
+    measured = {name for trial in scale.trials for name in trial.measurements}
     used = [name for latest in scale.claims.values() for name in _named(latest.claim)]
     return next(
         (
@@ -59,8 +57,8 @@ def main_metric(scale: Scale) -> str | None:
 
 
 def bubbles(scale: Scale, metric: str) -> list[Bubble]:
-    trials, found = newest_trials(scale), list[Bubble]()
-    for arm in scale.latest.arms:
+    trials, found = scale.trials, list[Bubble]()
+    for arm in scale.arms:
         measured = [trial.measurements.get(metric) for trial in trials if trial.arm == arm]
         values = [value for value in measured if value is not None]
         sizes = {key: of[0] for key in SIZES if (of := of_arm(trials, arm, key)) and of[0] > 0}
@@ -111,9 +109,7 @@ def training_chart(scale: Scale) -> Markup | None:
         _medians((trial.arm, trial.cost.images_per_second) for trial in run.glance.trials)
         for run in scale.runs[-RUNS:]
     ]
-    return _rates_chart(
-        scale, "in training", rates, list(scale.latest.arms), "The median over seeds.", log=False
-    )
+    return _rates_chart(scale, "in training", rates, list(scale.arms), "The median over seeds.", log=False)
 
 
 def timing_chart(scale: Scale) -> Markup | None:
@@ -149,7 +145,10 @@ def _rates_chart(
         ],
         each="run",
         y="images/s",
-        note=f"{note} A dotted line: another device, driver, precision or torch; rates are not comparable across it.",
+        note=(
+            f"{note} A dotted line: another device, driver, precision or torch; "
+            "rates are not comparable across it."
+        ),
         breaks=[i for i in range(1, len(runs)) if runs[i].environment.key != runs[i - 1].environment.key],
         log=log,
     )
@@ -173,9 +172,7 @@ def _named(claim: ClaimResult) -> list[str]:
 def _name(
     plot: Plot, text: str, x: float, y: float, radius: float, taken: list[tuple[float, float, float]]
 ) -> None:
-    """Beside its bubble, where no other name is: right, left, above, below; nowhere, if all are taken (the
-    table has it).
-    """
+    """Beside its bubble, where no other name is: right, left, above, below; else nowhere."""
     length, gap = len(text) * LETTER, radius + 5
     for left, at in (
         (x + gap, y + 4),

@@ -1,6 +1,4 @@
-"""The page on cost: what arms reach with how much computation, how fast they train, and how fast nets run
-that were timed.
-"""
+"""The page on cost: what arms reach for how much computation, and how fast nets train and run."""
 
 from repro.site import address
 from repro.site.archive import Archive, Scale

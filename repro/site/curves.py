@@ -1,6 +1,4 @@
-"""Training curves as small multiples: a panel an arm, its seeds as a band, the other arms in grey behind
-it.
-"""
+"""Training curves as small multiples: a panel an arm, its seeds as a band, the others in grey behind."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -51,9 +49,7 @@ def panels(arms: Sequence[str], trials: Sequence[TrialResult], units: Mapping[st
 
 
 def quantities(arms: Sequence[str], trials: Sequence[TrialResult]) -> dict[str, Arms]:
-    """`batch_error` and `test_error` are curves of one quantity, the error. Values that diverged are left
-    out.
-    """
+    """`batch_error` and `test_error` are curves of one quantity, the error. Diverged values are left out."""
     values: dict[tuple[str, str], dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for trial in trials:
         for name, points in trial.curves.items():
@@ -100,7 +96,10 @@ def _quantity(name: str, unit: str, arms: Arms) -> Markup:
             for key, c in curves.items()
         }
     )
-    note = f"{'; '.join(kinds)}. Lines: the mean over seeds. Band: from the lowest to the highest seed. Grey: the other arms.{cut}"
+    note = (
+        f"{'; '.join(kinds)}. Lines: the mean over seeds. Band: from the lowest to the highest seed. "
+        f"Grey: the other arms.{cut}"
+    )
     return element(
         "section",
         element("h3", f"{name}{unit}"),

@@ -18,9 +18,7 @@ Value: TypeAlias = str | int | float | bool | None
 
 
 def element(name: str, /, *children: Child, **attributes: Value) -> Markup:
-    """Attributes are named as in Python: `class_` is class, `data_value` data-value. One that is None or
-    False is left out.
-    """
+    """Named as in Python: `class_` is class, `data_value` data-value. None and False are left out."""
     start = f"<{name}{''.join(_attribute(key, value) for key, value in attributes.items())}>"
     return Markup(start if name in VOID else f"{start}{markup(children)}</{name}>")
 

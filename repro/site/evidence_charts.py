@@ -1,6 +1,4 @@
-"""Charts of a claim's evidence: margins with their interval as it narrows, and e-values on their way to a
-verdict.
-"""
+"""Charts of a claim's evidence: margins with the interval as it narrows, e-values on the way to a verdict."""
 
 import math
 from collections.abc import Sequence
@@ -23,9 +21,7 @@ E_RANGE = (1e-3, 1e6)  # what is drawn of e-values
 
 
 def margins_chart(part: PartResult, evidence: Evidence) -> Markup:
-    """The paired differences of a part, seed by seed: their mean so far, and the margins that are still
-    possible.
-    """
+    """The paired differences of a part, seed by seed: their mean so far, and the margins still possible."""
     margins, count = part.margins, len(part.margins)
     ends = [end for end in part.interval or () if end is not None]
     y = covering(
@@ -54,7 +50,10 @@ def margins_chart(part: PartResult, evidence: Evidence) -> Markup:
     plot.slices(told)
     if means and means[-1] is not None:
         plot.names([(means[-1], "mean", "name")])
-    says = f"{count} margins of {part.text}, from {figure(min_(margins))} to {figure(max_(margins))}, mean {figure(part.estimate)}"
+    says = (
+        f"{count} margins of {part.text}, from {figure(min_(margins))} to {figure(max_(margins))}, "
+        f"mean {figure(part.estimate)}"
+    )
     head = ("seed", "margin", "mean so far", "interval", "e-value for", "against")
     values = table(head, rows, caption=f"Margins of {part.text}", right=(0, 1, 2, 3, 4, 5), sortable=False)
     note = "Dots: one seed each. Line: their mean so far. Band: the margins that are still possible."
@@ -99,8 +98,9 @@ def evidence_chart(path: EValues, evidence: Evidence, title: str = "Evidence by 
 
 
 def signs(part: PartResult, assume: Assume) -> Floats | None:
-    """The margins, with inf or -inf for those that are null in JSON; None if they do not lead to the e-values
-    of the result.
+    """The margins, inf or -inf for those that are null in JSON.
+
+    None if they do not lead to the e-values of the result.
 
     A margin above 0 raises the symmetric e-value for the claim, one below lowers it. The normal ones differ
     from their third seed on, and then stand on the side of the infinite margins.
@@ -122,8 +122,7 @@ def signs(part: PartResult, assume: Assume) -> Floats | None:
 def intervals(
     margins: Floats, alpha: float, assume: Assume, low: float, high: float
 ) -> list[tuple[float, float] | None]:
-    """After each seed the margins between `low` and `high` that could be subtracted without a verdict; None
-    before any could be.
+    """After each seed the margins between `low` and `high` still possible; None before any verdict is.
 
     `repro.evidence.decide` finds them to the last bit, in 15 ms for each seed; these are good to a pixel, all
     in 2 ms.

@@ -1,12 +1,13 @@
-"""The frame of every page. It loads one style sheet and one script from beside it, and nothing else: its
-policy forbids it.
-"""
+"""The frame of every page: one style sheet and one script beside it; its policy forbids anything else."""
 
 from repro.site import address
 from repro.site.element import Child, Markup, element, link
 
 GENERATOR = "repro report"
-POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'"
+POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
+    "base-uri 'none'; form-action 'none'"
+)
 
 
 def page(title: str, *content: Child, up: str = "", made: str = "") -> str:

@@ -1,6 +1,4 @@
-"""A plot as SVG. Its parts that say a value (`spot`) do so on hover, and with the arrow keys once it has the
-focus.
-"""
+"""A plot as SVG. Parts that say a value (`spot`) do so on hover and, once it has the focus, by arrow keys."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -14,9 +12,7 @@ LINE = 13  # pixels from one label to the next
 
 
 class Plot:
-    """In pixels of its own, `width` by `height`: it is shown at that size, or smaller where there is less
-    room.
-    """
+    """`width` by `height` in pixels of its own; shown at that size, or smaller where there is less room."""
 
     def __init__(self, x: Axis, y: Axis, width: int, height: int):
         self.x, self.y, self.width, self.height = x, y, width, height

@@ -31,9 +31,7 @@ def series_chart(
     breaks: Iterable[int] = (),
     log: bool = False,
 ) -> Markup:
-    """`each` is what a place is, `y` the title of its axis; `breaks` are the places after which a line says:
-    not comparable.
-    """
+    """`each` is what a place is, `y` the axis's title; at `breaks` a line says: not comparable."""
     values = [value for place in places for value in place.values.values()]
     room = LETTER * min(LONGEST, max(map(len, names))) + 10
     across = Axis(0.5, len(places) + 0.5, LEFT, WIDTH - room, title=f"{each}s, the last at right")

@@ -39,9 +39,7 @@ def table(
     sortable: bool = True,
     class_: str | None = None,
 ) -> Markup:
-    """Cells that are no `td` or `th` become one; those of the columns in `right` are numbers. The caption is
-    only told.
-    """
+    """Cells that are no `td` or `th` become one; columns in `right` are numbers. The caption is only told."""
     body = [element("tr", (_cell(cell, i in right) for i, cell in enumerate(row))) for row in rows]
     heads = [
         element(

@@ -1,12 +1,9 @@
-"""What a pass through each net takes, timed alone on the machine: a table, and how it went from round to
-round.
-"""
+"""What a pass through each net takes, timed alone on the machine: a table, and how it went by round."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from repro.catalogue import CLOCKS
 from repro.result import TimingResult
-from repro.site.archive import Scale
 from repro.site.arms import apart, flat
 from repro.site.element import Child, Markup, element
 from repro.site.series import Place, series_chart
@@ -15,19 +12,16 @@ from repro.site.tables import facts, number, spread, table
 SHOWN = {"bytes": ("MiB", 2.0**20)}  # by unit: the one that is shown, and how large that is
 MOST_TICKS = 12  # of rounds
 HOW = (
-    "Each round times every net once, in a process of its own with the machine to itself. The median over rounds, and from the "
-    "lowest to the highest."
+    "Each round times every net once, in a process of its own with the machine to itself. The median over "
+    "rounds, and from the lowest to the highest."
 )
 
 
-def newest_timings(scale: Scale) -> dict[str, list[TimingResult]]:
-    """By what was timed, those of the newest result that has any, in the order of their rounds."""
+def by_net(timings: Iterable[TimingResult]) -> dict[str, list[TimingResult]]:
+    """By the name of what was timed, in the order of the rounds."""
     found: dict[str, list[TimingResult]] = {}
-    for used in reversed(scale.used):
-        of_run: dict[str, list[TimingResult]] = {}
-        for timing in sorted(used.timings, key=lambda timing: timing.seed):
-            of_run.setdefault(timing.name, []).append(timing)
-        found |= of_run
+    for timing in sorted(timings, key=lambda timing: timing.seed):
+        found.setdefault(timing.name, []).append(timing)
     return found
 
 

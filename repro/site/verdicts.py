@@ -32,9 +32,7 @@ def badge(claim: ClaimResult) -> Markup:
 
 
 def squares(history: Sequence[tuple[LightResult, LightClaim | None]]) -> Markup:
-    """A mark for each run, the oldest first, underlined where the verdict was not as expected; a dot where it
-    was not asked.
-    """
+    """A mark a run, the oldest first, underlined where not as expected; a dot where it was not asked."""
     paths: dict[str, list[str]] = {}
     for place, (_, claim) in enumerate(history):
         x = place * STEP + 1

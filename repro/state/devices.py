@@ -35,9 +35,7 @@ def resolve(name: str, index: int = 0) -> torch.device:
 
 @contextmanager
 def flags(deterministic: bool) -> Iterator[None]:
-    """One CPU thread, true fp32 and deterministic kernels, as a trial wants them; then everything as it
-    was.
-    """
+    """One CPU thread, true fp32, deterministic kernels, as trials want them; then everything as it was."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS is not deterministic
     before = (
         torch.get_num_threads(),
@@ -72,9 +70,7 @@ def synchronise(device: torch.device) -> None:
 
 
 class PeakMemory:
-    """Bytes that a stretch of work takes beyond what was taken before it; None where the device does not
-    tell.
-    """
+    """Bytes that work takes beyond what was taken before it; None where the device does not tell."""
 
     STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
@@ -103,9 +99,7 @@ class PeakMemory:
 
 
 def _trim() -> None:
-    """Give the heap's free pages back to the system, or what takes them again would not show. Only glibc can
-    be asked to.
-    """
+    """Give the heap's free pages back, or what takes them again would not show. Only glibc can be asked."""
     libc = ctypes.CDLL(None) if os.name == "posix" else None
     if hasattr(libc, "malloc_trim"):
         libc.malloc_trim(0)

@@ -72,9 +72,7 @@ class State:
         return {name: float(value) for name, value in metrics.items()}
 
     def _outputs(self, inputs: Tensor) -> Outputs:
-        """On a CPU part by part: blocks above 32 MiB come from the system anew each time, which takes half as
-        long again.
-        """
+        """On a CPU in parts: blocks above 32 MiB come from the system anew each time, half as long again."""
         if self.device.type != "cpu":
             return self.model(inputs)
         parts = inputs.split(max(1, CPU_PIXELS // inputs.shape[2:].numel()))

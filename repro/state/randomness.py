@@ -1,5 +1,4 @@
-"""Random streams that need no saving: each is a function of the trial's seed, of what it is for, and of the
-step.
+"""Random streams that need no saving: functions of the trial's seed, of what it is for, and of the step.
 
 So arms that share a seed share initialisation, data order and augmentation, and a run that is resumed goes on
 exactly.

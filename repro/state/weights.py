@@ -26,7 +26,8 @@ def imagenet(model: nn.Module, *, download: bool = False) -> None:
     sources = [part.source for part in model.modules() if isinstance(part, Pretrained) and part.source]
     if not sources:
         raise ReproError(
-            f"there are no ImageNet weights for a {type(model).__name__} with these options; leave `weights` out"
+            f"there are no ImageNet weights for a {type(model).__name__} "
+            "with these options; leave `weights` out"
         )
     weights = _weights(sources[0], download)
     for part in model.modules():
@@ -72,7 +73,7 @@ def _weights(source: str, download: bool) -> dict[str, Tensor]:
         )
     if not path.is_file():
         raise MissingData(
-            f"the ImageNet weights of torchvision's {source} are not at {path}. Set REPRO_DATA to a folder with "
-            f"weights/{path.name}, or say `weights: {{name: imagenet, download: true}}` ({url})"
+            f"the ImageNet weights of torchvision's {source} are not at {path}. Set REPRO_DATA to a folder "
+            f"with weights/{path.name}, or say `weights: {{name: imagenet, download: true}}` ({url})"
         )
     return load(path, map_location="cpu", mmap=True, weights_only=True)

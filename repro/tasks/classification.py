@@ -15,8 +15,7 @@ AUXILIARY = 0.3  # the weight of an auxiliary classifier's loss: Szegedy et al. 
 
 
 class Classification(Task):
-    """Outputs are logits [N, classes], targets labels [N]. Errors are shares of images, 0 to 1; losses are
-    nats per image.
+    """Outputs are logits [N, classes], targets labels [N]. Errors are shares of images, losses nats an image.
 
     In training a net with auxiliary classifiers puts out [N, 1 + those, classes], its own logits first.
     """

@@ -14,8 +14,7 @@ from repro.tasks.form import check_classes, form
 
 
 class Segmentation(Task):
-    """Outputs are logits [N, classes, H, W], targets labels [N, H, W] of any integer type; 255 is no label
-    and never counts.
+    """Outputs are logits [N, classes, H, W], targets integer labels [N, H, W]; 255 is none and never counts.
 
     Outputs that are smaller than the targets, as of a net without padding, are of the middle of the image
     (`crop`).
@@ -82,15 +81,12 @@ class Segmentation(Task):
 
 def predictions(outputs: Tensor) -> Tensor:
     """Logits [N, classes, H, W] → classes [N, H, W]. A net whose outputs are not numbers predicts class 0."""
-    return (
-        outputs.nan_to_num(0.0).max(1).indices
-    )  # the first, where several are largest; 2.4 ms where argmax takes 18
+    # The first, where several are largest; 2.4 ms where argmax takes 18
+    return outputs.nan_to_num(0.0).max(1).indices
 
 
 def crop(targets: Tensor, outputs: Tensor) -> Tensor:
-    """The middle of [N, H, W] that outputs [N, C, h, w] are of, as int64: rows from (H - h) // 2 on, columns
-    likewise.
-    """
+    """The middle of [N, H, W] that outputs [N, C, h, w] are of, as int64: rows from (H - h) // 2 on."""
     (height, width), (tall, wide) = outputs.shape[2:], targets.shape[1:]
     if height > tall or width > wide:
         raise ReproError(f"outputs of {height}×{width} pixels are larger than the targets, {tall}×{wide}")

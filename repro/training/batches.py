@@ -30,9 +30,7 @@ class Batches:
         self.epoch, self.order = -1, torch.empty(0, dtype=torch.int64)
 
     def at(self, step: int) -> tuple[Tensor, Targets]:
-        """Inputs [B, C, H, W] and targets. Each epoch is a fresh permutation; what does not fill a batch is
-        left out.
-        """
+        """Inputs [B, C, H, W] and targets. Each epoch is a new permutation; an unfilled batch is left out."""
         epoch, index = divmod(step, self.count // self.size)
         if epoch != self.epoch:
             self.epoch = epoch

@@ -13,20 +13,17 @@ EVERY = 15.0  # seconds: what a kill can cost
 
 
 class Checkpoint:
-    """One file, replaced atomically. Random streams need no saving: they are functions of the seed and the
-    step.
+    """One file, replaced atomically. Random streams need no saving: they are functions of seed and step.
 
     `trial` is the digest of whose run it is: the file of another trial would fit no net, or the wrong one.
     """
 
     def __init__(self, path: Path | None, every: float = EVERY, newer_than: float = 0.0, trial: str = ""):
-        self.path, self.every, self.newer_than, self.trial, self.last = (
-            path,
-            every,
-            newer_than,
-            trial,
-            time.monotonic(),
-        )
+        self.path = path
+        self.every = every
+        self.newer_than = newer_than
+        self.trial = trial
+        self.last = time.monotonic()
 
     @classmethod
     def of(cls, folder: Path, every: float = EVERY, newer_than: float = 0.0, trial: str = "") -> "Checkpoint":
@@ -44,9 +41,7 @@ class Checkpoint:
         self.last = time.monotonic()
 
     def load(self) -> dict[str, Any] | None:
-        """What was saved last; None if there is nothing, or nothing that can be read (the run then starts
-        again).
-        """
+        """What was saved last; None if there is nothing that can be read (the run then starts again)."""
         try:
             if self.path is None or self.path.stat().st_mtime < self.newer_than:
                 return None

@@ -41,9 +41,7 @@ class Stopwatch:
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """Counted on the meta device, as `FlopCounterMode` does: matrix products and convolutions, 2 FLOP per
-    multiply-add.
-    """
+    """Counted on the meta device as by `FlopCounterMode`: products, convolutions, 2 FLOP per multiply-add."""
 
     step_flops: int  # of one training step, forward and backward
     macs: int  # of the forward pass of one image, as it is trained on
@@ -70,9 +68,7 @@ _counted: dict[tuple[str, str, str, int], Arithmetic | None] = {}
 
 
 def _of_the_arm(state: State) -> Arithmetic | None:
-    """`arithmetic`, counted once a process for all seeds: at 56 layers that takes 0.4 s, 3 % of a trial at
-    cpu.
-    """
+    """`arithmetic`, once a process for all seeds: at 56 layers it takes 0.4 s, 3 % of a trial at cpu."""
     spec, recipe = state.spec, state.spec.recipe
     assert recipe is not None
     arm = (spec.task, spec.model.model_dump_json(), spec.data.model_dump_json(), recipe.model_dump_json())

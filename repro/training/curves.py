@@ -9,9 +9,7 @@ POINTS = 200  # of a curve, at most
 
 
 class Curves:
-    """Training loss and error as means between points, test metrics where they were measured. No device is
-    waited for.
-    """
+    """Training loss and error as means between points, test metrics where measured. Waits for no device."""
 
     def __init__(self, steps: int):
         self.every, self.steps = max(1, -(-steps // POINTS)), steps

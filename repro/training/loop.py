@@ -22,9 +22,7 @@ from repro.training.curves import Curves
 
 @dataclass
 class Trained:
-    """What a run leaves: metrics (0 to 1 for shares, nats for losses), curves by name as [step, value], and
-    what it cost.
-    """
+    """What a run leaves: metrics (shares 0 to 1, losses in nats), curves as [step, value], and its cost."""
 
     measurements: dict[str, float]
     curves: dict[str, list[tuple[int, float]]]
@@ -40,11 +38,8 @@ class Progress:
     def at(self, step: int, recipe: Recipe, seconds: float) -> None:
         if time.monotonic() - self.last >= 1.0:
             self.last = time.monotonic()
-            rate, left = (
-                (step * recipe.batch_size / seconds, seconds / step * (recipe.steps - step))
-                if step
-                else (None, None)
-            )
+            rate = step * recipe.batch_size / seconds if step else None
+            left = seconds / step * (recipe.steps - step) if step else None
             self.tell({"step": step, "steps": recipe.steps, "images_per_second": rate, "seconds_left": left})
 
 

@@ -1,6 +1,4 @@
-"""Learning-rate schedules: the factor on the recipe's learning rate at step `now` (from 0) of `steps`.
-Imports no torch.
-"""
+"""Learning-rate schedules: the factor at step `now` (from 0) of `steps`. Imports no torch."""
 
 from math import cos, pi
 
@@ -26,9 +24,7 @@ def poly(now: int, steps: int, *, power: float = 0.9) -> float:
 
 
 def one_cycle(now: int, steps: int, *, rise: float = 0.3, start: float = 0.04, end: float = 4e-6) -> float:
-    """Up from `start` to 1 over the share `rise` of the steps, down to `end`, along cosines: Smith & Topin
-    2018.
-    """
+    """Up from `start` to 1 over the share `rise` of the steps, down to `end`: cosines, Smith & Topin 2018."""
     peak = rise * steps
     low, high, share = (
         (start, 1.0, now / peak) if now < peak else (1.0, end, (now - peak) / max(steps - peak, 1))

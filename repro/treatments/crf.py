@@ -107,23 +107,17 @@ def mean_field(
     beliefs = unary.softmax(1)
     if iterations:
         exact = height * width <= EXACT_PIXELS if exact is None else exact
-        rows, columns = (
-            torch.arange(side, dtype=torch.float32, device=unary.device) for side in (height, width)
-        )
-        place = torch.cartesian_prod(rows, columns).flip(
-            1
-        )  # x, y, red, …: the lattice's error depends on the order
+        rows = torch.arange(height, dtype=torch.float32, device=unary.device)
+        columns = torch.arange(width, dtype=torch.float32, device=unary.device)
+        # x, y, red, …: the lattice's error depends on the order
+        place = torch.cartesian_prod(rows, columns).flip(1)
         features = torch.cat([place / kernels.bilateral, image.float().flatten(1).T / kernels.colour], 1)
         if exact:
-            near, alike = (
-                _normalised(_by_axis(rows, columns, kernels.gaussian), place),
-                _normalised(_dense(features), place),
-            )
+            near = _normalised(_by_axis(rows, columns, kernels.gaussian), place)
+            alike = _normalised(_dense(features), place)
         else:
-            near, alike = (
-                _normalised(PermutohedralLattice(f).filter, place)
-                for f in (place / kernels.gaussian, features)
-            )
+            near = _normalised(PermutohedralLattice(place / kernels.gaussian).filter, place)
+            alike = _normalised(PermutohedralLattice(features).filter, place)
     for _ in range(iterations):
         messages = unary.add(alike(beliefs), alpha=kernels.weight).add_(
             near(beliefs), alpha=kernels.gaussian_weight
@@ -139,9 +133,7 @@ def _normalised(summed: Callable[[Tensor], Tensor], place: Tensor) -> Callable[[
 
 
 def _by_axis(rows: Tensor, columns: Tensor, sd: float) -> Callable[[Tensor], Tensor]:
-    """K_ij = exp(-|p_i - p_j|²/2 sd²) of places p: one factor down and one across, half the time of `_dense`
-    for all.
-    """
+    """K_ij = exp(-|p_i - p_j|²/2 sd²) of places p: a factor down, one across, half the time of `_dense`."""
     down, across = ((line[:, None] - line).div(sd).square().div(-2).exp() for line in (rows, columns))
 
     def summed(values: Tensor) -> Tensor:

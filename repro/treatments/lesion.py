@@ -35,7 +35,7 @@ class Lesion(nn.Module):
 
 def blocks(net: nn.Module) -> list[str]:
     """The names of a net's blocks, from input to output."""
-    # `isinstance` and a protocol would not do: from Python 3.12 on they do not see a shortcut that is a layer.
+    # No protocol and `isinstance`: from Python 3.12 on it does not see a shortcut that is a layer.
     return [name for name, module in net.named_modules() if hasattr(module, "short_cut")]
 
 

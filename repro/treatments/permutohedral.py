@@ -1,5 +1,4 @@
-"""Gaussian filtering in many dimensions: Adams, Baek and Davis 2010, "Fast High-Dimensional Filtering Using
-the Permutohedral Lattice".
+"""Gaussian filtering: Adams et al. 2010, "Fast High-Dimensional Filtering Using the Permutohedral Lattice".
 
 Values are splatted onto the corners of the simplex that each feature lies in, blurred along each of the d+1
 directions of the lattice and read back: O(N·d²) where the exact sum is O(N²·d). Correlation with the exact
@@ -12,9 +11,7 @@ from torch.nn import functional as F
 
 
 class PermutohedralLattice:
-    """For features [N, d], each in units of its standard deviation: `filter` sums the values v_j times
-    exp(-|f_i - f_j|²/2).
-    """
+    """Of features [N, d] in units of their sd: `filter` sums values v_j times exp(-|f_i - f_j|²/2)."""
 
     def __init__(self, features: Tensor):
         count, d = features.shape
@@ -23,9 +20,8 @@ class PermutohedralLattice:
         keys, steps = _keys(base, order)
         grouped, pixel = keys.flatten().sort(stable=True)
         points, place, members = torch.unique_consecutive(grouped, return_inverse=True, return_counts=True)
-        self.corners = (
-            torch.empty_like(place).index_put_((pixel,), place).view(count, d + 1)
-        )  # row of each corner's point
+        # Row of each corner's point
+        self.corners = torch.empty_like(place).index_put_((pixel,), place).view(count, d + 1)
         self.weights = weights
         self.splat_from = pixel // (d + 1)  # pixels, grouped by point
         self.splat_weights = weights.flatten()[pixel]
@@ -47,9 +43,7 @@ class PermutohedralLattice:
 
 
 def _elevate(features: Tensor) -> Tensor:
-    """[N, d] → [N, d+1] in the plane of zero sum, where the blur of the lattice has variance 1. Adams et al.,
-    section 3.1
-    """
+    """[N, d] → [N, d+1] in the plane of zero sum, where the lattice's blur has variance 1 (section 3.1)."""
     d = features.shape[1]
     axis = torch.arange(1, d + 1, device=features.device, dtype=features.dtype)
     basis = features.new_ones(d, d + 1).tril() - torch.diag(axis, 1)[:d]  # row i: i ones, then -i
@@ -74,8 +68,7 @@ def _simplex(elevated: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _keys(base: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
-    """One int64 for each corner of each simplex [N, d+1], and what a step along each direction of the lattice
-    adds to it [d+1].
+    """An int64 a corner of each simplex [N, d+1], and what a step along each direction adds to it [d+1].
 
     The corner of remainder r is r more than that of remainder 0 in every coordinate, but for the r smallest
     differences, where it is d+1-r less (Adams et al., section 3.2); a step is d along its own coordinate and
@@ -94,9 +87,7 @@ def _keys(base: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _neighbours(points: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows of the points before and after each point, and of a further row, one past the end, that stands for
-    no point.
-    """
+    """Rows of the points before and after each point, and of a row past the end that stands for none."""
     none = len(points)
     place = torch.searchsorted(points, wanted).clamp_(max=none - 1)
     after = torch.where(points[place] == wanted, place, none)

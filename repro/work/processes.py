@@ -7,9 +7,7 @@ import threading
 
 
 def follow_the_parent() -> None:
-    """Ctrl-C reaches the whole group: the parent hears it and ends the pool. And if the parent is killed, end
-    too.
-    """
+    """Ctrl-C reaches the whole group; the parent hears it and ends the pool. If it is killed, end too."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None

@@ -29,7 +29,10 @@ from repro.trial import Round, TimedNet
 from repro.work.processes import follow_the_parent
 
 FORWARD = "a forward pass in evaluation mode of a batch that is on the device, until the device is done"
-TRAINING = "a forward and a backward pass in training mode of a batch that is on the device, until the device is done"
+TRAINING = (
+    "a forward and a backward pass in training mode of a batch that is on the device, "
+    "until the device is done"
+)
 ENERGY_SECONDS = 2.0  # of passes while energy is counted: the counters of GPUs tick every 20 to 100 ms
 
 
@@ -55,9 +58,7 @@ def time_round(job: Round, store: Store, device_index: int = 0) -> dict[str, Any
 
 
 def _fresh_processes() -> BaseContext:
-    """Processes forked off one that has imported what is needed and done nothing; where there is no forking,
-    spawned ones.
-    """
+    """Processes forked off one that has only imported what is needed; where there is no forking, spawned."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")

@@ -54,9 +54,7 @@ def one_thread() -> Iterator[None]:
 
 
 def in_turns(benchmark: Any, first: Callable[[], float], second: Callable[[], float], rounds: int) -> Pairs:
-    """Seconds that two ways say they take, a pair a round, after a round to warm up. pytest-benchmark times
-    the first.
-    """
+    """Seconds of two ways, a pair a round, after a round to warm up. pytest-benchmark times the first."""
     first(), second()
     ones: list[float] = []
     others: list[float] = []
@@ -73,17 +71,13 @@ def trial(size: int, seed: int, steps: int, *, depth: int, width: int, batch_siz
         augment=(Named(name="pad_crop", pad=peers.PAD), Named(name="flip")),
         precision="bf16",
     )
-    model, data = (
-        Named(name="cifar_resnet", depth=depth, width=width),
-        Named(name="fashion-mnist-small", size=size),
-    )
+    model = Named(name="cifar_resnet", depth=depth, width=width)
+    data = Named(name="fashion-mnist-small", size=size)
     return specify("classification", ResolvedArm(model, data, recipe, 0), seed, "cpu")
 
 
 def ours(size: int, steps: int, **net: int) -> Callable[[], float]:
-    """Train with the project's loop; gives the seconds that it records as its cost, which leave evaluation
-    out.
-    """
+    """Train with the project's loop; the seconds that it records as its cost, without evaluation."""
     spec, data = trial(size, 0, steps, **net), FashionMnistSmall(size=size).load()
     few = replace(data, test=InMemory(*head(data.test, 10)))
     brief = spec.recipe.evaluate.model_copy(update={"train_images": 10})
@@ -111,9 +105,8 @@ def test_a_step_against_the_loop_most_people_write(size, benchmark, compare):
 @pytest.mark.parametrize("net", [NET, SMALL], ids=["width16-batch128", "width8-batch32"])
 def test_the_loop_against_its_operations_written_bare(net, benchmark, compare):
     data = FashionMnistSmall(size=14).load()
-    pairs = in_turns(
-        benchmark, ours(14, 8, **net), lambda: peers.bare(data, steps=8, **net), rounds=31
-    )  # short: noise is slow
+    # Short: noise is slow
+    pairs = in_turns(benchmark, ours(14, 8, **net), lambda: peers.bare(data, steps=8, **net), rounds=31)
     overhead = [100 * (mine / bare - 1) for mine, bare in pairs]
     compare(f"loop's overhead, width {net['width']}, batch {net['batch_size']}", overhead, " %", at_most=3)
 
@@ -159,10 +152,8 @@ def test_two_trials_at_once_against_one_after_the_other(tmp_path, monkeypatch, b
 
 
 def test_a_second_run_of_a_finished_suite(tmp_path, benchmark, compare):
-    suite, home = (
-        ROOT / "suites/selfcheck/known_answer.yaml",
-        {"REPRO_HOME": str(tmp_path), "TMPDIR": str(tmp_path)},
-    )
+    suite = ROOT / "suites/selfcheck/known_answer.yaml"
+    home = {"REPRO_HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
     run = [
         sys.executable,
         "-c",

@@ -1,5 +1,4 @@
-"""What the project's training loop is held against: the loop most people write, and its own operations
-written bare.
+"""What the training loop is held against: the loop most people write, and its own operations written bare.
 
 Each gives the seconds that some steps take. Nets, optimizers and data are made before the clock starts, as in
 the project.
@@ -81,9 +80,7 @@ def bare(data: ImageSet, *, depth: int, width: int, batch_size: int, steps: int)
 
 
 def bare_in_its_own_process(steps: int) -> float:
-    """For a worker: `bare` on one thread; depth 20, width 8, batch 32, 14×14, as the suites' cpu profiles
-    have it.
-    """
+    """For a worker: `bare` on one thread, depth 20, width 8, batch 32, 14×14, as cpu profiles have it."""
     torch.set_num_threads(1)
     data = FashionMnistSmall(size=14).load()
     bare(data, depth=20, width=8, batch_size=32, steps=3)

@@ -12,9 +12,8 @@ SHAPES = [(16, 1, 28, 28), (16, 3, 32, 32), (5, 2, 4, 7)]
 
 def batch(shape: tuple[int, ...], dense: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(1)
-    images = torch.randint(
-        1, 256, shape, dtype=torch.uint8, generator=generator
-    )  # never 0: padding can be told
+    # Never 0: padding can be told
+    images = torch.randint(1, 256, shape, dtype=torch.uint8, generator=generator)
     size = (shape[0], *shape[2:]) if dense else (shape[0],)
     return images, torch.randint(10, size, generator=generator)
 
@@ -53,10 +52,8 @@ def test_scale_crop_at_a_factor_of_one_is_a_window_of_each_image(shape):
 
 
 def test_scale_crop_shows_smaller_images_whole_on_grey_and_without_labels_around():
-    images, targets = (
-        torch.full((50, 3, 32, 32), 200, dtype=torch.uint8),
-        torch.ones(50, 32, 32, dtype=torch.uint8),
-    )
+    images = torch.full((50, 3, 32, 32), 200, dtype=torch.uint8)
+    targets = torch.ones(50, 32, 32, dtype=torch.uint8)
     seen, labels = scale_crop(images, targets, generator(), size=32, least=0.5, most=0.5)
     assert (labels == 1).sum((1, 2)).tolist() == [16 * 16] * 50 and labels.unique().tolist() == [1, IGNORE]
     assert (seen[:, 0] == GREY).sum((1, 2)).min() >= 32 * 32 - 18 * 18 and (seen[:, 0] == 200).sum(
@@ -101,9 +98,8 @@ def test_every_place_and_both_sides_are_equally_likely():
     assert torch.allclose(cropped.sum(0)[0] / 10_000, torch.ones(3, 3), atol=0.05)  # 5 standard deviations
     images = torch.arange(2, dtype=torch.uint8).expand(90_000, 1, 1, 2)
     mirrored, _ = flip(images, torch.zeros(90_000), generator())
-    assert mirrored[:, 0, 0, 0].double().mean().item() == pytest.approx(
-        0.5, abs=0.01
-    )  # 6 standard deviations
+    # 6 standard deviations
+    assert mirrored[:, 0, 0, 0].double().mean().item() == pytest.approx(0.5, abs=0.01)
 
 
 @pytest.mark.parametrize("augment", [pad_crop, flip])

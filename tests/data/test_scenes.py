@@ -160,13 +160,9 @@ def test_numbers_and_kinds_of_items_are_evenly_spread(canvases):
 
 
 def rows_rather_than_columns(images: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    """[N, 8, 8]: 1 where the background of a cell changes more from row to row than along them, -1 else, 0 if
-    it is hidden.
-    """
-    grey, seen = (
-        images.astype(np.float64).mean(1).reshape(-1, 8, 8, 8, 8),
-        (masks == 0).reshape(-1, 8, 8, 8, 8),
-    )
+    """[N, 8, 8]: 1 where a cell's background changes most from row to row, -1 if along them, 0 if hidden."""
+    grey = images.astype(np.float64).mean(1).reshape(-1, 8, 8, 8, 8)
+    seen = (masks == 0).reshape(-1, 8, 8, 8, 8)
     along = (abs(np.diff(grey, axis=4)) * (seen[..., 1:] & seen[..., :-1])).mean((2, 4))
     across = (abs(np.diff(grey, axis=2)) * (seen[:, :, 1:] & seen[:, :, :-1])).mean((2, 4))
     return np.where(seen.mean((2, 4)) > 0.6, np.sign(across - along), 0)
@@ -219,7 +215,8 @@ def test_every_option_changes_the_fingerprint_and_so_do_the_pictures_and_the_ver
 
 def test_the_fingerprint_is_quick_and_imports_no_torch():
     code = (
-        "import sys, time; from repro.data.scenes import Scenes; start = time.process_time(); Scenes().fingerprint(); "
+        "import sys, time; from repro.data.scenes import Scenes; "
+        "start = time.process_time(); Scenes().fingerprint(); "
         "took = time.process_time() - start; assert took < 0.5, took; "  # 0.01 s where nothing else runs
         "sys.exit(' '.join({'torch', 'torchvision', 'datasets', 'pyarrow'} & set(sys.modules)) or None)"
     )

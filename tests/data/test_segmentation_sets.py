@@ -41,9 +41,7 @@ def write_list(path: Path, names: list[str]) -> None:
 
 
 def voc(data: Path, aug: str = "") -> None:
-    """Two images to train on and one to test; with `aug`, "list" or "sbd", two more to train on, whose masks
-    are all 5.
-    """
+    """Two images to train on, one to test; with `aug`, "list" or "sbd", two more, whose masks are all 5."""
     folder = data / "VOCdevkit/VOC2012"
     names = {
         "2007_1": (40, 30),
@@ -138,9 +136,8 @@ def test_larger_images_are_shrunk_in_proportion_and_masks_keep_their_values(data
         images.train.images[0, :, :15],
         pixels(image.resize((20, 15), Image.Resampling.BILINEAR)).permute(2, 0, 1),
     )
-    assert torch.equal(
-        labels[0, :15], pixels(mask)[1::2, 1::2]
-    )  # of each 2×2 the pixel below and right of the centre
+    # Of each 2×2 the pixel below and right of the centre
+    assert torch.equal(labels[0, :15], pixels(mask)[1::2, 1::2])
 
 
 @pytest.mark.parametrize("aug", ["list", "sbd"])

@@ -27,9 +27,8 @@ def test_symmetric_gives_a_false_verdict_at_most_as_often_as_alpha_says_though_i
     assert false_for <= ALPHA
     if null != "below 0":
         assert false_against <= ALPHA
-        assert (
-            min(false_for, false_against) > 0.02
-        )  # the test has teeth: it does speak, and nearly as often as it may
+        # The test has teeth: it does speak, and nearly as often as it may
+        assert min(false_for, false_against) > 0.02
 
 
 @pytest.mark.parametrize("mean", [0.0, -0.2])

@@ -34,8 +34,9 @@ def test_a_difference_of_zero_counts_one():
 
 
 def log_ratio(n, delta, t):
-    """log of exp(-n delta²/2) Int w^(n-1) exp(-w²/2 + delta t w) dw / Int w^(n-1) exp(-w²/2) dw, around its
-    peak.
+    """log of exp(-n delta²/2) Int w^(n-1) exp(-w²/2 + delta t w) dw / Int w^(n-1) exp(-w²/2) dw.
+
+    Integrated around its peak.
     """
     a = delta * t
     peak = (a + math.sqrt(a * a + 4 * (n - 1))) / 2
@@ -63,8 +64,8 @@ def test_the_normal_process_is_the_likelihood_ratio_of_t_mixed_over_the_prior(n,
         near = deltas[logs > logs.max() - 45]
         mixed = integrate.quad(
             lambda delta, top, log_mixed: math.exp(log_mixed(delta) - top),
-            max(0.0, near[0] - 0.2), near[-1] + 0.2, args=(logs.max(), log_mixed), points=[deltas[logs.argmax()]],
-            epsrel=1e-8, limit=200,
+            max(0.0, near[0] - 0.2), near[-1] + 0.2, args=(logs.max(), log_mixed),
+            points=[deltas[logs.argmax()]], epsrel=1e-8, limit=200,
         )[0]  # fmt: skip
         assert log_e(differences, "normal")[-1] == pytest.approx(logs.max() + math.log(mixed), abs=1e-6)
 

@@ -158,11 +158,9 @@ def test_a_worker_that_is_killed_is_replaced_and_disturbs_no_other(
 def test_a_job_whose_process_always_dies_is_given_up_by_name_and_the_executor_goes_on(
     processes, store, tmp_path, habits
 ):
-    fatal, neighbour, later = (
-        habits("fatal", seed=4, fatal=99),
-        habits("neighbour", pause=0.2),
-        habits("later"),
-    )
+    fatal = habits("fatal", seed=4, fatal=99)
+    neighbour = habits("neighbour", pause=0.2)
+    later = habits("later")
     runner = Runner(store, processes, "cpu")
     with pytest.raises(
         ReproError,

@@ -11,9 +11,7 @@ ASSUMPTIONS = ["symmetric", "normal"]
 
 
 def false_verdicts(differences, assume):
-    """Shares of runs that end reproduced and refuted, each with its standard error at most 0.0016 at 20,000
-    runs.
-    """
+    """Shares of runs that end reproduced and refuted; at 20,000 runs, each with a standard error ≤ 0.0016."""
     reproduced_at, refuted_at = first_crossings(differences, ALPHA, assume)
     return (reproduced_at < refuted_at).mean(), (refuted_at < reproduced_at).mean()
 

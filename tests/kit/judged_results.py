@@ -1,6 +1,4 @@
-"""Results that no training made: the classes of `repro.result` filled with random numbers, and judged as real
-ones are.
-"""
+"""Results that no training made: classes of `repro.result` with random numbers, judged as real ones are."""
 
 import math
 
@@ -40,9 +38,7 @@ def claim(
     reported=None,
     assume="symmetric",
 ):
-    """A claim that was judged on `values`: for each measurement one number per seed, or a single one if it
-    needs no seeds.
-    """
+    """A claim judged on `values`: for each measurement a number a seed, or one if it needs no seeds."""
     seeds = range(max(map(len, values.values())))
     static = {name for name, numbers in values.items() if len(numbers) == 1}
     if len(static) == len(values):
@@ -147,9 +143,7 @@ def trial(arm, seed, *, steps=STEPS, rate=900.0, measurements=None):
 def timing(
     arm, number, *, energy=False, region="a forward pass of a batch, until the device is done", **settings
 ):
-    """A round's net: a millisecond a layer and image at half the price for each of a batch, and a MiB a
-    layer.
-    """
+    """A round's net: 1 ms a layer and image, half of it for each of a batch, and 1 MiB a layer."""
     random = np.random.default_rng([number, DEPTHS.get(arm, 1), len(settings)])
     special = ", ".join(f"{key}={value}" for key, value in sorted(settings.items()))
     settings = {"batch_size": 1, "size": 112, "runs": 3, "precision": "fp32", **settings}

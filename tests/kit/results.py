@@ -1,6 +1,4 @@
-"""Results that no training made: what a test says of trials and timings, and nothing surprising in the
-rest.
-"""
+"""Results that no training made: a test's trials and timings, and nothing surprising in the rest."""
 
 from repro.result import ArmResult, ClaimResult, Environment, Evidence, Result, TimingResult, TrialResult
 

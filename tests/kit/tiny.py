@@ -32,7 +32,10 @@ from torch import nn
 
 
 class Habits(nn.Module):
-    """`log`: a file that gets a line for every net that is built. `fatal`: kills its process so many times, as `log` counts."""
+    """`log`: a file that gets a line for every net that is built.
+
+    `fatal`: kills its process so many times, as `log` counts.
+    """
 
     def __init__(
         self,
@@ -74,9 +77,7 @@ class Habits(nn.Module):
 
 
 def install(folder: Path, monkeypatch: Any) -> None:
-    """Put a package `tinynets` with the model `habits` on the path, of processes that are spawned from here
-    too.
-    """
+    """Put a package `tinynets` with the model `habits` on the path, of spawned processes, too."""
     (folder / "tinynets").mkdir(parents=True)
     (folder / "tinynets" / "__init__.py").touch()
     (folder / "tinynets" / "nets.py").write_text(NETS)
@@ -87,9 +88,8 @@ def install(folder: Path, monkeypatch: Any) -> None:
     (folder / "tinynets-1.dist-info" / "entry_points.txt").write_text(
         "[repro.models]\nhabits = tinynets.nets:Habits\n"
     )
-    monkeypatch.setitem(
-        MODELS.targets, "habits", "tinynets.nets:Habits"
-    )  # first: reading entry points would keep it for good
+    # First: reading entry points would keep it for good
+    monkeypatch.setitem(MODELS.targets, "habits", "tinynets.nets:Habits")
     monkeypatch.syspath_prepend(folder)
 
 
@@ -139,9 +139,7 @@ def state(*arguments: Any, **options: Any) -> "State":
 
 
 def run(trial: str, root: str, every: float = 0.0, call: str = "", count: int = 0) -> None:
-    """Do a trial in this process, but be killed at the so many-th `call` of `os`: just before an fsync, just
-    after a replace.
-    """
+    """Do a trial here, but be killed at the so many-th `call` of `os`: before an fsync, after a replace."""
     from repro.state import devices
     from repro.work.execute import execute
 

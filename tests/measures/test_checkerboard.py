@@ -43,9 +43,7 @@ UPSAMPLE = {
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread():
-    """As measures run; with as many threads as cores these tests take five times as long on a busy
-    machine.
-    """
+    """As measures run; with a thread a core these tests take five times as long on a busy machine."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -140,9 +138,8 @@ def test_layers_after_one_another_show_it_too():
 
 def test_one_tap_puts_all_energy_into_one_phase():
     layer = nn.ConvTranspose2d(3, 3, 1, 2, output_padding=1, bias=False)
-    assert phase_energy(state(nn.Sequential(layer)), layer="0") == pytest.approx(
-        math.sqrt(3), rel=1e-4
-    )  # (1, 0, 0, 0)
+    # (1, 0, 0, 0)
+    assert phase_energy(state(nn.Sequential(layer)), layer="0") == pytest.approx(math.sqrt(3), rel=1e-4)
 
 
 def test_the_index_depends_on_neither_the_images_nor_the_bias_nor_the_scale():
@@ -162,9 +159,8 @@ def test_phases_are_told_apart_on_maps_of_any_size():
     assert phase_energy(state(nn.Sequential(every_third), side=31), layer="0", stride=3) == pytest.approx(
         math.sqrt(2), rel=1e-3
     )
-    assert (
-        phase_energy(state(nn.Sequential(every_third), side=40), layer="0", stride=2) < 0.2
-    )  # a period of 3 is not one of 2
+    # A period of 3 is not one of 2
+    assert phase_energy(state(nn.Sequential(every_third), side=40), layer="0", stride=2) < 0.2
 
 
 def test_a_probe_leaves_the_net_as_it_was():
@@ -206,10 +202,11 @@ def test_strides_put_the_pattern_into_gradients():
         name: (gradient_phase_energy(state(net)), gradient_phase_energy(state(net), stride=8))
         for name, net in nets.items()
     }
+    # One pixel of 4, and of 64
     assert found["1"] == (
         pytest.approx(math.sqrt(3)),
         pytest.approx(math.sqrt(63)),
-    )  # one pixel of 4, and of 64
+    )
     assert found["3"][0] == pytest.approx(0.48, abs=0.1)
     assert found["1"][1] > found["3"][1] > found["4"][1] > found["pool"][1]
     assert found["pool"][0] < 0.05
@@ -225,9 +222,8 @@ def board(x, sign_rows=1, sign_columns=1):
 
 def test_the_high_pass_of_flat_images_is_the_pattern_that_was_put_on_them():
     assert flat_high_pass(state(Net(lambda x: x))) == pytest.approx(0, abs=1e-6)
-    assert flat_high_pass(state(Net(lambda x: x + 0.3 * board(x)))) == pytest.approx(
-        0.3 * 8 / 9, rel=1e-5
-    )  # the mean has 1/9
+    # The mean has 1/9
+    assert flat_high_pass(state(Net(lambda x: x + 0.3 * board(x)))) == pytest.approx(0.3 * 8 / 9, rel=1e-5)
     stripes = state(Net(lambda x: x + 0.3 * board(x, sign_rows=0)))
     assert flat_high_pass(stripes) == pytest.approx(0.3 * 4 / 3, rel=1e-5)  # a row's mean is -1/3
     edges = {

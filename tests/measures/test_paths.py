@@ -93,14 +93,16 @@ def test_pre_activation_nets_have_those_of_the_original_whatever_their_order_and
 
 def test_a_gate_is_on_paths_of_its_own():
     gated, exclusively = made(PreActResNet, 8, gate="shortcut"), made(PreActResNet, 8, gate="exclusive")
+    # A unit: x, its gate, the branch
     assert (paths(gated, 32), path_share(gated, 32, least=3, most=3)) == (
         3**3,
         3 / 3**3,
-    )  # a unit: x, its gate, the branch
+    )
+    # And the branch's gate
     assert (paths(exclusively, 32), path_share(exclusively, 32, least=3, most=3)) == (
         4**3,
         6 / 4**3,
-    )  # and the branch's gate
+    )
 
 
 def test_paths_meet_in_sums_products_and_concatenations():

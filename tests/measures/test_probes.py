@@ -84,10 +84,8 @@ def test_a_layer_that_the_loss_does_not_see_has_no_gradient_and_says_so():
 def test_a_probe_looks_at_the_net_before_the_first_step_or_after_the_last(tmp_path, monkeypatch):
     monkeypatch.setattr(devices, "matmul_peak", lambda *_: 1.0)
     store, trial, start = Store(tmp_path), spec(), spec(trained=False)
-    before, after = (
-        probe("gradient_norm", {"images": 32}, start),
-        probe("gradient_norm", {"images": 32}, trial),
-    )
+    before = probe("gradient_norm", {"images": 32}, start)
+    after = probe("gradient_norm", {"images": 32}, trial)
     assert before.digest != after.digest
     execute(before, store)  # needs no training
     assert not store.folder(start.digest).exists()

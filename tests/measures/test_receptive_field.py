@@ -27,9 +27,7 @@ TARGETS = {
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread():
-    """As measures run; with as many threads as cores these tests take five times as long on a busy
-    machine.
-    """
+    """As measures run; with a thread a core these tests take five times as long on a busy machine."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -170,9 +168,8 @@ def test_normalisation_sees_nothing():
 
 def test_a_residual_net_sees_as_much_as_its_longest_path():
     net = CifarResNet(8)
-    assert receptive_field(net, layer="stages") == 1 + 2 * (
-        4 * 1 + 2 * 2 + 1 * 4
-    )  # four of maps at stride 1, …
+    # Four of maps at stride 1, …
+    assert receptive_field(net, layer="stages") == 1 + 2 * (4 * 1 + 2 * 2 + 1 * 4)
     assert receptive_field(net, layer="stages") == receptive_field(
         CifarResNet(8, residual=False), layer="stages"
     )

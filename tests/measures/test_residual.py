@@ -149,9 +149,7 @@ def of_unit(unit: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def along(net: nn.Module, inputs: Tensor, path: tuple[bool, ...]) -> Tensor:
-    """The logits, whose gradient comes through the branches that `path` chooses and the other blocks'
-    shortcuts.
-    """
+    """Logits whose gradient comes through the branches that `path` chooses and other blocks' shortcuts."""
     x = net.stem(inputs)
     for block, by_branch in zip(net.stages, path, strict=True):
         branch, kept = (of_unit if isinstance(net, PreActResNet) else of_pair)(block, x)
@@ -194,9 +192,8 @@ def test_shares_are_those_of_all_paths_one_by_one(name):
     net.train()
     shares = [path_gradient_share(looked_at, least=length, most=length, images=1000) for length in range(4)]
     assert shares == pytest.approx([part / sum(by_length) for part in by_length], rel=0.06)
-    assert shares[0] / shares[3] == pytest.approx(
-        by_length[0] / by_length[3], rel=1e-4
-    )  # of these there is one path each
+    # Of these there is one path each
+    assert shares[0] / shares[3] == pytest.approx(by_length[0] / by_length[3], rel=1e-4)
     assert max(shares) - min(shares) > 0.1
 
 
@@ -241,7 +238,7 @@ def test_a_plain_net_has_no_paths(name):
         path_gradient_share(state(NETS[name](residual=False)), least=0, most=1, images=4)
 
 
-def test_if_shortcuts_give_nothing_the_one_path_is_through_all_branches_and_there_is_none_if_these_do_not_either():
+def test_if_shortcuts_give_nothing_the_one_path_is_through_all_branches_or_there_is_none():
     looked_at = state(preactivated(shortcut_scale=0.0))
     assert [path_gradient_share(looked_at, least=length, most=length, images=4) for length in range(4)] == [
         0,

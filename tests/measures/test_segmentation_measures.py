@@ -19,9 +19,7 @@ HALVES = torch.tensor([[0, 0, 0, 0, 0, 1, 1, 1, 1, 1]] * 6)  # 6 rows, the chang
 
 
 class Painted(nn.Module):
-    """Whatever the images are, it predicts classes [N, H, W], in this order; it must be in evaluation
-    mode.
-    """
+    """Whatever the images are, it predicts classes [N, H, W], in this order, in evaluation mode."""
 
     def __init__(self, classes: torch.Tensor, number: int):
         super().__init__()
@@ -81,9 +79,8 @@ def test_pixels_without_label_make_a_boundary_but_are_not_measured():
     predicted = torch.zeros(1, 5, 9, dtype=torch.int64)
     predicted[:, :, 3:5] = 1
     looked_at = state(targets, predicted)
-    assert trimap_miou(looked_at, width=1) == pytest.approx(
-        ((5 / 10) + 0) / 2
-    )  # columns 3 (wrong) and 5 (right)
+    # Columns 3 (wrong) and 5 (right)
+    assert trimap_miou(looked_at, width=1) == pytest.approx(((5 / 10) + 0) / 2)
     looked_at.model.start = 0
     assert interior_miou(looked_at, width=1) == 1
 

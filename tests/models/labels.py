@@ -34,9 +34,7 @@ def weights(net: nn.Module) -> list[nn.Conv2d | nn.Linear]:
 
 
 def carry(source: nn.Module, target: nn.Module) -> nn.Module:
-    """The target, which may be on the meta device, with the tensors of the source, whose order and shapes are
-    the same.
-    """
+    """The target, maybe on the meta device, with the tensors of the source: same order, same shapes."""
     own, other = source.state_dict(), target.state_dict()
     assert [w.shape for w in own.values()] == [w.shape for w in other.values()]
     target.load_state_dict(dict(zip(other, own.values(), strict=True)), assign=True)

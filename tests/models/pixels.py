@@ -10,9 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 
 def made(make: Callable[..., nn.Module], *args, **options) -> nn.Module:
-    """A net with random weights, the same each time, and batch normalisation that is not the identity it
-    starts as.
-    """
+    """A net with random weights, the same each time, and batch norm that is not the identity it starts as."""
     with torch.random.fork_rng():
         torch.manual_seed(1)
         net = make(*args, **options)
@@ -43,9 +41,7 @@ def multiply_adds(net: nn.Module, *shape: int) -> int:
 
 
 def calibrated(net: nn.Module, x: Tensor) -> nn.Module:
-    """In evaluation mode, with the statistics of one batch: activations keep their scale through a deep
-    random net.
-    """
+    """In evaluation mode, with one batch's statistics: activations keep their scale at any depth."""
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = None

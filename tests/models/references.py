@@ -11,9 +11,7 @@ from torch.nn import functional as F
 def logits_agree(
     make: Callable[..., nn.Module], build: Callable[[], nn.Module], *, side: int = 64, **options
 ) -> None:
-    """Ours, `make(**options)`, has the logits of the reference with its weights. Both list layers in the
-    order of the data.
-    """
+    """Ours, `make(**options)`, has the reference's logits with its weights. Layers are in the same order."""
     x = images(2, 3, side, side)
     reference = calibrated(made(build), x)
     net = same_weights(make, list(reference.state_dict().values()), **options).eval()

@@ -171,10 +171,8 @@ def test_on_a_gpu_prediction_loss_and_metrics_stay_there(options):
     with FakeTensorMode():  # no GPU is needed; only the backward pass would need one
         with torch.device("cuda"):
             net = CifarResNet(8, **options)
-        x, targets = (
-            torch.empty(6, 3, 32, 32, device="cuda"),
-            torch.zeros(6, dtype=torch.int64, device="cuda"),
-        )
+        x = torch.empty(6, 3, 32, 32, device="cuda")
+        targets = torch.zeros(6, dtype=torch.int64, device="cuda")
         task = Classification()
         outputs = net(x)
         measured = task.evaluate([(outputs, targets)], "test")

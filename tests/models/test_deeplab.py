@@ -184,9 +184,8 @@ def carry(net: nn.Module, reference: nn.Module) -> None:
     ("trunk", "build"), [("resnet50", deeplabv3_resnet50), ("resnet101", deeplabv3_resnet101)]
 )
 def test_logits_are_torchvisions(trunk, build):
-    net = made(
-        DeepLabV3, trunk=trunk, output_stride=8, rates=(12, 24, 36), decoder=(256,)
-    )  # it has a 3×3 before the scores
+    # It has a 3×3 before the scores
+    net = made(DeepLabV3, trunk=trunk, output_stride=8, rates=(12, 24, 36), decoder=(256,))
     reference = build(weights=None, weights_backbone=None, num_classes=21, aux_loss=False)
     for layer, rate in (
         (reference.backbone.layer3, 2),

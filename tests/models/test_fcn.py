@@ -97,9 +97,8 @@ def test_skips_that_start_at_zero_leave_the_coarser_nets_scores_as_they_are(skip
     coarser = made(FCN, **SMALL).eval()
     coarser.load_state_dict({name: w for name, w in net.state_dict().items() if name in coarser.state_dict()})
     for one in (coarser, net):
-        nn.init.zeros_(
-            one.score.weight
-        )  # the same scores everywhere: how they are interpolated makes no difference
+        # The same scores everywhere: how they are interpolated makes no difference
+        nn.init.zeros_(one.score.weight)
     inside = (..., slice(32, -32), slice(32, -32))  # beyond the border the transposed convolution sees zeros
     torch.testing.assert_close(net(x)[inside], coarser(x)[inside])
 

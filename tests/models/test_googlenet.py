@@ -96,11 +96,9 @@ class Auxiliary(nn.Module):
 
     def __init__(self, channels: int, classes: int, **_: float):
         super().__init__()
-        self.conv, self.fc1, self.fc2 = (
-            Convolution(channels, 128, kernel_size=1),
-            nn.Linear(2048, 1024),
-            nn.Linear(1024, classes),
-        )
+        self.conv = Convolution(channels, 128, kernel_size=1)
+        self.fc1 = nn.Linear(2048, 1024)
+        self.fc2 = nn.Linear(1024, classes)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.conv(nn.functional.avg_pool2d(x, 5, stride=3)).flatten(1)
@@ -114,16 +112,13 @@ def module_of_the_paper(*row: int) -> nn.Module:
 
 
 def reference() -> nn.Module:
-    """torchvision's net with the paper's convolutions, 5×5 branch, auxiliary pooling, last pooling and
-    normalisation.
-    """
+    """torchvision's net with the paper's convolutions, 5×5 branch, poolings and normalisation."""
     with torch.device("meta"):
         net = TorchvisionNet(
             blocks=[Convolution, module_of_the_paper, Auxiliary], dropout=0.0, init_weights=False
         )
-    response = nn.LocalResponseNorm(
-        5, alpha=1e-4, beta=0.75, k=1.0
-    )  # Caffe's parameters: torch divides α by the size too
+    # Caffe's parameters: torch divides α by the size too
+    response = nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1.0)
     net.maxpool1 = nn.Sequential(net.maxpool1, response)
     net.maxpool2 = nn.Sequential(response, net.maxpool2)
     net.maxpool4 = nn.MaxPool2d(3, stride=2, ceil_mode=True)
@@ -135,9 +130,8 @@ def test_logits_are_torchvisions_where_its_net_is_mended_to_be_the_papers():
     for module in weights(net):
         nn.init.normal_(module.bias, std=0.1, generator=torch.Generator().manual_seed(3))
     heads = {k: v for k, v in other.state_dict().items() if k.startswith("aux")}
-    order = [k for k in other.state_dict() if k not in heads] + list(
-        heads
-    )  # there they come before the last layer
+    # There they come before the last layer
+    order = [k for k in other.state_dict() if k not in heads] + list(heads)
     other.load_state_dict(dict(zip(order, net.state_dict().values(), strict=True)), assign=True)
     x = images(2, 3, 224, 224)
     expected = other.train()(x)
@@ -230,9 +224,8 @@ def test_weights_start_as_glorots_and_biases_at_0():
     "options", [{}, {"reduce": False}, {"norm": "batch"}, {"norm": "none", "global_pooling": False}]
 )
 def test_small_nets_learn_and_stay_on_a_gpu(options):
-    lr = (
-        0.005 if options.get("reduce", True) else 0.0005
-    )  # maps that nothing projects grow from module to module
+    # Maps that nothing projects grow from module to module
+    lr = 0.005 if options.get("reduce", True) else 0.0005
     learns(made(GoogLeNet, **{**SMALL, **options}), images(8, 1, 28, 28), 10, lr=lr)
     stays_on_a_gpu(GoogLeNet, 2, 1, 28, 28, **{**SMALL, **options})
 

@@ -27,9 +27,8 @@ def test_parameters_are_those_of_vgg_and_of_one_linear_classifier(fuse):
 
 
 def test_what_it_is_made_of_has_the_options_of_fcn():
-    own, fcn = (
-        source.parameters(f"repro.models.{target}") for target in ("hypercolumn:Hypercolumn", "fcn:FCN")
-    )
+    own = source.parameters("repro.models.hypercolumn:Hypercolumn")
+    fcn = source.parameters("repro.models.fcn:FCN")
     shared = own.keys() - {"pools", "fuse"}
     assert {name: own[name] for name in shared} == {name: fcn.get(name) for name in shared}
 
@@ -73,11 +72,9 @@ def test_scoring_maps_and_adding_is_scoring_the_concatenated_maps(shape):
 
 
 def test_without_poolings_it_is_fcn_32s():
-    net, reference, x = (
-        made(Hypercolumn, pools=[], **SMALL).eval(),
-        made(FCN, **SMALL).eval(),
-        images(2, 3, 40, 24),
-    )
+    net = made(Hypercolumn, pools=[], **SMALL).eval()
+    reference = made(FCN, **SMALL).eval()
+    x = images(2, 3, 40, 24)
     reference.load_state_dict(dict(zip(reference.state_dict(), net.state_dict().values(), strict=True)))
     torch.testing.assert_close(net(x), reference(x))
 

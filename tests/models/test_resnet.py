@@ -36,16 +36,14 @@ SMALL_NETS = {
 def test_parameters_and_multiply_adds_are_those_of_table_1(depth, count, gigas):
     net = on_meta(ResNet, depth=depth)
     assert params(net) == count
-    assert multiply_adds(net, 1, 3, 224, 224) / 1e9 == pytest.approx(
-        gigas, abs=0.07
-    )  # the table cuts digits off
+    # The table cuts digits off
+    assert multiply_adds(net, 1, 3, 224, 224) / 1e9 == pytest.approx(gigas, abs=0.07)
 
 
 def test_a_bottlenecks_stride_in_the_3x3_convolution_costs_more():
     net = on_meta(ResNet, depth=50, bottleneck_stride="3x3")
-    assert (
-        multiply_adds(net, 1, 3, 224, 224) == 4_089_184_256
-    )  # torchvision's, where the paper's has 3,857,973,248
+    # Torchvision's, where the paper's has 3,857,973,248
+    assert multiply_adds(net, 1, 3, 224, 224) == 4_089_184_256
 
 
 @pytest.mark.parametrize("depth", [18, 20, 29, 50, 200])

@@ -96,7 +96,7 @@ def test_weights_are_drawn_as_torch_draws_them_and_training_mode_stays():
     [
         (
             "convolve 8 3x3",
-            "layer 'convolve 8 3x3': there is no 'convolve'; there are conv, depthwise, transposed, linear, max,",
+            "layer 'convolve 8 3x3': there is no 'convolve'; there are conv, depthwise, transposed, linear,",
         ),
         ("conv 8 3x5", "layer 'conv 8 3x5': '3x5' is neither a name, a number nor a kernel such as 3x3"),
         ("conv 8 3x3 stride", "layer 'conv 8 3x3 stride': 'stride' is not understood"),

@@ -39,10 +39,8 @@ def test_a_map_becomes_twice_as_high_and_wide(kind):
 
 def test_nearest_repeats_values_and_bilinear_weighs_them_by_distance():
     x = torch.tensor([[1.0, 2.0], [3.0, 4.0]]).view(1, 1, 2, 2)
-    nearest, bilinear = (
-        UPSAMPLE["nearest"](1, 1, False)[0](x)[0, 0],
-        UPSAMPLE["bilinear"](1, 1, False)[0](x)[0, 0],
-    )
+    nearest = UPSAMPLE["nearest"](1, 1, False)[0](x)[0, 0]
+    bilinear = UPSAMPLE["bilinear"](1, 1, False)[0](x)[0, 0]
     assert nearest.tolist() == [[1, 1, 2, 2], [1, 1, 2, 2], [3, 3, 4, 4], [3, 3, 4, 4]]
     assert bilinear[0].tolist() == [1, 1.25, 1.75, 2] and bilinear[:, 0].tolist() == [1, 1.5, 2.5, 3]
     assert UPSAMPLE["fixed"](1, 1, False)[1](x)[0, 0].equal(bilinear)

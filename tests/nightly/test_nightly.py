@@ -61,9 +61,7 @@ def test_both_profiles_run_where_they_did():
 
 
 def run(name, folder, stubs):
-    """Run a step's script in a folder, with stubs (name: what it does) first on the path. Gives (exit code,
-    calls, summary).
-    """
+    """Run a step's script in a folder, stubs (name: what it does) first on the path: code, calls, summary."""
     if shutil.which("bash") is None:
         pytest.skip("needs bash")
     tools = folder / "tools"

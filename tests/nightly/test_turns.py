@@ -1,6 +1,4 @@
-"""The second step: old and new code in turns. The two installations are scripts that write made-up
-results.
-"""
+"""The second step: old and new code in turns. Both installations are scripts that write made-up results."""
 
 import json
 import sys
@@ -19,7 +17,10 @@ SUITE = """\
 suite: made-up
 task: classification
 arms: {a: {model: cifar_resnet, depth: 8}}
-profiles: {cpu: {data: {name: fashion-mnist-small, size: 7}, recipe: {steps: 2, batch_size: 8, optimizer: {name: sgd, lr: 0.1}}}}
+profiles:
+  cpu:
+    data: {name: fashion-mnist-small, size: 7}
+    recipe: {steps: 2, batch_size: 8, optimizer: {name: sgd, lr: 0.1}}
 claims: {c: {says: It is small., expect: params(a) < 1e9}}
 """
 INSTALLATION = """\
@@ -27,14 +28,16 @@ INSTALLATION = """\
 import json, math, os, pathlib, random, sys
 options = dict(zip(sys.argv[3::2], sys.argv[4::2]))
 with open({log!r}, "a") as log:
-    log.write(" ".join([{name!r}, options["--first-seed"], options["--seeds-max"], os.environ["REPRO_HOME"]]) + "\\n")
+    asked = [{name!r}, options["--first-seed"], options["--seeds-max"], os.environ["REPRO_HOME"]]
+    log.write(" ".join(asked) + "\\n")
 if {fails}:
     sys.exit("no space left")
 pathlib.Path(os.environ["REPRO_HOME"]).mkdir(parents=True)
 made = json.loads({result!r})
 (trial,) = made["trials"]
 trial["seed"] = int(options["--first-seed"])
-trial["cost"]["images_per_second"] = {speed} * math.exp(random.Random({name!r} + options["--first-seed"]).gauss(0, 0.02))
+noise = random.Random({name!r} + options["--first-seed"]).gauss(0, 0.02)
+trial["cost"]["images_per_second"] = {speed} * math.exp(noise)
 pathlib.Path(options["--results"]).mkdir(parents=True)
 pathlib.Path(options["--results"], "made.json").write_text(json.dumps(made))
 sys.exit({code})  # 1: a claim is undecided with one seed

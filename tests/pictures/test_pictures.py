@@ -110,9 +110,8 @@ def test_a_pattern_of_every_second_column_is_bright_at_the_border_of_the_spectru
     first = replace(first, data=replace(first.data, test=InMemory(noise, first.data.test.targets)))
     page = np.asarray(spectrum({"none": first, "stripes": replace(first, model=Copy(5.0))}))
     none, stripes = (cell(page, column, 0)[::8, ::8, 0].astype(int) for column in (0, 1))
-    assert (
-        stripes[8, 0] == 255 and (stripes < 255).sum() == 255
-    )  # frequency 0 down, half the sampling frequency across
+    # Frequency 0 down, half the sampling frequency across
+    assert stripes[8, 0] == 255 and (stripes < 255).sum() == 255
     assert none[8, 8] == 0 == stripes[8, 8]  # each map's mean is taken off
 
 

@@ -1,6 +1,4 @@
-"""Charts of a claim's evidence: the interval by seed is that of the decision itself, and every value can be
-read.
-"""
+"""Charts of a claim's evidence: the interval by seed is the decision's own, and every value can be read."""
 
 import html
 import re

@@ -1,5 +1,6 @@
 """The site of results: complete, safe whatever the results say, and without a request to anywhere."""
 
+import json
 import os
 import re
 from html.parser import HTMLParser
@@ -177,7 +178,8 @@ def test_an_undecided_claim_says_why_in_words(site):
         and "10 seeds were not enough to tell; --seeds-max allows more" in text
     )
     assert re.search(
-        r"The margin is above 0 on \d of 10 seeds; the evidence is [\d.]+ for and [\d.]+ against, of the 20 it takes",
+        r"The margin is above 0 on \d of 10 seeds; "
+        r"the evidence is [\d.]+ for and [\d.]+ against, of the 20 it takes",
         text,
     )
 
@@ -202,11 +204,27 @@ def test_the_page_of_a_suite_shows_curves_cost_pictures_and_raw_numbers(site, fo
     ].read_bytes()
 
 
+def test_after_a_run_of_one_claim_the_page_of_a_suite_still_shows_the_rest_of_the_whole_one(tmp_path):
+    whole = result({"a": sized(), "b": sized()}, run=0, trials=[trial("plain20", 0), trial("plain56", 0)])
+    shown = picture(tmp_path / "results", whole)
+    part = result({"b": sized()}, run=1, trials=[trial("plain20", 0)], complete=False)
+    keep(tmp_path / "results", whole.model_copy(update={"pictures": shown}), part)
+    build([tmp_path / "results"], tmp_path / "site")
+    page = pages(tmp_path / "site")["suites/resnet-degradation.cpu.html"]
+    assert [img["alt"] for img in page.of("img")] == ["What each net takes for what."]
+    costs = page.text[page.text.index("What training takes") :]
+    assert "plain20 1 " in costs and "plain56 1 " in costs
+    raw = [link["href"] for link in page.of("a") if link["href"].endswith(".json")]
+    ids = [json.loads((page.path.parent / file).read_text())["id"] for file in raw]
+    assert ids == [part.id, whole.id]
+
+
 def test_the_page_on_cost_shows_the_metric_of_the_claims_by_size_and_throughput(site):
     text = pages(site)["cost.html"].text
     assert "test_error by multiply-adds an image" in text and "test_error by parameters" in text
     assert re.search(
-        r"plain56: test_error 0\.\d+ \(0\.\d+ to 0\.\d+ over 2 seeds\); parameters 728,000; multiply-adds an image 1\d\d,",
+        r"plain56: test_error 0\.\d+ \(0\.\d+ to 0\.\d+ over 2 seeds\); "
+        r"parameters 728,000; multiply-adds an image 1\d\d,",
         text,
     )
     assert (
@@ -256,7 +274,10 @@ def test_nets_that_were_timed_in_two_ways_say_which_is_which(tmp_path):
 def test_the_claim_page_of_a_timed_claim_says_what_was_timed_and_that_its_seeds_are_rounds(site):
     found = pages(site)
     text = found["claims/speed.cpu.deeper-is-slower.html"].text
-    said = "timed a forward pass of a batch, until the device is done. A seed is a round of timing: every net once"
+    said = (
+        "timed a forward pass of a batch, until the device is done. "
+        "A seed is a round of timing: every net once"
+    )
     assert said in text and "took 1:35" in text and "trained for" not in text
     assert not [
         name

@@ -83,9 +83,8 @@ def visit(browser, site):
 @pytest.mark.parametrize("name", PAGES)
 def test_every_page_opens_from_the_disk_and_fits_a_phone(visit, name):
     page = visit(name, width=400)
-    assert (
-        page.evaluate("getComputedStyle(document.body).fontVariantNumeric") == "tabular-nums"
-    )  # the style sheet is there
+    # The style sheet is there
+    assert page.evaluate("getComputedStyle(document.body).fontVariantNumeric") == "tabular-nums"
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
     assert page.locator("#theme").is_visible()  # and so is the script
 

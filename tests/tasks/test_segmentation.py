@@ -39,9 +39,8 @@ def logits(classes: torch.Tensor, number: int, margin: float = 4.0) -> torch.Ten
 
 def random_case(classes: int = 5, images: int = 6, side: int = 12) -> tuple[torch.Tensor, torch.Tensor]:
     random = torch.Generator().manual_seed(3)
-    targets = torch.randint(
-        classes - 1, (images, side, side), generator=random
-    )  # the last class is not there
+    # The last class is not there
+    targets = torch.randint(classes - 1, (images, side, side), generator=random)
     targets[torch.rand(targets.shape, generator=random) < 0.2] = IGNORE
     return torch.randn(images, classes, side, side, generator=random), targets
 
@@ -214,7 +213,8 @@ class Dots(nn.Sequential):
     """Two convolutions, the second 1×1; without padding the first is of the middle of the image."""
 
     def __init__(self, *, width: int = 16, padding: int = 2, in_channels: int = 3, classes: int = 10):
-        super().__init__(nn.Conv2d(in_channels, width, 5, padding=padding), nn.ReLU(), nn.Conv2d(width, classes, 1))
+        first = nn.Conv2d(in_channels, width, 5, padding=padding)
+        super().__init__(first, nn.ReLU(), nn.Conv2d(width, classes, 1))
 '''
 
 

@@ -32,7 +32,10 @@ def test_too_few_classes_are_an_error_that_names_both_numbers_and_the_remedy(sto
 
 
 def test_images_of_a_size_that_the_net_cannot_take_are_an_error_that_says_why(store):
-    said = r"does not take this data's images of 3×30×30: a side of 30 pixels does not go through 2 poolings by 2; 32 does"
+    said = (
+        r"does not take this data's images of 3×30×30: "
+        r"a side of 30 pixels does not go through 2 poolings by 2; 32 does"
+    )
     with pytest.raises(ReproError, match=said):
         execute(trial(UNET, "segmentation", name="scenes", size=30, train=32, test=8), store)
     with pytest.raises(ReproError, match="model 'cifar_resnet' does not take this data's images of 1×7×7"):

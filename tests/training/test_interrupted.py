@@ -104,10 +104,8 @@ def test_a_trial_killed_while_its_outcome_is_written_ends_with_the_same_outcome(
 
 
 def test_a_trial_killed_from_outside_goes_on_from_its_checkpoint(forked, store, tmp_path):
-    trial, whole = (
-        spec(steps=60, model={"name": "habits", "drop": 0.2, "pause": 0.01}),
-        Store(tmp_path / "whole"),
-    )
+    trial = spec(steps=60, model={"name": "habits", "drop": 0.2, "pause": 0.01})
+    whole = Store(tmp_path / "whole")
     checkpoint = store.folder(trial.digest) / "checkpoint.pt"
     process = forked.Process(target=run, args=(trial.model_dump_json(), str(store.root)))
     process.start()

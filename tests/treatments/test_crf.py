@@ -22,9 +22,7 @@ KERNELS = Kernels(bilateral=6.0, colour=20.0, weight=5.0, gaussian=1.5, gaussian
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread():
-    """As measures run; with as many threads as cores these tests take five times as long on a busy
-    machine.
-    """
+    """As measures run; with a thread a core these tests take five times as long on a busy machine."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

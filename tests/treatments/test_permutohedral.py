@@ -27,10 +27,8 @@ def test_each_pixel_lies_in_a_simplex_of_the_lattice(dimensions):
 
 def test_the_lattice_is_linear_positive_and_blind_to_the_order_of_pixels():
     features, one, two = 2 * random(200, 3), random(200, 2, seed=1), random(200, 2, seed=2)
-    lattice, order = (
-        PermutohedralLattice(features),
-        torch.randperm(200, generator=torch.Generator().manual_seed(3)),
-    )
+    lattice = PermutohedralLattice(features)
+    order = torch.randperm(200, generator=torch.Generator().manual_seed(3))
     torch.testing.assert_close(
         lattice.filter(one + 2 * two), lattice.filter(one) + 2 * lattice.filter(two), atol=1e-5, rtol=1e-4
     )

@@ -47,9 +47,8 @@ def slow(seconds):
 
 def test_passes_of_a_known_length_are_timed_right():
     seconds = passes(slow(0.02), torch.zeros(1), CPU, runs=5)
-    assert (
-        len(seconds) == 5 and min(seconds) >= 0.02 and median(seconds) < 0.04
-    )  # sleep may be longer on a busy machine
+    # Sleep may be longer on a busy machine
+    assert len(seconds) == 5 and min(seconds) >= 0.02 and median(seconds) < 0.04
 
 
 def test_on_the_cpu_pytorch_benchmark_says_the_same(upstream):
@@ -223,9 +222,8 @@ def gpu(monkeypatch):
 
 def test_energy_is_the_counter_s_rise_by_passes(gpu, monkeypatch):
     monkeypatch.setitem(sys.modules, "pynvml", Counter())
-    assert (
-        300 * 0.02 <= energy(lambda: time.sleep(0.02), gpu) < 300 * 0.04
-    )  # a pass is 0.02 s, or more on a busy machine
+    # A pass is 0.02 s, or more on a busy machine
+    assert 300 * 0.02 <= energy(lambda: time.sleep(0.02), gpu) < 300 * 0.04
 
 
 def test_where_energy_is_not_counted_there_is_none(gpu, monkeypatch):

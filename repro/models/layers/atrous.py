@@ -1,5 +1,4 @@
-"""Atrous convolution: Chen et al. 2014, "Semantic Image Segmentation with Deep Convolutional Nets and Fully
-Connected CRFs".
+"""Atrous convolution: Chen et al. 2014, arXiv 1412.7062, section 3.1.
 
 A layer whose stride is taken away leaves a map that is denser; the convolutions after it read every rate-th
 pixel of it and so see what they saw before: `conv(x, rate 2)[::2, ::2]` is `conv(x[::2, ::2])`. No weight is
@@ -13,8 +12,7 @@ from torch.nn import functional as F
 
 
 def strides_and_rates(strides: Iterable[int], output_stride: int, stem: int = 1) -> list[tuple[int, int]]:
-    """Each layer's stride, and the rate of what comes after it, where no layer strides beyond
-    `output_stride`.
+    """Each layer's stride, and the rate of what follows it, where no layer strides beyond `output_stride`.
 
     Strides 2, 2, 2, 2, 2 at output stride 8 are (2, 1), (2, 1), (2, 1), (1, 2), (1, 4). `stem` is the stride
     before them, which stays. Raises ValueError where the strides do not make the output stride.
@@ -38,9 +36,7 @@ def strides_and_rates(strides: Iterable[int], output_stride: int, stem: int = 1)
 def convolution(
     channels: int, width: int, kernel: int = 3, *, rate: int = 1, batch_norm: bool = True
 ) -> nn.Sequential:
-    """A convolution, batch normalisation (the convolution has a bias without it) and ReLU. [N, C, H, W] → [N,
-    width, H, W]
-    """
+    """A convolution (with a bias if without a norm), batch norm, ReLU. [N, C, H, W] → [N, width, H, W]"""
     layers: list[nn.Module] = [
         nn.Conv2d(channels, width, kernel, padding="same", dilation=rate, bias=not batch_norm)
     ]
@@ -50,8 +46,7 @@ def convolution(
 
 
 def separable(channels: int, width: int, *, rate: int = 1, batch_norm: bool = True) -> nn.Sequential:
-    """A 3×3 filter on each channel, then a 1×1 convolution, each as `convolution` has it. [N, C, H, W] → [N,
-    width, H, W]
+    """A 3×3 filter on each channel, then 1×1, each as `convolution`. [N, C, H, W] → [N, width, H, W].
 
     Normalisation and ReLU after the depthwise filter are those of DeepLab v3+, section 3.2.
     """

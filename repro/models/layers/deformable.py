@@ -1,5 +1,4 @@
-"""Deformable convolution: Dai et al. 2017, "Deformable Convolutional Networks", arXiv 1703.06211, section
-2.1.
+"""Deformable convolution: Dai et al. 2017, "Deformable Convolutional Networks", arXiv 1703.06211.
 
 A second convolution, with the same kernel, stride and rate, reads the same map and gives each output pixel a
 shift of each of the kernel's positions: 2·9 channels for 3×3. The kernel's weights are unchanged; what they
@@ -12,9 +11,7 @@ from torch import Tensor, nn
 
 
 class DeformableConvolution(nn.Conv2d):
-    """A convolution, with its arguments, and `offsets` in pixels: 2·kernel² channels, (dy, dx) for each
-    position.
-    """
+    """A convolution, with its arguments, and `offsets` in pixels: (dy, dx) a position, 2·kernel² channels."""
 
     def __init__(self, *args, **options):
         super().__init__(*args, **options)
@@ -41,8 +38,7 @@ class DeformableConvolution(nn.Conv2d):
 
 
 def deform_last(net: nn.Module, count: int) -> None:
-    """Make the last `count` 3×3 convolutions of a net deformable, in place: the paper's Table 1 has 1, 2, 3
-    and 6.
+    """Make the last `count` 3×3 convolutions of a net deformable, in place: Table 1 has 1, 2, 3 and 6.
 
     Their weights stay, so that the net still computes what it did. Raises ValueError if it has not as many.
     """

@@ -8,7 +8,8 @@ from torch import nn
 def initialise(net: nn.Module, how: str) -> None:
     """Draw the weights of convolutions and linear layers in their order; biases are 0.
 
-    `gaussian` is N(0, 0.01²), `xavier` Glorot and Bengio's 2010 uniform one, `he` He et al.'s N(0, 2 / fan-in) of 2015.
+    `gaussian` is N(0, 0.01²), `xavier` Glorot and Bengio's 2010 uniform one, `he` He et al.'s 2015
+    N(0, 2 / fan-in).
     """
     draw = {
         "gaussian": partial(nn.init.normal_, std=0.01),

@@ -5,7 +5,7 @@ from torch.nn import functional as F
 
 
 class LocalResponseNorm(nn.Module):
-    """x / (k + α Σ x²)^β, the sum over `size` neighbouring channels (section 3.3). [N, C, H, W] → [N, C, H, W]
+    """x / (k + α Σ x²)^β, summed over `size` neighbouring channels: section 3.3. [N, C, H, W] → the same
 
     torch and Caffe divide α by `size`, the paper does not. Takes half the time of torch's own on a CPU.
     """

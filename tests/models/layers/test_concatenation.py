@@ -10,9 +10,7 @@ def maps(layout: torch.memory_format = torch.channels_last) -> list[torch.Tensor
 
 
 def gradients(joined: torch.Tensor, inputs: list[torch.Tensor]) -> tuple[torch.Tensor, ...]:
-    """Of a sum weighted at random, by its inputs; the gradient of `joined` has the layout of the first of
-    them.
-    """
+    """Of a sum weighted at random, by its inputs; the gradient of `joined` has the first one's layout."""
     layout = (
         torch.channels_last
         if inputs[0].is_contiguous(memory_format=torch.channels_last)

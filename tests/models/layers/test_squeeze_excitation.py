@@ -59,9 +59,10 @@ def test_parameters_of_se_resnet_50_are_those_of_the_paper_at_each_reduction(red
         for m in b.modules()
         if isinstance(m, nn.Conv2d)
     ]
+    # Equation 5
     added = (
         2 * sum(count * width**2 for count, width in ((3, 256), (4, 512), (6, 1024), (3, 2048))) // reduction
-    )  # equation 5
+    )
     assert sum(layer.weight.numel() for layer in layers) == added
     assert params(net) == params(plain) + added + sum(layer.bias.numel() for layer in layers)
     assert params(net) == pytest.approx(millions * 1e6, abs=0.1e6)
