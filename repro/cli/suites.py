@@ -13,6 +13,7 @@ from repro.cli.group import (
     NOT_AS_EXPECTED,
     NOTHING_RAN,
     SUITES,
+    WRONG_USE,
     main,
 )
 from repro.executors import EXECUTORS
@@ -126,17 +127,37 @@ def run(
 
 @main.command()
 @SUITES
-def check(suites: tuple[Path, ...]) -> None:
+@click.option(
+    "--plugins",
+    is_flag=True,
+    help="Hold what other packages add by entry points to its contract; suites only where some are named.",
+)
+def check(suites: tuple[Path, ...], plugins: bool) -> None:
     """Read suites and say everything that is wrong with them, without running anything."""
     from repro.checking import check_all
     from repro.document import DocumentError
 
-    found = check_all(suites or DEFAULT)
-    if found.problems:
-        raise DocumentError(found.problems)
-    click.echo(
-        f"{found.suites} suites with {found.claims} claims, {found.recipes} named recipes: no mistakes found"
-    )
+    faults = _check_plugins() if plugins else 0
+    if suites or not plugins:
+        found = check_all(suites or DEFAULT)
+        if found.problems:
+            raise DocumentError(found.problems)
+        read = f"{found.suites} suites with {found.claims} claims, {found.recipes} named recipes"
+        click.echo(f"{read}: no mistakes found")
+    if faults:
+        sys.exit(WRONG_USE)
+
+
+def _check_plugins() -> int:
+    """The number of faults, which are shown."""
+    from repro.conformance.entries import plugins
+
+    count, faults = plugins()
+    for fault in faults:
+        click.echo(fault, err=True)
+    entries = f"{count} entry point{'' if count == 1 else 's'}"
+    click.echo(f"{entries}: {len(faults) or 'no'} fault{'' if len(faults) == 1 else 's'} found")
+    return len(faults)
 
 
 @main.command("list")

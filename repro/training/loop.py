@@ -79,7 +79,9 @@ def train(state: State, checkpoint: Checkpoint, progress: Progress) -> Trained:
             nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_grad_norm)
         optimizer.step()
         done = step + 1
-        curves.add(done, loss.detach(), state.task.error(outputs.detach(), targets))
+        with torch.no_grad():
+            error = state.task.error(outputs, targets)
+        curves.add(done, loss.detach(), error)
         progress.at(done, recipe, training.read())
         if recipe.evaluate.every and done % recipe.evaluate.every == 0 and done < recipe.steps:
             training.stop()
