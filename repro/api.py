@@ -1,4 +1,4 @@
-"""The harness from Python: `repro.run("suites/…yaml")` decides the claims of suites and gives their results."""
+"""The harness from Python: `repro.run("suites/…yaml")` decides claims and gives their results."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -60,12 +60,12 @@ def run(
 ) -> Results:
     """Decide the claims of suites (files or folders) at a profile, and give a result for each suite.
 
-    `only` claims whose name contains the text; `pilot` uses seeds from 1000 up, which never judge; `fresh` trains
-    everything again; `jobs` are the trials at once, as many as cores if not given. With `results`, a folder, each
-    result is written there with its pictures. `decided` hears of each claim, `kept` of each file.
+    `only` claims whose name contains the text; `pilot` uses seeds from 1000 up, which never judge; `fresh`
+    trains everything again; `jobs` are the trials at once, as many as cores if not given. With `results`, a
+    folder, each result is written there with its pictures. `decided` hears of each claim, `kept` of each file.
 
-    Raises `DocumentError` for suites with mistakes, `NothingRan` where no claim is asked, and `ReproError` where
-    something is missing.
+    Raises `DocumentError` for suites with mistakes, `NothingRan` where no claim is asked, and `ReproError`
+    where something is missing.
     """
     loaded = [(path, load(path)) for path in suite_files(_paths(suites))]
     asked = [(path, suite, _names(suite, profile, only)) for path, suite in loaded]

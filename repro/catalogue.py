@@ -141,8 +141,8 @@ TASKS = Catalogue(
     },
 )
 
-# Counts of an architecture: functions of a net on the meta device, without seed and without memory; of those that declare
-# `weights`, of a net with the random weights of seed 0.
+# Counts of an architecture: functions of a net on the meta device, which has shapes but no memory; those
+# that declare `weights` are given a net with the random weights of seed 0.
 COUNTS = Catalogue(
     "count",
     "repro.counts",
@@ -171,7 +171,8 @@ COUNTS = Catalogue(
     given=("model",),
 )
 
-# Probes look at a trial's net, with its data and its task: before the first step (`at=start`), or after the last.
+# Probes look at a trial's net, with its data and its task: before the first step (`at=start`), or after
+# the last.
 PROBES = Catalogue(
     "probe",
     "repro.probes",
@@ -194,7 +195,8 @@ PROBES = Catalogue(
     given=("state",),
 )
 
-# Clocks say what was read off while a net ran, in a process of its own. Their options are those of `recipe.Timing`.
+# Clocks say what was read off while a net ran, in a process of its own. Their options are those of
+# `recipe.Timing`.
 CLOCKS = Catalogue(
     "clock",
     "repro.clocks",

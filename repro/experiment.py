@@ -33,7 +33,7 @@ class Experiment:
         return replace(resolved, recipe=changed(resolved.recipe, values))
 
     def trained(self, arm: str) -> list[str]:
-        """The arms that are trained for an arm: those it starts from, and itself or the one that is treated."""
+        """The arms that are trained for an arm: those it starts from, and itself or the treated one."""
         return self.suite.trained_for(arm, self.profile)
 
     def quantity(self, measurement: Measurement) -> Quantity:
@@ -64,7 +64,7 @@ class Experiment:
 
     @cached_property
     def timed(self) -> dict[str, tuple[str, Timing]]:
-        """All that the profile's claims want timed: arm and way, by the name of both, in the order of claims."""
+        """What the profile's claims want timed: arm and way, by the name of both, in the order of claims."""
         found: dict[str, tuple[str, Timing]] = {}
         for _, claim in self.suite.claims_at(self.profile):
             for quantity in self.quantities(claim):

@@ -187,7 +187,7 @@ def pytest_report_teststatus(report: Any) -> Any:
 
 
 class Run:
-    """What lasts as long as a pytest run: this process's session, and the claims that all processes decided."""
+    """What lasts as long as a pytest run: this process's session, and what all processes decided."""
 
     def __init__(self, config: pytest.Config):
         self.config = config

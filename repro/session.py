@@ -119,8 +119,8 @@ class Session:
     ) -> Result:
         """Make a result of decided claims and write it with its pictures, if a folder is given.
 
-        `FOLDER/<suite>/<profile>/<id>.json` and, beside it, `<id>/<picture>.png`. `here` is in the project whose
-        commit is noted.
+        `FOLDER/<suite>/<profile>/<id>.json` and, beside it, `<id>/<picture>.png`. `here` is in the project
+        whose commit is noted.
         """
         result = self._result(suite, file, decided, here)
         if folder is None:
@@ -187,7 +187,7 @@ class Session:
         return float(trained + sum(self.runner.record(one)["seconds"] for one in rounds))
 
     def _pictures(self, suite: Suite, result: Result) -> dict[str, bytes]:
-        """The suite's pictures, as PNG files, of the first seed's nets, where all of them are trained with it."""
+        """The suite's pictures, as PNG files, of the first seed's nets, where all are trained with it."""
         experiment = self.experiment(suite)
         trained = {(trial.arm, trial.seed) for trial in result.trials}
         first = min((seed for _, seed in trained), default=self.first_seed)

@@ -88,7 +88,7 @@ def test_check_says_everything_that_is_wrong(tiny):
 
 
 @pytest.fixture
-def sharing(tiny, tmp_path):
+def sharing(tiny, tmp_path):  # noqa: ARG001
     """A folder of two suites that name a recipe of their folder."""
     folder, recipe = tmp_path / "suites", TINY[TINY.index("{steps: 20") : TINY.index("\n  missing")]
     (folder / "below").mkdir(parents=True)
@@ -99,7 +99,7 @@ def sharing(tiny, tmp_path):
 
 
 @pytest.mark.parametrize("given", [(), ("suites",), ("suites/recipes.yaml", "suites/one.yaml")])
-def test_check_reads_suites_and_the_recipes_that_they_share(sharing, given):
+def test_check_reads_suites_and_the_recipes_that_they_share(sharing, given):  # noqa: ARG001
     run = repro("check", *given)
     assert run.exit_code == 0 and "1 named recipes: no mistakes found" in run.output
 

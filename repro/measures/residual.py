@@ -63,8 +63,9 @@ def mean_response_std(state: State, images: int = 128) -> float:
 
 @declare(unit="share", better="lower")
 def mean_lesion_error(state: State) -> float:
-    """The mean test error without one block, over the blocks that keep the shape of their maps. Raises `ReproError` if
-    there is none.
+    """The mean test error without one block, over the blocks that keep the shape of their maps.
+
+    Raises `ReproError` if there is none.
 
     The others are a net's only way to smaller and wider maps; without one of them it is ruined (Veit et al.,
     Figure 3).

@@ -38,7 +38,7 @@ def imagenet(model: nn.Module, *, download: bool = False) -> None:
 def trial(model: nn.Module, start: Mapping[str, Tensor], *, arm: str, except_: str | list[str] = "") -> None:
     """Put the weights `start` of a finished trial of another arm, of the same seed, into a net, in place.
 
-    Modules at the paths `except` stay as they are. Raises `ReproError` where the others do not fit one for one.
+    Modules at the paths `except` stay as they are. Raises `ReproError` where the others do not fit.
     """
     left_out = [except_] if isinstance(except_, str) else except_
     modules = dict(model.named_modules())
@@ -53,8 +53,8 @@ def trial(model: nn.Module, start: Mapping[str, Tensor], *, arm: str, except_: s
         if name not in given or given[name].shape != weight.shape:
             found = list(given[name].shape) if name in given else "none"
             raise ReproError(
-                f"weights: those of arm '{arm}' do not fit: '{name}' is {list(weight.shape)} here and {found} "
-                f"there; leave the module out with `except: {name.rpartition('.')[0]}`"
+                f"weights: those of arm '{arm}' do not fit: '{name}' is {list(weight.shape)} here and "
+                f"{found} there; leave the module out with `except: {name.rpartition('.')[0]}`"
             )
     model.load_state_dict({name: given[name] for name in own}, strict=False)
 

@@ -29,7 +29,7 @@ from repro.work.timing import time_round
 def execute(
     job: Job, store: Store, *, places: tuple[int, ...] = (0,), checkpoint_every: float = EVERY
 ) -> bool:
-    """Do a job that is not done yet, on these of the device's places. False, at once, if another process is at it."""
+    """Do a job that is not done yet, on these places of the device. False if another process is at it."""
     with store.take(job) as mine:
         if mine and store.read(job) is None:
             device = devices.resolve(job.needs.device, next(iter(places), 0))
@@ -114,7 +114,7 @@ class Work:
         return time_round(job, self.store, self.device.index or 0)
 
     def state(self, subject: Subject) -> State:
-        """A net as it is looked at: of a finished trial, or of one before its first step; treated, if it is."""
+        """A net as it is looked at: after training or before the first step; treated, if it is."""
         state = self.fresh(subject.trial)
         if subject.trial.recipe is not None:
             state.model.load_state_dict(self.weights(subject.trial))
