@@ -64,7 +64,7 @@ def _treated(arm: Arm, suite: Suite) -> Iterator[Finding]:
 
 
 def of_weights(weights: Named, suite: Suite, arm: str | None = None) -> Iterator[Finding]:
-    """Of an arm, or of a profile. With an option `arm` they are those that the trials of that arm end with."""
+    """Of an arm, or of a profile. An option `arm` asks for those that the trials of that arm end with."""
     yield from findings.of_choice(WEIGHTS, weights)
     start = weights.options.get("arm")
     if not isinstance(start, str) or weights.name not in WEIGHTS.targets:

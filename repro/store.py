@@ -107,7 +107,7 @@ class Store:
         return self.root / job.kind / job.digest
 
     def read(self, job: Named) -> dict[str, Any] | None:
-        """A job's record; None if it has none. Raises `StoreError`, with its file, if it is torn or not ours."""
+        """A job's record; None if it has none. Raises `StoreError` if it is torn or not ours."""
         record = self._read(self.path(job), job.digest)
         return None if record is None or record["finished"] < self.newer_than else record
 

@@ -58,7 +58,7 @@ class Arm(BaseModel):
 
 
 class Tune(BaseModel):
-    """What each arm finds out for itself on pilot seeds. Keys that are not listed are places in the recipe."""
+    """What each arm finds out for itself on pilot seeds. Other keys are places in the recipe."""
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
     by: Text = Field(description="the metric that is best for the values that are taken")
@@ -230,7 +230,7 @@ class Suite(Strict):
         return start if isinstance(start, str) else None
 
     def trained_for(self, arm: str, profile: str) -> list[str]:
-        """The arms that are trained for an arm, in order: those it starts from, and itself or the treated one."""
+        """Those that are trained for an arm, in order: the arms it starts from, then itself or the treated one."""
         found = [self.arms[arm].of or arm]
         while (start := self.start_of(found[-1], profile)) and start in self.arms and start not in found:
             found.append(start)

@@ -1,7 +1,8 @@
 """Jobs: what is done once and remembered, named by the digest of all that determines it. Imports no torch.
 
 A trial is one training run. Of its net numbers are probed, metrics evaluated and pictures drawn; an
-architecture is counted; nets are timed in rounds. Each job knows what it needs of a machine, and which jobs come before it.
+architecture is counted; nets are timed in rounds. Each job knows what it needs of a machine, and which
+jobs come before it.
 """
 
 import hashlib
@@ -105,7 +106,7 @@ class Counting(Job):
 
 
 class Subject(Strict):
-    """The net that a trial ends with, or starts with if it has no recipe, as it is looked at: treated or not."""
+    """The net that a trial ends with, or starts with if it has no recipe, treated or not."""
 
     trial: TrialSpec
     treatment: Named | None = None
