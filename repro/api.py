@@ -61,8 +61,9 @@ def run(
     """Decide the claims of suites (files or folders) at a profile, and give a result for each suite.
 
     `only` claims whose name contains the text; `pilot` uses seeds from 1000 up, which never judge; `fresh`
-    trains everything again; `jobs` are the trials at once, as many as cores if not given. With `results`,
-    a folder, each result is written there with its pictures. `decided` hears of each claim, `kept` of each file.
+    trains everything again; `jobs` are the trials at once, as many as cores if not given. With `results`, a
+    folder, each result is written there with its pictures. `decided` hears of each claim, `kept` of each
+    file.
 
     Raises `DocumentError` for suites with mistakes, `NothingRan` where no claim is asked, and `ReproError`
     where something is missing.
