@@ -118,7 +118,7 @@ class _Check:
     def ledger(self) -> Mapping[str, Any] | None:
         """The ledger that stands above the suite, by id; None where there is none."""
         path = nearest_above(self.file.path, LEDGER)
-        return read_ledger(path) if path else None
+        return read_ledger(path.resolve()) if path else None
 
     @cached_property
     def expectations(self) -> dict[str, Expectation | ExpectationError]:

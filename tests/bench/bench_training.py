@@ -26,7 +26,7 @@ import torch
 from repro.data.embedded import FashionMnistSmall
 from repro.data.split import InMemory, head
 from repro.executors.local import Processes
-from repro.recipe import Named, Recipe
+from repro.recipe import Named, Optimizer, Recipe
 from repro.state import devices
 from repro.state.net import build
 from repro.store import Store
@@ -67,7 +67,7 @@ def trial(size: int, seed: int, steps: int, *, depth: int, width: int, batch_siz
     recipe = Recipe(
         steps=steps,
         batch_size=batch_size,
-        optimizer=Named(name="sgd", lr=peers.LEARNING_RATE, momentum=peers.MOMENTUM),
+        optimizer=Optimizer(name="sgd", lr=peers.LEARNING_RATE, momentum=peers.MOMENTUM),
         augment=(Named(name="pad_crop", pad=peers.PAD), Named(name="flip")),
         precision="bf16",
     )
