@@ -230,7 +230,7 @@ class Suite(Strict):
         return start if isinstance(start, str) else None
 
     def trained_for(self, arm: str, profile: str) -> list[str]:
-        """The arms that are trained for one: those it starts from, then itself, or the one that is treated."""
+        """The arms that are trained for one: those it starts from, then itself or the treated one."""
         found = [self.arms[arm].of or arm]
         while (start := self.start_of(found[-1], profile)) and start in self.arms and start not in found:
             found.append(start)
