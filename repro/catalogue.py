@@ -284,10 +284,15 @@ def metrics(task: str | None) -> dict[str, Declaration]:
 
 
 def declaration(measure: str) -> Declaration:
-    """What a count, a probe or a clock declares."""
+    """What a count, a probe or a clock declares: unit and direction."""
     catalogue = next(c for c in (COUNTS, PROBES, CLOCKS) if measure in c.targets)
-    declared = source.decoration(catalogue.target(measure), declare.__name__)
+    declared = source.decoration(catalogue.target(measure), declare.__name__) or {}
     try:
-        return Declaration.model_validate(declared or {})
+        return Declaration.model_validate({key: value for key, value in declared.items() if key != "weights"})
     except ValidationError as error:
         raise ReproError(f"{catalogue.kind} '{measure}': @declare(…): {error.errors()[0]['msg']}") from None
+
+
+def looks_at_weights(count: str) -> bool:
+    """Whether a count wants a net with weights."""
+    return bool((source.decoration(COUNTS.target(count), declare.__name__) or {}).get("weights"))

@@ -11,7 +11,7 @@ from safetensors.torch import load as load_weights
 from safetensors.torch import save as dump_weights
 from torch import Tensor
 
-from repro.catalogue import COUNTS, DATASETS, PICTURES, PROBES, TREATMENTS, declaration
+from repro.catalogue import COUNTS, DATASETS, PICTURES, PROBES, TREATMENTS, looks_at_weights
 from repro.data.images import ImageSet
 from repro.errors import ReproError
 from repro.recipe import Named
@@ -85,7 +85,7 @@ class Work:
 
     def count(self, job: Counting) -> Mapping[str, Any]:
         count = COUNTS.bound(job.measure, job.options)
-        if declaration(job.measure).weights:
+        if looks_at_weights(job.measure):
             seed_default(torch.device("cpu"), stream(0, "initialisation"))
             return {"value": float(count(make_model(job.model, job.data)))}
         with torch.device("meta"):
