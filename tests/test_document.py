@@ -124,9 +124,9 @@ def test_an_offset_in_a_text_is_a_column_of_the_file_where_it_stands_there_as_it
 
 def test_a_problem_at_a_place_that_the_file_lacks_is_at_the_nearest_place_above(tmp_path):
     found = document(tmp_path, "a:\n  b: {c: 1}\n")
-    assert found.problem(("a", "b", "x", "y"), "m")[:2] == (2, 6)
-    assert found.problem(("a", "b", "x", "y"), "m", at_key=True)[:2] == (2, 3)
-    assert found.problem(("z",), "m")[:2] == (1, 1)
+    assert found.problem(("a", "b", "x", "y"), "m")[1:3] == (2, 6)
+    assert found.problem(("a", "b", "x", "y"), "m", at_key=True)[1:3] == (2, 3)
+    assert found.problem(("z",), "m")[1:3] == (1, 1)
 
 
 # ---- what is not a suite's YAML

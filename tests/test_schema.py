@@ -136,7 +136,9 @@ def change(data, path, value):
         pytest.param(["profiles", "cpu", "recipe"], "scenes-200", id="an unknown recipe"),
         pytest.param(["profiles", "cpu", "recipe"], {"steps": 5}, id="changes of no recipe"),
         pytest.param(
-            ["profiles", "cpu", "recipe"], {"name": "scenes-300", "step": 5}, id="an unknown change of a recipe"
+            ["profiles", "cpu", "recipe"],
+            {"name": "scenes-300", "step": 5},
+            id="an unknown change of a recipe",
         ),
         pytest.param(
             ["profiles", "cpu", "recipe"],
