@@ -20,9 +20,9 @@ from repro.declaration import Declaration
 from repro.document import nearest
 from repro.errors import ReproError
 from repro.expression import Measurement
-from repro.store import from_json
 from repro.suite import ResolvedArm
 from repro.trial import Counting, Evaluating, Job, Probing, Round, Subject, TrialSpec, closure, code_of
+from repro.value import from_json
 
 STATES = (
     "start",
