@@ -163,10 +163,6 @@ def run(trial: str, root: str, every: float = 0.0, call: str = "", count: int = 
 
 def outcome(store: Store, trial: TrialSpec) -> tuple[bytes, Any, Any]:
     """What must be equal, bit for bit, however a trial was trained: weights, measurements and curves."""
-    record = store.read(trial.digest)
+    record = store.read(trial)
     assert record is not None, "the trial did not end"
-    return (
-        (store.folder(trial.digest) / "weights.safetensors").read_bytes(),
-        record["measurements"],
-        record["curves"],
-    )
+    return store.read_file(trial, trial.file), record["measurements"], record["curves"]
