@@ -10,7 +10,7 @@ from repro.catalogue import MODELS
 from repro.recipe import Named
 from repro.store import Store
 from repro.suite import ResolvedArm, Suite, merge
-from repro.trial import TrialSpec, specify
+from repro.trial import Counting, Evaluating, Probing, Subject, TrialSpec, specify
 
 if TYPE_CHECKING:
     from repro.state.net import State
@@ -122,6 +122,29 @@ def spec(
     arm = suite.resolve("arm", "cpu")
     resolved = ResolvedArm(Named.model_validate(model), arm.data, arm.recipe, seed_offset=0)
     return specify("classification", resolved, seed, device, trained=trained)
+
+
+CODE = {"code": "", "torch": ""}
+
+
+def counting(measure: str, *, model: Any = RESNET, data: Named | None = None, **options: Any) -> Counting:
+    """A count of a net; `data` are for its numbers of channels and classes."""
+    return Counting(measure=measure, options=options, model=Named.model_validate(model), data=data, **CODE)
+
+
+def probing(measure: str, trial: TrialSpec, treatment: Named | None = None, **options: Any) -> Probing:
+    """A probe of a trial's net, treated or not."""
+    return Probing(
+        measure=measure, options=options, subject=Subject(trial=trial, treatment=treatment), **CODE
+    )
+
+
+def evaluating(
+    trial: TrialSpec, treatment: Named | None = None, *, split: Any = "test", images: int | None = None
+) -> Evaluating:
+    """The metrics of a trial's net, treated or not."""
+    subject = Subject(trial=trial, treatment=treatment)
+    return Evaluating(subject=subject, split=split, images=images, **CODE)
 
 
 def habits(**options: Any) -> dict[str, Any]:
