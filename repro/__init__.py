@@ -5,8 +5,8 @@
     results = repro.run("suites/classification/resnet_degradation.yaml", profile="cpu")
     results[0].claims["degradation"].verdict
 
-`run` decides the claims of suites. `load` reads one suite, and `check` finds the mistakes in some; `read` reads a
-result, and `decide` says what paired differences are evidence of. Importing this imports no torch.
+`run` decides the claims of suites. `load` reads one suite, and `check` finds the mistakes in some; `read`
+reads a result, and `decide` says what paired differences are evidence of. Importing this imports no torch.
 """
 
 from typing import TYPE_CHECKING, Any

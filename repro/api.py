@@ -1,11 +1,11 @@
-"""The harness from Python: `repro.run("suites/…yaml")` decides the claims of suites and gives their results."""
+"""The harness from Python: `repro.run("suites/…yaml")` decides claims and gives their results."""
 
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Literal
 
-from repro.check import load, suite_files
+from repro.checking import check_all, load
 from repro.document import DocumentError
 from repro.errors import ReproError
 from repro.evidence import decide
@@ -16,6 +16,7 @@ from repro.runner import Runner
 from repro.session import Decided, Session
 from repro.store import Store, home
 from repro.suite import Device, Suite
+from repro.suite_files import suite_files
 from repro.tuning import PILOT
 
 __all__ = ["Results", "check", "decide", "load", "read", "run"]
@@ -23,13 +24,7 @@ __all__ = ["Results", "check", "decide", "load", "read", "run"]
 
 def check(suites: str | Path | Iterable[str | Path]) -> list[str]:
     """Everything that is wrong with suites (files or folders), a `FILE:LINE:COL: message` each."""
-    mistakes = list[str]()
-    for path in suite_files(_paths(suites)):
-        try:
-            load(path)
-        except DocumentError as error:
-            mistakes += str(error).splitlines()
-    return mistakes
+    return [str(DocumentError([problem])) for problem in check_all(_paths(suites)).problems]
 
 
 class NothingRan(ReproError):
@@ -65,12 +60,13 @@ def run(
 ) -> Results:
     """Decide the claims of suites (files or folders) at a profile, and give a result for each suite.
 
-    `only` claims whose name contains the text; `pilot` uses seeds from 1000 up, which never judge; `fresh` trains
-    everything again; `jobs` are the trials at once, as many as cores if not given. With `results`, a folder, each
-    result is written there with its pictures. `decided` hears of each claim, `kept` of each file.
+    `only` claims whose name contains the text; `pilot` uses seeds from 1000 up, which never judge; `fresh`
+    trains everything again; `jobs` are the trials at once, as many as cores if not given. With `results`, a
+    folder, each result is written there with its pictures. `decided` hears of each claim, `kept` of each
+    file.
 
-    Raises `DocumentError` for suites with mistakes, `NothingRan` where no claim is asked, and `ReproError` where
-    something is missing.
+    Raises `DocumentError` for suites with mistakes, `NothingRan` where no claim is asked, and `ReproError`
+    where something is missing.
     """
     loaded = [(path, load(path)) for path in suite_files(_paths(suites))]
     asked = [(path, suite, _names(suite, profile, only)) for path, suite in loaded]

@@ -59,6 +59,10 @@ class Catalogue:
         known = source.parameters(self.target(name))
         return {key.removesuffix("_"): value for key, value in known.items() if key not in self.given}
 
+    def numbers(self, name: str) -> list[str]:
+        """The options of a name that can be multiplied: numbers, and those of a type that is not known."""
+        return [key for key, p in self.parameters(name).items() if p.annotation in (int, float, Any)]
+
     def options(self, name: str) -> type[BaseModel]:
         """A strict class for the options of a name, made from the signature behind it."""
         if name not in self._classes:
@@ -137,8 +141,8 @@ TASKS = Catalogue(
     },
 )
 
-# Counts of an architecture: functions of a net on the meta device, without seed and without memory; of those that declare
-# `weights`, of a net with the random weights of seed 0.
+# Counts of an architecture: functions of a net on the meta device, which has shapes but no memory; those
+# that declare `weights` are given a net with the random weights of seed 0.
 COUNTS = Catalogue(
     "count",
     "repro.counts",
@@ -167,7 +171,8 @@ COUNTS = Catalogue(
     given=("model",),
 )
 
-# Probes look at a trial's net, with its data and its task: before the first step (`at=start`), or after the last.
+# Probes look at a trial's net, with its data and its task: before the first step (`at=start`), or after
+# the last.
 PROBES = Catalogue(
     "probe",
     "repro.probes",
@@ -190,7 +195,8 @@ PROBES = Catalogue(
     given=("state",),
 )
 
-# Clocks say what was read off while a net ran, in a process of its own. Their options are those of `recipe.Timing`.
+# Clocks say what was read off while a net ran, in a process of its own. Their options are those of
+# `recipe.Timing`.
 CLOCKS = Catalogue(
     "clock",
     "repro.clocks",
@@ -278,10 +284,15 @@ def metrics(task: str | None) -> dict[str, Declaration]:
 
 
 def declaration(measure: str) -> Declaration:
-    """What a count, a probe or a clock declares."""
+    """What a count, a probe or a clock declares: unit and direction."""
     catalogue = next(c for c in (COUNTS, PROBES, CLOCKS) if measure in c.targets)
-    declared = source.decoration(catalogue.target(measure), declare.__name__)
+    declared = source.decoration(catalogue.target(measure), declare.__name__) or {}
     try:
-        return Declaration.model_validate(declared or {})
+        return Declaration.model_validate({key: value for key, value in declared.items() if key != "weights"})
     except ValidationError as error:
         raise ReproError(f"{catalogue.kind} '{measure}': @declare(…): {error.errors()[0]['msg']}") from None
+
+
+def looks_at_weights(count: str) -> bool:
+    """Whether a count wants a net with weights."""
+    return bool((source.decoration(COUNTS.target(count), declare.__name__) or {}).get("weights"))

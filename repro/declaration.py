@@ -25,12 +25,15 @@ class Declaration(BaseModel):
 
     unit: str = ""  # "" is a plain number
     better: Better | None = None
-    weights: bool = False  # of a count: it looks at weights, so the net is not on the meta device
 
 
 def declare(
     *, unit: str = "", better: Better | None = None, weights: bool = False
 ) -> Callable[[Function], Function]:
-    """Declare what a count, a probe or a clock gives."""
-    Declaration(unit=unit, better=better, weights=weights)
+    """Declare what a count, a probe or a clock gives.
+
+    A count that looks at `weights` is given a net with random ones, instead of one on the meta device.
+    """
+    Declaration(unit=unit, better=better)
+    assert isinstance(weights, bool)
     return lambda function: function

@@ -5,8 +5,8 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from repro import environment, source
-from repro.catalogue import MODELS, PICTURES, WEIGHTS
+from repro import environment
+from repro.catalogue import MODELS, PICTURES
 from repro.expression import Measurement
 from repro.quantity import Quantity, kind_of
 from repro.recipe import Timing
@@ -33,16 +33,8 @@ class Experiment:
         return replace(resolved, recipe=changed(resolved.recipe, values))
 
     def trained(self, arm: str) -> list[str]:
-        """The arms that are trained for an arm: the one it starts from, and itself or the one that is treated."""
-        resolved = self.resolve(arm)
-        before = self.trained(start) if (start := self._start(resolved)) else []
-        return [*before, resolved.of or arm]
-
-    def _start(self, arm: ResolvedArm) -> str | None:
-        """The arm whose trials another one starts from."""
-        if arm.weights is None or "start" not in source.parameters(WEIGHTS.target(arm.weights.name)):
-            return None
-        return str(arm.weights.options["arm"])
+        """The arms that are trained for an arm: those it starts from, and itself or the treated one."""
+        return self.suite.trained_for(arm, self.profile)
 
     def quantity(self, measurement: Measurement) -> Quantity:
         if measurement not in self._quantities:
@@ -66,13 +58,13 @@ class Experiment:
         """Raises `ReproError` if its data is missing."""
         assert self.suite.task is not None  # or nothing would ask for trials
         resolved = self.resolve(arm, values)
-        before = self._start(resolved)
+        before = self.suite.start_of(arm, self.profile)
         start = self.trial(before, seed) if before else None
         return specify(self.suite.task, resolved, seed, self.device, trained=trained, start=start)
 
     @cached_property
     def timed(self) -> dict[str, tuple[str, Timing]]:
-        """All that the profile's claims want timed: arm and way, by the name of both, in the order of claims."""
+        """What the profile's claims want timed: arm and way, by the name of both, in the order of claims."""
         found: dict[str, tuple[str, Timing]] = {}
         for _, claim in self.suite.claims_at(self.profile):
             for quantity in self.quantities(claim):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from repro.places import RUNS
+from repro.suite_files import RECIPES
 
 if TYPE_CHECKING:
     from repro.session import Decided, Session
@@ -68,7 +69,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> "SuiteFile | None":
-    if file_path.suffix in (".yaml", ".yml") and _is_suite(file_path, parent):
+    if file_path.suffix in (".yaml", ".yml") and file_path.name != RECIPES and _is_suite(file_path, parent):
         return SuiteFile.from_parent(parent, path=file_path)
     return None
 
@@ -90,7 +91,7 @@ class SuiteFile(pytest.File):
     """A suite; its items are the claims asked at the profile."""
 
     def collect(self) -> "Iterable[ClaimItem]":
-        from repro.check import load
+        from repro.checking import load
         from repro.errors import ReproError
 
         run: Run = self.config.pluginmanager.getplugin("repro-run")
@@ -186,7 +187,7 @@ def pytest_report_teststatus(report: Any) -> Any:
 
 
 class Run:
-    """What lasts as long as a pytest run: this process's session, and the claims that all processes decided."""
+    """What lasts as long as a pytest run: this process's session, and what all processes decided."""
 
     def __init__(self, config: pytest.Config):
         self.config = config
@@ -273,7 +274,7 @@ class Run:
     def _write_results(self) -> None:
         if hasattr(self.config, "workerinput") or not self.reports or self.config.getoption("pilot"):
             return
-        from repro.check import load
+        from repro.checking import load
 
         folder = self.config.getoption("results") or self.config.rootpath / RUNS
         for file, found in self.reports.items():

@@ -1,4 +1,4 @@
-"""A measurement, resolved once: the job that gives it for a seed, how its value is read, its unit and direction.
+"""A measurement, resolved once: the job that gives it for a seed, how it is read, its unit and direction.
 
 There are four kinds, and the catalogue that has a measurement's name says which one it is:
 

@@ -97,7 +97,7 @@ class ClaimResult(Base):
         return f"<p>{escape(verdict(self))}: {escape(self.says)}</p>{html_table(rows, right)}"
 
     def is_tolerated(self, strict: bool) -> bool:
-        """Whether a run with this verdict is as good as one without; `strict` does not tolerate an undecided one."""
+        """Whether a run may pass with this verdict; a `strict` one tolerates no undecided claim."""
         return self.as_expected or (self.verdict == "undecided" and not strict)
 
 

@@ -1,27 +1,20 @@
-"""How jobs get done: in the order in which they build on each other, by this process's executor or by others."""
+"""How jobs get done: in the order in which they build on each other, here or by other processes."""
 
 import os
 import time
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
-from typing import Any, Protocol
+from typing import Any
 
+from repro.contracts import Executor
 from repro.errors import ReproError
 from repro.store import Store
-from repro.trial import Job, Needs, closure
+from repro.trial import Job, closure
 
 DEATHS = 3  # of workers at one job, after which it is given up
 TELL_EVERY = 2.0  # seconds; a status that is older than 10 no longer counts
 POLL = 0.2  # seconds until a job that another process is at is looked at again
-
-
-class Executor(Protocol):
-    """Where jobs are done. A future gives False if another process was found at the job."""
-
-    def room(self, needs: Needs) -> int: ...  # jobs at once
-    def submit(self, job: Job, store: Store) -> Future[bool]: ...
-    def close(self) -> None: ...
 
 
 class Runner:
@@ -35,7 +28,7 @@ class Runner:
         self.told = 0.0
 
     def ensure(self, jobs: Iterable[Job]) -> None:
-        """See to it that jobs are done, and all that come before them. Raises `ReproError` if one cannot be."""
+        """See to it that jobs are done, and what comes before them. Raises `ReproError` if one cannot be."""
         todo = deque(sorted(self._missing(jobs), key=lambda job: job.needs.alone))  # rounds come last
         self.wanted |= {job.digest for job in todo}
         running: dict[Future[bool], Job] = {}

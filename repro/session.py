@@ -82,7 +82,7 @@ class Session:
                 expect=claim.expect,
                 source=claim.source,
                 ledger=claim.ledger,
-                reported=claim.reported,
+                reported={str(of): number for of, number in claim.papers_numbers.items()},
                 verdict=judgement.verdict,
                 expected=expected,
                 as_expected=judgement.verdict == expected,
@@ -119,8 +119,8 @@ class Session:
     ) -> Result:
         """Make a result of decided claims and write it with its pictures, if a folder is given.
 
-        `FOLDER/<suite>/<profile>/<id>.json` and, beside it, `<id>/<picture>.png`. `here` is in the project whose
-        commit is noted.
+        `FOLDER/<suite>/<profile>/<id>.json` and, beside it, `<id>/<picture>.png`. `here` is in the project
+        whose commit is noted.
         """
         result = self._result(suite, file, decided, here)
         if folder is None:
@@ -187,7 +187,7 @@ class Session:
         return float(trained + sum(self.runner.record(one)["seconds"] for one in rounds))
 
     def _pictures(self, suite: Suite, result: Result) -> dict[str, bytes]:
-        """The suite's pictures, as PNG files, of the first seed's nets, where all of them are trained with it."""
+        """The suite's pictures, as PNG files, of the first seed's nets, where all are trained with it."""
         experiment = self.experiment(suite)
         trained = {(trial.arm, trial.seed) for trial in result.trials}
         first = min((seed for _, seed in trained), default=self.first_seed)
@@ -263,11 +263,8 @@ def _trials(
 
 def _arms(experiment: Experiment, claims: Iterable[str]) -> list[str]:
     """The arms that claims use, those that are treated or started from too, in the order of the suite."""
-    used = set()
-    for name in claims:
-        for measurement in experiment.suite.claims[name].expectation.measurements:
-            used |= {measurement.arm, *experiment.trained(measurement.arm)}
-    return [arm for arm in experiment.suite.arms if arm in used]
+    asked = {name: experiment.suite.claims[name] for name in claims}
+    return list(experiment.suite.model_copy(update={"claims": asked}).arms_at(experiment.profile))
 
 
 def _arm(arm: ResolvedArm) -> ArmResult:

@@ -88,7 +88,7 @@ def constant(target: str, name: str) -> Any:
 
 @cache
 def decoration(target: str, name: str) -> dict[str, Any] | None:
-    """The literal keywords of a decorator, `{"unit": "ms"}` of `@declare(unit="ms")`. None if there is none."""
+    """The literal keywords of a decorator: `{"unit": "ms"}` of `@declare(unit="ms")`; None without it."""
     for node in _definition(target)[1].decorator_list:
         if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == name:
             return {str(keyword.arg): _literal(keyword.value) for keyword in node.keywords}

@@ -107,12 +107,12 @@ class Store:
         return self.root / job.kind / job.digest
 
     def read(self, job: Named) -> dict[str, Any] | None:
-        """A job's record; None if it has none. Raises `StoreError`, naming the file, if it is torn or not ours."""
+        """A job's record; None if it has none. Raises `StoreError` if it is torn or not ours."""
         record = self._read(self.path(job), job.digest)
         return None if record is None or record["finished"] < self.newer_than else record
 
     def read_file(self, job: Named, name: str) -> bytes:
-        """A file that a job that is done has left. Raises `StoreError`, with the remedy, where it cannot be read."""
+        """A file that a job has left. Raises `StoreError`, with the remedy, where it cannot be read."""
         path = self.folder(job) / name
         try:
             return path.read_bytes()

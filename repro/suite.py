@@ -1,6 +1,6 @@
 """What is asked: a suite, its arms, profiles and claims, as a YAML file says them. Imports no torch.
 
-`repro.check.load` reads a file and finds everything that is wrong with it at once.
+`repro.checking.load` reads a file and finds everything that is wrong with it at once.
 """
 
 import json
@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints
 
 from repro import expectation
+from repro.expression import Measurement
 from repro.recipe import Choice, Named, Recipe, Strict, Timing
 
 Verdict = Literal["reproduced", "refuted", "undecided"]
@@ -20,10 +21,6 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
 ArmName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Device = Literal["cpu", "cuda", "mps"]
-STATES = (
-    "start",
-    "end",
-)  # when a probe looks at a net: before the first step, or after the last (if not said)
 
 
 class Paper(Strict):
@@ -36,7 +33,7 @@ class Paper(Strict):
 
 
 class Arm(BaseModel):
-    """One side of a comparison: a net with how it is trained, or another arm (`of`) that is treated (`after`).
+    """One side of a comparison: a net and how it is trained, or an arm (`of`) that is treated (`after`).
 
     Keys that are not listed here are options of its model.
     """
@@ -61,7 +58,7 @@ class Arm(BaseModel):
 
 
 class Tune(BaseModel):
-    """What each arm finds out for itself on pilot seeds. Keys that are not listed here are places in the recipe."""
+    """What each arm finds out for itself on pilot seeds. Other keys are places in the recipe."""
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
     by: Text = Field(description="the metric that is best for the values that are taken")
@@ -82,7 +79,9 @@ class Profile(Strict):
 
     device: Device = "cpu"
     data: Choice | None = None
-    recipe: Recipe | None = None
+    recipe: Recipe | None = Field(
+        None, description="what it says, or a name in recipes.yaml, or such a name and what differs"
+    )
     tune: Tune | None = Field(None, description="recipe values that each arm chooses on pilot seeds")
     timing: Timing = Field(
         default_factory=Timing, description="how nets are timed, for `latency`, `throughput` and their like"
@@ -122,6 +121,11 @@ class Claim(Strict):
     @cached_property
     def expectation(self) -> expectation.Expectation:
         return expectation.parse(self.expect)
+
+    @cached_property
+    def papers_numbers(self) -> dict[Measurement, float]:
+        """What is `reported`, by measurement. Raises `ExpectationError` for a key that is none."""
+        return {expectation.parse_measurement(key): number for key, number in self.reported.items()}
 
     def expected(self, profile: str) -> Verdict:
         return self.at[profile].verdict if profile in self.at else "reproduced"
@@ -218,6 +222,28 @@ class Suite(Strict):
         return Recipe.model_validate_json(
             json.dumps(merge(of_all.model_dump(exclude_unset=True), self.arms[arm].recipe))
         )
+
+    def start_of(self, arm: str, profile: str) -> str | None:
+        """The arm whose trials an arm starts from: that which its weights name as `arm`."""
+        weights = self.arms[arm].weights or self.profiles[profile].weights
+        start = weights.options.get("arm") if weights else None
+        return start if isinstance(start, str) else None
+
+    def trained_for(self, arm: str, profile: str) -> list[str]:
+        """The arms that are trained for one: those it starts from, then itself or the treated one."""
+        found = [self.arms[arm].of or arm]
+        while (start := self.start_of(found[-1], profile)) and start in self.arms and start not in found:
+            found.append(start)
+        return found[::-1]
+
+    def arms_at(self, profile: str) -> tuple[str, ...]:
+        """The arms that the claims asked at a profile use, in the suite's order: it concerns no others."""
+        used = set()
+        for _, claim in self.claims_at(profile):
+            for measurement in claim.expectation.measurements:
+                if measurement.arm in self.arms:
+                    used |= {measurement.arm, *self.trained_for(measurement.arm, profile)}
+        return tuple(arm for arm in self.arms if arm in used)
 
     def claims_at(self, profile: str) -> Iterator[tuple[str, Claim]]:
         for name, claim in self.claims.items():

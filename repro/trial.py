@@ -1,7 +1,8 @@
 """Jobs: what is done once and remembered, named by the digest of all that determines it. Imports no torch.
 
-A trial is one training run. Of its net numbers are probed, metrics evaluated and pictures drawn; an architecture is
-counted; nets are timed in rounds. Each job knows what it needs of a machine, and which jobs come before it.
+A trial is one training run. Of its net numbers are probed, metrics evaluated and pictures drawn; an
+architecture is counted; nets are timed in rounds. Each job knows what it needs of a machine, and which
+jobs come before it.
 """
 
 import hashlib
@@ -105,7 +106,7 @@ class Counting(Job):
 
 
 class Subject(Strict):
-    """What is looked at: the net that a trial ends with, or starts with if it has no recipe, treated or not."""
+    """The net that a trial ends with, or starts with if it has no recipe, treated or not."""
 
     trial: TrialSpec
     treatment: Named | None = None
@@ -148,7 +149,7 @@ class Probing(Job):
 
 
 class Evaluating(Job):
-    """The task's metrics of one net that are not in its trial's record: of a treated net, or of fewer images."""
+    """Metrics of one net that are not in its trial's record: of a treated net, or of fewer images."""
 
     kind: ClassVar[str] = "evaluations"
 
@@ -236,7 +237,7 @@ class Round(Job):
 
 
 def closure(jobs: Iterable[Job], unless: Callable[[Job], bool] = lambda _: False) -> list[Job]:
-    """Jobs, each once, behind all that come before them; without those that `unless` is true of, and theirs."""
+    """Jobs, each once, behind what comes before them; without those that `unless` is true of, and theirs."""
     found: dict[str, Job] = {}
     skipped: set[str] = set()
 

@@ -9,7 +9,7 @@ from conftest import TINY
 
 from repro.cli import main
 from repro.result import Result
-from repro.schema import of_results
+from repro.schema import of_recipes, of_results, of_suites
 
 
 def repro(*arguments):
@@ -85,6 +85,56 @@ def test_check_says_everything_that_is_wrong(tiny):
     assert (
         f"{tiny}:2:1: unknown key 'suit'; did you mean 'suite'?" in run.output and f"{tiny}:6:" in run.output
     )
+
+
+@pytest.fixture
+def sharing(tiny):
+    """A folder of two suites that name a recipe of their folder."""
+    folder, recipe = tiny.parent / "suites", TINY[TINY.index("{steps: 20") : TINY.index("\n  missing")]
+    (folder / "below").mkdir(parents=True)
+    (folder / "recipes.yaml").write_text(f"suite: {recipe}\n")  # a name that suites have as a key
+    for path in (folder / "one.yaml", folder / "below" / "two.yaml"):
+        path.write_text(TINY.replace(recipe, "suite"))
+    return folder
+
+
+@pytest.mark.usefixtures("sharing")
+@pytest.mark.parametrize("given", [(), ("suites",), ("suites/recipes.yaml", "suites/one.yaml")])
+def test_check_reads_suites_and_the_recipes_that_they_share(given):
+    run = repro("check", *given)
+    assert run.exit_code == 0 and "1 named recipes: no mistakes found" in run.output
+
+
+def test_check_says_once_what_is_wrong_with_a_recipe_that_suites_share(sharing):
+    recipes, one = sharing / "recipes.yaml", sharing / "one.yaml"
+    recipes.write_text(recipes.read_text().replace("steps: 20", "steps: x"))
+    one.write_text(one.read_text().replace("depth: 14", "depth: x"))
+    assert repro("check", "suites").output.splitlines() == [
+        "suites/one.yaml:6:39: depth: expected a whole number, not 'x'",
+        "suites/recipes.yaml:1:16: steps: expected a whole number, not 'x'",
+    ]
+    assert repro("check", "suites/recipes.yaml").exit_code == 2
+    assert "suites/recipes.yaml:1:16: " in repro("check", "suites/below").output
+
+
+def test_recipes_that_suites_share_are_no_suite(sharing):
+    run = repro("run", "suites", "-k", "order", "-j", 1)
+    assert run.exit_code == 0 and len(list((sharing.parent / "results").glob("*/*/*.json"))) > 0
+    assert "it is no suite" in repro("run", "suites/recipes.yaml").output
+    assert "recipes.yaml" not in repro("list", "suites").output
+
+
+@pytest.mark.usefixtures("sharing")
+def test_the_schema_of_suites_has_the_names_of_recipes():
+    printed = json.loads(repro("schema").output)
+    assert printed == of_suites(["suite"]) != of_suites()
+    assert json.loads(repro("schema", "--recipes").output) == of_recipes()
+
+
+def test_a_schema_is_not_printed_without_the_names_of_recipes_that_cannot_be_read(sharing):
+    (sharing / "recipes.yaml").write_text("suite: {}\n")
+    run = repro("schema")
+    assert run.exit_code == 2 and "recipes.yaml:1:1: 'steps' is missing" in run.output
 
 
 def test_list_shows_claims_with_their_profiles(tiny):

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 import repro.document
-from repro.check import load
+from repro.checking import load
 from repro.document import DocumentError, closest, nearest, read
 from repro.errors import ReproError
 
@@ -126,9 +126,9 @@ def test_an_offset_in_a_text_is_a_column_of_the_file_where_it_stands_there_as_it
 
 def test_a_problem_at_a_place_that_the_file_lacks_is_at_the_nearest_place_above(tmp_path):
     found = document(tmp_path, "a:\n  b: {c: 1}\n")
-    assert found.problem(("a", "b", "x", "y"), "m")[:2] == (2, 6)
-    assert found.problem(("a", "b", "x", "y"), "m", at_key=True)[:2] == (2, 3)
-    assert found.problem(("z",), "m")[:2] == (1, 1)
+    assert found.problem(("a", "b", "x", "y"), "m")[1:3] == (2, 6)
+    assert found.problem(("a", "b", "x", "y"), "m", at_key=True)[1:3] == (2, 3)
+    assert found.problem(("z",), "m")[1:3] == (1, 1)
 
 
 # ---- what is not a suite's YAML
@@ -233,7 +233,7 @@ def test_an_alias_bomb_is_not_expanded(tmp_path):
 
 def test_duplicate_keys_are_noted_with_the_first_line_and_what_is_below_them_is_not(tmp_path):
     found = document(tmp_path, "a: {x: 1}\nb: 2\na: {x: 3}\n'a': {x: 4, x: 5}\n")
-    assert found.duplicates == [
+    assert [problem[1:] for problem in found.duplicates] == [
         (3, 1, "duplicate key 'a' (first on line 1)"),
         (4, 1, "duplicate key 'a' (first on line 1)"),
         (4, 13, "duplicate key 'x' (first on line 4)"),

@@ -182,6 +182,14 @@ def test_other_yaml_is_left_alone(suite):
     run.stdout.fnmatch_lines(["6 tests collected*"])
 
 
+def test_recipes_that_suites_share_are_left_alone(suite):
+    recipe = TINY[TINY.index("{steps: 20") : TINY.index("\n  missing")]
+    (suite.path / "recipes.yaml").write_text(f"suite: {recipe}\n")
+    (suite.path / "tiny.yaml").write_text(TINY.replace(recipe, "suite"))
+    run = suite.runpytest_inprocess("--collect-only", "-q", *FAST)
+    run.stdout.fnmatch_lines(["6 tests collected*"])
+
+
 def test_fresh_trains_again(suite, shared_home):
     def finished():
         return {

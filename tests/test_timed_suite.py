@@ -6,7 +6,7 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 
-from repro.check import load
+from repro.checking import load
 from repro.cli import main
 from repro.document import DocumentError
 from repro.environment import cpu_name

@@ -85,6 +85,7 @@ def test_specs_that_are_equal_have_equal_digests_whatever_the_order_of_their_key
 
 def test_a_default_that_is_written_out_is_no_change():
     assert spec(recipe=RECIPE | {"warmup": 0, "schedule": "constant"}).digest == spec().digest
+    assert spec(recipe=RECIPE | {"optimizer": RECIPE["optimizer"] | {"groups": {}}}).digest == spec().digest
     assert (
         spec(recipe=RECIPE | {"clip_grad_norm": 1}).digest
         == spec(recipe=RECIPE | {"clip_grad_norm": 1.0}).digest
@@ -118,6 +119,10 @@ def test_another_process_gives_the_same_digest():
         pytest.param({"weights": {"name": "imagenet"}}, id="weights"),
         pytest.param({"start": SPEC}, id="start"),
         pytest.param({"freeze": ["stages"]}, id="freeze"),
+        pytest.param(
+            {"recipe": RECIPE | {"optimizer": RECIPE["optimizer"] | {"groups": {"bias": {"lr": 2}}}}},
+            id="groups of the optimizer",
+        ),
         *(
             pytest.param({"recipe": RECIPE | {key: value}}, id=key)
             for key, value in {

@@ -108,10 +108,11 @@ def confirm(
 
     import numpy as np
 
-    from repro.check import load, suite_files
+    from repro.checking import load
     from repro.nightly.history_text import decisions_text
     from repro.nightly.turns import decide, fewest_turns, take_turns
     from repro.nightly.watch import Watch
+    from repro.suite_files import suite_files
 
     try:
         due = [

@@ -18,6 +18,7 @@ from repro.cli.group import (
 )
 from repro.executors import EXECUTORS
 from repro.places import RUNS
+from repro.suite_files import RECIPES
 
 
 @main.command()
@@ -126,29 +127,46 @@ def run(
 
 @main.command()
 @SUITES
-def check(suites: tuple[Path, ...]) -> None:
+@click.option(
+    "--plugins",
+    is_flag=True,
+    help="Hold what other packages add by entry points to its contract; suites only where some are named.",
+)
+def check(suites: tuple[Path, ...], plugins: bool) -> None:
     """Read suites and say everything that is wrong with them, without running anything."""
-    from repro.check import load, suite_files
+    from repro.checking import check_all
     from repro.document import DocumentError
 
-    files, claims, bad = suite_files(suites or DEFAULT), 0, 0
-    for path in files:
-        try:
-            claims += len(load(path).claims)
-        except DocumentError as error:
-            click.echo(str(error), err=True)
-            bad += 1
-    if bad:
+    faults = _check_plugins() if plugins else 0
+    if suites or not plugins:
+        found = check_all(suites or DEFAULT)
+        if found.problems:
+            raise DocumentError(found.problems)
+        read = f"{found.suites} suites with {found.claims} claims, {found.recipes} named recipes"
+        click.echo(f"{read}: no mistakes found")
+    if faults:
         sys.exit(WRONG_USE)
-    click.echo(f"{len(files)} suites with {claims} claims: no mistakes found")
+
+
+def _check_plugins() -> int:
+    """The number of faults, which are shown."""
+    from repro.conformance.entries import plugins
+
+    count, faults = plugins()
+    for fault in faults:
+        click.echo(fault, err=True)
+    entries = f"{count} entry point{'' if count == 1 else 's'}"
+    click.echo(f"{entries}: {len(faults) or 'no'} fault{'' if len(faults) == 1 else 's'} found")
+    return len(faults)
 
 
 @main.command("list")
 @SUITES
 def list_(suites: tuple[Path, ...]) -> None:
     """List suites with their claims, and where each is asked."""
-    from repro.check import load, suite_files
+    from repro.checking import load
     from repro.format import table
+    from repro.suite_files import suite_files
 
     rows = [("claim", "profiles", "says")]
     for path in suite_files(suites or DEFAULT):
@@ -163,9 +181,22 @@ def list_(suites: tuple[Path, ...]) -> None:
 
 
 @main.command()
-@click.option("--result", "of_result", is_flag=True, help="The schema of result JSONs instead.")
-def schema(of_result: bool) -> None:
-    """Print the JSON Schema of suites, for completion in editors."""
-    from repro.schema import of_results, of_suites
+@click.option("--result", "of", flag_value="result", help="The schema of result JSONs instead.")
+@click.option("--recipes", "of", flag_value="recipes", help="The schema of recipes.yaml instead.")
+def schema(of: str | None) -> None:
+    """Print the JSON Schema of suites, for completion in editors; it has the names of suites/recipes.yaml."""
+    from repro import named_recipes
+    from repro.document import DocumentError
+    from repro.schema import of_recipes, of_results, of_suites
 
-    click.echo(json.dumps(of_results() if of_result else of_suites(), indent=1, sort_keys=True))
+    match of:
+        case "result":
+            made = of_results()
+        case "recipes":
+            made = of_recipes()
+        case _:
+            known = named_recipes.above(DEFAULT[0] / RECIPES)
+            if known.problems:
+                raise DocumentError(known.problems)
+            made = of_suites(known.recipes)
+    click.echo(json.dumps(made, indent=1, sort_keys=True))

@@ -41,7 +41,10 @@ def hold(needs: Needs) -> Iterator[tuple[int, ...]]:
 
 @contextmanager
 def lease(places: list[str], many: int = 1) -> Iterator[tuple[int, ...]]:
-    """Wait for so many of some places and hold them; gives their indices. Raises `ReproError` if there are fewer."""
+    """Wait for so many of some places and hold them; gives their indices.
+
+    Raises `ReproError` if there are fewer.
+    """
     if many > len(places):
         raise ReproError(
             f"{many} places are needed at once, and there are {len(places)}: {', '.join(places)}"

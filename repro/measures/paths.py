@@ -30,6 +30,7 @@ def depth(model: nn.Module, size: int, layer: str = "") -> int:
 
 
 def paths(model: nn.Module, size: int, layer: str = "") -> int:
+    """How many paths there are to the net's output, or to that of a layer."""
     return sum(_lengths(model, size, layer))
 
 

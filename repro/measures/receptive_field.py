@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from repro.data.split import head
 from repro.declaration import declare
 from repro.errors import ReproError
 from repro.measures.layer import outputs_of
@@ -109,7 +110,7 @@ def effective_receptive_field(state: State, layer: str = "", images: int = 32, s
     test images. The unit's channels are added up with random signs. fp32, batch normalisation with running
     statistics.
     """
-    inputs = state.inputs(state.data.test_images[:images]).requires_grad_()
+    inputs = state.inputs(head(state.data.test, images)[0]).requires_grad_()
     state.model.eval()
     with torch.enable_grad(), outputs_of(state.model, layer) as found:
         state.model(inputs)

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from repro.data.split import head
 from repro.declaration import declare
 from repro.errors import ReproError
 from repro.measures.layer import outputs_of
@@ -62,8 +63,9 @@ def mean_response_std(state: State, images: int = 128) -> float:
 
 @declare(unit="share", better="lower")
 def mean_lesion_error(state: State) -> float:
-    """The mean test error without one block, over the blocks that keep the shape of their maps. Raises `ReproError` if
-    there is none.
+    """The mean test error without one block, over the blocks that keep the shape of their maps.
+
+    Raises `ReproError` if there is none.
 
     The others are a net's only way to smaller and wider maps; without one of them it is ruined (Veit et al.,
     Figure 3).
@@ -103,7 +105,7 @@ def path_gradient_share(state: State, least: int, most: int, images: int = 128) 
         raise ReproError(f"path_gradient_share wants 0 ≤ least ≤ most, not {least} and {most}")
     model = deepcopy(state.model).eval().requires_grad_(False)
     count = len(blocks(model))
-    inputs, targets = state.batch(state.data.train_images[:images], state.data.train_targets[:images])
+    inputs, targets = state.batch(*head(state.data.train, images))
     by_branch = torch.zeros(count, len(inputs), dtype=torch.bool, device=inputs.device)
     added: list[int] = []
     for name, chosen in zip(blocks(model), by_branch, strict=True):
@@ -126,7 +128,7 @@ def path_gradient_share(state: State, least: int, most: int, images: int = 128) 
 
 @torch.no_grad()
 def _look(model: nn.Module, state: State, images: int) -> None:
-    model(state.inputs(state.data.train_images[:images]))
+    model(state.inputs(head(state.data.train, images)[0]))
 
 
 def _part(block: nn.Module, by_branch: Tensor, added: list[int]) -> None:

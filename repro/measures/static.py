@@ -93,6 +93,7 @@ def out_size(model: nn.Module, size: int, layer: str = "") -> int:
 
 
 def out_channels(model: nn.Module, size: int, layer: str = "") -> int:
+    """The second dimension of what comes out."""
     return _output(model, size, layer).shape[1]
 
 

@@ -76,8 +76,8 @@ def sign(result: Result, quantity: str) -> int:
     better = RECORDED.get(quantity) or result.declared(quantity).better
     if better is None:
         raise ReproError(
-            f"{result.suite} ({result.id}): which way '{quantity}' is better is declared neither in the result nor "
-            f"by its task '{result.task}'"
+            f"{result.suite} ({result.id}): which way '{quantity}' is better is declared neither in the "
+            f"result nor by its task '{result.task}'"
         )
     return 1 if better == "lower" else -1
 

@@ -1,6 +1,6 @@
 """Two ways to compute one thing, claimed to be equal: a net that gives both, on inputs of its own.
 
-    {model: pair, of: fc6_as_convolution}   and   max_abs_diff(that arm) < 1e-10
+    {model: pair, case: fc6_as_convolution}   and   max_abs_diff(that arm) < 1e-10
 
 A pair is a function of a random generator that gives two tensors; its docstring says what they are. Numbers
 are in double precision unless said, so that what is equal in exact arithmetic differs by about 1e-14.
@@ -17,12 +17,12 @@ PAIRS = {**layers.PAIRS, **upsampling.PAIRS, **blocks.PAIRS}
 
 
 class Pair(nn.Module):
-    """() → the two tensors of the pair `of`."""
+    """() → the two tensors of the pair `case`."""
 
     def __init__(
         self,
         *,
-        of: Literal[
+        case: Literal[
             "plus_kernel_example",
             "max_pooling_example",
             "zeros_at_the_border",
@@ -69,7 +69,7 @@ class Pair(nn.Module):
         in_channels: int = 3,
     ):
         super().__init__()
-        self.of, self.in_channels = of, in_channels
+        self.case, self.in_channels = case, in_channels
 
     def forward(self) -> tuple[Tensor, Tensor]:
-        return PAIRS[self.of](torch.Generator().manual_seed(0))
+        return PAIRS[self.case](torch.Generator().manual_seed(0))

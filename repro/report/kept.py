@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from repro.archive import Standing, files, read_all, standings
-from repro.check import load
+from repro.checking import load
 from repro.format import duration, figure, interval
 from repro.ledger import LEDGER, read_ledger
 from repro.places import KEPT

@@ -132,10 +132,9 @@ def _reported(claim: ClaimResult) -> Markup | None:
     """The paper's numbers beside ours, which are means over the seeds."""
     if not claim.reported:
         return None
-    ours = {"".join(name.split()): values for name, values in claim.values.items()}
     rows = []
     for name, value in claim.reported.items():
-        known = [v for v in ours.get("".join(name.split()), ()) if v is not None]
+        known = [v for v in claim.values.get(name, ()) if v is not None]
         mean = sum(known) / len(known) if known else None
         spread = f"{figure(min(known))} to {figure(max(known))}" if len(known) > 1 else ""
         mine = (

@@ -3,14 +3,17 @@
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
 from repro.catalogue import DATASETS, MODELS, TASKS, WEIGHTS
+from repro.contracts import Outputs, Targets, Task
 from repro.data.augment import normalise
 from repro.data.images import ImageSet
+from repro.data.split import image_shape, in_batches
 from repro.errors import ReproError
 from repro.models.layers.freezing import freeze
 from repro.recipe import Named
@@ -30,7 +33,7 @@ class State:
 
     spec: TrialSpec
     model: nn.Module
-    task: Any
+    task: Task
     data: ImageSet
     device: torch.device
 
@@ -41,29 +44,25 @@ class State:
             images, self.data.mean, self.data.std, dtype=torch.float32, channels_last=channels_last
         )
 
-    def batch(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Inputs, and what outputs are held against: targets, or what a task's `targets` makes of both."""
+    def batch(self, images: Tensor, targets: Targets) -> tuple[Tensor, Targets]:
+        """Inputs, and what outputs are held against."""
         inputs = self.inputs(images)
-        make = getattr(self.task, "targets", None)
-        return inputs, make(inputs, targets) if make else targets
+        return inputs, self.task.targets(inputs, targets)
 
     def autocast(self) -> AbstractContextManager[None]:
         precision = self.spec.recipe.precision if self.spec.recipe else "fp32"
         return torch.autocast(self.device.type, DTYPES[precision], enabled=precision != "fp32")
 
     @torch.no_grad()
-    def evaluate(self, split: str, limit: int | None = None) -> dict[str, float]:
+    def evaluate(self, split: Literal["train", "test"], limit: int | None = None) -> dict[str, float]:
         """The task's metrics on the first `limit` images of a split."""
-        images, targets = (
-            getattr(self.data, f"{split}_images")[:limit],
-            getattr(self.data, f"{split}_targets")[:limit],
-        )
-        size = max(1, min(EVALUATION_BATCH, EVALUATION_PIXELS // images.shape[2:].numel()))
+        rows = self.data.train if split == "train" else self.data.test
+        size = max(1, min(EVALUATION_BATCH, EVALUATION_PIXELS // image_shape(rows)[1:].numel()))
         self.model.eval()
 
-        def batches() -> Iterator[tuple[Tensor, Tensor]]:
-            for some in zip(images.split(size), targets.split(size), strict=True):
-                inputs, wanted = self.batch(*some)
+        def batches() -> Iterator[tuple[Outputs, Targets]]:
+            for images, targets in in_batches(rows, size, limit):
+                inputs, wanted = self.batch(images, targets)
                 with self.autocast():
                     outputs = self._outputs(inputs)
                 yield outputs, wanted
@@ -72,12 +71,17 @@ class State:
         self.model.train()
         return {name: float(value) for name, value in metrics.items()}
 
-    def _outputs(self, inputs: Tensor) -> Tensor:
+    def _outputs(self, inputs: Tensor) -> Outputs:
         """On a CPU in parts: blocks above 32 MiB come from the system anew each time, half as long again."""
         if self.device.type != "cpu":
             return self.model(inputs)
         parts = inputs.split(max(1, CPU_PIXELS // inputs.shape[2:].numel()))
-        return torch.cat([self.model(part) for part in parts])
+        return joined([self.model(part) for part in parts])
+
+
+def joined(parts: list[Outputs]) -> Outputs:
+    """Outputs of some images and of those that follow them, as outputs of all."""
+    return tree_map(lambda *tensors: torch.cat(tensors), *parts)
 
 
 def build(

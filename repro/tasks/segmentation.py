@@ -7,12 +7,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from repro.contracts import Outputs, Targets, Task
+from repro.data.targets import IGNORE, are_masks
 from repro.errors import ReproError
+from repro.tasks.form import check_classes, form
 
-IGNORE = 255  # the label of a pixel that no loss and no metric counts, as in PASCAL VOC
 
-
-class Segmentation:
+class Segmentation(Task):
     """Outputs are logits [N, classes, H, W], targets integer labels [N, H, W]; 255 is none and never counts.
 
     Outputs that are smaller than the targets, as of a net without padding, are of the middle of the image
@@ -43,6 +44,17 @@ class Segmentation:
         "train_frequency_weighted_iou": {"unit": "share", "better": "higher"},
         "train_loss": {"unit": "nats", "better": "lower"},
     }
+
+    def targets(self, inputs: Tensor, targets: Targets) -> Targets:  # noqa: ARG002
+        return targets
+
+    def check(self, outputs: Outputs, targets: Targets, classes: int) -> None:
+        if not are_masks(targets):
+            raise ReproError(f"segmentation wants a label for each pixel, not {form(targets)}")
+        if not isinstance(outputs, Tensor) or outputs.ndim != 4:
+            raise ReproError(f"segmentation wants outputs [N, classes, H, W], not {form(outputs)}")
+        check_classes(outputs.shape[1], classes)
+        crop(targets, outputs)
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The mean over the labelled pixels of a batch; 0 if it has none."""

@@ -46,7 +46,7 @@ def crf(
 class WithCRF(nn.Module):
     """A net's logits refined by a CRF on the image: log-probabilities [N, classes, h, w].
 
-    `mean` and `std` [C, 1, 1] are those that images were normalised with: colours are levels of 0 to 255 again.
+    `mean` and `std` [C, 1, 1] are those that images were normalised with: colours become levels again.
     """
 
     def __init__(self, net: nn.Module, kernels: "Kernels", iterations: int, mean: Tensor, std: Tensor):

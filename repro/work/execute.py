@@ -11,7 +11,7 @@ from safetensors.torch import load as load_weights
 from safetensors.torch import save as dump_weights
 from torch import Tensor
 
-from repro.catalogue import COUNTS, DATASETS, PICTURES, PROBES, TREATMENTS, declaration
+from repro.catalogue import COUNTS, DATASETS, PICTURES, PROBES, TREATMENTS, looks_at_weights
 from repro.data.images import ImageSet
 from repro.errors import ReproError
 from repro.recipe import Named
@@ -29,7 +29,7 @@ from repro.work.timing import time_round
 def execute(
     job: Job, store: Store, *, places: tuple[int, ...] = (0,), checkpoint_every: float = EVERY
 ) -> bool:
-    """Do a job that is not done yet, on these of the device's places. False, at once, if another process is at it."""
+    """Do a job that is not done yet, on these places of the device. False if another process is at it."""
     with store.take(job) as mine:
         if mine and store.read(job) is None:
             device = devices.resolve(job.needs.device, next(iter(places), 0))
@@ -85,7 +85,7 @@ class Work:
 
     def count(self, job: Counting) -> Mapping[str, Any]:
         count = COUNTS.bound(job.measure, job.options)
-        if declaration(job.measure).weights:
+        if looks_at_weights(job.measure):
             seed_default(torch.device("cpu"), stream(0, "initialisation"))
             return {"value": float(count(make_model(job.model, job.data)))}
         with torch.device("meta"):
@@ -114,7 +114,7 @@ class Work:
         return time_round(job, self.store, self.device.index or 0)
 
     def state(self, subject: Subject) -> State:
-        """A net as it is looked at: of a finished trial, or of one before its first step; treated, if it is."""
+        """A net as it is looked at: after training or before the first step; treated, if it is."""
         state = self.fresh(subject.trial)
         if subject.trial.recipe is not None:
             state.model.load_state_dict(self.weights(subject.trial))

@@ -21,6 +21,7 @@ from repro.models.cifar_resnet import CifarResNet
 from repro.models.preact_resnet import ORDERS, PreActResNet
 from repro.models.resnet import ResNet
 from repro.state.net import State, build
+from repro.tasks.classification import Classification
 from repro.treatments.lesion import lesion
 from repro.work.execute import images
 
@@ -51,9 +52,9 @@ def state(net: nn.Module | None = None) -> State:
 def batch(looked_at: State, count: int) -> tuple[Tensor, Tensor]:
     data = looked_at.data
     inputs = normalise(
-        data.train_images[:count], data.mean, data.std, dtype=torch.float32, channels_last=True
+        data.train.images[:count], data.mean, data.std, dtype=torch.float32, channels_last=True
     )
-    return inputs, data.train_targets[:count]
+    return inputs, data.train.targets[:count]
 
 
 def test_responses_are_those_behind_the_normalisation_and_before_what_follows():
@@ -110,7 +111,7 @@ def test_a_net_without_a_block_that_keeps_the_shape_has_no_mean_lesion_error():
         mean_lesion_error(state(nn.Sequential(nn.Flatten(), nn.Linear(49, 10))))
 
 
-class Unscored:
+class Unscored(Classification):
     def evaluate(self, batches, split):
         return {f"{split}_loss": torch.stack([outputs.mean() for outputs, _ in batches]).mean()}
 

@@ -55,7 +55,7 @@ def folder(tmp_path_factory):
     """Three runs of two suites, with every kind of claim, curves and a picture."""
     results = tmp_path_factory.mktemp("results")
     claims = {
-        "degradation": compared(3.0, 6, reported={"test_error( plain56 )": 0.25}),
+        "degradation": compared(3.0, 6, reported={"test_error(plain56)": 0.25}),
         "open": compared(0.2, 10, expected="undecided", because="the spread is too large here"),
         "sizes": sized(),
         "wrong": sized(more=False),

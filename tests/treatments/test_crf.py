@@ -12,6 +12,7 @@ from repro import source
 from repro.catalogue import TREATMENTS
 from repro.data.augment import normalise
 from repro.data.images import ImageSet
+from repro.data.split import InMemory
 from repro.errors import ReproError
 from repro.measures.segmentation import trimap_miou
 from repro.state.net import State
@@ -224,7 +225,8 @@ def state(net=None, images=5):
     inputs, targets = torch.stack(pixels), torch.stack(truth)
     targets[:, 0] = 255
     mean, std = (0.5,) * 3, (0.25,) * 3
-    data = ImageSet(inputs, targets, inputs, targets, ("ground", "disc"), mean, std)
+    split = InMemory(inputs, targets)
+    data = ImageSet(split, split, ("ground", "disc"), mean, std)
     spec = SimpleNamespace(seed=0, recipe=None, task="discs")
     return State(spec, net or Coarse(), Segmentation(), data, torch.device("cpu"))
 
@@ -251,7 +253,7 @@ def test_a_crf_raises_the_miou_of_coarse_scores_and_most_at_the_boundary():
 @pytest.mark.parametrize("iterations", [0, 3])
 def test_outputs_are_the_logarithms_of_the_beliefs_about_each_image(iterations):
     looked_at = state()
-    images = looked_at.data.test_images
+    images = looked_at.data.test.images
     net, options = crf(looked_at, iterations=iterations).model, defaults("crf")
     kernels = Kernels(**{field.name: options[field.name] for field in fields(Kernels)})
     inputs = looked_at.inputs(images)
@@ -267,8 +269,8 @@ def test_the_loss_of_a_treated_net_is_that_of_its_beliefs():
     looked_at = state()
     treated = crf(looked_at)
     with torch.no_grad():
-        logs = treated.model(looked_at.inputs(looked_at.data.test_images))
-    truth = looked_at.data.test_targets.long()
+        logs = treated.model(looked_at.inputs(looked_at.data.test.images))
+    truth = looked_at.data.test.targets.long()
     own = logs.gather(1, truth.where(truth != 255, 0)[:, None])[:, 0][truth != 255]
     assert treated.evaluate("test")["test_loss"] == pytest.approx(-own.mean().item(), rel=1e-4)
 
@@ -310,7 +312,7 @@ def test_colours_are_exactly_those_of_the_image_whatever_it_was_normalised_with(
 def test_in_mixed_precision_the_net_is_and_the_crf_is_not(seen):
     net = crf(state(nn.Conv2d(3, 2, 1))).model
     with torch.autocast("cpu", torch.bfloat16):
-        net(state().inputs(state().data.test_images[:1]))
+        net(state().inputs(state().data.test.images[:1]))
     ((logits, _, mixed),) = seen
     assert logits.dtype == torch.bfloat16 and not mixed
 
@@ -320,7 +322,7 @@ def test_outputs_of_the_middle_of_an_image_meet_its_middle(seen):
     crf(looked_at).evaluate("test", 1)
     ((logits, image, _),) = seen
     assert logits.shape == (2, 26, 26)
-    assert torch.equal(image.float(), looked_at.data.test_images[0, :, 3:29, 3:29].float())
+    assert torch.equal(image.float(), looked_at.data.test.images[0, :, 3:29, 3:29].float())
 
 
 def test_a_net_without_padding_gains_too():

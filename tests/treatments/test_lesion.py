@@ -110,10 +110,10 @@ def test_more_blocks_can_go():
 def test_the_errors_of_a_treated_net_are_those_of_the_net_whose_block_passes_its_input_on():
     looked_at = replace(state(), model=made(CifarResNet, 8, width=4, in_channels=1))
     data, net = looked_at.data, looked_at.model.eval()
-    x = normalise(data.test_images, data.mean, data.std, dtype=torch.float32, channels_last=True)
+    x = normalise(data.test.images, data.mean, data.std, dtype=torch.float32, channels_last=True)
     with torch.no_grad():  # the first block's width and stride are those of its input
         logits = net.classifier(net.stages[2](net.stages[1](net.stem(x))).mean(dim=(2, 3)))
-    expected = (logits.argmax(1) != data.test_targets).float().mean().item()
+    expected = (logits.argmax(1) != data.test.targets).float().mean().item()
     found = lesion(looked_at, block=0).evaluate("test")["test_error"]
     assert found == pytest.approx(expected, abs=1e-3)
     assert found != pytest.approx(looked_at.evaluate("test")["test_error"], abs=0.01)
