@@ -22,7 +22,7 @@ from repro.errors import ReproError
 from repro.expression import Measurement
 from repro.store import from_json
 from repro.suite import ResolvedArm
-from repro.trial import Counting, Evaluating, Job, Probing, Round, Subject, TrialSpec, closure, code_of
+from repro.trial import Counting, Evaluating, Job, Probing, Round, Subject, TrialSpec, code_of
 
 STATES = (
     "start",
@@ -34,6 +34,7 @@ class Arms(Protocol):
     """What a quantity asks of the suite at the profile: see `repro.experiment.Experiment`."""
 
     def resolve(self, arm: str) -> ResolvedArm: ...
+    def trained(self, arm: str) -> list[str]: ...
     def subject(self, arm: str, seed: int, *, trained: bool = True) -> Subject: ...
     def round(self, number: int) -> Round: ...
 
@@ -73,13 +74,9 @@ class Quantity(ABC):
         """The value, from the record of its job. Raises `ReproError` where there is none."""
 
     @property
-    def trains(self) -> bool:
-        """Whether an arm is trained for it."""
-        return "recipe" in self.wants(self.measurement)
-
-    def trials(self, seed: int) -> tuple[TrialSpec, ...]:
-        """The trainings that it rests on."""
-        return tuple(job for job in closure([self.job(seed)]) if isinstance(job, TrialSpec))
+    def trained(self) -> list[str]:
+        """The arms that are trained for it, each after those that it starts from."""
+        return []
 
 
 class Metric(Quantity):
@@ -111,6 +108,10 @@ class Metric(Quantity):
             images=images,
             **code_of(TASKS.target(subject.trial.task), *subject.targets),
         )
+
+    @property
+    def trained(self) -> list[str]:
+        return self.arms.trained(self.measurement.arm)
 
     @property
     def images(self) -> int | None:
@@ -145,6 +146,11 @@ class Probe(Quantity):
         subject = self.arms.subject(self.measurement.arm, seed, trained=trained)
         code = code_of(PROBES.target(self.measurement.name), *subject.targets)
         return Probing(measure=self.measurement.name, options=options, subject=subject, **code)
+
+    @property
+    def trained(self) -> list[str]:
+        *before, last = self.arms.trained(self.measurement.arm)
+        return [*before, last] if _at(self.measurement) == STATES[-1] else before
 
     def read(self, record: Mapping[str, Any]) -> float:
         return from_json(record["value"])

@@ -2,10 +2,9 @@
 
 import json
 import math
-from dataclasses import replace
 
 import pytest
-from kit.made_up import ENVIRONMENT, NAMES, MadeUp, alternating, better, half, suite
+from kit.made_up import ENVIRONMENT, NAMES, MadeUp, alternating, better, suite
 
 from repro.errors import ReproError
 from repro.result import read
@@ -124,16 +123,16 @@ def test_the_values_and_trials_of_every_seed_are_kept_in_pairs(store):
 
 def test_a_probe_at_the_start_trains_nothing_and_one_at_the_end_waits_for_its_trial(store):
     executor = MadeUp()
-    start = decide(
-        store, executor, "gradient_norm(good, at='start') < gradient_norm(bad, at='start')"
-    )
+    start = decide(store, executor, "gradient_norm(good, at='start') < gradient_norm(bad, at='start')")
     assert start.claim.verdict == "reproduced" and start.trials == () and start.claim.seconds == 0
     assert [type(job) for job in executor.done] == [Probing] * 10
     executor = MadeUp()
     end = decide(store, executor, "gradient_norm(good) < 10")
-    assert [type(job) for job in executor.done] == [TrialSpec] * 5 + [Probing] * 5
-    looked_at = {job.subject.trial.digest for job in executor.done[5:]}
-    assert looked_at == {job.digest for job in executor.done[:5]} == {digest for *_, digest in end.trials}
+    looks = [job for job in executor.done if isinstance(job, Probing)]
+    assert len(looks) == 5 and len(executor.done) == 10
+    for look in looks:
+        assert executor.done.index(look.subject.trial) < executor.done.index(look)
+    assert {look.subject.trial.digest for look in looks} == {digest for *_, digest in end.trials}
 
 
 def test_a_trial_that_several_claims_need_is_trained_once(store):
@@ -281,11 +280,16 @@ STARTING = {
 def test_an_arm_that_starts_from_another_is_trained_after_it_and_both_are_listed_and_paid_for(store):
     executor = MadeUp(better)
     decided = decide(store, executor, "test_error(twice) < 1", arms=STARTING)
-    assert [depth for depth, _ in executor.trained] == ["good"] * 5 + ["bad"] * 5 + ["other"] * 5
+    assert len(executor.trained) == 15
+    assert all(
+        executor.done.index(job.start) < executor.done.index(job) for job in executor.done if job.start
+    )
     trials = {(arm, seed): digest for arm, seed, digest in decided.trials}
     assert trials.keys() == {(arm, seed) for arm in ("good", "tuned", "twice") for seed in range(5)}
     for job in executor.done:
-        assert trials[{8: "good", 14: "tuned", 20: "twice"}[job.model.options["depth"]], job.seed] == job.digest
+        assert (
+            trials[{8: "good", 14: "tuned", 20: "twice"}[job.model.options["depth"]], job.seed] == job.digest
+        )
         assert job.start is None or job.start.seed == job.seed
     assert decided.claim.seconds == 30.0
 
@@ -335,10 +339,9 @@ def test_a_result_holds_every_trial_with_its_cost_and_the_claims_in_full(store, 
     digests = {job.digest for job in executor.done if isinstance(job, TrialSpec)}
     assert {trial.digest for trial in result.trials} == digests
     assert all(trial.cost == {"seconds": 2.0} for trial in result.trials)
-    assert [(timing.arm, timing.seed) for timing in result.timings] == [
-        (arm, number) for number in range(5) for arm in ("good", "bad")
-    ]
-    assert result.timings[0].measurements == {"latency": 8.0, "throughput": 125.0}
+    timings = {(timing.arm, timing.seed): timing.measurements for timing in result.timings}
+    assert timings.keys() == {(arm, number) for number in range(5) for arm in ("good", "bad")}
+    assert timings["good", 0] == {"latency": 8.0, "throughput": 125.0}
     assert result.environment.key == (ENVIRONMENT,)
     assert list(result.claims) == ["claim", "sized", "timed"] and result.complete
     assert (result.suite, result.profile, result.file) == ("made-up", "cpu", "made-up.yaml")

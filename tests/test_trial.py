@@ -243,9 +243,7 @@ def timing_round(number: int = 0, device: str = "cpu", names: tuple[str, ...] = 
 
 def test_jobs_that_differ_in_anything_have_digests_of_their_own():
     whole, untrained = Subject(trial=spec()), Subject(trial=spec(recipe=None))
-    lesioned, other = (
-        Subject(trial=spec(), treatment=Named(name="lesion", block=block)) for block in (0, 1)
-    )
+    lesioned, other = (Subject(trial=spec(), treatment=Named(name="lesion", block=block)) for block in (0, 1))
     jobs = [
         spec(),
         counting(),
@@ -303,7 +301,10 @@ def test_what_looks_at_a_trained_net_comes_after_its_trial_and_what_looks_at_its
 
 def test_a_net_that_starts_from_a_trial_waits_for_it_even_if_it_is_looked_at_untrained():
     first = spec(seed=7)
-    second, untrained = spec(start=first.model_dump(mode="json")), spec(start=first.model_dump(mode="json"), recipe=None)
+    second, untrained = (
+        spec(start=first.model_dump(mode="json")),
+        spec(start=first.model_dump(mode="json"), recipe=None),
+    )
     assert second.after == (first,)
     assert probing(Subject(trial=untrained)).after == (first,)
     assert closure([probing(Subject(trial=second))]) == [first, second, probing(Subject(trial=second))]
