@@ -119,10 +119,7 @@ class Metric(Quantity):
         return None if given is None else int(given)
 
     def read(self, record: Mapping[str, Any]) -> float:
-        measured = record["measurements"]
-        if self.measurement.name not in measured:
-            raise ReproError(f"the task did not measure '{self.measurement.name}' of {self.measurement.arm}")
-        return from_json(measured[self.measurement.name])
+        return from_json(measured(record, self.measurement.name, self.measurement.arm))
 
 
 class Probe(Quantity):
@@ -193,6 +190,14 @@ class Clocked(Quantity):
 
     def read(self, record: Mapping[str, Any]) -> float:
         return clocked(self.measurement.name, record["nets"][self.measurement.subject])
+
+
+def measured(record: Mapping[str, Any], metric: str, arm: str) -> float | None:
+    """What an arm's record holds of a metric; None if it diverged. Raises `ReproError` if it holds nothing."""
+    if metric not in record["measurements"]:
+        raise ReproError(f"the task did not measure '{metric}' of {arm}")
+    value: float | None = record["measurements"][metric]
+    return value
 
 
 def clocked(clock: str, net: Mapping[str, Any]) -> float:

@@ -5,6 +5,7 @@ import math
 from repro.catalogue import metrics
 from repro.declaration import Better
 from repro.experiment import Experiment
+from repro.quantity import measured
 from repro.result import TuningPoint, TuningResult
 from repro.runner import Runner
 
@@ -23,14 +24,17 @@ def tune(experiment: Experiment, arm: str, runner: Runner) -> TuningResult | Non
         return None
     trials = [[experiment.trial(arm, seed, values=values) for seed in SEEDS] for values in grid.points]
     runner.ensure(trial for of_point in trials for trial in of_point)
-    measured = [[runner.record(trial)["measurements"][grid.by] for trial in of_point] for of_point in trials]
+    found = [[measured(runner.record(trial), grid.by, arm) for trial in of_point] for of_point in trials]
     better = metrics(suite.task)[grid.by].better
-    loss = [sum(_loss(value, better) for value in values) for values in measured]
-    points = zip(grid.points, measured, strict=True)
+    loss = [sum(_loss(value, better) for value in values) for values in found]
+    points = [
+        TuningPoint(values=values, measured=tuple(of_point))
+        for values, of_point in zip(grid.points, found, strict=True)
+    ]
     return TuningResult(
         by=grid.by,
         seeds=SEEDS,
-        grid=tuple(TuningPoint(values=values, measured=tuple(found)) for values, found in points),
+        grid=tuple(points),
         chosen=grid.points[loss.index(min(loss))],
     )
 

@@ -95,6 +95,7 @@ def test_a_probe_looks_at_the_net_before_the_first_step_or_after_the_last(tmp_pa
 
 def test_a_count_is_made_on_the_meta_device_with_the_channels_and_classes_of_the_data(tmp_path, monkeypatch):
     install(tmp_path / "packages", monkeypatch)
-    store, number = Store(tmp_path), counting("params", model={**RESNET, "depth": 20, "width": 16}, data=spec().data)
+    net = {**RESNET, "depth": 20, "width": 16}
+    store, number = Store(tmp_path), counting("params", model=net, data=spec().data)
     execute(number, store)
     assert store.read(number)["value"] == 269_722 - 2 * 9 * 16  # one channel, not three

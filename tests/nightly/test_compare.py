@@ -280,7 +280,7 @@ def test_what_a_result_declares_stands_before_what_is_installed_today():
 
 def test_a_metric_whose_better_way_is_declared_nowhere_is_an_error_that_names_it():
     base, new = (measuring("oddity", [value] * 5) for value in (0.3, 0.5))
-    said = r"made-up \(2026.*\): which way 'oddity' is better is declared neither in the result nor by its task"
+    said = r"made-up \(2026.*\): which way 'oddity' is better is declared neither in the result nor by "
     with pytest.raises(ReproError, match=said):
         compare([base], [new])
 
