@@ -5,6 +5,7 @@ import shlex
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +144,7 @@ class Session:
     def _tune(self, experiment: Experiment, quantities: Iterable[Quantity]) -> None:
         """Let the arms that are trained find out their recipes."""
         for quantity in quantities:
-            for arm in experiment.trained(quantity.measurement.arm) if quantity.trains else ():
+            for arm in quantity.trained:
                 if arm not in experiment.chosen:
                     tuning = tune(experiment, arm, self.runner)
                     experiment.chosen[arm] = tuning.chosen if tuning else {}
@@ -161,7 +162,9 @@ class Session:
         while True:
             seeds = range(self.first_seed, self.first_seed + many)
             for_each = seeds or [self.first_seed]
-            self.runner.ensure(quantity.job(seed) for seed in for_each for quantity in quantities.values())
+            trials = _trials(self.experiment(suite), quantities.values(), for_each)
+            values = [quantity.job(seed) for seed, quantity in product(for_each, quantities.values())]
+            self.runner.ensure([*trials.values(), *values])
             judgement = decide(
                 claim.expectation,
                 seeds,
@@ -252,15 +255,8 @@ def _trials(
     experiment: Experiment, quantities: Collection[Quantity], seeds: Seeds
 ) -> dict[tuple[str, int], TrialSpec]:
     """The trainings that quantities rest on, by arm and seed."""
-    found = {}
-    for quantity in quantities:
-        for seed in seeds:
-            wanted = {trial.digest for trial in quantity.trials(seed)}
-            for arm in experiment.trained(quantity.measurement.arm) if wanted else ():
-                trial = experiment.trial(arm, seed)
-                if trial.digest in wanted:
-                    found[arm, seed] = trial
-    return found
+    arms = dict.fromkeys(arm for quantity in quantities for arm in quantity.trained)
+    return {(arm, seed): experiment.trial(arm, seed) for arm, seed in product(arms, seeds)}
 
 
 def _arms(experiment: Experiment, claims: Iterable[str]) -> list[str]:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from repro.catalogue import metrics
 from repro.declaration import Better
 from repro.experiment import Experiment
+from repro.quantity import measured
 from repro.result import TuningPoint, TuningResult
 from repro.runner import Runner
-from repro.trial import TrialSpec
-from repro.value import from_json, known
+from repro.value import known
 
 PILOT = 1000  # the first seed of pilot runs, on which recipes are chosen; what judges are seeds from 0 up
 SEEDS = (PILOT, PILOT + 1)  # that tuning looks at
@@ -26,20 +26,19 @@ def tune(experiment: Experiment, arm: str, runner: Runner) -> TuningResult | Non
         return None
     trials = [[experiment.trial(arm, seed, values=values) for seed in SEEDS] for values in grid.points]
     runner.ensure(trial for of_point in trials for trial in of_point)
-    measured = [[_measured(runner, trial, grid.by) for trial in of_point] for of_point in trials]
+    found = [[measured(runner.record(trial), grid.by, arm) for trial in of_point] for of_point in trials]
     better = metrics(suite.task)[grid.by].better
-    loss = [_loss(values, better) for values in measured]
-    points = zip(grid.points, measured, strict=True)
+    loss = [_loss(values, better) for values in found]
+    points = [
+        TuningPoint(values=values, measured=tuple(map(known, of_point)))
+        for values, of_point in zip(grid.points, found, strict=True)
+    ]
     return TuningResult(
         by=grid.by,
         seeds=SEEDS,
-        grid=tuple(TuningPoint(values=values, measured=tuple(map(known, found))) for values, found in points),
+        grid=tuple(points),
         chosen=grid.points[loss.index(min(loss))],
     )
-
-
-def _measured(runner: Runner, trial: TrialSpec, metric: str) -> float:
-    return from_json(runner.record(trial)["measurements"].get(metric))
 
 
 def _loss(values: Sequence[float], better: Better | None) -> float:
