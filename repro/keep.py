@@ -7,7 +7,7 @@ from pathlib import Path
 from repro.archive import Key, RunKey, Standing, files, find, read_all, run_key, standings
 from repro.errors import ReproError
 from repro.result import Result
-from repro.runner import PILOT
+from repro.tuning import PILOT
 from repro.store import write_atomically
 
 Found = Mapping[Path, Result]

@@ -190,7 +190,7 @@ class Clocked(Quantity):
 
 
 def measured(record: Mapping[str, Any], metric: str, arm: str) -> float | None:
-    """What an arm's record holds of a metric; None if it diverged. Raises `ReproError` if it holds nothing."""
+    """What an arm's record holds of a metric. Raises `ReproError` if it holds none."""
     if metric not in record["measurements"]:
         raise ReproError(f"the task did not measure '{metric}' of {arm}")
     value: float | None = record["measurements"][metric]

@@ -200,14 +200,19 @@ def test_a_run_that_diverged_counts_as_infinitely_bad(store):
         return {"test_error": 0.9, "train_loss": math.inf if bad else 0.3}
 
     claim = decide(store, MadeUp(diverging), "train_loss(good) < train_loss(bad)").claim
-    assert claim.verdict == "reproduced" and claim.values["train_loss(bad)"] == (None,) * 5
+    assert claim.verdict == "reproduced" and claim.values["train_loss(bad)"] == (math.inf,) * 5
 
 
-def test_two_runs_that_both_diverged_speak_for_neither(store):
-    executor = MadeUp(lambda _: {"train_loss": math.nan})
-    claim = decide(store, executor, "train_loss(good) < train_loss(bad)").claim
-    assert claim.verdict == "undecided" and len(claim.evidence.seeds) == 10
-    assert claim.evidence.e_for == claim.evidence.e_against == 1.0
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_what_has_no_value_is_undecided_at_once_for_its_reason_and_never_as_expected(store, value):
+    executor = MadeUp(lambda _: {"train_loss": value})
+    known = {"cpu": {"verdict": "undecided", "because": "it is a tie"}}
+    asked = {"says": "Any.", "expect": "train_loss(good) < train_loss(bad)", "at": known}
+    claim = decide(store, executor, asked).claim
+    assert (claim.verdict, claim.expected, claim.as_expected) == ("undecided", "undecided", False)
+    assert len(claim.evidence.seeds) == 5 and "has no value" in claim.why
+    assert not claim.is_tolerated(strict=False)
+    assert claim.values["train_loss(bad)"] == (None if math.isnan(value) else math.inf,) * 5
 
 
 def test_a_measurement_that_the_task_did_not_make_is_an_error_that_names_it_and_its_arm(store):

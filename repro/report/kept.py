@@ -118,7 +118,7 @@ def pages(root: Path) -> Iterator[tuple[Path, str]]:
         yield readme, _filled(readme, table(standing))
     if _is_marked(suites / "README.md"):
         entries = read_ledger(suites / LEDGER).values()
-        loaded = {path.relative_to(suites).as_posix(): load(path) for path in sorted(suites.rglob("*.yaml"))}
+        loaded = {path.relative_to(suites).as_posix(): load(path) for path in suites_below(suites)}
         yield suites / "README.md", _filled(suites / "README.md", ledger(entries, loaded, standing))
 
 
