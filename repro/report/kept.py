@@ -14,6 +14,7 @@ from repro.places import KEPT
 from repro.result import ClaimResult, verdict
 from repro.store import write_atomically
 from repro.suite import Suite
+from repro.suite_files import suites_below
 
 START, END = "<!-- made by repro keep -->", "<!-- to here -->"
 SIGNS = {"reproduced": "✓", "refuted": "✗", "undecided": "?"}
