@@ -20,14 +20,11 @@ from repro.declaration import Declaration
 from repro.document import nearest
 from repro.errors import ReproError
 from repro.expression import Measurement
-from repro.store import from_json
 from repro.suite import ResolvedArm
 from repro.trial import Counting, Evaluating, Job, Probing, Round, Subject, TrialSpec, code_of
+from repro.value import from_json
 
-STATES = (
-    "start",
-    "end",
-)  # when a probe looks at a net: before the first step, or after the last (if not said)
+STATES = ("start", "end")  # when a probe looks at a net: before training, or after it (if not said)
 
 
 class Arms(Protocol):

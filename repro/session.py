@@ -33,10 +33,11 @@ from repro.result import (
     write,
 )
 from repro.runner import Runner
-from repro.store import Key, finite, write_atomically
+from repro.store import Key, write_atomically
 from repro.suite import Claim, Device, ResolvedArm, Suite
 from repro.trial import Drawing, Round, TrialSpec, digest
 from repro.tuning import tune
+from repro.value import known
 from repro.verdict import Judgement, decide
 
 Seeds = Sequence[int]
@@ -86,7 +87,8 @@ class Session:
                 reported={str(of): number for of, number in claim.papers_numbers.items()},
                 verdict=judgement.verdict,
                 expected=expected,
-                as_expected=judgement.verdict == expected,
+                as_expected=judgement.verdict == expected and not judgement.why,
+                why=judgement.why,
                 because=known.because if known else None,
                 evidence=evidence_of(judgement, seeds, suite.evidence),
                 values={str(m): self._values(quantity, seeds) for m, quantity in quantities.items()},
@@ -171,7 +173,7 @@ class Session:
                 rules.alpha,
                 rules.assume,
             )
-            if judgement.verdict != "undecided" or many == most:
+            if judgement.verdict != "undecided" or judgement.why or many == most:
                 return tuple(seeds), judgement
             many += 1
 
@@ -181,7 +183,7 @@ class Session:
     def _values(self, quantity: Quantity, seeds: Seeds) -> tuple[float | None, ...]:
         """A value per seed; one value of what is the same for all."""
         for_each = seeds if quantity.seeded else [self.first_seed]
-        return tuple(finite([self._value(quantity, seed) for seed in for_each]))
+        return tuple(known(self._value(quantity, seed)) for seed in for_each)
 
     def _seconds(self, trials: Iterable[TrialSpec], rounds: Iterable[Round]) -> float:
         """What trials and rounds took, whoever did them and when."""

@@ -1,6 +1,7 @@
 """Equal tuning for all arms: each tries the same values on pilot seeds, and takes those that are best."""
 
 import math
+from collections.abc import Sequence
 
 from repro.catalogue import metrics
 from repro.declaration import Better
@@ -8,6 +9,7 @@ from repro.experiment import Experiment
 from repro.quantity import measured
 from repro.result import TuningPoint, TuningResult
 from repro.runner import Runner
+from repro.value import known
 
 PILOT = 1000  # the first seed of pilot runs, on which recipes are chosen; what judges are seeds from 0 up
 SEEDS = (PILOT, PILOT + 1)  # that tuning looks at
@@ -26,9 +28,9 @@ def tune(experiment: Experiment, arm: str, runner: Runner) -> TuningResult | Non
     runner.ensure(trial for of_point in trials for trial in of_point)
     found = [[measured(runner.record(trial), grid.by, arm) for trial in of_point] for of_point in trials]
     better = metrics(suite.task)[grid.by].better
-    loss = [sum(_loss(value, better) for value in values) for values in found]
+    loss = [_loss(values, better) for values in found]
     points = [
-        TuningPoint(values=values, measured=tuple(of_point))
+        TuningPoint(values=values, measured=tuple(map(known, of_point)))
         for values, of_point in zip(grid.points, found, strict=True)
     ]
     return TuningResult(
@@ -39,8 +41,8 @@ def tune(experiment: Experiment, arm: str, runner: Runner) -> TuningResult | Non
     )
 
 
-def _loss(value: float | None, better: Better | None) -> float:
-    """Lower is better. What has no value, because training diverged, is worst."""
-    if value is None:
+def _loss(values: Sequence[float], better: Better | None) -> float:
+    """Over the seeds; lower is better, and a value that is not there is worst."""
+    if any(map(math.isnan, values)):
         return math.inf
-    return -value if better == "higher" else value
+    return -sum(values) if better == "higher" else sum(values)
