@@ -90,11 +90,12 @@ def test_check_says_everything_that_is_wrong(tiny):
 @pytest.fixture
 def sharing(tiny):
     """A folder of two suites that name a recipe of their folder."""
-    folder, recipe = tiny.parent / "suites", TINY[TINY.index("{steps: 20") : TINY.index("\n  missing")]
+    folder = tiny.parent / "suites"
+    recipe = TINY[TINY.index("\n      steps: 20") : TINY.index("\n  missing")]
     (folder / "below").mkdir(parents=True)
-    (folder / "recipes.yaml").write_text(f"suite: {recipe}\n")  # a name that suites have as a key
+    (folder / "recipes.yaml").write_text(f"suite:{recipe}\n")  # a name that suites have as a key
     for path in (folder / "one.yaml", folder / "below" / "two.yaml"):
-        path.write_text(TINY.replace(recipe, "suite"))
+        path.write_text(TINY.replace(recipe, " suite"))
     return folder
 
 
@@ -112,15 +113,15 @@ def test_check_says_once_what_is_wrong_with_a_recipe_that_suites_share(sharing):
     one.write_text(one.read_text().replace("depth: 14", "depth: x"))
     assert repro("check", "suites").output.splitlines() == [
         "suites/one.yaml:6:39: depth: expected a whole number, not 'x'",
-        "suites/recipes.yaml:1:16: steps: expected a whole number, not 'x'",
+        "suites/recipes.yaml:2:14: steps: expected a whole number, not 'x'",
     ]
     assert repro("check", "suites/recipes.yaml").exit_code == 2
-    assert "suites/recipes.yaml:1:16: " in repro("check", "suites/below").output
+    assert "suites/recipes.yaml:2:14: " in repro("check", "suites/below").output
 
 
 def test_recipes_that_suites_share_are_no_suite(sharing):
     run = repro("run", "suites", "-k", "order", "-j", 1)
-    assert run.exit_code == 0 and len(list((sharing.parent / "results").glob("*/*/*.json"))) > 0
+    assert run.exit_code == 0 and len(list((sharing.parent / "results" / "runs").glob("*/*/*.json"))) > 0
     assert "it is no suite" in repro("run", "suites/recipes.yaml").output
     assert "recipes.yaml" not in repro("list", "suites").output
 
