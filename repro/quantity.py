@@ -190,7 +190,7 @@ class Clocked(Quantity):
 
 
 def measured(record: Mapping[str, Any], metric: str, arm: str) -> float:
-    """What an arm's record holds of a metric. Raises `ReproError` if it holds none."""
+    """A metric, from an arm's record: NaN if it has no value. Raises `ReproError` if it was not measured."""
     if metric not in record["measurements"]:
         raise ReproError(f"the task did not measure '{metric}' of {arm}")
     return from_json(record["measurements"][metric])
