@@ -223,9 +223,9 @@ def find(name: str, folder: Path) -> dict[Path, Result]:
 
     Raises `ReproError` if there is none of that name, or a file is broken.
     """
-    if Path(name).exists():
+    if name and Path(name).exists():
         return read_all(files(Path(name)))
-    known = files(folder)
+    known = files(folder) if name else []
     runs = {file.stem: file for file in reversed(known) if file.stem.startswith(name)}
     if len(runs) == 1:
         return read_all(runs.values())

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 MARKS = ("pyproject.toml", "pytest.ini", "tox.ini", ".git")
+SUFFIXES = (".yaml", ".yml")  # of suites
 RESULTS = Path("results")
 RUNS = RESULTS / "runs"
 KEPT = RESULTS / "kept"

@@ -20,6 +20,7 @@ from repro.declaration import Declaration
 from repro.document import nearest
 from repro.errors import ReproError
 from repro.expression import Measurement
+from repro.faults import told
 from repro.suite import ResolvedArm
 from repro.trial import Counting, Evaluating, Job, Probing, Round, Subject, TrialSpec, code_of
 from repro.value import from_json
@@ -198,7 +199,8 @@ def measured(record: Mapping[str, Any], metric: str, arm: str) -> float:
 
 def clocked(clock: str, net: Mapping[str, Any]) -> float:
     """What a clock says of what a round's record holds of one net. Raises `ReproError` if it was not read."""
-    return float(CLOCKS.load(clock)(readings(net)))
+    with told(f"clock '{clock}'"):
+        return float(CLOCKS.load(clock)(readings(net)))
 
 
 def kind_of(name: str, task: str | None) -> type[Quantity]:

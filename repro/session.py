@@ -35,7 +35,7 @@ from repro.result import (
 from repro.runner import Runner
 from repro.store import Key, write_atomically
 from repro.suite import Claim, Device, ResolvedArm, Suite
-from repro.trial import Drawing, Round, TrialSpec, digest
+from repro.trial import Drawing, Round, TrialSpec, closure, digest
 from repro.tuning import tune
 from repro.value import known
 from repro.verdict import Judgement, decide
@@ -146,7 +146,10 @@ class Session:
         for quantity in quantities:
             for arm in quantity.trained:
                 if arm not in experiment.chosen:
-                    tuning = tune(experiment, arm, self.runner)
+                    try:
+                        tuning = tune(experiment, arm, self.runner)
+                    except ReproError as error:
+                        raise _about(error, [arm]) from error
                     experiment.chosen[arm] = tuning.chosen if tuning else {}
                     if tuning:
                         self._tunings.setdefault(experiment, {})[arm] = tuning
@@ -176,6 +179,18 @@ class Session:
             if judgement.verdict != "undecided" or judgement.why or many == most:
                 return tuple(seeds), judgement
             many += 1
+
+    def _ensure(self, quantities: Collection[Quantity], seeds: Iterable[int]) -> None:
+        """See to their jobs. Raises `ReproError`, with the arms that it is about, if one cannot be done."""
+        jobs = [(quantity.measurement.arm, quantity.job(seed)) for seed in seeds for quantity in quantities]
+        try:
+            self.runner.ensure(job for _, job in jobs)
+        except ReproError as error:
+            failed = self.runner.failed.keys()
+            arms = [arm for arm, job in jobs if any(part.digest in failed for part in closure([job]))]
+            if not arms:
+                raise
+            raise _about(error, arms) from error
 
     def _value(self, quantity: Quantity, seed: int) -> float:
         return quantity.read(self.runner.record(quantity.job(seed)))
@@ -249,6 +264,12 @@ class Session:
                 f"{self.runner.store.path(Key(kind, key))}: has gone since it was made; run again"
             )
         return found
+
+
+def _about(error: ReproError, arms: Iterable[str]) -> ReproError:
+    """The same error, with the arms that it is about."""
+    names = ", ".join(f"'{arm}'" for arm in dict.fromkeys(arms))
+    return ReproError(f"{error}\n  in the suite this is the arm {names}")
 
 
 def _trials(

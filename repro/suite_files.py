@@ -11,10 +11,9 @@ from pathlib import Path
 
 from repro.document import top_keys
 from repro.errors import ReproError
-from repro.places import project
+from repro.places import SUFFIXES, project
 
 RECIPES = "recipes.yaml"
-SUFFIXES = (".yaml", ".yml")
 # What pytest does not enter (`norecursedirs`), by name; and what is in the folder of an environment.
 NOT_ENTERED = ("*.egg", ".*", "_darcs", "build", "CVS", "dist", "node_modules", "venv", "{arch}")
 ENVIRONMENT = ("pyvenv.cfg", "conda-meta/history")
@@ -43,12 +42,14 @@ def suites_below(folder: Path) -> list[Path]:
     return [path for path in _yaml_below(folder) if is_suite(path)]
 
 
-def is_suite(path: Path) -> bool:
-    """Whether a file says that it is a suite: YAML with the key `suite` at its top. One with `arms` and
-    `claims` is one whose name was forgotten. Hidden files are none, nor are the recipes beside suites.
+def is_suite(path: Path, *, named: bool = False) -> bool:
+    """Whether a file says that it is a suite: YAML with the key `suite` at its top, or with `arms` and
+    `claims`: then the name was forgotten. Hidden files are none. One that is `named` need not say so.
     """
-    if path.suffix not in SUFFIXES or path.name == RECIPES or path.name.startswith("."):
+    if path.suffix not in SUFFIXES or path.name == RECIPES:
         return False
+    if named or path.name.startswith("."):
+        return named
     keys = top_keys(path, among=("suite", "claims"))
     return "suite" in keys or {"arms", "claims"} <= keys
 

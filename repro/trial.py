@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal
 
 from repro import source
 from repro.catalogue import AUGMENTATIONS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS, TREATMENTS, WEIGHTS
+from repro.faults import told
 from repro.recipe import Named, Recipe, Strict, Timing
 from repro.suite import Device, ResolvedArm
 
@@ -318,7 +319,8 @@ _fingerprints: dict[str, str] = {}
 
 def _fingerprint(key: str, data: Named) -> str:
     if key not in _fingerprints:
-        _fingerprints[key] = DATASETS.load(data.name)(**data.options).fingerprint()
+        with told(f"data set '{data.name}'"):
+            _fingerprints[key] = DATASETS.load(data.name)(**data.options).fingerprint()
     return _fingerprints[key]
 
 

@@ -14,7 +14,10 @@ from repro.cli.group import (
     NOTHING_RAN,
     REGRESSION,
     SUITES,
+    as_json,
+    end,
     main,
+    say,
 )
 from repro.errors import ReproError
 
@@ -52,17 +55,13 @@ def watch(history: Path, tonight: Path, suspects: float, out: Path | None, form:
         measured = load(str(tonight), tonight) if tonight.exists() else []
         before = load(str(history), history)
     except ReproError as error:
-        click.echo(str(error), err=True)
-        sys.exit(NOT_THE_CODE)
+        end(NOT_THE_CODE, str(error))
     if not measured:
-        click.echo(f"{tonight}: nothing was measured", err=True)
-        sys.exit(NOTHING_RAN)
+        end(NOTHING_RAN, f"{tonight}: nothing was measured")
     found = watch(before, measured, suspects)
     if out is not None:
         out.write_text(found.model_dump_json(indent=1), encoding="utf-8")
-    click.echo(
-        found.model_dump_json(indent=1) if form == "json" else watch_text(found, markdown=form == "markdown")
-    )
+    say(as_json(found) if form == "json" else watch_text(found, markdown=form == "markdown"))
     if found.problems:
         sys.exit(NOT_THE_CODE)
     sys.exit(REGRESSION if any(suspect.due for suspect in found.suspects) else AS_EXPECTED)
@@ -108,7 +107,7 @@ def confirm(
 
     import numpy as np
 
-    from repro.checking import load
+    from repro.checking import load_all
     from repro.nightly.history_text import decisions_text
     from repro.nightly.turns import decide, fewest_turns, take_turns
     from repro.nightly.watch import Watch
@@ -123,14 +122,15 @@ def confirm(
     except (OSError, ValueError):
         raise ReproError(f"{suspects}: not what `repro watch -o` writes") from None
     if not due:
-        click.echo("no suspect is due to be confirmed")
+        say("no suspect is due to be confirmed")
         sys.exit(AS_EXPECTED)
     if turns < fewest_turns(len(due)):
         raise ReproError(
             f"{turns} turns cannot confirm {len(due)} suspects: --turns "
             f"must be {fewest_turns(len(due))} at least"
         )
-    files = {load(path).suite: path for path in suite_files(suites or DEFAULT)}
+    loaded = load_all(suite_files(suites or DEFAULT))
+    files = {suite.suite: path for path, suite in loaded.items()}
     try:
         taken = take_turns(
             (base, new),
@@ -140,16 +140,15 @@ def confirm(
             seeds,
             results,
             np.random.default_rng(),
-            partial(click.echo, err=True),
+            partial(say, to_stderr=True),
         )
         decisions = decide(due, taken)
     except ReproError as error:
-        click.echo(str(error), err=True)
-        sys.exit(NOT_THE_CODE)
+        end(NOT_THE_CODE, str(error))
     if form == "json":
-        click.echo(json.dumps([decision.model_dump() for decision in decisions], indent=1))
+        say(json.dumps([decision.model_dump() for decision in decisions], indent=1))
     else:
-        click.echo(decisions_text(decisions, markdown=form == "markdown"))
+        say(decisions_text(decisions, markdown=form == "markdown"))
     sys.exit(
         REGRESSION if any(found.confirmed and found.way == "worse" for found in decisions) else AS_EXPECTED
     )

@@ -14,6 +14,7 @@ from torch import Tensor
 from repro.catalogue import COUNTS, DATASETS, PICTURES, PROBES, TREATMENTS, looks_at_weights
 from repro.data.images import ImageSet
 from repro.errors import ReproError
+from repro.faults import told
 from repro.recipe import Named
 from repro.state import devices
 from repro.state.net import State, build, make_model
@@ -52,11 +53,14 @@ class Work:
         }
 
     def do(self, job: Job) -> None:
-        """Do the job and record it; then nothing is left of what was only needed to go on after a kill."""
+        """Do the job and record it; then nothing is left of what was only needed to go on after a kill.
+
+        Raises `ReproError`, whatever the code does that the job names.
+        """
         folder = self.store.folder(job)
         remove_parts(folder)
         try:
-            with own_default_stream(self.device):
+            with told(job.label), own_default_stream(self.device):
                 record = self.ways[type(job)](job)
         finally:
             self.store.tell(job.digest, {})
