@@ -285,10 +285,14 @@ def metrics(task: str | None) -> dict[str, Declaration]:
 
 def declaration(measure: str) -> Declaration:
     """What a count, a probe or a clock declares: unit and direction."""
-    catalogue = next(c for c in (COUNTS, PROBES, CLOCKS) if measure in c.targets)
-    declared = source.decoration(catalogue.target(measure), declare.__name__) or {}
+    return declared(next(c for c in (COUNTS, PROBES, CLOCKS) if measure in c.targets), measure)
+
+
+def declared(catalogue: Catalogue, measure: str) -> Declaration:
+    """What a measure of one of the catalogues declares."""
+    said = source.decoration(catalogue.target(measure), declare.__name__) or {}
     try:
-        return Declaration.model_validate({key: value for key, value in declared.items() if key != "weights"})
+        return Declaration.model_validate({key: value for key, value in said.items() if key != "weights"})
     except ValidationError as error:
         raise ReproError(f"{catalogue.kind} '{measure}': @declare(…): {error.errors()[0]['msg']}") from None
 

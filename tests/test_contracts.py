@@ -17,7 +17,7 @@ OPTIONS: dict[str, dict[str, Any]] = {  # for what has none without
     "densenet": {"depth": 121},
     "encoder_decoder": {"upsample": "bilinear"},
     "fcn_trunks": {"trunk": "alexnet"},
-    "pair": {"of": "gate_of_ones"},
+    "pair": {"case": "gate_of_ones"},
     "preact_resnet": {"depth": 20},
     "resnet": {"depth": 50},
     "sequential": {"layers": ["conv 8 3x3", "relu"]},
@@ -211,7 +211,7 @@ FAULTS = {
         "counts",
         "from repro.declaration import declare\nUNIT = 'kg'\n@declare(unit=UNIT)\n"
         "def made(model):\n    'Its weight.'\n    return 1",
-        "@declare(…): Input should be a valid string; what it says is written out there",
+        "count 'made': @declare(…): Input should be a valid string",
     ),
     "no direction": (
         "tasks",
