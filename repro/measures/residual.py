@@ -24,7 +24,7 @@ from repro.treatments.lesion import blocks, without_block
 def response_std(state: State, layer: str = "", images: int = 128) -> float:
     """The standard deviation of all numbers that a layer puts out, of the net itself for "".
 
-    For the paper's responses the layer is a batch normalisation: `stages.0.norm1`, say. In fp32 and in
+    For the paper's responses the layer is a batch normalisation: `stages.0.0.branch.1`, say. In fp32 and in
     evaluation mode, on the first `images` training images. Raises `ReproError` if there is no such layer.
     """
     model = deepcopy(state.model).eval()

@@ -17,7 +17,9 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from repro.models.resnet import ROWS, ZeroPadded, convolution, convolutions, stem_of
+from repro.models.layers.convolutions import convolution
+from repro.models.layers.stems import stem_of
+from repro.models.resnet import ROWS, ZeroPadded, convolutions, equal_stages
 
 
 class Order(NamedTuple):
@@ -99,7 +101,7 @@ class PreActResNet(nn.Module):
                 inner = width * 2**stage
                 out = inner * (4 if bottleneck else 1)
                 layers = convolutions((channels, inner, out), stride, bottleneck, bottleneck_stride)
-                # The stem ends with it
+                # The stem ends with what would stand before the first
                 placed = ORDERS[order] if units else ORDERS[order]._replace(before="")
                 units.append(Unit(layers, stride, placed, shortcuts))
                 channels = out
@@ -122,11 +124,7 @@ def units_of_stages(depth: int, bottleneck: bool, stem: str) -> tuple[int, ...]:
             possible = ", ".join(str(known) for known, narrowed in sorted(IMAGENET) if narrowed == bottleneck)
             raise ValueError(f"depth must be one of {possible} with bottleneck={bottleneck}, not {depth}")
         return IMAGENET[depth, bottleneck]
-    layers = 9 if bottleneck else 6
-    units, rest = divmod(depth - 2, layers)
-    if rest or units < 1:
-        raise ValueError(f"depth must be {layers}n+2 with bottleneck={bottleneck}, not {depth}")
-    return (units,) * 3
+    return equal_stages(depth, bottleneck)
 
 
 class Shared(NamedTuple):

@@ -26,7 +26,7 @@ def started(module: nn.Module, generator: Generator) -> nn.Module:
 @PAIRS.add
 def residual_block_as_a_sum(generator: Generator) -> tuple[Tensor, Tensor]:
     """What the branch of a residual block learns, F, and H(x) - x, H being the block before its last ReLU."""
-    branch = started(resnet.normalised(resnet.convolutions((4, 4, 4), 1, bottleneck=False)), generator)
+    branch = started(resnet.branch_of(resnet.convolutions((4, 4, 4), 1, bottleneck=False)), generator)
     nn.init.constant_(branch[-1].bias, 1000)  # so far above 0 that the last ReLU changes nothing
     x = numbers(generator, 2, 4, 6, 6)
     return branch(x), resnet.Block(branch, nn.Identity(), residual=True)(x) - x
@@ -35,7 +35,7 @@ def residual_block_as_a_sum(generator: Generator) -> tuple[Tensor, Tensor]:
 @PAIRS.add
 def residual_block_without_branch(generator: Generator) -> tuple[Tensor, Tensor]:
     """A residual block whose branch has weights of zero, and the map that goes in."""
-    branch = resnet.normalised(resnet.convolutions((4, 4, 4), 1, bottleneck=False)).double().eval()
+    branch = resnet.branch_of(resnet.convolutions((4, 4, 4), 1, bottleneck=False)).double().eval()
     for parameter in branch.parameters():
         nn.init.zeros_(parameter)
     x = numbers(generator, 2, 4, 6, 6).abs()

@@ -5,8 +5,8 @@ from models.references import learns, same_weights
 from torch import nn
 
 from repro.measures.static import params
-from repro.models.cifar_resnet import CifarResNet
 from repro.models.preact_resnet import ORDERS, PreActResNet
+from repro.models.resnet import cifar_resnet
 
 IMAGENET = {"stem": "imagenet", "width": 64, "classes": 1000, "shortcut": "B"}
 SMALL = {"depth": 8, "width": 4}
@@ -86,14 +86,14 @@ def test_logits_on_imagenet_are_timms(depth):
 
 @pytest.mark.parametrize("shortcut", ["A", "B"])
 def test_in_the_original_order_it_is_the_resnet_of_the_year_before(shortcut):
-    reference, x = made(CifarResNet, 20, shortcut=shortcut).eval(), images(4, 3, 32, 32)
+    reference, x = made(cifar_resnet, 20, shortcut=shortcut).eval(), images(4, 3, 32, 32)
     weights = list(reference.state_dict().values())
     net = same_weights(PreActResNet, weights, depth=20, order="original", shortcut=shortcut).eval()
     torch.testing.assert_close(net(x), reference(x), rtol=1e-5, atol=1e-5)
 
 
 def test_a_shortcut_scaled_by_zero_is_a_plain_net():
-    reference, x = made(CifarResNet, 20, residual=False).eval(), images(4, 3, 32, 32)
+    reference, x = made(cifar_resnet, 20, residual=False).eval(), images(4, 3, 32, 32)
     net = same_weights(
         PreActResNet, list(reference.state_dict().values()), depth=20, order="original", shortcut_scale=0.0
     )
@@ -208,9 +208,12 @@ def test_it_stays_on_a_gpu(name):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"depth": 57, "bottleneck": True}, r"depth must be 9n\+2 with bottleneck=True, not 57"),
-        ({"depth": 21}, r"depth must be 6n\+2 with bottleneck=False, not 21"),
-        ({"depth": 2}, r"depth must be 6n\+2 with bottleneck=False, not 2"),
+        (
+            {"depth": 57, "bottleneck": True},
+            r"depth must be 9n\+2 \(11, 20, 29, …\) with bottlenecks, not 57",
+        ),
+        ({"depth": 21}, r"depth must be 6n\+2 \(8, 14, 20, …\) with basic blocks, not 21"),
+        ({"depth": 2}, r"depth must be 6n\+2 \(8, 14, 20, …\) with basic blocks, not 2"),
         ({"depth": 50, "stem": "imagenet"}, "depth must be one of 18, 34 with bottleneck=False, not 50"),
         (
             {"depth": 18, "bottleneck": True, "stem": "imagenet"},
