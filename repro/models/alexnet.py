@@ -76,6 +76,7 @@ class AlexNet(nn.Module):
             if i in POOLED:
                 self.features.append(nn.MaxPool2d(3 if overlap else 2, 2, ceil_mode=overlap))
             channels = filters
+        self.channels = channels  # of the last map
         hidden = max(1, round(fc * width))
         self.classifier = nn.Sequential(
             *(nn.Linear(channels * side**2, hidden), ACTIVATIONS[activation](), nn.Dropout(dropout)),

@@ -31,6 +31,6 @@ def test_the_scores_are_what_the_trunk_gives_resized():
     net = made(CoarseFCN, trunk="googlenet", width=0.125, classes=4).eval()
     x = images(1, 3, 64, 64)
     with torch.no_grad():
-        scores = net.score(net.trunk(x))
+        scores = net.score(net.head(net.trunk(x)[-1]))
         assert scores.shape == (1, 4, 2, 2)
         torch.testing.assert_close(net(x)[..., 0, 0], scores[..., 0, 0])
