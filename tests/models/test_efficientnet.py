@@ -2,8 +2,9 @@ from functools import partial
 
 import pytest
 import torch
+from models.learning import learns
 from models.pixels import images, made, multiply_adds, on_meta, size, stays_on_a_gpu
-from models.references import learns, logits_agree
+from models.references import logits_agree
 from torch import nn
 from torchvision import models
 
@@ -135,7 +136,7 @@ def test_small_images_have_one_logit_a_class(options):
 
 
 def test_it_learns():
-    learns(made(EfficientNet, **SMALL, **STILL), images(6, 3, 32, 32))
+    learns(made(EfficientNet, **SMALL, **STILL), images(6, 3, 32, 32), 10)
 
 
 def test_it_stays_on_a_gpu():

@@ -1,6 +1,7 @@
 import pytest
 import torch
-from models.pixels import images, learns, made, on_meta, size, stays_on_a_gpu
+from models.learning import learns
+from models.pixels import images, made, on_meta, size, stays_on_a_gpu
 from torch.nn import functional as F
 
 from repro import source
@@ -87,5 +88,5 @@ def test_a_pooling_that_is_not_there_is_an_error(pools):
 
 @pytest.mark.parametrize("fuse", ["sum", "concat"])
 def test_small_nets_learn_and_stay_on_a_gpu(fuse):
-    learns(made(Hypercolumn, pools=[1, 2], fuse=fuse, classes=6, **SMALL), images(4, 3, 32, 32), 6)
+    learns(made(Hypercolumn, pools=[1, 2], fuse=fuse, classes=6, **SMALL), images(4, 3, 32, 32), 6, 32, 32)
     stays_on_a_gpu(Hypercolumn, 2, 3, 32, 48, pools=[1, 2], fuse=fuse, **SMALL)

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from models.labels import learns
+from models.learning import learns
 from models.pixels import images, made, multiply_adds, on_meta, size, stays_on_a_gpu
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -239,7 +239,7 @@ def test_options_that_make_no_net_are_errors(options, message):
 @pytest.mark.parametrize(("trunk", "sharing"), WAYS)
 def test_small_nets_learn_and_stay_on_a_gpu(trunk, sharing):
     options = {**SMALL, "trunk": trunk, "sharing": sharing, "regions": 1}
-    learns(made(RegionNet, **options), images(4, 1, 96, 96), 15)
+    learns(made(RegionNet, **options), images(4, 1, 96, 96), 15, lr=0.005)
     stays_on_a_gpu(RegionNet, 2, 1, 96, 96, **options, levels=(3, 1))
 
 

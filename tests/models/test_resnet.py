@@ -1,7 +1,8 @@
 import pytest
 import torch
+from models.learning import learns
 from models.pixels import images, made, multiply_adds, on_meta, size, stays_on_a_gpu
-from models.references import learns, logits_agree
+from models.references import logits_agree
 from torch import nn
 from torchvision import models
 
@@ -150,7 +151,7 @@ def test_small_images_have_one_logit_a_class(name):
     "name", [name for name in SMALL_NETS if name != "deformable"]
 )  # whose offsets come to life later
 def test_it_learns(name):
-    learns(made(ResNet, **SMALL_NETS[name]), images(6, 3, 32, 32))
+    learns(made(ResNet, **SMALL_NETS[name]), images(6, 3, 32, 32), 10)
 
 
 @pytest.mark.parametrize("name", ["basic", "option A", "SE-ResNet", "deformable"])
