@@ -13,7 +13,7 @@ def weights(net: nn.Module) -> list[nn.Conv2d | nn.Linear]:
 
 
 def with_weights(net: nn.Module, given: Iterable[Tensor]) -> nn.Module:
-    """The net, maybe on the meta device, with copies of tensors in the order of its own, of the same shapes."""
+    """The net, maybe on the meta device, with copies of tensors: in the order of its own, same shapes."""
     own = net.state_dict()
     copies = [tensor.detach().clone() for tensor in given]
     assert [tensor.shape for tensor in own.values()] == [tensor.shape for tensor in copies]
