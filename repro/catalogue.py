@@ -6,8 +6,8 @@ imports nothing.
 """
 
 import json
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from repro import source
+from repro.declaration import Declaration, declare
 from repro.document import nearest
 from repro.errors import ReproError
 
@@ -46,8 +47,21 @@ class Catalogue:
         module, _, attribute = self.target(name).partition(":")
         return getattr(import_module(module), attribute)
 
+    def bound(self, name: str, options: Mapping[str, Any]) -> Callable[..., Any]:
+        """The class or function with its options given."""
+        known = source.parameters(self.target(name))
+        keywords = {key: value for key, value in options.items() if key in known}
+        keywords |= {f"{key}_": value for key, value in options.items() if f"{key}_" in known}
+        return partial(self.load(name), **keywords)
+
     def parameters(self, name: str) -> dict[str, source.Parameter]:
-        return {k: v for k, v in source.parameters(self.target(name)).items() if k not in self.given}
+        """Its options. `except_` is the option `except`, which no parameter of Python can be called."""
+        known = source.parameters(self.target(name))
+        return {key.removesuffix("_"): value for key, value in known.items() if key not in self.given}
+
+    def numbers(self, name: str) -> list[str]:
+        """The options of a name that can be multiplied: numbers, and those of a type that is not known."""
+        return [key for key, p in self.parameters(name).items() if p.annotation in (int, float, Any)]
 
     def options(self, name: str) -> type[BaseModel]:
         """A strict class for the options of a name, made from the signature behind it."""
@@ -116,7 +130,7 @@ DATASETS = Catalogue(
     },
 )
 
-# A task's class has a constant `metrics`: what a trained net of this task is measured by.
+# A task's class has a constant `metrics`: what a trained net is measured by, with unit and direction.
 TASKS = Catalogue(
     "task",
     "repro.tasks",
@@ -127,13 +141,11 @@ TASKS = Catalogue(
     },
 )
 
-# The first parameter of a measure says what it looks at: `model` is a net on the meta device (no seed, no
-# memory), `network` the same net with the random weights of seed 0, `state` a net of a trial with its data
-# and its task, and `timed` what was read off a clock while a net ran, in a process of its own; its options
-# are those of `recipe.Timing`.
-MEASURES = Catalogue(
-    "measure",
-    "repro.measures",
+# Counts of an architecture: functions of a net on the meta device, which has shapes but no memory; those
+# that declare `weights` are given a net with the random weights of seed 0.
+COUNTS = Catalogue(
+    "count",
+    "repro.counts",
     {
         "params": "repro.measures.static:params",
         "weights": "repro.measures.static:weights",
@@ -150,34 +162,51 @@ MEASURES = Catalogue(
         "depth": "repro.measures.paths:depth",
         "paths": "repro.measures.paths:paths",
         "path_share": "repro.measures.paths:path_share",
+        "overlap_ratio": "repro.measures.checkerboard:overlap_ratio",
+        "overlap_variation": "repro.measures.checkerboard:overlap_variation",
+        "receptive_field": "repro.measures.receptive_field:receptive_field",
         "weight_std": "repro.measures.initialisation:weight_std",
         "max_abs_diff": "repro.measures.equality:max_abs_diff",
+    },
+    given=("model",),
+)
+
+# Probes look at a trial's net, with its data and its task: before the first step (`at=start`), or after
+# the last.
+PROBES = Catalogue(
+    "probe",
+    "repro.probes",
+    {
         "gradient_norm": "repro.measures.probes:gradient_norm",
         "response_std": "repro.measures.residual:response_std",
         "mean_response_std": "repro.measures.residual:mean_response_std",
-        "lesion_error": "repro.measures.residual:lesion_error",
         "mean_lesion_error": "repro.measures.residual:mean_lesion_error",
         "path_gradient_share": "repro.measures.residual:path_gradient_share",
-        "latency": "repro.measures.timed:latency",
-        "throughput": "repro.measures.timed:throughput",
-        "peak_memory": "repro.measures.timed:peak_memory",
-        "energy": "repro.measures.timed:energy",
-        "crf_miou": "repro.treatments.crf:crf_miou",
-        "crf_trimap_miou": "repro.treatments.crf:crf_trimap_miou",
-        "overlap_ratio": "repro.measures.checkerboard:overlap_ratio",
-        "overlap_variation": "repro.measures.checkerboard:overlap_variation",
         "phase_energy": "repro.measures.checkerboard:phase_energy",
         "gradient_phase_energy": "repro.measures.checkerboard:gradient_phase_energy",
         "flat_high_pass": "repro.measures.checkerboard:flat_high_pass",
         "line_index": "repro.measures.checkerboard:line_index",
         "residual_point_index": "repro.measures.checkerboard:residual_point_index",
-        "receptive_field": "repro.measures.receptive_field:receptive_field",
         "effective_receptive_field": "repro.measures.receptive_field:effective_receptive_field",
         "trimap_miou": "repro.measures.segmentation:trimap_miou",
         "interior_miou": "repro.measures.segmentation:interior_miou",
         "stride_upper_bound_miou": "repro.measures.segmentation:stride_upper_bound_miou",
     },
-    given=("model", "network", "state", "timed"),
+    given=("state",),
+)
+
+# Clocks say what was read off while a net ran, in a process of its own. Their options are those of
+# `recipe.Timing`.
+CLOCKS = Catalogue(
+    "clock",
+    "repro.clocks",
+    {
+        "latency": "repro.measures.timed:latency",
+        "throughput": "repro.measures.timed:throughput",
+        "peak_memory": "repro.measures.timed:peak_memory",
+        "energy": "repro.measures.timed:energy",
+    },
+    given=("timed",),
 )
 
 OPTIMIZERS = Catalogue(
@@ -214,7 +243,18 @@ AUGMENTATIONS = Catalogue(
 
 # What a net starts from, where that is not random.
 WEIGHTS = Catalogue(
-    "set of weights", "repro.weights", {"imagenet": "repro.state.weights:imagenet"}, given=("model",)
+    "set of weights",
+    "repro.weights",
+    {"imagenet": "repro.state.weights:imagenet", "trial": "repro.state.weights:trial"},
+    given=("model", "start"),
+)
+
+# What is done to a trained net before it is measured: functions (state, *, options) → state.
+TREATMENTS = Catalogue(
+    "treatment",
+    "repro.treatments",
+    {"crf": "repro.treatments.crf:crf", "lesion": "repro.treatments.lesion:lesion"},
+    given=("state",),
 )
 
 # What draws pictures of the nets of several arms, side by side.
@@ -223,34 +263,36 @@ PICTURES = Catalogue(
     "repro.pictures",
     {
         "predictions": "repro.pictures.predictions:predictions",
-        "crf": "repro.pictures.predictions:crf",
         "spectrum": "repro.pictures.spectrum:spectrum",
     },
     given=("states",),
 )
 
 
-def metrics(task: str | None) -> tuple[str, ...]:
-    """What a trained net of a task is measured by."""
-    return tuple(source.constant(TASKS.target(task), "metrics") or ()) if task else ()
-
-
-def looks_at(measure: str) -> str:
-    """What a measure is of: `model`, `network`, `state` or `timed`."""
-    first = next(iter(source.parameters(MEASURES.target(measure))), "")
-    if first not in MEASURES.given:
+def metrics(task: str | None) -> dict[str, Declaration]:
+    """What a trained net of a task is measured by, as its class declares it in `metrics`."""
+    if task is None:
+        return {}
+    declared = source.constant(TASKS.target(task), "metrics")
+    try:
+        return {name: Declaration.model_validate(facts) for name, facts in dict(declared).items()}
+    except (TypeError, ValueError):
         raise ReproError(
-            f"measure '{measure}': its first parameter must be one of "
-            f"{', '.join(MEASURES.given)}, not '{first}'"
-        )
-    return first
+            f"task '{task}': its class has to declare its metrics, each with unit and direction: "
+            'metrics = {"test_error": {"unit": "share", "better": "lower"}}'
+        ) from None
 
 
-def kind(measurement: str, task: str | None) -> str:
-    """`metric` (of a trained net), `probe` (of a trial's net), `timed` (in a process of its own) or `static`.
+def declaration(measure: str) -> Declaration:
+    """What a count, a probe or a clock declares: unit and direction."""
+    catalogue = next(c for c in (COUNTS, PROBES, CLOCKS) if measure in c.targets)
+    declared = source.decoration(catalogue.target(measure), declare.__name__) or {}
+    try:
+        return Declaration.model_validate({key: value for key, value in declared.items() if key != "weights"})
+    except ValidationError as error:
+        raise ReproError(f"{catalogue.kind} '{measure}': @declare(…): {error.errors()[0]['msg']}") from None
 
-    What is static is of the architecture, the same for all seeds.
-    """
-    if measurement in metrics(task):
-        return "metric"
-    return {"state": "probe", "timed": "timed"}.get(looks_at(measurement), "static")
+
+def looks_at_weights(count: str) -> bool:
+    """Whether a count wants a net with weights."""
+    return bool((source.decoration(COUNTS.target(count), declare.__name__) or {}).get("weights"))

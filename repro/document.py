@@ -2,7 +2,8 @@
 
 The data is built from the parser's events, without recursion, so that no nesting can bring the process down,
 and with the scalars of YAML 1.2: `1e-4` is a number; `no`, `012`, `1:30` and dates are text. Duplicate keys,
-tags, anchors and aliases are errors.
+tags, anchors and aliases are errors. What is no YAML is said in words of our own, whatever parser is
+installed.
 """
 
 import difflib
@@ -25,25 +26,36 @@ FORBIDDEN = re.compile(
     "[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 )  # YAML 1.2, section 5.1
 CONSTANTS = {"": None, "~": None, "null": None, "true": True, "false": False}
+FAST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, where PyYAML was built with it
 
 
 class Problem(NamedTuple):
+    path: Path
     line: int
     column: int
     message: str
 
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}:{self.column}: {_on_one_line(self.message)}"
+
+
+class Finding(NamedTuple):
+    """What is wrong, and where below what was looked at."""
+
+    location: Location
+    message: str
+    at_key: bool = False
+
 
 class DocumentError(ReproError):
-    """All that is wrong with one file, a line each: `FILE:LINE:COL: message`."""
+    """All that is wrong with a file, and with those that it names, a line each: `FILE:LINE:COL: message`."""
 
-    def __init__(self, path: Path, problems: Iterable[Problem]):
-        self.path, self.problems = path, sorted(set(problems))
-        super().__init__(
-            "\n".join(f"{path}:{p.line}:{p.column}: {_on_one_line(p.message)}" for p in self.problems)
-        )
+    def __init__(self, problems: Iterable[Problem]):
+        self.problems = sorted(set(problems))
+        super().__init__("\n".join(map(str, self.problems)))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.path, self.problems)
+        return type(self), (self.problems,)
 
 
 @dataclass
@@ -71,7 +83,7 @@ class Document:
         line, column = places.get(location, (1, 1))
         if offset is not None and location in self.texts:
             column = self.texts[location] + offset
-        return Problem(line, column, message)
+        return Problem(self.path, line, column, message)
 
 
 def _on_one_line(message: str) -> str:
@@ -113,25 +125,58 @@ def read(path: Path) -> Document:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         before = error.object[: error.start].decode("utf-8", errors="replace")
-        raise DocumentError(
-            path, [Problem(*_position(before, len(before)), f"not UTF-8 text: {error.reason}")]
-        ) from None
+        problem = Problem(path, *_position(before, len(before)), "not UTF-8 text")
+        raise DocumentError([problem]) from None
     except (OSError, ValueError) as error:
         raise ReproError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     forbidden = FORBIDDEN.search(text)
     if forbidden:
         message = f"not YAML: the character U+{ord(forbidden[0]):04X} is not allowed"
-        raise DocumentError(path, [Problem(*_position(text, forbidden.start()), message)])
-    document, problems = Document(path), list[Problem]()
+        raise DocumentError([Problem(path, *_position(text, forbidden.start()), message)])
     try:
-        _build(document, yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)), problems)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        problems.append(Problem(line, column, f"not YAML: {error.problem or error.context}"))
+        document, problems = _parse(path, text, FAST)
+    except yaml.YAMLError:  # libyaml also gives up where a limit of its own is reached: once more without it
+        document, problems = _parse_slowly(path, text)
     if problems:
-        raise DocumentError(path, [*problems, *document.duplicates])
+        raise DocumentError([*problems, *document.duplicates])
     return document
+
+
+def _parse(path: Path, text: str, loader: Any) -> tuple[Document, list[Problem]]:
+    """Raises `yaml.YAMLError` where the text is no YAML."""
+    document, problems = Document(path), list[Problem]()
+    _build(document, yaml.parse(text, Loader=loader), problems)
+    return document, problems
+
+
+def _parse_slowly(path: Path, text: str) -> tuple[Document, list[Problem]]:
+    """The same by PyYAML's own parser, with what is no YAML among the problems."""
+    try:
+        return _parse(path, text, yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        index = error.problem_mark.index if error.problem_mark else 0
+        return Document(path), [_syntax(path, text, index, error.context_mark)]
+
+
+def _syntax(path: Path, text: str, index: int, within: Any) -> Problem:
+    """What does not fit at a character; `within` is the mark where what holds it begins, or None."""
+    line, column = _position(text, index)
+    begin = (within.line + 1, within.column + 1) if within else (line, column)
+    inside = "" if begin == (line, column) else f" in what begins at {begin[0]}:{begin[1]}"
+    match text[index : index + 1]:
+        case "":
+            said = f"the file ends{inside}"
+        case "\t":
+            said = "a tab, where only blanks may be"
+        case "@" | "`" | "%" as reserved:
+            said = f"a text that begins with '{reserved}' must be in quotes"
+        case ":":
+            said = f"':' does not fit{inside or ' here'}; a text that holds ': ' must be in quotes"
+        case "\n" | "\r":
+            said = f"the line ends{inside}"
+        case other:
+            said = f"'{other}' does not fit{inside or ' here'}"
+    return Problem(path, line, column, f"not YAML: {said}")
 
 
 def _position(text: str, index: int) -> tuple[int, int]:
@@ -162,29 +207,29 @@ def _build(document: Document, events: Iterable[Any], problems: list[Problem]) -
     levels: list[_Level] = []
     documents = 0
     for event in events:
-        line, column = event.start_mark.line + 1, event.start_mark.column + 1
+        position = event.start_mark.line + 1, event.start_mark.column + 1
+        here = (document.path, *position)
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
             if documents > 1:
-                problems.append(Problem(line, column, "a second document; a file holds one suite"))
+                problems.append(Problem(*here, "a second document; a file holds one suite"))
                 return
         elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
             levels.pop()
         elif isinstance(event, yaml.NodeEvent):
             if event.anchor is not None:
-                problems.append(
-                    Problem(line, column, "anchors and aliases are not supported; write the value out")
-                )
+                message = "anchors and aliases are not supported; write the value out"
+                problems.append(Problem(*here, message))
             tag = getattr(event, "tag", None)
             if tag is not None:
-                problems.append(Problem(line, column, f"tag '{tag}' is not supported; write the plain value"))
-            if not _take(document, levels, event, (line, column), problems):
+                problems.append(Problem(*here, f"tag '{tag}' is not supported; write the plain value"))
+            if not _take(document, levels, event, position, problems):
                 return
             if len(levels) > MAX_DEPTH:
-                problems.append(Problem(line, column, f"nested more than {MAX_DEPTH} deep"))
+                problems.append(Problem(*here, f"nested more than {MAX_DEPTH} deep"))
                 return
     if not documents:
-        problems.append(Problem(1, 1, "the file is empty"))
+        problems.append(Problem(document.path, 1, 1, "the file is empty"))
 
 
 def _take(
@@ -196,14 +241,13 @@ def _take(
     if levels and isinstance(levels[-1].data, dict) and levels[-1].key is None:  # a key
         level = levels[-1]
         if not is_scalar:
-            problems.append(Problem(*position, "a key must be plain text"))
+            problems.append(Problem(document.path, *position, "a key must be plain text"))
             return False
         level.key = text
         place = level.place()
         if text in level.lines:
-            document.duplicates.append(
-                Problem(*position, f"duplicate key '{text}' (first on line {level.lines[text]})")
-            )
+            message = f"duplicate key '{text}' (first on line {level.lines[text]})"
+            document.duplicates.append(Problem(document.path, *position, message))
         level.lines.setdefault(text, position[0])
         document.keys[place] = position
         return True

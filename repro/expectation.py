@@ -139,6 +139,17 @@ def parse(text: str) -> Expectation:
     )
 
 
+def parse_measurement(text: str) -> Measurement:
+    """One measurement, with its options in any order: `miou(fcn8, images=40)`.
+
+    Raises `ExpectationError` for anything else.
+    """
+    (link,) = parse(f"{text} > 0").links
+    if not isinstance(link.left, Measurement):
+        raise ExpectationError(f"'{text}' is not a measurement; expected one such as miou(ARM)", 0)
+    return link.left
+
+
 def _character(line: str, offset: int) -> int:
     """The place of a character in a text, from that of its byte in the stripped text, as `ast` counts."""
     return len(line) - len(line.lstrip()) + len(line.strip().encode()[:offset].decode(errors="ignore"))

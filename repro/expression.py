@@ -38,6 +38,12 @@ class Measurement:
     def __str__(self) -> str:
         return f"{self.name}({', '.join([self.arm, *(f'{k}={_written(v)}' for k, v in self.options)])})"
 
+    @property
+    def subject(self) -> str:
+        """The arm with the options: `vgg16`, or `vgg16(batch_size=8)`."""
+        options = ", ".join(f"{key}={value}" for key, value in sorted(self.options))
+        return f"{self.arm}({options})" if options else self.arm
+
 
 def _written(option: Option) -> str:
     if isinstance(option, bool):

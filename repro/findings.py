@@ -1,23 +1,15 @@
 """What can be wrong with a name of a catalogue and with the options that come with it."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from repro.catalogue import Catalogue, UnknownName
-from repro.document import Location, nearest
+from repro.catalogue import AUGMENTATIONS, OPTIMIZERS, SCHEDULES, Catalogue, UnknownName
+from repro.document import Finding, Location, nearest
 from repro.errors import ReproError
 from repro.form import describe
-from repro.recipe import Named, Timing
-
-
-class Finding(NamedTuple):
-    """What is wrong, and where below what was looked at."""
-
-    location: Location
-    message: str
-    at_key: bool = False
+from repro.recipe import Named, Optimizer, Recipe, Timing
 
 
 def of_timing(name: str, options: Mapping[str, Any]) -> Iterator[Finding]:
@@ -35,6 +27,32 @@ def of_timing(name: str, options: Mapping[str, Any]) -> Iterator[Finding]:
                 yield Finding((), describe(e))
 
 
+def of_recipe(recipe: Recipe) -> Iterator[Finding]:
+    """What is wrong with the names in a recipe, and with their options."""
+    yield from below(("optimizer",), of_choice(OPTIMIZERS, recipe.optimizer))
+    yield from below(("optimizer", "groups"), of_groups(recipe.optimizer))
+    yield from below(("schedule",), of_choice(SCHEDULES, recipe.schedule))
+    for index, choice in enumerate(recipe.augment):
+        yield from below(("augment", index), of_choice(AUGMENTATIONS, choice))
+
+
+def of_groups(optimizer: Optimizer) -> Iterator[Finding]:
+    """What is multiplied for a group of parameters are the optimizer's options that are numbers."""
+    if optimizer.name not in OPTIMIZERS.targets:
+        return
+    numbers = OPTIMIZERS.numbers(optimizer.name)
+    for word, factors in optimizer.groups.items():
+        for option in factors:
+            if option not in numbers:
+                message = f"optimizer '{optimizer.name}' has no number '{option}'{nearest(option, numbers)}"
+                yield Finding((word, option), message, at_key=True)
+
+
+def below(place: Location, found: Iterator[Finding]) -> Iterator[Finding]:
+    for finding in found:
+        yield finding._replace(location=place + finding.location)
+
+
 def of_choice(catalogue: Catalogue, choice: Named) -> Iterator[Finding]:
     """What is wrong with a name of a catalogue, or with its options."""
     try:
@@ -42,18 +60,19 @@ def of_choice(catalogue: Catalogue, choice: Named) -> Iterator[Finding]:
     except UnknownName as error:
         yield Finding(("name",), str(error))
     else:
-        yield from of_options(catalogue, choice.name, choice.options)
+        beside = type(choice).model_fields.keys() - Named.model_fields.keys()
+        yield from of_options(catalogue, choice.name, choice.options, beside)
 
 
 def of_options(
-    catalogue: Catalogue, name: str, options: Mapping[str, Any], beside: type[BaseModel] | None = None
+    catalogue: Catalogue, name: str, options: Mapping[str, Any], beside: Iterable[str] = ()
 ) -> Iterator[Finding]:
-    """What is wrong with the options of a name, which stand among the keys of the class `beside`."""
+    """What is wrong with the options of a name, which stand among the keys `beside`."""
     try:
         for error in catalogue.errors(name, options):
             location = error["loc"]
             if error["type"] == "extra_forbidden":
-                known = [*catalogue.parameters(name), *(beside.model_fields if beside else ())]
+                known = [*catalogue.parameters(name), *beside]
                 message = (
                     f"{catalogue.kind} '{name}' has no option '{location[-1]}'{nearest(location[-1], known)}"
                 )

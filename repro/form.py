@@ -1,14 +1,15 @@
-"""The form of a suite: keys and types, with pydantic's errors said for a reader of YAML, all of them."""
+"""The form of a file: keys and types, with pydantic's errors said for a reader of YAML, all of them."""
 
 import json
 import typing
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from repro.document import Document, Location, closest, nearest
-from repro.suite import Suite
+from repro.document import Document, Finding, Location, Problem, closest, nearest
+
+Content = TypeVar("Content")
 
 EXPECTED = {
     "string_type": "text",
@@ -21,6 +22,12 @@ EXPECTED = {
     "dict_type": "a mapping",
     "model_type": "a mapping",
 }
+BOUNDS = {  # what a number must be, and the key of its bound
+    "greater_than": ("above", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than": ("below", "lt"),
+    "less_than_equal": ("at most", "le"),
+}
 # What stands for a missing entry while the rest is checked; a wrong one is left out, and then perhaps
 # missing.
 STAND_INS: dict[str, Any] = {
@@ -30,7 +37,7 @@ STAND_INS: dict[str, Any] = {
     "profiles": {"x": {}},
     "claims": {"x": {"says": "x", "expect": "x"}},
     "name": "x",
-    "model": "x",
+    "by": "x",
     "steps": 1,
     "batch_size": 1,
     "optimizer": "x",
@@ -43,23 +50,31 @@ STAND_INS: dict[str, Any] = {
 }
 
 
-class Form:
-    """A suite as far as it is sound, what is wrong with it, and where: what stands there is not to be judged
-    further.
+class Form(Generic[Content]):
+    """What a file holds, as far as it is sound, what is wrong with it, and where: what stands there is not to
+    be judged further.
+
+    `kind` is what it should hold: a class, or a mapping of names to one. What is `broken` from the start is
+    not told again.
+
+    A recipe `{step: 9, batch_size: x, optimizer: sgd}` has two mistakes. What is wrong is left out, and what is
+    then missing has something stand in for it, `{optimizer: sgd, steps: 1, batch_size: 1}`: so the rest is
+    checked, which here finds that sgd lacks its learning rate.
     """
 
-    def __init__(self, file: Document):
+    def __init__(self, file: Document, kind: type[Content], broken: Iterable[Location] = ()):
+        self.file, self.kind = file, kind
         self.problems = list(file.duplicates)
-        self.broken: set[Location] = set()
-        data = file.data
+        self.broken = set(broken)
+        read, data = TypeAdapter(kind), file.data
         for _ in range(10):  # what is mended may show another mistake below it
             try:
-                self.suite = Suite.model_validate_json(json.dumps(data))
+                self.content = read.validate_json(json.dumps(data))
                 return
             except ValidationError as error:
                 errors = error.errors(include_url=False)
             data = json.loads(json.dumps(data))
-            self._note(file, errors)
+            self._note(errors)
             for e in reversed(errors):
                 _mend(data, _location(e), e["type"])
         raise AssertionError(f"{file.path}: {errors}")
@@ -68,25 +83,33 @@ class Form:
         """Whether nothing is wrong at a location, above it and below it."""
         return not any(b[: len(location)] == location[: len(b)] for b in self.broken)
 
-    def _note(self, file: Document, errors: Iterable[Any]) -> None:
+    def tell(self, place: Location, found: Iterable[Finding]) -> Iterator[Problem]:
+        """What was found below a place, but for what follows from a mistake that is told already."""
+        for location, message, at_key in found:
+            if self.is_sound(*place, *location):
+                yield self.file.problem(place + location, message, at_key=at_key)
+
+    def _note(self, errors: Iterable[Any]) -> None:
         told: set[Location] = set()
         for error in errors:
             if error["type"] == "extra_forbidden":
                 *above, key = _location(error)
-                meant = closest(str(key), _keys(Suite, tuple(above)))
-                if meant is not None and (*above, meant) not in file.keys:
+                meant = closest(str(key), _keys(self.kind, tuple(above)))
+                if meant is not None and (*above, meant) not in self.file.keys:
                     told.add((*above, meant))  # or it would be missing as well
                 told.add((*above, key))
-                self.problems.append(file.problem((*above, key), describe(error, Suite), at_key=True))
+                message = describe(error, self.kind)
+                self.problems.append(self.file.problem((*above, key), message, at_key=True))
         for error in errors:
             location = _location(error)
             if location not in told and self.is_sound(*location):  # else it follows from what was left out
                 at_key = error["type"] == "missing" or error["loc"][-1] == "[key]"
-                self.problems.append(file.problem(location, describe(error, Suite), at_key=at_key))
+                message = describe(error, self.kind)
+                self.problems.append(self.file.problem(location, message, at_key=at_key))
         self.broken |= told | {_location(error) for error in errors}
 
 
-def describe(error: Any, model: type[BaseModel] | None = None) -> str:
+def describe(error: Any, model: Any = None) -> str:
     """One of pydantic's errors; `model` is the class whose validation it is of, for the nearest key."""
     steps = [step for step in error["loc"] if step != "[key]"] or [""]
     key = f"{steps[-2]}[{steps[-1]}]" if isinstance(steps[-1], int) and len(steps) > 1 else str(steps[-1])
@@ -102,8 +125,13 @@ def describe(error: Any, model: type[BaseModel] | None = None) -> str:
             return f"'{given}' does not fit here (pattern {error['ctx']['pattern']})"
         case "too_short" | "string_too_short":
             return f"{key}: nothing is in it"
+        case "literal_error":
+            return f"{key}: must be {error['ctx']['expected']}{_instead(given)}"
         case kind if kind in EXPECTED:
             return f"{key}: expected {EXPECTED[kind]}{_instead(given)}"
+        case kind if kind in BOUNDS:
+            bound, name = BOUNDS[kind]
+            return f"{key}: must be {bound} {error['ctx'][name]:g}{_instead(given)}"
         case _:
             return f"{key}: {error['msg'][0].lower()}{error['msg'][1:]}{_instead(given)}"
 

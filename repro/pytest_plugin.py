@@ -2,7 +2,6 @@
 
 import os
 import re
-import shlex
 import sys
 import time
 import warnings
@@ -14,9 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from repro.places import RUNS
+from repro.suite_files import RECIPES
+
 if TYPE_CHECKING:
-    from repro.conclusion import Concluded
-    from repro.runner import Runner
+    from repro.session import Decided, Session
+    from repro.store import Store
     from repro.suite import Suite
 
 PROGRESS_EVERY = 20.0  # seconds between two lines
@@ -43,21 +45,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--fresh", action="store_true", help="train everything again instead of using what the store has"
     )
     group.addoption(
-        "--continue",
-        dest="continue_from",
-        type=Path,
-        metavar="RESULT",
-        help=(
-            "add fresh seeds (--seeds-max of them, or one) to the evidence of a result, "
-            "or of the latest ones of a folder"
-        ),
-    )
-    group.addoption(
         "--pilot",
         action="store_true",
         help="try a recipe: seeds from 1000 up, which never judge, and no result",
     )
-    group.addoption("--results", type=Path, metavar="DIR", help="where result JSONs go (default: results/)")
+    group.addoption(
+        "--results", type=Path, metavar="DIR", help=f"where result JSONs go (default: {RUNS.as_posix()})"
+    )
     group.addoption("--strict-claims", action="store_true", help="fail where a claim is undecided")
 
 
@@ -71,11 +65,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "static: a claim that needs no training")
     config.addinivalue_line("markers", "timed: a claim that times nets, with the machine to itself")
     config.addinivalue_line("markers", "trained: a claim that needs training")
-    config.pluginmanager.register(Session(config), "repro-session")
+    config.pluginmanager.register(Run(config), "repro-run")
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> "SuiteFile | None":
-    if file_path.suffix in (".yaml", ".yml") and _is_suite(file_path, parent):
+    if file_path.suffix in (".yaml", ".yml") and file_path.name != RECIPES and _is_suite(file_path, parent):
         return SuiteFile.from_parent(parent, path=file_path)
     return None
 
@@ -97,15 +91,15 @@ class SuiteFile(pytest.File):
     """A suite; its items are the claims asked at the profile."""
 
     def collect(self) -> "Iterable[ClaimItem]":
-        from repro.check import load
+        from repro.checking import load
         from repro.errors import ReproError
 
-        session: Session = self.config.pluginmanager.getplugin("repro-session")
+        run: Run = self.config.pluginmanager.getplugin("repro-run")
         try:
             suite = load(self.path)
         except ReproError as error:
             raise self.CollectError(str(error)) from None
-        session.profiles |= set(suite.profiles)
+        run.profiles |= set(suite.profiles)
         if suite.task:
             self.config.addinivalue_line("markers", f"{suite.task}: a claim of a {suite.task} suite")
         for name, _ in suite.claims_at(self.config.getoption("profile")):
@@ -122,32 +116,27 @@ class ClaimItem(pytest.Item):
     def __init__(self, *, suite: "Suite", **rest: Any):
         super().__init__(**rest)
         self.suite = suite
-        self.concluded: Concluded | None = None
-        measurements = suite.claims[self.name].expectation.measurements
+        self.decided: Decided | None = None
         if suite.task:
             self.add_marker(suite.task)
-        kinds = {"trained" if suite.needs_training(m) else suite.kind(m) for m in measurements}
-        self.add_marker(next((kind for kind in ("trained", "timed") if kind in kinds), "static"))
+        self.add_marker(_mark(suite, self.name))
 
     def runtest(self) -> None:
-        from repro.conclusion import conclude
-
-        session: Session = self.config.pluginmanager.getplugin("repro-session")
         with warnings.catch_warnings():
             warnings.simplefilter("default")  # a warning of a library is no reason to lose a training run
-            self.concluded = conclude(session.runner(), self.suite, self.name, session.earlier(self.suite))
-        claim = self.concluded.claim
+            self.decided = self.run.session().decide(self.suite, self.name)
+        claim = self.decided.claim
         self.user_properties += [("verdict", claim.verdict), ("seeds", len(claim.evidence.seeds))]
-        tolerated = claim.verdict == "undecided" and not self.config.getoption("strict_claims")
-        if not claim.as_expected and not tolerated:
+        if not claim.is_tolerated(self.config.getoption("strict_claims")):
             raise UnexpectedVerdict
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         from repro.errors import ReproError
         from repro.report.text import claim_details
 
-        if isinstance(excinfo.value, UnexpectedVerdict) and self.concluded is not None:
-            return claim_details(self.concluded.claim, self.command())
+        if isinstance(excinfo.value, UnexpectedVerdict) and self.decided is not None:
+            again = self.run.session().command(self.run.shown(self.path), self.name)
+            return claim_details(self.decided.claim, again)
         if isinstance(excinfo.value, ReproError):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
@@ -155,40 +144,50 @@ class ClaimItem(pytest.Item):
     def reportinfo(self) -> tuple[Path, int | None, str]:
         return self.path, None, self.name
 
+    @property
+    def run(self) -> "Run":
+        found: Run = self.config.pluginmanager.getplugin("repro-run")
+        return found
+
+    @property
     def place(self) -> int:
         """Which claim of its suite it is."""
         return list(self.suite.claims).index(self.name)
 
-    def command(self) -> str:
-        session: Session = self.config.pluginmanager.getplugin("repro-session")
-        return f"repro run {session.shown(self.path)} -k {self.name}{session.options()}"
+
+def _mark(suite: "Suite", name: str) -> str:
+    """`trained`, `timed` or `static`."""
+    from repro.quantity import kind_of
+
+    kinds = [(kind_of(m.name, suite.task), m) for m in suite.claims[name].expectation.measurements]
+    if any("recipe" in kind.wants(measurement) for kind, measurement in kinds):
+        return "trained"
+    return "timed" if any(kind.timed for kind, _ in kinds) else "static"
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[Any]:
     report = yield
-    if isinstance(item, ClaimItem) and call.when == "call" and item.concluded is not None:
-        concluded = item.concluded.model_dump(mode="json")
+    if isinstance(item, ClaimItem) and call.when == "call" and item.decided is not None:
+        decided = item.decided.model_dump(mode="json")
         report.repro = {
             "file": str(item.path),
             "name": item.name,
-            "place": item.place(),
-            "concluded": concluded,
+            "place": item.place,
+            "decided": decided,
         }
     return report
 
 
 def pytest_report_teststatus(report: Any) -> Any:
     found = getattr(report, "repro", None)
-    if found and report.when == "call" and report.passed and not found["concluded"]["claim"]["as_expected"]:
+    if found and report.when == "call" and report.passed and not found["decided"]["claim"]["as_expected"]:
         return "undecided", "u", ("UNDECIDED", {"yellow": True})
     return None
 
 
-class Session:
-    """What lasts as long as a pytest run: the runner of this process, and the claims that all processes
-    decided.
-    """
+class Run:
+    """What lasts as long as a pytest run: this process's session, and what all processes decided."""
 
     def __init__(self, config: pytest.Config):
         self.config = config
@@ -197,57 +196,39 @@ class Session:
         self.reports: dict[str, list[dict[str, Any]]] = {}
         self.written: list[Path] = []
         self.trouble: str | None = None  # in writing results
-        self._runner: Runner | None = None
+        self._session: Session | None = None
         self._display = ExitStack()
 
-    def runner(self) -> "Runner":
-        if self._runner is None:
+    def session(self) -> "Session":
+        if self._session is None:
             from repro.executors import executor
             from repro.executors.lease import cores
-            from repro.runner import PILOT, Runner
+            from repro.runner import Runner
+            from repro.session import Session
+            from repro.tuning import PILOT
 
             option = self.config.getoption
             workers = getattr(self.config, "workerinput", {}).get("workercount", 1)
             jobs = max(1, (option("jobs") or cores()) // workers)
-            self._runner = Runner(
-                self.store(),
-                executor(option("executor"), jobs),
+            self._session = Session(
+                Runner(self.store(), executor(option("executor"), jobs)),
                 option("profile"),
-                option("device"),
-                option("seeds_max"),
+                device=option("device"),
+                seeds_max=option("seeds_max"),
                 first_seed=PILOT if option("pilot") else 0,
             )
-        return self._runner
+        return self._session
 
-    def earlier(self, suite: "Suite") -> Any:
-        """The result whose evidence is continued."""
-        from repro.conclusion import continued
-
-        path = self.config.getoption("continue_from")
-        return continued(path, suite, self.config.getoption("profile")) if path else None
-
-    def store(self) -> Any:
+    def store(self) -> "Store":
         from repro.store import Store, home
 
-        return Store(
-            home(self.config.rootpath), newer_than=self.started if self.config.getoption("fresh") else 0.0
-        )
+        fresh = self.config.getoption("fresh")
+        return Store(home(self.config.rootpath), newer_than=self.started if fresh else 0.0)
 
     def shown(self, path: Path) -> str:
         """A path as a user would type it."""
         here = self.config.invocation_params.dir
-        return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
-
-    def options(self) -> str:
-        option = self.config.getoption
-        chosen = {
-            "--profile": option("profile"),
-            "--device": option("device"),
-            "--seeds-max": option("seeds_max"),
-        }
-        return "".join(
-            f" {key} {shlex.quote(str(value))}" for key, value in chosen.items() if value is not None
-        )
+        return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
@@ -287,58 +268,43 @@ class Session:
             self.trouble = str(error)
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         finally:
-            if self._runner is not None:
-                self._runner.close()
+            if self._session is not None:
+                self._session.close()
 
     def _write_results(self) -> None:
         if hasattr(self.config, "workerinput") or not self.reports or self.config.getoption("pilot"):
             return
-        from repro.check import load
-        from repro.conclusion import Concluded, build, keep
+        from repro.checking import load
 
-        folder = self.config.getoption("results") or self.config.rootpath / "results"
+        folder = self.config.getoption("results") or self.config.rootpath / RUNS
         for file, found in self.reports.items():
-            concluded = {entry["name"]: Concluded.model_validate(entry["concluded"]) for entry in found}
-            command = f"repro run {self.shown(Path(file))}{self.options()}"
-            suite, shown = load(Path(file)), self.shown(Path(file))
-            made = build(
-                self.runner(), suite, shown, concluded, command, self.config.rootpath, self.earlier(suite)
-            )
-            self.written.append(keep(self.runner(), suite, made, folder))
+            claims = {entry["name"]: _decided(entry) for entry in found}
+            suite, path = load(Path(file)), self.shown(Path(file))
+            result = self.session().keep(suite, path, claims, self.config.rootpath, folder)
+            self.written.append(folder / result.path)
 
     def pytest_terminal_summary(self, terminalreporter: Any, exitstatus: int) -> None:
+        profile = self.config.getoption("profile")
         if not self.reports:
-            if (
-                self.config.getoption("numprocesses", None)
-                and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED
-            ):
-                terminalreporter.write_line(
-                    f"no claim is asked at the profile '{self.config.getoption('profile')}'"
-                )
+            workers = self.config.getoption("numprocesses", None)
+            if workers and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+                terminalreporter.write_line(f"no claim is asked at the profile '{profile}'")
             return
-        from repro.conclusion import Concluded
-        from repro.report.text import discoveries, verdicts
-        from repro.result import level
+        from repro.report.text import summary
 
-        entries = [
-            entry
-            for _, found in sorted(self.reports.items())
-            for entry in sorted(found, key=lambda entry: entry["place"])
-        ]
-        claims = {
-            f"{self.shown(Path(entry['file']))}::{entry['name']}": Concluded.model_validate(
-                entry["concluded"]
-            ).claim
-            for entry in entries
-        }
-        terminalreporter.section(f"verdicts at profile {self.config.getoption('profile')}")
-        terminalreporter.write_line(verdicts(claims))
-        terminalreporter.write_line("")
-        for line in (
-            discoveries(claims.values(), level(claims.values())),
-            *(f"result: {self.shown(p)}" for p in self.written),
-        ):
-            if line:
-                terminalreporter.write_line(line)
+        claims = {}
+        for file, found in sorted(self.reports.items()):
+            for entry in sorted(found, key=lambda entry: entry["place"]):
+                claims[f"{self.shown(Path(file))}::{entry['name']}"] = _decided(entry).claim
+        terminalreporter.section(f"verdicts at profile {profile}")
+        for line in summary(claims, map(self.shown, self.written)):
+            terminalreporter.write_line(line)
         if self.trouble:
             terminalreporter.write_line(self.trouble, red=True)
+
+
+def _decided(entry: dict[str, Any]) -> "Decided":
+    """What a process, perhaps another one, decided."""
+    from repro.session import Decided
+
+    return Decided.model_validate(entry["decided"])

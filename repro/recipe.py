@@ -1,8 +1,18 @@
 """How arms are trained and timed: frozen, strict, and stored as it was resolved."""
 
+from operator import not_
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    StringConstraints,
+)
 
 
 class Strict(BaseModel):
@@ -27,6 +37,28 @@ def _named(value: Any) -> Any:
 
 
 Choice = Annotated[Named, BeforeValidator(_named, json_schema_input_type=str | Named)]
+Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.]+$")]
+Factor = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Optimizer(Named):
+    """An optimizer with its options. `groups` multiply those of the parameters that a word names: with
+    `{lr: 1e-3, groups: {score: {lr: 10}, bias: {lr: 2, weight_decay: 0}}}` the bias of a layer `score` has 20
+    times the learning rate, and no decay.
+
+    A word names the parameters whose dotted name holds it; `norm` names those of normalisation layers,
+    whatever they are called. Where several words name a parameter, all their factors count.
+    """
+
+    groups: dict[Word, dict[str, Factor]] = Field(
+        default_factory=dict,
+        exclude_if=not_,
+        description="factors on its options, for the parameters whose dotted name holds a word (`norm`: for "
+        "those of normalisation layers); all factors of a parameter are multiplied",
+    )
+
+
+OptimizerChoice = Annotated[Optimizer, BeforeValidator(_named, json_schema_input_type=str | Optimizer)]
 
 
 class Evaluation(Strict):
@@ -45,7 +77,7 @@ class Recipe(Strict):
 
     steps: NonNegativeInt = Field(description="optimizer steps (iterations, not epochs)")
     batch_size: PositiveInt
-    optimizer: Choice
+    optimizer: OptimizerChoice
     schedule: Choice = Named(name="constant")
     warmup: NonNegativeInt = Field(0, description="steps over which the learning rate rises linearly from 0")
     augment: tuple[Choice, ...] = ()

@@ -5,19 +5,25 @@ JSON has no NaN: a measurement that diverged, and the open end of an interval, a
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from repro.catalogue import CLOCKS, TASKS, declaration, metrics
+from repro.declaration import Declaration
 from repro.errors import ReproError
 from repro.evidence import false_discovery_level
-from repro.store import write_atomically
-from repro.suite import Verdict
+from repro.format import Interval, duration, figure, html_table, interval
+from repro.store import finite, write_atomically
+from repro.suite import Rules, Verdict
+from repro.verdict import Judgement, Part
 
 SCHEMA = 1
-Interval = tuple[float | None, float | None]
+RIGHT = (2, 3, 5, 6)  # columns of the verdict table that are numbers
 EValues = tuple[tuple[float, float], ...]
 
 
@@ -80,6 +86,20 @@ class ClaimResult(Base):
         description="time of the trials and rounds of timing it rests on, whoever ran them and when"
     )
 
+    def _repr_html_(self) -> str:
+        """Its values by seed, for notebooks."""
+        rows = [["seed", *self.values]]
+        for i, seed in enumerate(self.evidence.seeds or ("",)):
+            rows.append(
+                [str(seed), *(figure(values[min(i, len(values) - 1)]) for values in self.values.values())]
+            )
+        right = range(len(rows[0]))
+        return f"<p>{escape(verdict(self))}: {escape(self.says)}</p>{html_table(rows, right)}"
+
+    def is_tolerated(self, strict: bool) -> bool:
+        """Whether a run may pass with this verdict; a `strict` one tolerates no undecided claim."""
+        return self.as_expected or (self.verdict == "undecided" and not strict)
+
 
 class TrialResult(Base):
     arm: str
@@ -109,13 +129,30 @@ class TimingResult(Base):
 
 
 class ArmResult(Base):
-    """An arm as it was trained: nothing is left open but the seed."""
+    """An arm as it was trained: nothing is left open but the seed. A treated arm is that of `of`."""
 
     model: str
     options: dict[str, Any]
     data: dict[str, Any] | None
     recipe: dict[str, Any] | None
     weights: dict[str, Any] | None
+    freeze: tuple[str, ...] = ()
+    of: str | None = None
+    after: dict[str, Any] | None = Field(None, description="what is done to the nets of `of`")
+
+
+class TuningPoint(Base):
+    values: dict[str, Any] = Field(description="by their place in the recipe: `optimizer.lr`")
+    measured: tuple[float | None, ...] = Field(description="one per pilot seed")
+
+
+class TuningResult(Base):
+    """How the recipe of an arm was completed, on pilot seeds alone."""
+
+    by: str
+    seeds: tuple[int, ...]
+    grid: tuple[TuningPoint, ...]
+    chosen: dict[str, Any]
 
 
 class PictureResult(Base):
@@ -141,7 +178,11 @@ class Result(Base):
     paper: dict[str, Any] | None
     about: str | None
     task: str | None
-    arms: dict[str, ArmResult]
+    arms: dict[str, ArmResult] = Field(description="those that the claims of the profile use")
+    tuning: dict[str, TuningResult] = Field(default_factory=dict, description="by arm")
+    quantities: dict[str, Declaration] = Field(
+        default_factory=dict, description="unit and direction of what trials and timings measured"
+    )
     environment: Environment
     trials: tuple[TrialResult, ...]
     timings: tuple[TimingResult, ...] = ()
@@ -152,6 +193,91 @@ class Result(Base):
     false_discovery_level: float = Field(description="e-BH: the level at which all that is reproduced stands")
     command: str
     finished: str
+
+    def _repr_html_(self) -> str:
+        """Its claims, for notebooks."""
+        head = f"{self.suite} at profile {self.profile}, {self.finished}"
+        return f"<p>{escape(head)}</p>{html_table(verdict_rows(self.claims), RIGHT)}"
+
+    def declared(self, quantity: str) -> Declaration:
+        """Unit and direction of what a trial or a timing measured."""
+        return self._declarations.get(quantity, Declaration())
+
+    @property
+    def units(self) -> dict[str, str]:
+        """The unit of each metric and clock; "" for a plain number."""
+        return {name: declared.unit for name, declared in self._declarations.items()}
+
+    @cached_property
+    def _declarations(self) -> dict[str, Declaration]:
+        """Those of a result that was written before results held them are those of what is installed."""
+        known = metrics(self.task) if self.task in TASKS.targets else {}
+        return {**known, **{clock: declaration(clock) for clock in CLOCKS.targets}, **self.quantities}
+
+    @property
+    def path(self) -> Path:
+        """Where it stands below a folder of results."""
+        return Path(self.suite, self.profile, f"{self.id}.json")
+
+
+def verdict(claim: ClaimResult) -> str:
+    """The verdict, and whether it is the one that was expected."""
+    if claim.as_expected:
+        return claim.verdict + (" (as known)" if claim.expected != "reproduced" else "")
+    return f"{claim.verdict}, expected {claim.expected}"
+
+
+def verdict_rows(claims: Mapping[str, ClaimResult]) -> list[tuple[str, ...]]:
+    """The verdict table, with its head. `claims` are by the name to show."""
+    rows = [("claim", "verdict", "seeds", "margin", "interval", "e-value", "time")]
+    for name, claim in claims.items():
+        evidence = claim.evidence
+        e = evidence.e_against if claim.verdict == "refuted" else evidence.e_for
+        rows.append(
+            (
+                ("" if claim.as_expected else "! ") + name,
+                verdict(claim),
+                str(len(evidence.seeds)) if evidence.seeds else "-",
+                figure(evidence.estimate),
+                interval(evidence.interval),
+                "-" if e is None else figure(e),
+                duration(claim.seconds) if evidence.seeds else "-",
+            )
+        )
+    return rows
+
+
+def evidence_of(judgement: Judgement, seeds: Sequence[int], rules: Rules) -> Evidence:
+    """What a verdict rests on, as it is written down."""
+    parts = tuple(_part(part) for part in judgement.parts)
+    weakest = parts[judgement.parts.index(judgement.weakest)]
+    return Evidence(
+        seeds=tuple(seeds),
+        estimate=weakest.estimate,
+        interval=weakest.interval,
+        e_for=judgement.e_for,
+        e_against=judgement.e_against,
+        alpha=rules.alpha,
+        assume=rules.assume,
+        decided_at=judgement.decided_at,
+        reversed_at=judgement.reversed_at,
+        path=judgement.path,
+        parts=parts,
+    )
+
+
+def _part(part: Part) -> PartResult:
+    decision = part.decision
+    estimate = decision.estimate if decision else part.margins[0]
+    low, high = decision.interval if decision else (None, None)
+    return PartResult(
+        text=part.text,
+        margins=tuple(finite(part.margins)),
+        holds=part.holds,
+        estimate=finite(estimate),
+        interval=(finite(low), finite(high)) if decision else None,
+        path=part.path,
+    )
 
 
 def level(claims: Sequence[ClaimResult] | Any) -> float:
@@ -178,7 +304,7 @@ def level(claims: Sequence[ClaimResult] | Any) -> float:
 
 def write(result: Result, folder: Path) -> Path:
     """`FOLDER/<suite>/<profile>/<id>.json`, atomically."""
-    path = folder / result.suite / result.profile / f"{result.id}.json"
+    path = folder / result.path
     content = json.dumps(
         result.model_dump(mode="json", by_alias=True), sort_keys=True, indent=1, allow_nan=False
     )
@@ -198,23 +324,6 @@ def read(path: Path) -> Result:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"])) or "the file"
         raise ReproError(f"{path}: not a result of schema {SCHEMA}: {place}: {first['msg']}") from None
-
-
-def find(name: str, folder: Path) -> Path:
-    """A result by its path, by its run id (or the start of one), or the latest one of a suite by the suite's
-    name.
-    """
-    if Path(name).is_file():
-        return Path(name)
-    found = sorted(folder.glob(f"*/*/{name}*.json"))
-    newest = found[0] if len(found) == 1 else latest(folder.glob(f"{name}/*/*.json"))
-    if len(found) <= 1 and newest is not None:
-        return newest
-    if found:
-        raise ReproError(
-            f"'{name}' is the start of {len(found)} run ids: {', '.join(path.stem for path in found[:5])} …"
-        )
-    raise ReproError(f"no result '{name}': neither a file, nor a run id or suite under {folder}")
 
 
 def latest(paths: Iterable[Path]) -> Path | None:

@@ -1,10 +1,9 @@
 """The trial store: what is remembered, and the meeting point of all processes that work. Imports no torch.
 
-.repro/trials/<digest>/record.json  weights.safetensors  checkpoint.pt  (of a round of timing the first alone)
-.repro/numbers/<digest>.json  one number: a count of an architecture, or a probe of a net
-.repro/pictures/<digest>.png  one picture of nets
-.repro/locks/<digest>.lock    held while a trial is trained; the system lets go of it when a process dies
-.repro/running/<digest>.json  where a running trial stands, for the display
+.repro/<kind>/<digest>.json   the record of a job: of a trial, a number, an evaluation, a round, a picture
+.repro/<kind>/<digest>/       its files: weights and checkpoint of a trial, the PNG of a picture
+.repro/locks/<digest>.lock    held while a job is done; the system lets go of it when a process dies
+.repro/running/<digest>.json  where a running job stands, for the display
 """
 
 import errno
@@ -13,10 +12,10 @@ import math
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from filelock import FileLock, Timeout
 
@@ -77,63 +76,59 @@ def _cannot_write(path: Path, error: OSError) -> str:
     )
 
 
+class Named(Protocol):
+    """What is remembered under a kind and a digest: a job, or the name of one."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def digest(self) -> str: ...
+
+
+class Key(NamedTuple):
+    """The name of a job's record."""
+
+    kind: str
+    digest: str
+
+
 class Store:
-    """Records of trials and numbers under a folder. Records older than `newer_than` (seconds of the epoch) do
-    not count.
-    """
+    """Records of jobs under a folder. Those older than `newer_than` (seconds of the epoch) do not count."""
 
     def __init__(self, root: Path, newer_than: float = 0.0):
         self.root, self.newer_than = root, newer_than
 
-    def folder(self, digest: str) -> Path:
-        return self.root / "trials" / digest
+    def path(self, job: Named) -> Path:
+        """Where the record of a job stands."""
+        return self.root / job.kind / f"{job.digest}.json"
 
-    def read(self, digest: str) -> dict[str, Any] | None:
-        """A trial's record; None if it has none. Raises `StoreError`, naming the file, if it is torn or not
-        ours.
-        """
-        record = self._read(self.folder(digest) / "record.json", digest)
+    def folder(self, job: Named) -> Path:
+        """Where a job keeps files beside its record."""
+        return self.root / job.kind / job.digest
+
+    def read(self, job: Named) -> dict[str, Any] | None:
+        """A job's record; None if it has none. Raises `StoreError` if it is torn or not ours."""
+        record = self._read(self.path(job), job.digest)
         return None if record is None or record["finished"] < self.newer_than else record
 
-    def write(self, digest: str, record: dict[str, Any]) -> None:
-        self._write(
-            self.folder(digest) / "record.json", {**record, "digest": digest, "finished": time.time()}
-        )
-
-    def read_number(self, digest: str) -> float | None:
-        record = self._read(self.root / "numbers" / f"{digest}.json", digest)
-        if record is None or record["finished"] < self.newer_than:
-            return None
-        return from_json(record["value"])
-
-    def write_number(self, digest: str, value: float) -> None:
-        self._write(
-            self.root / "numbers" / f"{digest}.json",
-            {"value": value, "digest": digest, "finished": time.time()},
-        )
-
-    def read_picture(self, digest: str) -> bytes | None:
-        """A PNG file's content; None if it is not there, or older than `newer_than`."""
-        path = self._picture(digest)
+    def read_file(self, job: Named, name: str) -> bytes:
+        """A file that a job has left. Raises `StoreError`, with the remedy, where it cannot be read."""
+        path = self.folder(job) / name
         try:
-            return path.read_bytes() if path.stat().st_mtime >= self.newer_than else None
-        except FileNotFoundError:
-            return None
+            return path.read_bytes()
         except OSError as error:
-            raise StoreError(
-                f"{path}: cannot be read ({error.strerror}). Move it away, and it is made again"
-            ) from error
+            remedy = f"Delete {self.path(job)}, and it is made again"
+            raise StoreError(f"{path}: cannot be read ({error.strerror}). {remedy}") from error
 
-    def write_picture(self, digest: str, content: bytes) -> None:
-        write_atomically(self._picture(digest), content)
-
-    def _picture(self, digest: str) -> Path:
-        return self.root / "pictures" / f"{digest}.png"
+    def write(self, job: Named, record: Mapping[str, Any]) -> None:
+        whole = {**record, "digest": job.digest, "finished": time.time(), "schema": SCHEMA}
+        content = json.dumps(finite(whole), sort_keys=True, indent=1, allow_nan=False)
+        write_atomically(self.path(job), content.encode())
 
     @contextmanager
-    def claim(self, digest: str) -> Iterator[bool]:
-        """Hold a trial's lock. Gives False, at once, if another process holds it."""
-        path = self.root / "locks" / f"{digest}.lock"
+    def take(self, job: Named) -> Iterator[bool]:
+        """Hold a job's lock. Gives False, at once, if another process holds it."""
+        path = self.root / "locks" / f"{job.digest}.lock"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             lock = FileLock(path, timeout=0)
@@ -200,10 +195,6 @@ class Store:
                 f"{digest}). Move it away, and it is made again"
             )
         return dict(record)
-
-    def _write(self, path: Path, record: dict[str, Any]) -> None:
-        content = json.dumps(finite({**record, "schema": SCHEMA}), sort_keys=True, indent=1, allow_nan=False)
-        write_atomically(path, content.encode())
 
 
 def finite(content: Any) -> Any:

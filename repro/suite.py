@@ -1,17 +1,18 @@
 """What is asked: a suite, its arms, profiles and claims, as a YAML file says them. Imports no torch.
 
-`repro.check.load` reads a file and finds everything that is wrong with it at once.
+`repro.checking.load` reads a file and finds everything that is wrong with it at once.
 """
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import product
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints
 
-from repro import catalogue, expectation
+from repro import expectation
 from repro.expression import Measurement
 from repro.recipe import Choice, Named, Recipe, Strict, Timing
 
@@ -20,10 +21,6 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
 ArmName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Device = Literal["cpu", "cuda", "mps"]
-STATES = (
-    "start",
-    "end",
-)  # when a probe looks at a net: before the first step, or after the last (if not said)
 
 
 class Paper(Strict):
@@ -36,11 +33,19 @@ class Paper(Strict):
 
 
 class Arm(BaseModel):
-    """One side of a comparison. Keys that are not listed here are options of its model."""
+    """One side of a comparison: a net and how it is trained, or an arm (`of`) that is treated (`after`).
+
+    Keys that are not listed here are options of its model.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
-    model: str
+    model: str | None = None
+    of: ArmName | None = Field(None, description="the arm that is treated, instead of a model")
+    after: Choice | None = Field(
+        None, description="what is done to its trained nets before they are measured"
+    )
     weights: Choice | None = Field(None, description="what it starts from instead of what the profile says")
+    freeze: tuple[Text, ...] = Field((), description="modules that are not trained: `[trunk]`")
     data: dict[str, Any] = Field(default_factory=dict, description="what differs from the profile's data")
     recipe: dict[str, Any] = Field(default_factory=dict, description="what differs from the profile's recipe")
     seed_offset: int = Field(
@@ -52,12 +57,32 @@ class Arm(BaseModel):
         return dict(self.model_extra or {})
 
 
+class Tune(BaseModel):
+    """What each arm finds out for itself on pilot seeds. Other keys are places in the recipe."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    by: Text = Field(description="the metric that is best for the values that are taken")
+
+    @property
+    def grid(self) -> dict[str, list[Any]]:
+        """Values to try, by their place in the recipe: `optimizer.lr`."""
+        return dict(self.model_extra or {})
+
+    @property
+    def points(self) -> list[dict[str, Any]]:
+        """Every combination of values."""
+        return [dict(zip(self.grid, values, strict=True)) for values in product(*self.grid.values())]
+
+
 class Profile(Strict):
     """A scale: where the arms are trained, on what, and how."""
 
     device: Device = "cpu"
     data: Choice | None = None
-    recipe: Recipe | None = None
+    recipe: Recipe | None = Field(
+        None, description="what it says, or a name in recipes.yaml, or such a name and what differs"
+    )
+    tune: Tune | None = Field(None, description="recipe values that each arm chooses on pilot seeds")
     timing: Timing = Field(
         default_factory=Timing, description="how nets are timed, for `latency`, `throughput` and their like"
     )
@@ -96,6 +121,11 @@ class Claim(Strict):
     @cached_property
     def expectation(self) -> expectation.Expectation:
         return expectation.parse(self.expect)
+
+    @cached_property
+    def papers_numbers(self) -> dict[Measurement, float]:
+        """What is `reported`, by measurement. Raises `ExpectationError` for a key that is none."""
+        return {expectation.parse_measurement(key): number for key, number in self.reported.items()}
 
     def expected(self, profile: str) -> Verdict:
         return self.at[profile].verdict if profile in self.at else "reproduced"
@@ -136,6 +166,9 @@ class ResolvedArm:
     recipe: Recipe | None
     seed_offset: int
     weights: Named | None = None
+    freeze: tuple[str, ...] = ()
+    of: str | None = None  # of a treated arm: whose nets are treated
+    treatment: Named | None = None
 
 
 class Suite(Strict):
@@ -158,12 +191,15 @@ class Suite(Strict):
 
     def resolve(self, arm: str, profile: str) -> ResolvedArm:
         own = self.arms[arm]
+        if own.of is not None:
+            return replace(self.resolve(own.of, profile), of=own.of, treatment=own.after)
         return ResolvedArm(
             model=Named.model_validate({**self.model_options(arm, profile), "name": own.model}),
             data=self.data_of(arm, profile),
             recipe=self.recipe_of(arm, profile),
             seed_offset=own.seed_offset,
             weights=own.weights or self.profiles[profile].weights,
+            freeze=own.freeze,
         )
 
     def model_options(self, arm: str, profile: str) -> dict[str, Any]:
@@ -187,46 +223,44 @@ class Suite(Strict):
             json.dumps(merge(of_all.model_dump(exclude_unset=True), self.arms[arm].recipe))
         )
 
-    def kind(self, measurement: Measurement) -> str:
-        """`metric` (of a trained net), `probe` (of a net with weights), `timed` or `static` (of the
-        architecture alone).
-        """
-        return catalogue.kind(measurement.name, self.task)
+    def start_of(self, arm: str, profile: str) -> str | None:
+        """The arm whose trials an arm starts from: that which its weights name as `arm`."""
+        weights = self.arms[arm].weights or self.profiles[profile].weights
+        start = weights.options.get("arm") if weights else None
+        return start if isinstance(start, str) else None
 
-    def needs_training(self, measurement: Measurement) -> bool:
-        kind = self.kind(measurement)
-        return kind == "metric" or (
-            kind == "probe" and dict(measurement.options).get("at", STATES[-1]) == STATES[-1]
-        )
+    def trained_for(self, arm: str, profile: str) -> list[str]:
+        """The arms that are trained for one: those it starts from, then itself or the treated one."""
+        found = [self.arms[arm].of or arm]
+        while (start := self.start_of(found[-1], profile)) and start in self.arms and start not in found:
+            found.append(start)
+        return found[::-1]
 
-    def timing(self, measurement: Measurement, profile: str) -> Timing:
-        """How a timed measurement's net is timed. Raises `pydantic.ValidationError` if its options do not
-        fit.
-        """
-        of_all = self.profiles[profile].timing.model_dump(exclude_unset=True)
-        return Timing.model_validate({**of_all, **dict(measurement.options)})
-
-    def timed(self, profile: str) -> dict[str, tuple[str, Timing]]:
-        """All that the claims of a profile want timed: arm and way, by the name of both, in the order of the
-        claims.
-        """
-        found: dict[str, tuple[str, Timing]] = {}
+    def arms_at(self, profile: str) -> tuple[str, ...]:
+        """The arms that the claims asked at a profile use, in the suite's order: it concerns no others."""
+        used = set()
         for _, claim in self.claims_at(profile):
             for measurement in claim.expectation.measurements:
-                if self.kind(measurement) == "timed":
-                    found[self.timed_as(measurement)] = measurement.arm, self.timing(measurement, profile)
-        return found
-
-    @staticmethod
-    def timed_as(measurement: Measurement) -> str:
-        """The name of what a timed measurement is of: `vgg16`, or `vgg16(batch_size=8)`."""
-        options = ", ".join(f"{key}={value}" for key, value in sorted(measurement.options))
-        return f"{measurement.arm}({options})" if options else measurement.arm
+                if measurement.arm in self.arms:
+                    used |= {measurement.arm, *self.trained_for(measurement.arm, profile)}
+        return tuple(arm for arm in self.arms if arm in used)
 
     def claims_at(self, profile: str) -> Iterator[tuple[str, Claim]]:
         for name, claim in self.claims.items():
             if profile in self.profiles and (claim.profiles is None or profile in claim.profiles):
                 yield name, claim
+
+
+def changed(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
+    """A recipe with other values at some places: `{"optimizer.lr": 0.1}`."""
+    plain: dict[str, Any] = recipe.model_dump(exclude_unset=True)
+    for place, value in values.items():
+        *above, key = place.split(".")
+        change: dict[str, Any] = {key: value}
+        for step in reversed(above):
+            change = {step: change}
+        plain = merge(plain, change)
+    return Recipe.model_validate_json(json.dumps(plain))
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

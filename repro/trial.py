@@ -1,34 +1,66 @@
-"""A trial: one training run, fully determined by its `TrialSpec` and named by the digest of it. Imports no
-torch.
+"""Jobs: what is done once and remembered, named by the digest of all that determines it. Imports no torch.
+
+A trial is one training run. Of its net numbers are probed, metrics evaluated and pictures drawn; an
+architecture is counted; nets are timed in rounds. Each job knows what it needs of a machine, and which
+jobs come before it.
 """
 
 import hashlib
 import json
+from collections.abc import Callable, Iterable
 from functools import cache, cached_property
 from importlib.metadata import version
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, Literal
 
-from repro import environment, source
-from repro.catalogue import (
-    AUGMENTATIONS,
-    DATASETS,
-    MEASURES,
-    MODELS,
-    OPTIMIZERS,
-    PICTURES,
-    SCHEDULES,
-    TASKS,
-    WEIGHTS,
-)
+from repro import source
+from repro.catalogue import AUGMENTATIONS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS, TREATMENTS, WEIGHTS
 from repro.recipe import Named, Recipe, Strict, Timing
-from repro.suite import Device, ResolvedArm, Suite
+from repro.suite import Device, ResolvedArm
 
 LOOP = "repro.training.loop:train"
 CLOCK = "repro.work.timing:time_net"
 
 
-class TrialSpec(Strict):
+class Needs(Strict):
+    """What a job needs of a machine while it is done."""
+
+    device: Device = "cpu"
+    places: int = 1  # cores, or GPUs; 0 for what is done at once
+    alone: bool = False  # nothing else of this harness may run on the machine
+
+
+class Job(Strict):
+    """What is done once and remembered. Its record stands in the store under `kind` and `digest`."""
+
+    kind: ClassVar[str]
+
+    code: str  # of the modules that do it
+    torch: str
+
+    @cached_property
+    def digest(self) -> str:
+        return digest(self.model_dump(mode="json"))
+
+    @property
+    def label(self) -> str:
+        """What it is, for a person."""
+        raise NotImplementedError
+
+    @property
+    def needs(self) -> Needs:
+        raise NotImplementedError
+
+    @property
+    def after(self) -> "tuple[Job, ...]":
+        """The jobs whose records and files it takes up."""
+        return ()
+
+
+class TrialSpec(Job):
     """Everything that determines the outcome of a training run."""
+
+    kind: ClassVar[str] = "trials"
+    file: ClassVar[str] = "weights.safetensors"  # what it ends with
 
     task: str
     model: Named
@@ -36,81 +68,133 @@ class TrialSpec(Strict):
     fingerprint: str  # of the data's content
     recipe: Recipe | None  # None: the net is only initialised, for probes at the start
     weights: Named | None = None  # None: it starts from random ones
+    start: "TrialSpec | None" = None  # the trial that `weights` are taken from, if they are those of one
+    freeze: tuple[str, ...] = ()  # modules that are not trained
     seed: int
     device: Device
-    code: str  # of the modules that train and evaluate
-    torch: str
 
-    @cached_property
-    def digest(self) -> str:
-        return digest(self.model_dump(mode="json"))
+    @property
+    def label(self) -> str:
+        return f"{_written(self.model)}, seed {self.seed}"
 
+    @property
+    def needs(self) -> Needs:
+        return Needs(device=self.device)
 
-def digest(content: Any) -> str:
-    """The name of some plain data: a hash of its canonical JSON."""
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:32]
-
-
-def specify(task: str, arm: ResolvedArm, seed: int, device: Device, *, trained: bool = True) -> TrialSpec:
-    """The spec of an arm's trial for a seed. Raises `ReproError` if its data is missing."""
-    assert arm.data is not None
-    recipe = arm.recipe if trained else None
-    return TrialSpec(
-        task=task,
-        model=arm.model,
-        data=arm.data,
-        fingerprint=_fingerprint(digest(arm.data.model_dump()), arm.data),
-        recipe=recipe,
-        weights=arm.weights,
-        seed=seed + arm.seed_offset,
-        device=device,
-        code=source.digest(frozenset(_targets(task, arm, recipe))),
-        torch=torch_version(),
-    )
+    @property
+    def after(self) -> tuple[Job, ...]:
+        return (self.start,) if self.start else ()
 
 
-@cache
-def torch_version() -> str:
-    return version("torch")
+class Counting(Job):
+    """A count of an architecture."""
 
-
-class Number(Strict):
-    """One number that is not a task's metric: a count of an architecture, or a probe of a trial's net."""
+    kind: ClassVar[str] = "numbers"
 
     measure: str
     options: dict[str, Any]
     model: Named
     data: Named | None  # for the numbers of channels and classes
-    trial: TrialSpec | None  # of a probe; untrained (no recipe) for a probe at the start
-    code: str
-    torch: str
 
     @property
-    def device(self) -> Device:
-        return self.trial.device if self.trial else "cpu"
+    def label(self) -> str:
+        return f"{_written(self.model)}, {self.measure}"
 
-    @cached_property
-    def digest(self) -> str:
-        return digest(self.model_dump(mode="json"))
+    @property
+    def needs(self) -> Needs:
+        return Needs(places=0)
 
 
-class Drawing(Strict):
-    """One picture of the nets that trials end with."""
+class Subject(Strict):
+    """The net that a trial ends with, or starts with if it has no recipe, treated or not."""
+
+    trial: TrialSpec
+    treatment: Named | None = None
+
+    @property
+    def label(self) -> str:
+        return f"{self.trial.label} after {_written(self.treatment)}" if self.treatment else self.trial.label
+
+    @property
+    def after(self) -> tuple[Job, ...]:
+        return (self.trial,) if self.trial.recipe else self.trial.after
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The code of the net as it is looked at."""
+        treatment = (TREATMENTS.target(self.treatment.name),) if self.treatment else ()
+        return (MODELS.target(self.trial.model.name), *treatment)
+
+
+class Probing(Job):
+    """A probe of one net."""
+
+    kind: ClassVar[str] = "numbers"
+
+    measure: str
+    options: dict[str, Any]
+    subject: Subject
+
+    @property
+    def label(self) -> str:
+        return f"{self.subject.label}, {self.measure}"
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(device=self.subject.trial.device)
+
+    @property
+    def after(self) -> tuple[Job, ...]:
+        return self.subject.after
+
+
+class Evaluating(Job):
+    """Metrics of one net that are not in its trial's record: of a treated net, or of fewer images."""
+
+    kind: ClassVar[str] = "evaluations"
+
+    subject: Subject
+    split: Literal["train", "test"]
+    images: int | None  # the first so many of the split; None: those that a trial is evaluated on
+
+    @property
+    def label(self) -> str:
+        return f"{self.subject.label}, metrics of {self.images or 'all'} {self.split} images"
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(device=self.subject.trial.device)
+
+    @property
+    def after(self) -> tuple[Job, ...]:
+        return self.subject.after
+
+
+class Drawing(Job):
+    """One picture of several nets, side by side."""
+
+    kind: ClassVar[str] = "pictures"
+    file: ClassVar[str] = "picture.png"
 
     picture: str
     options: dict[str, Any]
-    trials: dict[str, TrialSpec]  # by arm, in the order shown
-    code: str
-    torch: str
-
-    @property
-    def device(self) -> Device:
-        return next(iter(self.trials.values())).device
+    subjects: dict[str, Subject]  # by arm, in the order shown
 
     @cached_property
     def digest(self) -> str:
-        return digest([self.model_dump(mode="json"), list(self.trials)])
+        return digest([self.model_dump(mode="json"), list(self.subjects)])
+
+    @property
+    def label(self) -> str:
+        return f"the picture '{self.picture}' of {', '.join(self.subjects)}"
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(device=next(iter(self.subjects.values())).trial.device)
+
+    @property
+    def after(self) -> tuple[Job, ...]:
+        return tuple(job for subject in self.subjects.values() for job in subject.after)
 
 
 class TimedNet(Strict):
@@ -121,22 +205,30 @@ class TimedNet(Strict):
     timing: Timing
 
 
-class Round(Strict):
+class Round(Job):
     """One round of timing: nets one after another, each in a fresh process, with the machine to themselves.
 
     Rounds are to timings what seeds are to trainings: what is compared is compared within each.
     """
 
+    kind: ClassVar[str] = "rounds"
+
     nets: dict[str, TimedNet]  # by the name of what is timed
     number: int  # also the seed of the nets' weights; in odd rounds the order is turned round
     device: Device
     machine: tuple[str, ...]  # CPU and GPUs: what one machine takes says nothing of another
-    code: str
-    torch: str
 
     @cached_property
     def digest(self) -> str:
         return digest([self.model_dump(mode="json"), list(self.nets)])
+
+    @property
+    def label(self) -> str:
+        return f"round {self.number} of timing {', '.join(self.nets)}"
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(device=self.device, alone=True)
 
     @property
     def in_turn(self) -> list[tuple[str, TimedNet]]:
@@ -144,55 +236,69 @@ class Round(Strict):
         return nets[::-1] if self.number % 2 else nets
 
 
-Job: TypeAlias = TrialSpec | Number | Drawing | Round
+def closure(jobs: Iterable[Job], unless: Callable[[Job], bool] = lambda _: False) -> list[Job]:
+    """Jobs, each once, behind what comes before them; without those that `unless` is true of, and theirs."""
+    found: dict[str, Job] = {}
+    skipped: set[str] = set()
+
+    def add(job: Job) -> None:
+        if job.digest in found or job.digest in skipped:
+            return
+        if unless(job):
+            skipped.add(job.digest)
+            return
+        for before in job.after:
+            add(before)
+        found[job.digest] = job
+
+    for job in jobs:
+        add(job)
+    return list(found.values())
 
 
-def count(measure: str, options: dict[str, Any], arm: ResolvedArm) -> Number:
-    """A static measure of an arm's architecture."""
-    return _number(measure, options, arm.model, arm.data, None)
+def digest(content: Any) -> str:
+    """The name of some plain data: a hash of its canonical JSON."""
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:32]
 
 
-def probe(measure: str, options: dict[str, Any], trial: TrialSpec) -> Number:
-    """A probe of the net that a trial ends with, or starts with if it has no recipe."""
-    return _number(measure, options, trial.model, trial.data, trial)
+def code_of(*targets: str) -> dict[str, str]:
+    """The fields `code` and `torch` of a job that these classes and functions do."""
+    return {"code": source.digest(frozenset(targets)), "torch": torch_version()}
 
 
-def drawing(picture: str, options: dict[str, Any], trials: dict[str, TrialSpec]) -> Drawing:
-    models = [MODELS.target(trial.model.name) for trial in trials.values()]
-    code = source.digest(frozenset([PICTURES.target(picture), *models]))
-    return Drawing(picture=picture, options=options, trials=trials, code=code, torch=torch_version())
+@cache
+def torch_version() -> str:
+    return version("torch")
 
 
-def round_of(suite: Suite, profile: str, number: int, device: Device) -> Round:
-    """A round of all that a suite's claims want timed at a profile."""
-    arms = {
-        name: (suite.resolve(arm, profile), timing) for name, (arm, timing) in suite.timed(profile).items()
-    }
-    return Round(
-        nets={
-            name: TimedNet(model=arm.model, data=arm.data, timing=timing)
-            for name, (arm, timing) in arms.items()
-        },
-        number=number,
+def specify(
+    task: str,
+    arm: ResolvedArm,
+    seed: int,
+    device: Device,
+    *,
+    trained: bool = True,
+    start: TrialSpec | None = None,
+) -> TrialSpec:
+    """The spec of an arm's trial for a seed; `start` is the trial whose weights it starts from.
+
+    Raises `ReproError` if its data is missing.
+    """
+    assert arm.data is not None
+    recipe = arm.recipe if trained else None
+    return TrialSpec(
+        task=task,
+        model=arm.model,
+        data=arm.data,
+        fingerprint=_fingerprint(digest(arm.data.model_dump()), arm.data),
+        recipe=recipe,
+        weights=arm.weights,
+        start=start,
+        freeze=arm.freeze if trained else (),
+        seed=seed + arm.seed_offset,
         device=device,
-        machine=(environment.cpu_name(), *(environment.gpu_names() if device == "cuda" else ())),
-        code=source.digest(frozenset([CLOCK, *(MODELS.target(arm.model.name) for arm, _ in arms.values())])),
-        torch=torch_version(),
-    )
-
-
-def _number(
-    measure: str, options: dict[str, Any], model: Named, data: Named | None, trial: TrialSpec | None
-) -> Number:
-    code = source.digest(frozenset([MEASURES.target(measure), MODELS.target(model.name)]))
-    return Number(
-        measure=measure,
-        options=options,
-        model=model,
-        data=data,
-        trial=trial,
-        code=code,
-        torch=torch_version(),
+        **code_of(*_targets(task, arm, recipe)),
     )
 
 
@@ -214,3 +320,8 @@ def _fingerprint(key: str, data: Named) -> str:
     if key not in _fingerprints:
         _fingerprints[key] = DATASETS.load(data.name)(**data.options).fingerprint()
     return _fingerprints[key]
+
+
+def _written(model: Named) -> str:
+    options = ", ".join(f"{key}={value}" for key, value in model.options.items())
+    return f"{model.name}({options})"

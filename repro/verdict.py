@@ -57,7 +57,7 @@ class Judgement:
         return min(trained, key=lambda part: part.path[-1][0] if part.path else 1.0)
 
 
-def judge(
+def decide(
     expectation: Expectation,
     seeds: Sequence[int],
     value: Callable[[Measurement, int], float],

@@ -9,7 +9,7 @@ from conftest import TINY
 
 from repro.cli import main
 from repro.result import Result
-from repro.schema import of_results
+from repro.schema import of_recipes, of_results, of_suites
 
 
 def repro(*arguments):
@@ -19,8 +19,8 @@ def repro(*arguments):
 def test_a_run_as_expected_ends_with_0_the_verdicts_and_a_result(tiny, tmp_path):
     run = repro("run", tiny, "-k", "learns", "-j", 1)
     assert run.exit_code == 0, run.output
-    assert "learns  reproduced" in run.output and "result: results/tiny/cpu/" in run.output
-    (path,) = tmp_path.glob("results/tiny/cpu/*.json")
+    assert "learns  reproduced" in run.output and "result: results/runs/tiny/cpu/" in run.output
+    (path,) = tmp_path.glob("results/runs/tiny/cpu/*.json")
     result = json.loads(path.read_text())
     jsonschema.validate(result, of_results())
     assert result["schema"] == 1 and result["suite"] == "tiny" and result["profile"] == "cpu"
@@ -66,9 +66,9 @@ def test_nothing_to_run_is_4(tiny, arguments, said):
         (("run", "tiny.yaml", "--profile", "missing", "-k", "learns", "-j", "1"), "REPRO_DATA"),
         (("check", "nowhere"), "nowhere: no such file or folder"),
         (("show", "nothing"), "no result 'nothing'"),
-        (("run", "tiny.yaml", "--seeds-max", "0"), "not in the range"),
-        (("run", "tiny.yaml", "--device", "tpu"), "'tpu' is not one of"),
-        (("frobnicate",), "No such command"),
+        (("run", "tiny.yaml", "--seeds-max", "0"), "'--seeds-max'"),
+        (("run", "tiny.yaml", "--device", "tpu"), "'--device'"),
+        (("frobnicate",), "frobnicate"),
     ],
 )
 @pytest.mark.usefixtures("tiny")
@@ -87,6 +87,55 @@ def test_check_says_everything_that_is_wrong(tiny):
     )
 
 
+@pytest.fixture
+def sharing(tiny, tmp_path):  # noqa: ARG001
+    """A folder of two suites that name a recipe of their folder."""
+    folder, recipe = tmp_path / "suites", TINY[TINY.index("{steps: 20") : TINY.index("\n  missing")]
+    (folder / "below").mkdir(parents=True)
+    (folder / "recipes.yaml").write_text(f"suite: {recipe}\n")  # a name that suites have as a key
+    for path in (folder / "one.yaml", folder / "below" / "two.yaml"):
+        path.write_text(TINY.replace(recipe, "suite"))
+    return folder
+
+
+@pytest.mark.parametrize("given", [(), ("suites",), ("suites/recipes.yaml", "suites/one.yaml")])
+def test_check_reads_suites_and_the_recipes_that_they_share(sharing, given):  # noqa: ARG001
+    run = repro("check", *given)
+    assert run.exit_code == 0 and "1 named recipes: no mistakes found" in run.output
+
+
+def test_check_says_once_what_is_wrong_with_a_recipe_that_suites_share(sharing):
+    recipes, one = sharing / "recipes.yaml", sharing / "one.yaml"
+    recipes.write_text(recipes.read_text().replace("steps: 20", "steps: x"))
+    one.write_text(one.read_text().replace("depth: 14", "depth: x"))
+    assert repro("check", "suites").output.splitlines() == [
+        "suites/one.yaml:6:39: depth: expected a whole number, not 'x'",
+        "suites/recipes.yaml:1:16: steps: expected a whole number, not 'x'",
+    ]
+    assert repro("check", "suites/recipes.yaml").exit_code == 2
+    assert "suites/recipes.yaml:1:16: " in repro("check", "suites/below").output
+
+
+def test_recipes_that_suites_share_are_no_suite(sharing):
+    run = repro("run", "suites", "-k", "order", "-j", 1)
+    assert run.exit_code == 0 and len(list((sharing.parent / "results").glob("*/*/*.json"))) > 0
+    assert "it is no suite" in repro("run", "suites/recipes.yaml").output
+    assert "recipes.yaml" not in repro("list", "suites").output
+
+
+@pytest.mark.usefixtures("sharing")
+def test_the_schema_of_suites_has_the_names_of_recipes():
+    printed = json.loads(repro("schema").output)
+    assert printed == of_suites(["suite"]) != of_suites()
+    assert json.loads(repro("schema", "--recipes").output) == of_recipes()
+
+
+def test_a_schema_is_not_printed_without_the_names_of_recipes_that_cannot_be_read(sharing):
+    (sharing / "recipes.yaml").write_text("suite: {}\n")
+    run = repro("schema")
+    assert run.exit_code == 2 and "recipes.yaml:1:1: 'steps' is missing" in run.output
+
+
 def test_list_shows_claims_with_their_profiles(tiny):
     run = repro("list", tiny)
     assert run.exit_code == 0
@@ -98,7 +147,7 @@ def test_list_shows_claims_with_their_profiles(tiny):
 
 def test_show_finds_a_result_by_file_by_run_id_and_by_suite(tiny, tmp_path):
     repro("run", tiny, "-k", "order")
-    (path,) = tmp_path.glob("results/tiny/cpu/*.json")
+    (path,) = tmp_path.glob("results/runs/tiny/cpu/*.json")
     shown = {name: repro("show", name).output for name in (path, path.stem, path.stem[:-3], "tiny")}
     assert len(set(shown.values())) == 1 and "order  reproduced" in shown[path]
     assert "params(small)" in repro("show", "tiny", "-k", "order").output
@@ -143,7 +192,7 @@ def test_pictures_stand_beside_the_result_that_names_them(tiny, tmp_path):
     tiny.write_text(PICTURED)
     run = repro("run", tiny, "-j", 1)
     assert run.exit_code == 0, run.output
-    (path,) = tmp_path.glob("results/pictured/cpu/*.json")
+    (path,) = tmp_path.glob("results/runs/pictured/cpu/*.json")
     result = Result.model_validate_json(path.read_text())
     picture = result.pictures["scenes"]
     assert (path.parent / picture.file).read_bytes().startswith(b"\x89PNG") and picture.arms == (
@@ -151,7 +200,7 @@ def test_pictures_stand_beside_the_result_that_names_them(tiny, tmp_path):
         "other",
     )
     assert (
-        f"picture: results/pictured/cpu/{picture.file}: Not much can be seen."
+        f"picture: results/runs/pictured/cpu/{picture.file}: Not much can be seen."
         in repro("show", "pictured").output
     )
     assert result.arms["nearest"].options == {
@@ -166,7 +215,7 @@ def test_pictures_stand_beside_the_result_that_names_them(tiny, tmp_path):
 def test_a_picture_is_drawn_only_of_what_was_trained(tiny, tmp_path):
     tiny.write_text(PICTURED)
     assert repro("run", tiny, "-j", 1, "-k", "size").exit_code == 0
-    (path,) = tmp_path.glob("results/pictured/cpu/*.json")
+    (path,) = tmp_path.glob("results/runs/pictured/cpu/*.json")
     assert Result.model_validate_json(path.read_text()).pictures == {}
 
 
@@ -179,13 +228,13 @@ def test_a_result_is_continued_night_after_night(tiny, tmp_path):
     def night(*more):
         run = repro("run", tiny, "-k", "upside-down", "-j", 1, *more)
         found = sorted(
-            (tmp_path / "results/tiny/cpu").glob("*.json"), key=lambda path: path.stat().st_mtime_ns
+            (tmp_path / "results/runs/tiny/cpu").glob("*.json"), key=lambda path: path.stat().st_mtime_ns
         )
         return run, Result.model_validate_json(found[-1].read_text())
 
     _, first = night("--seeds-max", 2)
-    _, second = night("--continue", tmp_path / "results")
-    _, third = night("--continue", tmp_path / "results", "--seeds-max", 2)
+    _, second = night("--continue", tmp_path / "results/runs")
+    _, third = night("--continue", tmp_path / "results/runs", "--seeds-max", 2)
     seeds = [result.claims["upside-down"].evidence.seeds for result in (first, second, third)]
     assert seeds == [(0, 1), (0, 1, 2), (0, 1, 2, 3, 4)] and third.claims["upside-down"].verdict == "refuted"
     assert (first.continues, second.continues, third.continues) == (None, first.id, second.id)
@@ -194,7 +243,7 @@ def test_a_result_is_continued_night_after_night(tiny, tmp_path):
 
 def test_what_cannot_be_continued_is_an_error_that_says_why(tiny, tmp_path):
     repro("run", tiny, "-k", "known", "-j", 1, "--seeds-max", 1)
-    (path,) = tmp_path.glob("results/tiny/cpu/*.json")
+    (path,) = tmp_path.glob("results/runs/tiny/cpu/*.json")
     tiny.write_text(TINY.replace("suite: tiny", "suite: other"))
     run = repro("run", tiny, "-k", "known", "--continue", path)
     assert run.exit_code == 2 and "a result of tiny at cpu, not of other at cpu" in run.output
@@ -211,10 +260,11 @@ def test_what_cannot_be_continued_is_an_error_that_says_why(tiny, tmp_path):
     assert run.exit_code == 2 and "arms have changed since (frozen, large, small)" in run.output
     assert (
         repro(
-            "run", tiny, "-k", "known", "-j", 1, "--seeds-max", 2, "--continue", tmp_path / "results"
+            "run", tiny, "-k", "known", "-j", 1, "--seeds-max", 2, "--continue", tmp_path / "results/runs"
         ).exit_code
         == 0
     )
-    new = max(tmp_path.glob("results/tiny/cpu/*.json"), key=lambda file: file.stat().st_mtime_ns)
-    # Of a folder, what has changed starts anew
-    assert Result.model_validate_json(new.read_text()).continues is None
+    new = max(tmp_path.glob("results/runs/tiny/cpu/*.json"), key=lambda file: file.stat().st_mtime_ns)
+    assert (
+        Result.model_validate_json(new.read_text()).continues is None
+    )  # of a folder, what has changed starts anew

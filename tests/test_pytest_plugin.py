@@ -31,7 +31,7 @@ def claims(pytester, *arguments):
 
 
 def the_result(folder: Path) -> Result:
-    (path,) = folder.glob("results/tiny/cpu/*.json")
+    (path,) = folder.glob("results/runs/tiny/cpu/*.json")
     return Result.model_validate_json(path.read_text())
 
 
@@ -135,7 +135,7 @@ def test_several_workers_share_the_work_and_write_one_result(suite):
         "tiny.yaml", "-n", "2", "-v", "-p", "no:cacheprovider", "-p", "no:benchmark"
     )
     run.assert_outcomes(passed=3, failed=2)
-    run.stdout.fnmatch_lines(["tiny.yaml::learns * reproduced*", "result: results/tiny/cpu/*.json"])
+    run.stdout.fnmatch_lines(["tiny.yaml::learns * reproduced*", "result: results/runs/tiny/cpu/*.json"])
     assert the_result(suite.path).complete
 
 
@@ -178,6 +178,14 @@ def test_a_number_of_seeds_is_checked(suite, value):
 
 def test_other_yaml_is_left_alone(suite):
     (suite.path / "workflow.yaml").write_text("name: ci\non: [push]\n")
+    run = suite.runpytest_inprocess("--collect-only", "-q", *FAST)
+    run.stdout.fnmatch_lines(["6 tests collected*"])
+
+
+def test_recipes_that_suites_share_are_left_alone(suite):
+    recipe = TINY[TINY.index("{steps: 20") : TINY.index("\n  missing")]
+    (suite.path / "recipes.yaml").write_text(f"suite: {recipe}\n")
+    (suite.path / "tiny.yaml").write_text(TINY.replace(recipe, "suite"))
     run = suite.runpytest_inprocess("--collect-only", "-q", *FAST)
     run.stdout.fnmatch_lines(["6 tests collected*"])
 

@@ -7,20 +7,18 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from repro import document
-from repro.schema import of_results, of_suites
+from repro import document, named_recipes
+from repro.schema import of_recipes, of_results, of_suites
 
 ROOT = Path(__file__).parents[1] / "suites"
 SUITES = sorted(ROOT.glob("*/*.yaml"))
-RENEW = (
-    "`repro schema` prints something else than suites/suite.schema.json; "
-    "renew it: repro schema > suites/suite.schema.json"
-)
+RECIPES = named_recipes.read(ROOT / "recipes.yaml").recipes
+RENEW = "`repro schema{0}` prints something else than suites/{1}; renew it: repro schema{0} > suites/{1}"
 
 
 @pytest.fixture(scope="module")
 def validator():
-    return jsonschema.Draft202012Validator(of_suites())
+    return jsonschema.Draft202012Validator(of_suites(RECIPES))
 
 
 @pytest.fixture
@@ -29,15 +27,23 @@ def suite():
     return copy.deepcopy(document.read(path).data)
 
 
-@pytest.mark.parametrize("schema", [of_suites, of_results])
+@pytest.mark.parametrize("schema", [of_suites, of_recipes, of_results])
 def test_a_schema_is_one_of_draft_2020_12_and_plain_json(schema):
     jsonschema.Draft202012Validator.check_schema(schema())
     assert schema()["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert json.loads(json.dumps(schema())) == schema()
 
 
-def test_the_schema_that_is_kept_is_the_one_that_is_printed():
-    assert json.loads((ROOT / "suite.schema.json").read_text()) == of_suites(), RENEW
+@pytest.mark.parametrize(
+    "file, option, made",
+    [
+        ("suite.schema.json", "", of_suites(RECIPES)),
+        ("recipes.schema.json", " --recipes", of_recipes()),
+    ],
+    ids=["of suites", "of recipes"],
+)
+def test_the_schema_that_is_kept_is_the_one_that_is_printed(file, option, made):
+    assert json.loads((ROOT / file).read_text()) == made, RENEW.format(option, file)
 
 
 @pytest.mark.parametrize("path", SUITES, ids=lambda path: path.stem)
@@ -47,6 +53,37 @@ def test_a_suite_names_the_schema_on_its_first_line_and_keeps_to_it(path, valida
     assert head == "# yaml-language-server: $schema"
     assert (path.parent / name).resolve() == ROOT / "suite.schema.json"
     assert [error.message for error in validator.iter_errors(document.read(path).data)] == []
+
+
+def test_named_recipes_name_their_schema_on_the_first_line_and_keep_to_it():
+    path = ROOT / "recipes.yaml"
+    assert path.read_text().startswith("# yaml-language-server: $schema=recipes.schema.json\n")
+    jsonschema.validate(document.read(path).data, of_recipes())
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        pytest.param("scenes-300", id="a text"),
+        pytest.param({"name": "scenes-300"}, id="a name"),
+        pytest.param({"steps": 5, "batch_size": 5}, id="no optimizer"),
+        pytest.param({"steps": 5, "batch_size": 5, "optimizer": "sgd"}, id="no learning rate"),
+        pytest.param(
+            {"steps": 5, "batch_size": 5, "optimizer": {"name": "sgd", "lr": 1}, "warmpu": 5},
+            id="an unknown key",
+        ),
+    ],
+)
+def test_the_schema_of_recipes_finds_what_is_wrong(recipe):
+    validator = jsonschema.Draft202012Validator(of_recipes())
+    assert validator.is_valid({"a": {"steps": 5, "batch_size": 5, "optimizer": {"name": "sgd", "lr": 1}}})
+    assert not validator.is_valid({"a": recipe})
+
+
+def test_without_named_recipes_the_schema_of_suites_knows_no_names():
+    suite = document.read(next(path for path in SUITES if path.stem == "fcn_skips")).data
+    assert jsonschema.Draft202012Validator(of_suites(["scenes-300"])).is_valid(suite)
+    assert not jsonschema.Draft202012Validator(of_suites()).is_valid(suite)
 
 
 def change(data, path, value):
@@ -87,6 +124,27 @@ def change(data, path, value):
             ["profiles", "cpu", "recipe", "optimizer", "lrr"], 1, id="an unknown option of an optimizer"
         ),
         pytest.param(["profiles", "cpu", "recipe", "schedule", "name"], "steps", id="an unknown schedule"),
+        pytest.param(
+            ["profiles", "cpu", "recipe", "optimizer", "groups"],
+            {"bias": {"nesterov": 2}},
+            id="a factor on what is no number",
+        ),
+        pytest.param(
+            ["profiles", "cpu", "recipe", "optimizer", "groups"], {"bias": {"lr": -1}}, id="a factor below 0"
+        ),
+        pytest.param(["profiles", "cpu", "recipe", "optimizer", "groups"], {"": {"lr": 1}}, id="no word"),
+        pytest.param(["profiles", "cpu", "recipe"], "scenes-200", id="an unknown recipe"),
+        pytest.param(["profiles", "cpu", "recipe"], {"steps": 5}, id="changes of no recipe"),
+        pytest.param(
+            ["profiles", "cpu", "recipe"],
+            {"name": "scenes-300", "step": 5},
+            id="an unknown change of a recipe",
+        ),
+        pytest.param(
+            ["profiles", "cpu", "recipe"],
+            {"name": "scenes-300", "steps": "many"},
+            id="a change of another type",
+        ),
         pytest.param(["profiles", "cpu", "recipe", "augment"], ["flop"], id="an unknown augmentation"),
         pytest.param(["claims", "degradation", "expect"], ..., id="a claim that expects nothing"),
         pytest.param(["claims", "degradation", "ledger"], "RS02", id="a text for a list"),
@@ -111,6 +169,17 @@ def test_the_schema_finds_what_is_wrong(validator, suite, path, value):
         pytest.param(["profiles", "cpu", "recipe", "schedule"], ..., id="a key that has a default"),
         pytest.param(["arms", "plain20", "recipe"], {"optimizer": {"lr": 1}}, id="what an arm changes"),
         pytest.param(["arms", "plain20", "depth"], ..., id="an option that a profile may give"),
+        pytest.param(["profiles", "cpu", "recipe"], "scenes-300", id="a recipe by name"),
+        pytest.param(
+            ["profiles", "cpu", "recipe"],
+            {"name": "scenes-300", "steps": 5, "optimizer": {"lr": 1}, "schedule": "poly"},
+            id="a recipe by name, with changes",
+        ),
+        pytest.param(
+            ["profiles", "cpu", "recipe", "optimizer", "groups"],
+            {"stages.0": {"lr": 0}, "bias": {"lr": 2, "weight_decay": 0.5}},
+            id="factors",
+        ),
     ],
 )
 def test_the_schema_allows_what_is_right(validator, suite, path, value):

@@ -228,7 +228,7 @@ def test_another_package_adds_a_model_through_an_entry_point_and_checking_a_suit
     code = """
         import sys
         from pathlib import Path
-        from repro.check import load
+        from repro.checking import load
         print(load(Path("good.yaml")).resolve("a", "cpu").model)
         for name in ("bad.yaml", "worse.yaml"):
             try:

@@ -6,7 +6,7 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 
-from repro.check import load
+from repro.checking import load
 from repro.cli import main
 from repro.document import DocumentError
 from repro.environment import cpu_name
@@ -92,7 +92,7 @@ def test_rounds_are_to_timed_claims_what_seeds_are_to_trained_ones(suite, rounds
     # They are there for other claims
     assert repro("run", suite, "-k", "batches", "-j", 1).exit_code == 0 and len(rounds) == 5
     first, second = sorted(
-        tmp_path.glob("results/speed/cpu/*.json"), key=lambda path: path.stat().st_mtime_ns
+        tmp_path.glob("results/runs/speed/cpu/*.json"), key=lambda path: path.stat().st_mtime_ns
     )
     result = read(first)
     claim = result.claims["deeper-is-slower"]
@@ -103,7 +103,7 @@ def test_rounds_are_to_timed_claims_what_seeds_are_to_trained_ones(suite, rounds
 
 def test_a_result_holds_every_reading_and_what_was_timed(suite, rounds, tmp_path):
     assert repro("run", suite, "-k", "deeper", "-j", 1).exit_code == 0
-    (path,) = tmp_path.glob("results/speed/cpu/*.json")
+    (path,) = tmp_path.glob("results/runs/speed/cpu/*.json")
     jsonschema.validate(json.loads(path.read_text()), of_results())
     result = read(path)
     assert len(result.timings) == 15 and not result.trials
@@ -152,7 +152,7 @@ def test_evidence_goes_on_in_fresh_rounds_but_not_on_another_machine(
     suite, rounds, monkeypatch, tmp_path, machine, seeds
 ):
     assert repro("run", suite, "-k", "deeper", "-j", 1).exit_code == 0
-    (path,) = tmp_path.glob("results/speed/cpu/*.json")
+    (path,) = tmp_path.glob("results/runs/speed/cpu/*.json")
     if machine:
         monkeypatch.setattr("repro.environment.cpu_name", lambda: machine)
     run = repro(
@@ -184,7 +184,7 @@ def test_evidence_goes_on_in_fresh_rounds_but_not_on_another_machine(
         ),
         ("batch_size=8", "batch_size=0.5", "12:13: batch_size: expected a whole number, not 0.5"),
         ("runs: 2", "run: 2", "7:24: unknown key 'run'; did you mean 'runs'?"),
-        ("size: 64", "size: 0", "7:20: size: input should be greater than 0, not 0"),
+        ("size: 64", "size: 0", "7:20: size: must be above 0, not 0"),
         (
             "> 1.5 *",
             "==",

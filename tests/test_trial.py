@@ -70,6 +70,7 @@ def test_specs_that_are_equal_have_equal_digests_whatever_the_order_of_their_key
 
 def test_a_default_that_is_written_out_is_no_change():
     assert spec(recipe=RECIPE | {"warmup": 0, "schedule": "constant"}).digest == spec().digest
+    assert spec(recipe=RECIPE | {"optimizer": RECIPE["optimizer"] | {"groups": {}}}).digest == spec().digest
     assert (
         spec(recipe=RECIPE | {"clip_grad_norm": 1}).digest
         == spec(recipe=RECIPE | {"clip_grad_norm": 1.0}).digest
@@ -101,6 +102,10 @@ def test_another_process_gives_the_same_digest():
         pytest.param({"data": SPEC["data"] | {"size": 28}}, id="option of the data"),
         pytest.param({"recipe": None}, id="no training"),
         pytest.param({"weights": {"name": "imagenet"}}, id="weights"),
+        pytest.param(
+            {"recipe": RECIPE | {"optimizer": RECIPE["optimizer"] | {"groups": {"bias": {"lr": 2}}}}},
+            id="groups of the optimizer",
+        ),
         *(
             pytest.param({"recipe": RECIPE | {key: value}}, id=key)
             for key, value in {
@@ -134,12 +139,15 @@ def test_every_key_of_a_recipe_is_among_those_that_are_changed_above():
 
 def test_a_spec_takes_nothing_else_in():
     for key in ("path", "time", "host"):
-        with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
+        with pytest.raises(ValidationError) as refused:
             spec(**{key: "x"})
+        assert [(error["loc"], error["type"]) for error in refused.value.errors()] == [
+            ((key,), "extra_forbidden")
+        ]
 
 
 def test_numbers_that_json_lacks_have_no_digest():
-    with pytest.raises(ValueError, match="not JSON compliant"):
+    with pytest.raises(ValueError):
         digest({"lr": float("nan")})
 
 

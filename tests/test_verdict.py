@@ -8,7 +8,7 @@ import pytest
 
 from repro.evidence import Decision, decide, log_e
 from repro.expectation import parse
-from repro.verdict import Judgement, Part, combine, judge
+from repro.verdict import Judgement, Part, combine
 
 ALPHA = 0.05
 RUNS = 4000
@@ -23,7 +23,7 @@ def verdict(text, seeds=LOOKS, alpha=ALPHA, assume="symmetric", **arms) -> Judge
         numbers = arms[measurement.arm]
         return float(numbers if np.isscalar(numbers) else numbers[seed])
 
-    return judge(parse(text), range(seeds), value, lambda m: m.name in STATIC, alpha, assume)
+    return decide(parse(text), range(seeds), value, lambda m: m.name in STATIC, alpha, assume)
 
 
 def part(path, alpha=ALPHA) -> Part:

@@ -5,17 +5,24 @@ ran, 5 a run that says nothing of the code.
 """
 
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from repro.errors import ReproError
+from repro.places import RESULTS
 
 AS_EXPECTED, NOT_AS_EXPECTED, WRONG_USE, REGRESSION, NOTHING_RAN, NOT_THE_CODE = range(6)
-RESULTS = Path("results")
+DEFAULT = (Path("suites"),)
 SUITES = click.argument("suites", nargs=-1, type=click.Path(path_type=Path), metavar="[SUITE]...")
+LOOKED_UP = click.option(
+    "--results",
+    type=click.Path(path_type=Path),
+    default=RESULTS,
+    show_default=True,
+    help="The folder below which run ids and suites are looked up: of what runs wrote, and what is kept.",
+)
 FORMAT = click.option(
     "--format", "form", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True
 )
@@ -39,19 +46,3 @@ class Errors(click.Group):
 @click.version_option(package_name="repro")
 def main() -> None:
     """Test the claims of the papers that made computer vision."""
-
-
-def suite_files(paths: Iterable[Path]) -> list[Path]:
-    """Suite files, from files and folders. Raises `ReproError` where there are none."""
-    given = list(paths) or [Path("suites")]
-    found: list[Path] = []
-    for path in given:
-        if path.is_dir():
-            found += sorted(p for p in path.rglob("*.y*ml") if p.suffix in (".yaml", ".yml"))
-        elif path.is_file():
-            found.append(path)
-        else:
-            raise ReproError(f"{path}: no such file or folder")
-    if not found:
-        raise ReproError(f"no suites under {', '.join(map(str, given))}")
-    return found

@@ -8,13 +8,13 @@ import click
 
 from repro.cli.group import (
     AS_EXPECTED,
+    DEFAULT,
     FORMAT,
     NOT_THE_CODE,
     NOTHING_RAN,
     REGRESSION,
     SUITES,
     main,
-    suite_files,
 )
 from repro.errors import ReproError
 
@@ -44,7 +44,7 @@ def watch(history: Path, tonight: Path, suspects: float, out: Path | None, form:
     run was no fair one: results that cannot be read, suites, trials or timings that are missing, another
     device.
     """
-    from repro.nightly.compare import load
+    from repro.archive import load
     from repro.nightly.history_text import watch_text
     from repro.nightly.watch import watch
 
@@ -108,10 +108,11 @@ def confirm(
 
     import numpy as np
 
-    from repro.check import load
+    from repro.checking import load
     from repro.nightly.history_text import decisions_text
     from repro.nightly.turns import decide, fewest_turns, take_turns
     from repro.nightly.watch import Watch
+    from repro.suite_files import suite_files
 
     try:
         due = [
@@ -129,7 +130,7 @@ def confirm(
             f"{turns} turns cannot confirm {len(due)} suspects: --turns "
             f"must be {fewest_turns(len(due))} at least"
         )
-    files = {load(path).suite: path for path in suite_files(suites)}
+    files = {load(path).suite: path for path in suite_files(suites or DEFAULT)}
     try:
         taken = take_turns(
             (base, new),

@@ -1,4 +1,4 @@
-"""Commands on results: show and compare them, make pages, export them."""
+"""Commands on results: show, keep and compare them, make pages, export them."""
 
 import sys
 from pathlib import Path
@@ -6,56 +6,49 @@ from typing import Any
 
 import click
 
-from repro.cli.group import AS_EXPECTED, FORMAT, NOTHING_RAN, REGRESSION, RESULTS, main
+from repro.cli.group import AS_EXPECTED, FORMAT, LOOKED_UP, NOTHING_RAN, REGRESSION, main
 from repro.errors import ReproError
+from repro.places import KEPT, RESULTS, RUNS
 
 
 @main.command()
 @click.argument("name", metavar="RESULT")
-@click.option(
-    "--results",
-    type=click.Path(path_type=Path),
-    default=RESULTS,
-    show_default=True,
-    help="Where run ids are looked up.",
-)
+@LOOKED_UP
 @click.option(
     "-k", "only", metavar="TEXT", help="Only claims whose name contains the text, with every number."
 )
 def show(name: str, results: Path, only: str | None) -> None:
-    """Show a result (a file, a run id, or a suite's name for its latest): its verdicts with their
-    evidence.
+    """Show verdicts with their evidence: of a result (a file or a run id), or what stands of a suite after
+    all its runs (by its name; at the profile that was run last).
     """
-    from repro import result
-    from repro.report.text import claim_details, discoveries, verdicts
+    from repro.archive import find, standings
+    from repro.report.standing import as_text
 
-    path = result.find(name, results)
-    found = result.read(path)
-    claims = {key: claim for key, claim in found.claims.items() if only is None or only in key}
-    if not claims:
-        raise ReproError(f"{path}: no claim like '{only}'; there are: {', '.join(found.claims)}")
-    facts = found.environment.facts
-    devices = ", ".join(
-        sorted(
-            {f"{key['device']} ({key['precision']}, torch {key['torch']})" for key in found.environment.key}
-        )
-    )
-    commit = (
-        f"commit {facts['commit'][:10]}{' with changes' if facts['dirty'] else ''}"
-        if facts.get("commit")
-        else "no commit"
-    )
-    click.echo(
-        f"{found.suite} at profile {found.profile}, {found.finished}, {devices or facts['cpu']}, {commit}\n"
-    )
-    if only is not None:
-        click.echo("\n\n".join(f"{key}\n{claim_details(claim)}" for key, claim in claims.items()) + "\n")
-    click.echo(verdicts(claims))
-    for picture in found.pictures.values():
-        click.echo(f"picture: {path.parent / picture.file}: {' '.join(picture.says.split())}")
-    for line in (discoveries(claims.values(), found.false_discovery_level), f"again: {found.command}"):
-        if line:
-            click.echo(line)
+    found = find(name, results)
+    of_name = list(standings(found.values()).values())
+    if len(of_name) != 1:
+        raise ReproError(f"{name}: holds {len(of_name)} suites' results; name a file, a run id or a suite")
+    click.echo(as_text(of_name[0], {result.id: path.parent for path, result in found.items()}, only))
+
+
+@main.command()
+@click.argument("names", nargs=-1, metavar="[RESULT]...")
+@click.option("--dirty", is_flag=True, help="Keep results of a commit with changes, or of none, too.")
+@click.option("--tables", is_flag=True, help="Keep nothing new: only make the tables anew.")
+def keep(names: tuple[str, ...], dirty: bool, tables: bool) -> None:
+    """Keep results (files, folders, run ids or suites) under version control: copy them from results/runs to
+    results/kept, in the place of what was kept of the same claims. By default what stands of each suite that
+    was run completely.
+
+    Makes the tables of README.md and suites/README.md anew.
+    """
+    from repro.keep import keep
+    from repro.report import kept
+
+    for line in [] if tables else keep(names, RUNS, KEPT, dirty=dirty):
+        click.echo(line)
+    for path in kept.write(Path()):
+        click.echo(f"made anew: the table in {path}")
 
 
 @main.command()
@@ -69,7 +62,7 @@ def show(name: str, results: Path, only: str | None) -> None:
     help="The site's folder.",
 )
 def report(results: tuple[Path, ...], out: Path) -> None:
-    """Make a static site of results (files or folders; by default all under results/)."""
+    """Make a static site of results (files or folders; by default all below results/)."""
     from repro.site.build import build
 
     site = build(results or (RESULTS,), out)
@@ -81,25 +74,21 @@ def report(results: tuple[Path, ...], out: Path) -> None:
 @main.command()
 @click.argument("base", metavar="BASE")
 @click.argument("new", metavar="NEW")
-@click.option(
-    "--results",
-    type=click.Path(path_type=Path),
-    default=RESULTS,
-    show_default=True,
-    help="Where names are looked up.",
-)
+@LOOKED_UP
 @click.option(
     "--alpha", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.05, show_default=True
 )
 @FORMAT
 def compare(base: str, new: str, results: Path, alpha: float, form: str) -> None:
-    """Say what has changed between two results (files, run ids or suites) or folders of results.
+    """Say what has changed between two results (files, run ids or suites) or folders of results: of each
+    suite what stands on either side.
 
     Ends with 0, with 3 on a regression (a verdict that no longer is as expected, a measurement that is worse
     beyond chance), with 4 if nothing can be compared.
     """
+    from repro.archive import load
     from repro.nightly import compare_text
-    from repro.nightly.compare import compare, load
+    from repro.nightly.compare import compare
 
     found = compare(load(base, results), load(new, results), alpha)
     if not found.compared:
@@ -118,21 +107,19 @@ def compare(base: str, new: str, results: Path, alpha: float, form: str) -> None
 @click.option(
     "-o", "out", type=click.Path(path_type=Path), required=True, help="The file; for tensorboard a folder."
 )
-@click.option(
-    "--results",
-    type=click.Path(path_type=Path),
-    default=RESULTS,
-    show_default=True,
-    help="Where names are looked up.",
-)
+@LOOKED_UP
 def export(names: tuple[str, ...], to: Any, out: Path, results: Path) -> None:
-    """Write the trials and timings of results (files, folders, run ids or suites) as one table, or as curves
-    for TensorBoard.
+    """Write the trials and timings of results (files, folders or run ids; of a suite what stands of it) as
+    one table, or as curves for TensorBoard.
     """
-    from repro.nightly.compare import load
+    from repro.archive import latest, load
     from repro.report.export import export
+    from repro.result import Result
 
-    found = [result for name in names for result in load(name, results)]
+    found = list[Result]()
+    for name in names:
+        of_name = load(name, results)
+        found += of_name if Path(name).exists() else latest(of_name).values()
     if not found:
         click.echo(f"nothing to export: no results in {', '.join(names)}", err=True)
         sys.exit(NOTHING_RAN)

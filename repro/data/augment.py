@@ -1,9 +1,7 @@
 """Random variation of a batch of training images on the images' device, and their scaling to floats.
 
-An augmentation is a function (images, targets, generator, *, options) → (images, targets). Images are uint8
-[N, C, H, W]. Targets [N], a class an image, stay as they are; targets [N, H, W], a class a pixel, move with
-the pixels. All randomness is from `generator`, which is on the images' device. Nothing here waits for the
-device. Times in comments: a batch of 128×3×32×32 on one CPU thread.
+Targets of any form move with their images (`repro.data.motion`). Times in comments: a batch of
+128×3×32×32 on one CPU thread.
 """
 
 from functools import lru_cache
@@ -12,41 +10,48 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from repro.contracts import Targets
+from repro.data.motion import moved, placed
+from repro.data.targets import IGNORE, Boxes
 from repro.errors import ReproError
 
-IGNORE = 255  # the class of a pixel that no loss and no metric counts
 GREY = 118  # near ImageNet's mean
 
 
 def pad_crop(
-    images: Tensor, targets: Tensor, generator: torch.Generator, *, pad: int = 4
-) -> tuple[Tensor, Tensor]:
+    images: Tensor, targets: Targets, generator: torch.Generator, *, pad: int = 4
+) -> tuple[Tensor, Targets]:
     """`pad` black pixels on every side, then a crop of the old size at a random place, each image its own.
 
     He et al. 2015, section 4.2, who pad by 4; there and here zero is padded before the mean is taken off. New
-    pixels of targets are 255, ignored.
+    pixels of masks are 255, ignored; boxes are cut off with the image.
     """
     if pad < 0:
         raise ReproError(f"pad_crop wants a pad of 0 or more pixels, not {pad}")
     places = torch.randint(2 * pad + 1, (2, len(images)), generator=generator, device=images.device)
-    if targets.ndim == 3:
-        targets = _crop(targets[:, None], places, pad, IGNORE)[:, 0]
+
+    def shifted(boxes: Boxes) -> Boxes:
+        shift = pad - places.flip(0).T
+        return placed(boxes, torch.ones_like(shift), shift, *images.shape[2:])
+
+    targets = moved(targets, lambda masks: _crop(masks, places, pad, IGNORE), shifted)
     return _crop(images, places, pad, 0), targets
 
 
 def scale_crop(
     images: Tensor,
-    targets: Tensor,
+    targets: Targets,
     generator: torch.Generator,
     *,
     size: int,
     least: float = 0.5,
     most: float = 2.0,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Targets]:
     """Each image enlarged by its own factor from `least` to `most`, then a random window of `size` × `size`.
 
-    As DeepLab v3 trains (Chen et al. 2017, section 4: 0.5 to 2, windows of 513). Images bilinear, targets [N,
-    H, W] by nearest pixel. What a window has beyond the image is grey, and 255 in targets: ignored.
+    As DeepLab v3 trains (Chen et al. 2017, section 4: 0.5 to 2, windows of 513). Images bilinear, masks by
+    nearest pixel. What a window has beyond the image is grey, and 255 in masks: ignored; boxes are cut off
+    with the window.
     """
     if size < 1 or not 0 < least <= most:
         raise ReproError(
@@ -54,29 +59,42 @@ def scale_crop(
         )
     factors, down, across = torch.rand(3, len(images), 1, generator=generator, device=images.device)
     scale = least + (most - least) * factors
-    lines = []
+    lines, starts = [], []
     for side, share in ((images.shape[2], down), (images.shape[3], across)):
         room = side * scale - size  # where it is below 0 the whole side is seen, somewhere in the window
-        lines.append(
-            ((room * share).round() + torch.arange(size, device=images.device) + 0.5) / (side * scale) * 2 - 1
-        )
+        starts.append((room * share).round())
+        pixels = starts[-1] + torch.arange(size, device=images.device) + 0.5
+        lines.append(pixels / (side * scale) * 2 - 1)
     rows, columns = lines
     grid = torch.stack([columns[:, None].expand(-1, size, -1), rows[:, :, None].expand(-1, -1, size)], dim=-1)
     seen = F.grid_sample(images.float() - GREY, grid, align_corners=False) + GREY
-    if targets.ndim == 3:
-        labels = (
-            F.grid_sample(targets[:, None].float() - IGNORE, grid, mode="nearest", align_corners=False)[:, 0]
-            + IGNORE
-        )
-        targets = labels.round().to(targets.dtype)
+
+    def scaled(boxes: Boxes) -> Boxes:
+        return placed(boxes, scale.expand(-1, 2), -torch.cat(starts[::-1], dim=1), size, size)
+
+    targets = moved(targets, lambda masks: nearest(masks, grid), scaled)
     return seen.round().to(images.dtype), targets
 
 
-def flip(images: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def nearest(masks: Tensor, grid: Tensor) -> Tensor:
+    """The pixels of masks [N, 1, H, W] that are nearest to the places of a grid [N, H′, W′, 2], as
+    `grid_sample` has it; 255 for places beyond them.
+    """
+    labels = F.grid_sample(masks.float() - IGNORE, grid, mode="nearest", align_corners=False) + IGNORE
+    return labels.round().to(masks.dtype)
+
+
+def flip(images: Tensor, targets: Targets, generator: torch.Generator) -> tuple[Tensor, Targets]:
     """Each image left-right or not, with probability 1/2."""
     flipped = torch.randint(2, (len(images), 1, 1, 1), generator=generator, device=images.device)
-    if targets.ndim == 3:
-        targets = _mirror(targets[:, None], flipped)[:, 0]
+
+    def turned(boxes: Boxes) -> Boxes:
+        across, (height, width) = flipped.view(-1, 1), images.shape[2:]
+        factor = torch.cat([1 - 2 * across, torch.ones_like(across)], dim=1)
+        shift = torch.cat([width * across, torch.zeros_like(across)], dim=1)
+        return placed(boxes, factor, shift, height, width)
+
+    targets = moved(targets, lambda masks: _mirror(masks, flipped), turned)
     return _mirror(images, flipped), targets
 
 

@@ -7,12 +7,13 @@ from typing import Literal
 
 import numpy as np
 
+from repro.contracts import DataSet
 from repro.data.images import ImageSet, MissingData, check_size, shrink
 
 FILE = Path(__file__).with_name("fashion_mnist_small.parquet")
 
 
-class FashionMnistSmall:
+class FashionMnistSmall(DataSet):
     """Of Fashion-MNIST (Xiao et al. 2017), 1,000 training and 200 test images a class.
 
     `size` 14 and 7 are area averages.

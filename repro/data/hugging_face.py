@@ -10,11 +10,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from repro.contracts import DataSet
 from repro.data.images import ImageSet, MissingData
 from repro.errors import ReproError
 
 
-class HuggingFace:
+class HuggingFace(DataSet):
     """`path`: a folder with train/CLASS/*.png and test/CLASS/*.png, a .parquet file or folder, or a hub name.
 
     `config` is the configuration, of hub sets that have several. `train` and `test` are splits, or slices of

@@ -1,4 +1,4 @@
-"""A set of images in memory, and what every data set needs to make one."""
+"""A loaded set of images, and what data sets need to make one."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from repro.contracts import Split
 from repro.errors import ReproError
 
 if TYPE_CHECKING:
-    from torch import Tensor, device
+    from torch import device
 
 
 class MissingData(ReproError):
@@ -20,15 +21,13 @@ class MissingData(ReproError):
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
-    """Images uint8 [N, C, H, W]; targets int64 [N], a class an image, or uint8 [N, H, W], 255 for no class.
+    """What is trained on, and what is tested on.
 
     `mean` and `std` have a number a channel: those of all pixels of the training images, scaled to 0 to 1.
     """
 
-    train_images: Tensor
-    train_targets: Tensor
-    test_images: Tensor
-    test_targets: Tensor
+    train: Split
+    test: Split
     class_names: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -40,20 +39,24 @@ class ImageSet:
         test: tuple[np.ndarray, np.ndarray],
         class_names: tuple[str, ...],
     ) -> ImageSet:
-        """From (images, targets) of both splits: uint8 [N, C, H, W] and any integers."""
-        import torch
-
-        def tensors(images: np.ndarray, targets: np.ndarray) -> tuple[Tensor, Tensor]:
-            writable = np.require(images, np.uint8, ["C", "W"])
-            return torch.from_numpy(writable), torch.from_numpy(np.array(targets, np.int64))
-
-        mean, std = mean_and_std(train[0])
-        return cls(*tensors(*train), *tensors(*test), class_names, mean, std)
+        """From images, uint8 [N, C, H, W], and targets of both splits: labels [N] of any integer type, or
+        masks, uint8 [N, H, W].
+        """
+        return cls(_in_memory(*train), _in_memory(*test), class_names, *mean_and_std(train[0]))
 
     def to(self, device: device | str) -> ImageSet:
-        """The same set with its tensors on a device; the images stay uint8."""
-        names = ("train_images", "train_targets", "test_images", "test_targets")
-        return replace(self, **{name: getattr(self, name).to(device) for name in names})
+        """The same set, whose rows are given on a device."""
+        return replace(self, train=self.train.to(device), test=self.test.to(device))
+
+
+def _in_memory(images: np.ndarray, targets: np.ndarray) -> Split:
+    import torch
+
+    from repro.data.split import InMemory
+
+    kind = np.int64 if targets.ndim == 1 else np.uint8
+    both = (np.require(images, np.uint8, ["C", "W"]), np.require(targets, kind, ["C", "W"]))
+    return InMemory(*map(torch.from_numpy, both))
 
 
 def mean_and_std(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -7,8 +7,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from repro.contracts import DataSet
 from repro.data.embedded import FashionMnistSmall
-from repro.data.images import ImageSet, mean_and_std
+from repro.data.images import ImageSet
 from repro.errors import ReproError
 
 VERSION = 1  # of the drawing: to be raised with whatever changes a canvas
@@ -36,7 +37,7 @@ class Canvases(NamedTuple):
     labels: np.ndarray
 
 
-class Scenes:
+class Scenes(DataSet):
     """Square colour canvases of `size` pixels on which garments of five kinds overlap; background is class 0.
 
     **Items.** `items` (fewest, most) a canvas, each number as likely. An item is a T-shirt (1), a trouser
@@ -102,21 +103,20 @@ class Scenes:
 
     def load(self) -> ImageSet:
         """Targets are the masks, uint8 [N, H, W]. 3,000 and 500 canvases take 2 s on one core."""
-        import torch
-
         pictures = FashionMnistSmall().load()
         train, test = self._canvases("train", pictures), self._canvases("test", pictures)
-        tensors = map(torch.from_numpy, (train.images, train.masks, test.images, test.masks))
-        return ImageSet(*tensors, self._class_names(pictures), *mean_and_std(train.images))
+        return ImageSet.of(train[:2], test[:2], self._class_names(pictures))
 
     def canvases(self, split: Literal["train", "test"]) -> Canvases:
         """What `load` makes of a split, with the boxes and labels of the items."""
         return self._canvases(split, FashionMnistSmall().load())
 
     def _canvases(self, split: Literal["train", "test"], pictures: ImageSet) -> Canvases:
-        images, targets = getattr(pictures, f"{split}_images"), getattr(pictures, f"{split}_targets")
-        garments = [_garments(images[targets == kind, 0].numpy()) for kind in self._kinds()]
-        count = getattr(self, split)
+        from repro.data.split import head
+
+        chosen, count = (pictures.train, self.train) if split == "train" else (pictures.test, self.test)
+        images, labels = head(chosen, len(chosen))
+        garments = [_garments(images[labels == kind, 0].numpy()) for kind in self._kinds()]
         streams = ([self.seed, split == "test", chunk] for chunk in range(-(-count // CHUNK)))
         chunks = [self._draw(garments, np.random.default_rng(stream)) for stream in streams]
         return Canvases(*(np.concatenate(parts)[:count] for parts in zip(*chunks, strict=True)))

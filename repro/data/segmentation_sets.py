@@ -20,13 +20,14 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from PIL import Image
 
-from repro.data.images import ImageSet, MissingData, mean_and_std
+from repro.contracts import DataSet
+from repro.data.images import ImageSet, MissingData
+from repro.data.targets import IGNORE
 from repro.data.torchvision_sets import root
 from repro.errors import ReproError
 
 Example: TypeAlias = Callable[[], tuple[Image.Image, Image.Image]]  # reads an image and its mask
 
-IGNORE = 255
 # ImageNet's mean colour, with which DeepLab pads (Chen et al. 2015: IMG_MEAN of its code)
 GREY = (
     123,
@@ -53,7 +54,7 @@ VOC_CLASSES = (
 )
 
 
-class PascalVoc:
+class PascalVoc(DataSet):
     """PASCAL VOC 2012, 20 classes and background: 1,464 training images (`train`), 1,449 test images (`val`).
 
     Outlines, which VOC marks void, are 255. `train: trainaug` adds the images of SBD (Hariharan et al. 2011)
@@ -108,7 +109,7 @@ class PascalVoc:
         return (*layout, "sbd/train.txt", "sbd/val.txt", "sbd/img/*.jpg", "sbd/cls/*.mat")
 
 
-class OxfordPets:
+class OxfordPets(DataSet):
     """Oxford-IIIT Pet (Parkhi et al. 2012), cats and dogs: 3,680 training (`trainval`) and 3,669 test images.
 
     `target: trimap` has the classes background, pet and border; `foreground` has background and pet, the
@@ -140,7 +141,7 @@ class OxfordPets:
         return (*lists, "oxford-iiit-pet/images/*.jpg", "oxford-iiit-pet/annotations/trimaps/*.png")
 
 
-class Cityscapes:
+class Cityscapes(DataSet):
     """Cityscapes (Cordts et al. 2016), finely annotated, 19 classes: 2,975 training, 500 test images (`val`).
 
     Images are `size` pixels high and twice as wide, as the originals are at 1024. The ids that are not among
@@ -210,11 +211,7 @@ def _image_set(
     class_names: tuple[str, ...],
 ) -> ImageSet:
     """Images and masks, fitted to a height and width. `masks` says which class each value of a mask means."""
-    import torch
-
-    parts = [_part(name, examples, shape, masks) for examples in (train, test)]
-    tensors = [torch.from_numpy(array) for part in parts for array in part]
-    return ImageSet(*tensors, class_names, *mean_and_std(parts[0][0]))
+    return ImageSet.of(_part(name, train, shape, masks), _part(name, test, shape, masks), class_names)
 
 
 def _part(

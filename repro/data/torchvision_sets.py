@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from repro.contracts import DataSet
 from repro.data import fashion_mnist
 from repro.data.images import ImageSet, MissingData, check_size, shrink
 
@@ -30,7 +31,7 @@ CIFAR100_FILES = {"train": "16019d7e3df5f24257cddd939b257f8d", "test": "f0ef6b0a
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")  # of Debian's package dataset-fashion-mnist
 
 
-class FashionMnist:
+class FashionMnist(DataSet):
     """60,000 training and 10,000 test images, 28×28 grey: Xiao et al. 2017. Sizes 14, 7: area averages.
 
     Its files may be unpacked or .gz.
@@ -69,7 +70,7 @@ class FashionMnist:
         return ImageSet.of(part("train"), part("t10k"), fashion_mnist.CLASS_NAMES)
 
 
-class Cifar10:
+class Cifar10(DataSet):
     """50,000 training and 10,000 test images, 32×32 colour: Krizhevsky 2009. Sizes 16, 8: area averages."""
 
     channels = 3
@@ -88,7 +89,7 @@ class Cifar10:
         return _load_cifar("cifar10", CIFAR10, self.size, self.download)
 
 
-class Cifar100:
+class Cifar100(DataSet):
     """50,000 training and 10,000 test images of 100 (fine) classes: Krizhevsky 2009. Sizes as Cifar10."""
 
     channels = 3

@@ -13,6 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from repro.errors import ReproError
+from repro.trial import Needs
 
 POLL = 0.05  # seconds
 ALONE = "alone"
@@ -24,49 +25,71 @@ def cores() -> int:
 
 
 @contextmanager
-def lease(places: list[str]) -> Iterator[int]:
-    """Wait for one of some places (at least one) and hold it; gives its index."""
-    user = (
-        os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "")
-    )  # in a container an id may have no name
-    folder = Path(tempfile.gettempdir()) / f"repro-{user}"
+def hold(needs: Needs) -> Iterator[tuple[int, ...]]:
+    """Wait for what a job needs of this machine and hold it; gives the indices of its places."""
+    if needs.alone:
+        with alone(needs.device):
+            yield (0,)
+    elif needs.places == 0:
+        with lease([ALONE]):
+            pass  # nobody holds the whole machine
+        yield ()
+    else:
+        with lease(places(needs.device), needs.places) as held:
+            yield held
+
+
+@contextmanager
+def lease(places: list[str], many: int = 1) -> Iterator[tuple[int, ...]]:
+    """Wait for so many of some places and hold them; gives their indices.
+
+    Raises `ReproError` if there are fewer.
+    """
+    if many > len(places):
+        raise ReproError(
+            f"{many} places are needed at once, and there are {len(places)}: {', '.join(places)}"
+        )
+    folder = Path(tempfile.gettempdir()) / f"repro-{_user()}"
     locks = [FileLock(folder / f"{place}.lock", timeout=0) for place in places]
     while True:
-        for index, lock in enumerate(locks):
-            try:
-                folder.mkdir(parents=True, exist_ok=True)  # each time: temporary folders are swept
-                lock.acquire()
-            except Timeout:
-                continue
-            except OSError as error:
-                raise ReproError(
-                    f"{folder}: cannot be written ({error.strerror}). Set TMPDIR to a folder that can be"
-                ) from error
-            try:
-                yield index
+        with ExitStack() as stack:  # all or none: two that each hold a part would wait for each other
+            held = []
+            for index, lock in enumerate(locks):
+                if len(held) < many and _acquired(lock, folder):
+                    stack.callback(lock.release)
+                    held.append(index)
+            if len(held) == many:
+                yield tuple(held)
                 return
-            finally:
-                lock.release()
         time.sleep(POLL)
+
+
+def _user() -> str:
+    """In a container an id may have no name."""
+    return str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "")
+
+
+def _acquired(lock: FileLock, folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)  # each time: temporary folders are swept
+        lock.acquire()
+    except Timeout:
+        return False
+    except OSError as error:
+        remedy = "Set TMPDIR to a folder that can be"
+        raise ReproError(f"{folder}: cannot be written ({error.strerror}). {remedy}") from error
+    return True
 
 
 @contextmanager
 def alone(device: str) -> Iterator[None]:
-    """Hold the whole machine: every core, and the device's places. No trial runs, and no count begins (see
-    `unless_alone`).
-    """
+    """Hold the whole machine, every core and the device's places: no trial runs, and no count begins."""
     with ExitStack() as held:
         for place in sorted(
             {ALONE, *places("cpu"), *places(device)}
         ):  # in one order, or two could wait for each other
             held.enter_context(lease([place]))
         yield
-
-
-def unless_alone() -> None:
-    """Wait while somebody holds the whole machine."""
-    with lease([ALONE]):
-        pass
 
 
 def count(device: str) -> int:

@@ -5,34 +5,24 @@ from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from repro.executors.lease import alone, cores, count, lease, places, unless_alone
+from repro.executors.lease import cores, count, hold
 from repro.store import Store
-from repro.trial import Job, Number, Round
+from repro.trial import Job, Needs
 from repro.work.processes import follow_the_parent
 
 
 def work(job: Job, root: Path, newer_than: float) -> bool:
-    """Do a job on one of the machine's places; a count of an architecture takes none, and a round of timing
-    takes all.
-
-    False if another process is at it.
-    """
+    """Do a job with what it needs of this machine. False if another process is at it."""
     from repro.work.execute import execute
 
-    if isinstance(job, Number) and job.trial is None:
-        unless_alone()
-        return bool(execute(job, Store(root, newer_than)))
-    if isinstance(job, Round):
-        with alone(job.device):
-            return bool(execute(job, Store(root, newer_than)))
-    with lease(places(job.device)) as index:
-        return bool(execute(job, Store(root, newer_than), device_index=index))
+    with hold(job.needs) as places:
+        return execute(job, Store(root, newer_than), places=places)
 
 
 class InProcess:
     """One job at a time, here: what a worker of pytest-xdist does."""
 
-    def room(self, device: str) -> int:  # noqa: ARG002
+    def room(self, needs: Needs) -> int:  # noqa: ARG002
         return 1
 
     def submit(self, job: Job, store: Store) -> Future[bool]:
@@ -70,8 +60,8 @@ class Processes:
         self.slots = slots
         self.workers: list[Worker] = []
 
-    def room(self, device: str) -> int:
-        return min(self.slots, count(device))
+    def room(self, needs: Needs) -> int:
+        return max(1, min(self.slots, count(needs.device) // max(1, needs.places)))
 
     def submit(self, job: Job, store: Store) -> Future[bool]:
         """A future; it gives `BrokenExecutor` if the process dies. The next job then gets a fresh one."""

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from repro.errors import ReproError
 from repro.executors.local import work
 from repro.store import Store
-from repro.trial import Job
+from repro.trial import Job, Needs
 
 
 class Ray:
@@ -32,11 +32,14 @@ class Ray:
                 raise ReproError(f"no Ray cluster at {address!r}: {error}") from None
         self.resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call,unused-ignore]
 
-    def room(self, device: str) -> int:
-        return max(1, int(self.resources.get("GPU" if device == "cuda" else "CPU", 1)))
+    def room(self, needs: Needs) -> int:
+        places = self.resources.get("GPU" if needs.device == "cuda" else "CPU", 1)
+        return max(1, int(places) // max(1, needs.places))
 
     def submit(self, job: Job, store: Store) -> Future[bool]:
-        task = self.ray.remote(num_cpus=1, num_gpus=int(job.device == "cuda"), max_retries=3)(work)
+        places = max(1, job.needs.places)
+        gpus = places if job.needs.device == "cuda" else 0
+        task = self.ray.remote(num_cpus=places, num_gpus=gpus, max_retries=3)(work)
         future: Future[bool] = Future()
         task.remote(job, store.root, store.newer_than).future().add_done_callback(
             lambda done: _settle(future, done)

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from repro.data.split import head, image_shape
+from repro.declaration import declare
 from repro.errors import ReproError
 from repro.measures.layer import outputs_of, submodule
 from repro.state.net import State
@@ -76,7 +78,7 @@ def phase_energy(
     handle = submodule(state.model, layer).register_forward_pre_hook(make_noise)
     try:
         with _evaluating(state), outputs_of(state.model, until or layer) as found:
-            state.model(state.inputs(state.data.test_images[:images]))
+            state.model(state.inputs(head(state.data.test, images)[0]))
     finally:
         handle.remove()
     inner = _inner(found[-1], stride)
@@ -92,7 +94,7 @@ def gradient_phase_energy(state: State, stride: int = 2, images: int = 64) -> fl
     start, 3 layers of stride 2, phases of 2 (8): 1×1 1.7 (7.9), 3×3 0.48 (0.59), 4×4 0.07 (0.12), convolve
     and pool at most 0.02 (0.04).
     """
-    inputs = state.inputs(state.data.test_images[:images]).requires_grad_()
+    inputs = state.inputs(head(state.data.test, images)[0]).requires_grad_()
     with _evaluating(state), torch.enable_grad():
         outputs = state.model(inputs)
         signs = (
@@ -103,6 +105,7 @@ def gradient_phase_energy(state: State, stride: int = 2, images: int = 64) -> fl
 
 
 @torch.no_grad()
+@declare(better="lower")
 def flat_high_pass(state: State, canvases: int = 64) -> float:
     """The root mean square of outputs minus their 3×3 mean, in the middle of images of one colour each.
 
@@ -110,7 +113,7 @@ def flat_high_pass(state: State, canvases: int = 64) -> float:
     such images, so what is there was made. Of trained nets it tells transposed convolutions from resizing (18
     to 51 times), 3×3 from 4×4 less surely.
     """
-    channels, *sides = state.data.test_images.shape[1:]
+    channels, *sides = image_shape(state.data.test)
     colours = torch.rand(canvases, channels, 1, 1, generator=generator(0, "colours of canvases")) * 0.8 + 0.1
     images = (255 * colours).to(torch.uint8).expand(-1, -1, *sides).to(state.device)
     outputs = outputs_on(state, images)
@@ -119,6 +122,7 @@ def flat_high_pass(state: State, canvases: int = 64) -> float:
 
 
 @torch.no_grad()
+@declare(better="lower")
 def line_index(state: State, images: int = 300) -> float:
     """The outputs' power at half the sampling frequency, over that 2 and 3 steps below it.
 
@@ -128,7 +132,7 @@ def line_index(state: State, images: int = 300) -> float:
     label pixels it tells all apart: 24 for 3×3 transposed, 13 to 20 for 4×4, below 1 for resize and convolve.
     Of an autoencoder's images it does not tell 3×3 from 4×4.
     """
-    power = power_spectrum(outputs_on(state, state.data.test_images[:images]))
+    power = power_spectrum(outputs_on(state, head(state.data.test, images)[0]))
     lines = [power, power.T]
     ratio = [
         torch.cat([p[p.shape[0] // 2 - off, 1 : p.shape[1] // 2 - 4] for p in lines for off in offs])
@@ -138,14 +142,15 @@ def line_index(state: State, images: int = 300) -> float:
 
 
 @torch.no_grad()
+@declare(better="lower")
 def residual_point_index(state: State, images: int = 300) -> float:
     """For autoencoders: power of output minus input at half the sampling frequency, over that 2 steps away.
 
     Down, across and both at once; the first `images` test images. Of trained nets it tells all but the ways
     to resize apart: 9.3 for 3×3 transposed, 4.7 for 4×4, 2.2 for resize and convolve.
     """
-    inputs = state.inputs(state.data.test_images[:images])
-    outputs = outputs_on(state, state.data.test_images[:images])
+    seen, _ = head(state.data.test, images)
+    inputs, outputs = state.inputs(seen), outputs_on(state, seen)
     if outputs.shape != inputs.shape:
         raise ReproError(
             "residual_point_index wants outputs as large as the inputs, "

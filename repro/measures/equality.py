@@ -2,15 +2,19 @@
 
 from torch import nn
 
+from repro.declaration import declare
 from repro.errors import ReproError
 from repro.pairs.pair import Pair
 
 
-def max_abs_diff(network: nn.Module) -> float:
-    """The largest absolute difference of the two tensors of a `pair`. Raises `ReproError` for other nets."""
-    if not isinstance(network, Pair):
-        raise ReproError(f"max_abs_diff is of a `pair`, not of a {type(network).__name__}")
-    first, second = network()
+@declare(weights=True)
+def max_abs_diff(model: nn.Module) -> float:
+    """The largest absolute difference of the two tensors that a `pair` gives. Raises `ReproError` for other
+    nets.
+    """
+    if not isinstance(model, Pair):
+        raise ReproError(f"max_abs_diff is of a `pair`, not of a {type(model).__name__}")
+    first, second = model()
     if first.shape != second.shape:
         raise ReproError(f"max_abs_diff: the shapes differ, {list(first.shape)} and {list(second.shape)}")
     return float((first - second).detach().abs().max())

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from torch import Tensor, nn
 
+from repro.declaration import declare
 from repro.errors import ReproError
 from repro.measures.follow import Call, Followed
 from repro.measures.layer import outputs_of
@@ -28,9 +29,11 @@ def depth(model: nn.Module, size: int, layer: str = "") -> int:
 
 
 def paths(model: nn.Module, size: int, layer: str = "") -> int:
+    """How many paths there are to the net's output, or to that of a layer."""
     return sum(_lengths(model, size, layer))
 
 
+@declare(unit="share")
 def path_share(model: nn.Module, size: int, least: int, most: int) -> float:
     """The share of the paths that have `least` to `most` weighted layers, 0 to 1."""
     lengths = _lengths(model, size, "")

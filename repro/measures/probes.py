@@ -2,6 +2,7 @@
 
 from torch import nn
 
+from repro.data.split import head
 from repro.errors import ReproError
 from repro.state.net import State
 
@@ -21,7 +22,7 @@ def gradient_norm(state: State, layer: str = "first", images: int = 128) -> floa
             f"{', '.join(weighted) or 'none'}"
         )
     state.model.train().zero_grad(set_to_none=True)
-    inputs, targets = state.batch(state.data.train_images[:images], state.data.train_targets[:images])
+    inputs, targets = state.batch(*head(state.data.train, images))
     state.task.loss(state.model(inputs), targets).backward()
     gradient = weighted[path].weight.grad
     if gradient is None:

@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from repro.data.split import head
+from repro.declaration import declare
 from repro.errors import ReproError
 from repro.measures.follow import Call, Followed
 from repro.measures.layer import outputs_of
@@ -38,6 +40,7 @@ SAME_PLACE = {
 }
 
 
+@declare(unit="pixels")
 def receptive_field(model: nn.Module, layer: str = "", size: int = 0) -> int:
     """The side, in pixels, of the smallest square that holds all that a unit sees.
 
@@ -68,6 +71,7 @@ def receptive_field(model: nn.Module, layer: str = "", size: int = 0) -> int:
     )
 
 
+@declare(unit="pixels")
 def effective_receptive_field(state: State, layer: str = "", images: int = 32, share: float = 0.95) -> float:
     """√ of the number of pixels that hold a `share` of the energy of the middle unit's gradient by the image.
 
@@ -75,7 +79,7 @@ def effective_receptive_field(state: State, layer: str = "", images: int = 32, s
     test images. The unit's channels are added up with random signs. fp32, batch normalisation with running
     statistics.
     """
-    inputs = state.inputs(state.data.test_images[:images]).requires_grad_()
+    inputs = state.inputs(head(state.data.test, images)[0]).requires_grad_()
     state.model.eval()
     with torch.enable_grad(), outputs_of(state.model, layer) as found:
         state.model(inputs)

@@ -7,18 +7,19 @@ All look at a copy of the net.
 
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import replace
 from math import comb
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from repro.data.split import head
+from repro.declaration import declare
 from repro.errors import ReproError
 from repro.measures.layer import outputs_of
 from repro.state.net import State
 from repro.state.randomness import generator
-from repro.treatments.lesion import blocks, without_block
+from repro.treatments.lesion import blocks, lesion
 
 
 def response_std(state: State, layer: str = "", images: int = 128) -> float:
@@ -60,21 +61,11 @@ def mean_response_std(state: State, images: int = 128) -> float:
     return float(torch.stack(deviations).mean())
 
 
-def lesion_error(state: State, block: int) -> float:
-    """The test error without one block, counted from 0.
-
-    Raises `ReproError` if there is no such block, or if the task has no error.
-    """
-    if not 0 <= block < len(blocks(state.model)):
-        raise ReproError(f"lesion_error: no block {block}; the net has {len(blocks(state.model))}")
-    metrics = replace(state, model=without_block(state.model, block)).evaluate("test")
-    if "test_error" not in metrics:
-        raise ReproError(f"lesion_error: the task '{state.spec.task}' has no test_error")
-    return metrics["test_error"]
-
-
+@declare(unit="share", better="lower")
 def mean_lesion_error(state: State) -> float:
-    """The mean of `lesion_error` over the blocks that keep their maps' shape. `ReproError` if there is none.
+    """The mean test error without one block, over the blocks that keep the shape of their maps.
+
+    Raises `ReproError` if there is none.
 
     The others are a net's only way to smaller and wider maps; without one of them it is ruined (Veit et al.,
     Figure 3).
@@ -86,12 +77,20 @@ def mean_lesion_error(state: State) -> float:
             lambda _block, inputs, output: kept.append(inputs[0].shape == output.shape)
         )
     _look(model, state, images=1)
-    errors = [lesion_error(state, block) for block, same in enumerate(kept) if same]
+    errors = [_error(lesion(state, block=block)) for block, same in enumerate(kept) if same]
     if not errors:
         raise ReproError("mean_lesion_error: the net has no block that keeps the shape of its maps")
     return sum(errors) / len(errors)
 
 
+def _error(state: State) -> float:
+    metrics = state.evaluate("test")
+    if "test_error" not in metrics:
+        raise ReproError(f"mean_lesion_error: the task '{state.spec.task}' has no test_error")
+    return metrics["test_error"]
+
+
+@declare(unit="share")
 def path_gradient_share(state: State, least: int, most: int, images: int = 128) -> float:
     """The share of the loss's gradient by the image that comes through `least` to `most` blocks' branches.
 
@@ -106,7 +105,7 @@ def path_gradient_share(state: State, least: int, most: int, images: int = 128) 
         raise ReproError(f"path_gradient_share wants 0 ≤ least ≤ most, not {least} and {most}")
     model = deepcopy(state.model).eval().requires_grad_(False)
     count = len(blocks(model))
-    inputs, targets = state.batch(state.data.train_images[:images], state.data.train_targets[:images])
+    inputs, targets = state.batch(*head(state.data.train, images))
     by_branch = torch.zeros(count, len(inputs), dtype=torch.bool, device=inputs.device)
     added: list[int] = []
     for name, chosen in zip(blocks(model), by_branch, strict=True):
@@ -129,7 +128,7 @@ def path_gradient_share(state: State, least: int, most: int, images: int = 128) 
 
 @torch.no_grad()
 def _look(model: nn.Module, state: State, images: int) -> None:
-    model(state.inputs(state.data.train_images[:images]))
+    model(state.inputs(head(state.data.train, images)[0]))
 
 
 def _part(block: nn.Module, by_branch: Tensor, added: list[int]) -> None:

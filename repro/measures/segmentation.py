@@ -1,34 +1,41 @@
 """Probes of segmentation: how much of the error lies along boundaries, and what a coarse grid loses there."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from repro.data.split import head, in_batches
+from repro.data.targets import IGNORE, are_masks
+from repro.declaration import declare
 from repro.errors import ReproError
 from repro.state.net import State
-from repro.tasks.segmentation import IGNORE, Segmentation, confusion, scores
+from repro.tasks.segmentation import Segmentation, confusion, scores
 
 NUMBERS = 2**25  # of one-hot truth at a time: 128 MiB
 
 
-def trimap_miou(state: State, width: int = 2) -> float:
-    """The test set's mIoU over the pixels at most `width` from a change of label along rows, columns or both.
+@declare(unit="share", better="higher")
+def trimap_miou(state: State, width: int = 2, images: int | None = None) -> float:
+    """The test set's mIoU over the pixels that are at most `width` from a change of label, along rows,
+    columns or both.
 
     That is where max-pooling and min-pooling of the labels by 2 `width` + 1 differ. Pixels without label
     (255) count as another label here, since in PASCAL VOC they line the objects; they are not measured
     themselves. The idea is Kohli et al. 2009, section 4.
     """
-    return _miou_where(state, lambda targets: near_change(targets, width))
+    return _miou_where(state, lambda targets: near_change(targets, width), images)
 
 
-def interior_miou(state: State, width: int = 2) -> float:
+@declare(unit="share", better="higher")
+def interior_miou(state: State, width: int = 2, images: int | None = None) -> float:
     """The test set's mIoU over the pixels that `trimap_miou` leaves out."""
-    return _miou_where(state, lambda targets: ~near_change(targets, width))
+    return _miou_where(state, lambda targets: ~near_change(targets, width), images)
 
 
+@declare(unit="share", better="higher")
 def stride_upper_bound_miou(state: State, stride: int = 8) -> float:
     """The mIoU of the test set's truth itself, after it went through a grid of `stride` × `stride` pixels.
 
@@ -38,10 +45,10 @@ def stride_upper_bound_miou(state: State, stride: int = 8) -> float:
     """
     if stride < 1:
         raise ReproError(f"stride_upper_bound_miou wants a stride of 1 or more, not {stride}")
-    targets, classes = _labels(state), len(state.data.class_names)
-    counts = torch.zeros(classes, classes, dtype=torch.int64, device=targets.device)
-    for some in targets.split(max(1, NUMBERS // (classes * targets[0].numel()))):
-        counts += confusion(_through_grid(some, classes, stride), some)
+    pixels, classes = check_masks(state, "stride_upper_bound_miou"), len(state.data.class_names)
+    counts = torch.zeros(classes, classes, dtype=torch.int64, device=state.device)
+    for _, targets in in_batches(state.data.test, max(1, NUMBERS // (classes * pixels))):
+        counts += confusion(_through_grid(targets, classes, stride), targets)
     return float(scores(counts)["miou"])
 
 
@@ -53,30 +60,29 @@ def near_change(targets: Tensor, width: int) -> Tensor:
     return (F.max_pool2d(labels, side, 1, width) != -F.max_pool2d(-labels, side, 1, width))[:, 0]
 
 
-class _Where:
-    """A task's evaluation over some of the pixels."""
+class _Where(Segmentation):
+    """Segmentation of some of the pixels."""
 
-    def __init__(self, task: Segmentation, chosen: Callable[[Tensor], Tensor]):
-        self.task, self.chosen = task, chosen
+    def __init__(self, chosen: Callable[[Tensor], Tensor]):
+        self.chosen = chosen
 
-    def evaluate(self, batches: Iterable[tuple[Tensor, Tensor]], split: str) -> dict[str, Tensor]:
-        return self.task.evaluate(
-            ((out, wanted.masked_fill(~self.chosen(wanted), IGNORE)) for out, wanted in batches), split
-        )
+    def targets(self, inputs: Tensor, targets: Tensor) -> Tensor:  # noqa: ARG002
+        return targets.masked_fill(~self.chosen(targets), IGNORE)
 
 
-def _miou_where(state: State, chosen: Callable[[Tensor], Tensor]) -> float:
-    _labels(state)
-    return replace(state, task=_Where(Segmentation(), chosen)).evaluate("test")["miou"]
+def _miou_where(state: State, chosen: Callable[[Tensor], Tensor], images: int | None) -> float:
+    check_masks(state, "a trimap")
+    return replace(state, task=_Where(chosen)).evaluate("test", images)["miou"]
 
 
-def _labels(state: State) -> Tensor:
-    if state.data.test_targets.ndim != 3:
+def check_masks(state: State, who: str) -> int:
+    """The pixels of a test image's mask. Raises `ReproError`, for what asks, unless the data has masks."""
+    _, targets = head(state.data.test, 1)
+    if not are_masks(targets):
         raise ReproError(
-            "this measure wants data with a label for each pixel; those of "
-            f"'{state.spec.data.name}' are of images"
+            f"{who} wants data with a label for each pixel, which '{state.spec.data.name}' does not have"
         )
-    return state.data.test_targets
+    return int(targets.numel())
 
 
 def _through_grid(targets: Tensor, classes: int, stride: int) -> Tensor:

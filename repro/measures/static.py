@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from repro.declaration import declare
 from repro.errors import ReproError
 from repro.measures.layer import outputs_of, submodule
 
@@ -36,6 +37,7 @@ def weights(model: nn.Module, layer: str = "") -> int:
     )
 
 
+@declare(unit="share")
 def fc_share(model: nn.Module) -> float:
     """The share of the trainable parameters that is in linear layers, 0 to 1."""
     linear = sum(
@@ -56,11 +58,13 @@ def layers(model: nn.Module, kind: str = "", kernel: int = 0, layer: str = "") -
     return sum(not kernel or getattr(module, "kernel_size", None) == (kernel, kernel) for module in found)
 
 
+@declare(unit="multiply-adds")
 def macs(model: nn.Module, size: int, layer: str = "") -> int:
     """Multiply-adds of the forward pass of one image, or of one layer in it."""
     return flops(model, size, layer) // 2
 
 
+@declare(unit="FLOP")
 def flops(model: nn.Module, size: int, layer: str = "") -> int:
     """Floating point operations of the same: two for each multiply-add, as `FlopCounterMode` counts."""
     submodule(model, layer)
@@ -79,6 +83,7 @@ def takes(model: nn.Module, size: int) -> bool:
     return True
 
 
+@declare(unit="pixels")
 def out_size(model: nn.Module, size: int, layer: str = "") -> int:
     """The side of the square map that comes out. Raises `ReproError` if it is not one."""
     shape = _output(model, size, layer).shape
@@ -88,6 +93,7 @@ def out_size(model: nn.Module, size: int, layer: str = "") -> int:
 
 
 def out_channels(model: nn.Module, size: int, layer: str = "") -> int:
+    """The second dimension of what comes out."""
     return _output(model, size, layer).shape[1]
 
 
@@ -114,6 +120,7 @@ def activation_elements(model: nn.Module, size: int) -> int:
     return counted
 
 
+@declare(unit="bytes")
 def activation_bytes(model: nn.Module, size: int, bytes_per_number: int = 4) -> int:
     """Memory of `activation_elements`, in fp32 unless said."""
     return activation_elements(model, size) * bytes_per_number

@@ -4,32 +4,26 @@ How it ran is `recipe.Timing`; what was timed is said in each reading, and kept 
 torch.
 """
 
-from collections.abc import Mapping
 from statistics import median
-from typing import Any, NamedTuple
 
+from repro.clock import Timed
+from repro.declaration import declare
 from repro.errors import ReproError
 
 
-class Timed(NamedTuple):
-    """One net's readings in one round."""
-
-    batch_size: int
-    seconds: tuple[float, ...]  # of each pass
-    peak_memory: int | None  # bytes; None where the system does not tell
-    joules: float | None  # of a pass; None where the device does not report it
-
-
+@declare(unit="ms", better="lower")
 def latency(timed: Timed) -> float:
     """Milliseconds of one pass of a batch: the median of a process's passes."""
     return 1000 * median(timed.seconds)
 
 
+@declare(unit="images/s", better="higher")
 def throughput(timed: Timed) -> float:
     """Images a second: the batch size over the median time of a pass."""
     return timed.batch_size / median(timed.seconds)
 
 
+@declare(unit="bytes", better="lower")
 def peak_memory(timed: Timed) -> float:
     """Bytes that a pass takes at its peak, beyond the net's weights and the batch, which are there before.
 
@@ -43,6 +37,7 @@ def peak_memory(timed: Timed) -> float:
     return timed.peak_memory
 
 
+@declare(unit="J/image", better="lower")
 def energy(timed: Timed) -> float:
     """Joules an image, by the energy counter of an NVIDIA GPU. Raises `ReproError` where there is none."""
     if timed.joules is None:
@@ -51,13 +46,3 @@ def energy(timed: Timed) -> float:
             "'repro[gpu]'; ask for it at such a profile"
         )
     return timed.joules / timed.batch_size
-
-
-def readings(record: Mapping[str, Any]) -> Timed:
-    """What a round's record holds of one net."""
-    return Timed(
-        record["timing"]["batch_size"],
-        tuple(record["seconds"]),
-        record["peak_memory_bytes"],
-        record["joules"],
-    )

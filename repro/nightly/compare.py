@@ -10,15 +10,15 @@ digest is. The others go through one paired t test each, and all of them togethe
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from repro.archive import Key, latest
 from repro.nightly.changes import Floats, holm, sign_flips, t_interval, t_test
 from repro.nightly.measured import COSTS, PACED, measured, sign
-from repro.result import Result, TrialResult, find, read
+from repro.result import Result, TrialResult
 from repro.suite import Verdict
 
 MARGIN = math.log(
@@ -28,7 +28,6 @@ MARGIN = math.log(
 MACHINE = 1.1
 FEWEST_SEEDS = 3  # to be tested: from two differences no one should conclude anything
 
-Key = tuple[str, str]  # suite and profile
 Kind = Literal["worse", "better", "same", "identical", "untested"]
 
 
@@ -37,11 +36,11 @@ class Base(BaseModel):
 
 
 class Side(Base):
-    """The latest complete result of a suite at a profile, or the latest if none is complete."""
+    """What stands of a suite at a profile on either side."""
 
     suite: str
     profile: str
-    base: str = Field(description="run id")
+    base: str = Field(description="id of the newest run")
     new: str
 
 
@@ -86,24 +85,6 @@ class Comparison(Base):
         return any(claim.regression for claim in self.claims) or any(
             change.kind == "worse" for change in self.measurements
         )
-
-
-def load(name: str, folder: Path) -> list[Result]:
-    """All results of a file, a folder, a run id or a suite (of these the latest), in the order of their end.
-
-    Raises `ReproError` naming the file if one of them is broken, or if there is none of that name.
-    """
-    path = Path(name)
-    files = sorted(path.rglob("*.json")) if path.is_dir() else [find(name, folder)]
-    return sorted(map(read, files), key=lambda result: (result.finished, result.id))
-
-
-def latest(results: Iterable[Result]) -> dict[Key, Result]:
-    """By suite and profile. A complete result is preferred to later parts of one."""
-    found: dict[Key, Result] = {}
-    for result in sorted(results, key=lambda result: (result.complete, result.finished, result.id)):
-        found[result.suite, result.profile] = result
-    return found
 
 
 def compare(base: Iterable[Result], new: Iterable[Result], alpha: float = 0.05) -> Comparison:
@@ -194,7 +175,9 @@ def _change(
     kind: Kind = "identical" if not differences.any() else "untested"
     if p is not None:  # which of the two it is if that is certain; `_settled` decides
         kind = (
-            "worse" if sign(name) * (np.sign(differences).sum() if mean is None else mean) > 0 else "better"
+            "worse"
+            if sign(result, name) * (np.sign(differences).sum() if mean is None else mean) > 0
+            else "better"
         )
     change = Change(
         suite=result.suite,
@@ -312,7 +295,7 @@ def _notes(base: Result, new: Result) -> Iterable[str]:
         )
     for side, result in (("base", base), ("new", new)):
         if not result.complete:
-            yield f"{place}: the {side} result {result.id} holds only some of the suite's claims"
+            yield f"{place}: {side} ({result.id}) holds only some of the suite's claims"
 
 
 def _differences(base: Result, new: Result) -> str:

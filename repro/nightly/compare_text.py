@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
+from repro.format import figure, table
 from repro.nightly.compare import Change, ClaimChange, Comparison
 from repro.nightly.measured import COSTS
-from repro.report.text import figure, table
 
 Rows = Sequence[Sequence[str]]
 

@@ -42,7 +42,7 @@ def observations(results: Sequence[Result]) -> dict[Name, tuple[Nights, list[str
                 if once not in seen and (not cost or result.environment.key == last.environment.key):
                     seen.add(once)
                     name = (result.suite, result.profile, one.name, quantity)
-                    night.setdefault(name, []).append(sign(quantity) * value)
+                    night.setdefault(name, []).append(sign(result, quantity) * value)
         for name, values in night.items():
             nights, runs = found.setdefault(name, ([], []))
             nights.append([sum(values) / len(values)] if name[3] in COSTS else values)

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
+from repro.format import figure, table
 from repro.nightly.compare_text import markdown_table, share
 from repro.nightly.measured import COSTS
 from repro.nightly.turns import LEVEL, Decision
 from repro.nightly.watch import Suspect, Watch
-from repro.report.text import figure, table
 
 
 def watch_text(watch: Watch, *, markdown: bool = False) -> str:

@@ -10,29 +10,22 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from repro.declaration import Better
+from repro.errors import ReproError
 from repro.result import Result
 
-LOWER_IS_BETTER = (
-    "error",
-    "loss",
-    "mse",
-    "seconds",
-    "bytes",
-    "latency",
-    "memory",
-    "energy",
-)  # last words; of others, higher is
+RECORDED: dict[str, Better] = {  # of a trial's cost; its `seconds` are the inverse of its images a second
+    "images_per_second": "higher",
+    "evaluation_seconds": "lower",
+    "peak_memory_bytes": "lower",
+}
 PACED = (
     "images_per_second",
     "evaluation_seconds",
     "latency",
     "energy",
-)  # costs that follow the machine's own speed
-COSTS = (
-    *PACED,
-    "peak_memory_bytes",
-    "peak_memory",
-)  # a trial's `seconds` is the inverse of its images a second
+)  # what follows the machine's own speed
+COSTS = (*PACED, "peak_memory_bytes", "peak_memory")
 
 
 class Measured(NamedTuple):
@@ -48,41 +41,53 @@ class Measured(NamedTuple):
 
 
 def measured(result: Result) -> list[Measured]:
-    found = [
+    trials = (
         Measured(
             name=trial.arm,
             arm=trial.arm,
             way="",
             seed=trial.seed,
             digest=trial.digest,
-            quantities=quantities(trial.measurements, trial.cost),
+            quantities=_metrics(result, trial.measurements) | _costs(trial.cost),
             matmul_peak=trial.cost.get("matmul_peak_flops_per_second"),
         )
         for trial in result.trials
-    ]
-    return found + [
+    )
+    timings = (
         Measured(
             name=timing.name,
             arm=timing.arm,
             way=json.dumps([timing.timing, timing.region], sort_keys=True),
             seed=timing.seed,
             digest=timing.digest,
-            quantities=quantities({}, timing.measurements),
+            quantities=_costs(timing.measurements),
             matmul_peak=timing.matmul_peak_flops_per_second,
         )
         for timing in result.timings
-    ]
+    )
+    return [*trials, *timings]
 
 
-def quantities(metrics: Mapping[str, float | None], costs: Mapping[str, float | None]) -> dict[str, float]:
-    """Metrics (infinitely bad if the run diverged) and the logarithms of costs, as far as they are known."""
-    known = {name: costs.get(name) for name in COSTS}
-    return {
-        **{name: sign(name) * math.inf if value is None else value for name, value in metrics.items()},
-        **{name: math.log(value) for name, value in known.items() if value},
-    }
+def sign(result: Result, quantity: str) -> int:
+    """1 if a higher value is worse, -1 if it is better, as is declared where it is defined.
+
+    Raises `ReproError` if that is declared nowhere.
+    """
+    better = RECORDED.get(quantity) or result.declared(quantity).better
+    if better is None:
+        raise ReproError(
+            f"{result.suite} ({result.id}): which way '{quantity}' is better is declared neither in the "
+            f"result nor by its task '{result.task}'"
+        )
+    return 1 if better == "lower" else -1
 
 
-def sign(quantity: str) -> int:
-    """1 if a higher value is worse, -1 if it is better."""
-    return 1 if quantity.rpartition("_")[2] in LOWER_IS_BETTER else -1
+def _metrics(result: Result, values: Mapping[str, float | None]) -> dict[str, float]:
+    """Infinitely bad if the run diverged."""
+    return {name: sign(result, name) * math.inf if value is None else value for name, value in values.items()}
+
+
+def _costs(values: Mapping[str, float | None]) -> dict[str, float]:
+    """Their logarithms, as far as they are known."""
+    known = {name: values.get(name) for name in COSTS}
+    return {name: math.log(value) for name, value in known.items() if value}

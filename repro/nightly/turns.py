@@ -22,9 +22,10 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
+from repro.archive import load
 from repro.errors import ReproError
 from repro.nightly.changes import Floats, holm, sign_flips
-from repro.nightly.compare import Base, load
+from repro.nightly.compare import Base
 from repro.nightly.history import EPOCH
 from repro.nightly.measured import COSTS, measured, sign
 from repro.nightly.watch import Suspect
@@ -60,48 +61,49 @@ def decide(suspects: Sequence[Suspect], turns: Sequence[Turn]) -> list[Decision]
     for suspect in suspects:
         base, new = np.array([[_mean(side, suspect) for side in turn] for turn in turns]).T
         with np.errstate(invalid="ignore"):
-            differences = np.where(base == new, 0.0, new - base)
-        drafts.append(
-            (suspect, differences, sign_flips(differences if suspect.way == "worse" else -differences, rng))
-        )
+            rises = np.where(base == new, 0.0, new - base)
+        worse = sign(_of(turns[0][1], suspect)[0], suspect.quantity) * rises
+        drafts.append((suspect, rises, sign_flips(worse if suspect.way == "worse" else -worse, rng)))
     adjusted = holm([p for _, _, p in drafts])
-    return [
-        _decision(suspect, differences, p)
-        for (suspect, differences, _), p in zip(drafts, adjusted, strict=True)
+    settled = zip(drafts, adjusted, strict=True)
+    return [_decision(suspect, rises, p) for (suspect, rises, _), p in settled]
+
+
+def _of(results: Sequence[Result], suspect: Suspect) -> list[Result]:
+    """Those of its suite at its profile. Raises `ReproError` if there are none."""
+    found = [
+        result for result in results if (result.suite, result.profile) == (suspect.suite, suspect.profile)
     ]
+    if not found:
+        raise ReproError(f"a turn did not run {suspect.suite} ({suspect.profile})")
+    return found
 
 
 def _mean(results: Sequence[Result], suspect: Suspect) -> float:
-    """Signed: larger is worse."""
     values = [
-        one.quantities.get(suspect.quantity)
-        for result in results
-        if (result.suite, result.profile) == (suspect.suite, suspect.profile)
+        one.quantities[suspect.quantity]
+        for result in _of(results, suspect)
         for one in measured(result)
-        if one.name == suspect.arm
+        if one.name == suspect.arm and suspect.quantity in one.quantities
     ]
-    known = [value for value in values if value is not None]
-    if not known:
+    if not values:
         raise ReproError(
             f"a turn did not measure {suspect.quantity}({suspect.arm}) of {suspect.suite} ({suspect.profile})"
         )
-    return sign(suspect.quantity) * sum(known) / len(known)
+    return sum(values) / len(values)
 
 
-def _decision(suspect: Suspect, differences: Floats, p: float) -> Decision:
-    mean = sign(suspect.quantity) * float(differences.mean())
+def _decision(suspect: Suspect, rises: Floats, p: float) -> Decision:
+    mean = float(rises.mean())
+    share = math.expm1(mean) if suspect.quantity in COSTS else mean
     return Decision(
         suite=suspect.suite,
         profile=suspect.profile,
         arm=suspect.arm,
         quantity=suspect.quantity,
         way=suspect.way,
-        turns=differences.size,
-        difference=None
-        if not math.isfinite(mean)
-        else math.expm1(mean)
-        if suspect.quantity in COSTS
-        else mean,
+        turns=rises.size,
+        difference=share if math.isfinite(mean) else None,
         p=p,
         confirmed=p <= LEVEL,
     )

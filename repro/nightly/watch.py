@@ -23,8 +23,9 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
+from repro.archive import Key, latest, order
 from repro.nightly.changes import FEWEST, locate
-from repro.nightly.compare import Base, Key, compare
+from repro.nightly.compare import Base, compare
 from repro.nightly.history import EPOCH, Name, Nights, evidence, observations
 from repro.nightly.measured import COSTS
 from repro.result import Result
@@ -77,9 +78,8 @@ def watch(before: Iterable[Result], tonight: Sequence[Result], suspects: float =
     average.
     """
     ids = {result.id for result in tonight}
-    past = sorted(
-        (result for result in before if result.id not in ids), key=lambda result: (result.finished, result.id)
-    )
+    past = sorted((result for result in before if result.id not in ids), key=order)
+    tonight = list(latest(tonight).values())
     named, found, young = _jumps(past, tonight), dict[Name, tuple[Nights, list[str]]](), 0
     for result in tonight:
         for name, (nights, runs) in observations(
@@ -170,6 +170,7 @@ def _problems(past: Sequence[Result], tonight: Sequence[Result]) -> Iterable[str
     measured = {_key(result) for result in tonight}
     profiles = {profile for _, profile in measured}
     past = [result for result in past if result.profile in profiles]
+    stood = latest(past)
     last_day = past[-1].finished[:10] if past else ""
     for suite, profile in sorted(
         {_key(result) for result in past if result.finished[:10] == last_day} - measured
@@ -182,11 +183,12 @@ def _problems(past: Sequence[Result], tonight: Sequence[Result]) -> Iterable[str
             yield f"{place}: {result.id} holds only some of the suite's claims"
         if not earlier:
             continue
+        last = stood[_key(result)]
         for what in ("trials", "timings"):
-            before, now = ({one.arm for one in getattr(run, what)} for run in (earlier[-1], result))
+            before, now = ({one.arm for one in getattr(run, what)} for run in (last, result))
             lost = before & result.arms.keys() - now
             if lost:
-                yield f"{place}: no {what} of {', '.join(sorted(lost))}, which {earlier[-1].id} has"
+                yield f"{place}: no {what} of {', '.join(sorted(lost))}, which {last.id} has"
         known = {_devices(other) for other in earlier}
         if _devices(result) not in known:
             seen = "; ".join(sorted({", ".join(sorted(device)) for device in known}))

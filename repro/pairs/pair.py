@@ -1,6 +1,6 @@
 """Two ways to compute one thing, claimed to be equal: a net that gives both, on inputs of its own.
 
-    {model: pair, of: fc6_as_convolution}   and   max_abs_diff(that arm) < 1e-10
+    {model: pair, case: fc6_as_convolution}   and   max_abs_diff(that arm) < 1e-10
 
 A pair is a function of a random generator that gives two tensors; its docstring says what they are. It stands
 in `layers`, `upsampling` or `blocks`, and is named here. Numbers are in double precision unless said, so that
@@ -19,12 +19,12 @@ Function: TypeAlias = Callable[[torch.Generator], tuple[Tensor, Tensor]]
 
 
 class Pair(nn.Module):
-    """() → the two tensors of the pair `of`."""
+    """() → the two tensors of the pair `case`."""
 
     def __init__(
         self,
         *,
-        of: Literal[
+        case: Literal[
             "plus_kernel_example",
             "max_pooling_example",
             "zeros_at_the_border",
@@ -70,7 +70,7 @@ class Pair(nn.Module):
         ],
     ):
         super().__init__()
-        self.function = function_of(of)
+        self.function = function_of(case)
 
     def forward(self) -> tuple[Tensor, Tensor]:
         return self.function(torch.Generator().manual_seed(0))

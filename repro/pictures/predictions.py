@@ -5,66 +5,31 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from repro.data.split import head
 from repro.errors import ReproError
+from repro.measures.segmentation import check_masks
 from repro.pictures.sheet import PALETTE, sheet
 from repro.state.net import State
-from repro.tasks.segmentation import crop
 from repro.tasks.segmentation import predictions as labels
-from repro.treatments.crf import Kernels, mean_field
 
 
 def predictions(states: dict[str, State], *, images: int = 6) -> Image.Image:
     """The first `images` test images, their pixels' truth, and what each arm predicts or, decoding, draws."""
     first = next(iter(states.values()))
-    seen, truth = first.data.test_images[:images], first.data.test_targets[:images]
-    if truth.ndim != 3:
-        raise ReproError(
-            f"there is no picture of predictions for '{first.spec.data.name}', which has a label an image"
-        )
+    check_masks(first, "this picture")
+    seen, truth = head(first.data.test, images)
     columns = {"image": _pixels(seen), "truth": _colours(truth)}
     for arm, state in states.items():
-        outputs = _outputs(state, images)
-        draws = hasattr(state.task, "targets")  # its targets are made of the images
-        columns[arm] = _drawn(state, outputs) if draws else _colours(labels(outputs))
-    return sheet(columns)
-
-
-def crf(
-    states: dict[str, State],
-    *,
-    images: int = 6,
-    iterations: int = 5,
-    bilateral: float = 12.0,
-    colour: float = 25.5,
-    weight: float = 8.0,
-    gaussian: float = 1.5,
-    gaussian_weight: float = 2.0,
-) -> Image.Image:
-    """As `predictions`, each arm's labels before and after a fully connected CRF (`repro.treatments.crf`)."""
-    first = next(iter(states.values()))
-    truth = first.data.test_targets[:images]
-    if truth.ndim != 3:
-        raise ReproError("a CRF wants data with a label for each pixel")
-    kernels = Kernels(bilateral, colour, weight, gaussian, gaussian_weight)
-    columns = {"image": _pixels(first.data.test_images[:images]), "truth": _colours(truth)}
-    for arm, state in states.items():
-        outputs = _outputs(state, images)
-        beliefs = [
-            mean_field(logits, crop(image, logits[None]), kernels, iterations=iterations)
-            for logits, image in zip(outputs, state.data.test_images, strict=False)
-        ]
-        columns[arm], columns[f"{arm} + CRF"] = (
-            _colours(labels(outputs)),
-            _colours(labels(torch.stack(beliefs))),
-        )
+        outputs, (inputs, wanted) = _outputs(state, seen), state.batch(seen, truth)
+        columns[arm] = _drawn(state, outputs) if wanted is inputs else _colours(labels(outputs))
     return sheet(columns)
 
 
 @torch.no_grad()
-def _outputs(state: State, images: int) -> Tensor:
+def _outputs(state: State, images: Tensor) -> Tensor:
     state.model.eval()
     with state.autocast():
-        outputs = state.model(state.inputs(state.data.test_images[:images]))
+        outputs = state.model(state.inputs(images))
     state.model.train()
     return outputs.float()
 
@@ -81,7 +46,7 @@ def _colours(classes: Tensor) -> list[np.ndarray]:
 
 def _drawn(state: State, outputs: Tensor) -> list[np.ndarray]:
     """Normalised images [N, C, H, W] that a net drew → N times [H, W, 3]"""
-    if outputs.shape[1:2] != state.data.test_images.shape[1:2] or outputs.ndim != 4:
+    if outputs.ndim != 4 or outputs.shape[1] != len(state.data.mean):
         raise ReproError(
             "there is no picture of outputs of shape "
             f"{list(outputs.shape)}: neither labels of pixels nor images"

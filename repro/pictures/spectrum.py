@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from repro.data.split import head
 from repro.measures.checkerboard import outputs_on, power_spectrum
 from repro.pictures.sheet import sheet
 from repro.state.net import State
@@ -18,7 +19,7 @@ def spectrum(states: dict[str, State], *, images: int = 300) -> Image.Image:
     Frequency 0 is in the middle, half the sampling frequency at the border (rows and columns 0 of each
     image).
     """
-    outputs = {arm: outputs_on(state, state.data.test_images[:images]) for arm, state in states.items()}
+    outputs = {arm: outputs_on(state, head(state.data.test, images)[0]) for arm, state in states.items()}
     return sheet({arm: [_shown(power_spectrum(maps))] for arm, maps in outputs.items()})
 
 

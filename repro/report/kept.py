@@ -1,44 +1,40 @@
 """What the kept results say, as Markdown: the table in README.md and the list of all claims in
-suites/README.md.
-
-    python -m repro.report.kept
-
-writes both anew from `results/`, `suites/` and `suites/ledger.json`; a test holds them against it.
+suites/README.md. `repro keep` writes both anew from `results/kept`, `suites/` and `suites/ledger.json`; a
+test holds them against it.
 """
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from repro.check import load
+from repro.archive import Standing, files, read_all, standings
+from repro.checking import load
+from repro.format import duration, figure, interval
 from repro.ledger import LEDGER, read_ledger
-from repro.report.text import duration, figure, interval, verdict
-from repro.result import ClaimResult, Result, read
+from repro.places import KEPT
+from repro.result import ClaimResult, verdict
+from repro.store import write_atomically
 from repro.suite import Suite
 
-START, END = "<!-- made by python -m repro.report.kept -->", "<!-- to here -->"
+START, END = "<!-- made by repro keep -->", "<!-- to here -->"
 SIGNS = {"reproduced": "✓", "refuted": "✗", "undecided": "?"}
 
 
-def latest(folder: Path, profile: str = "cpu") -> dict[str, Result]:
-    """The last result of each suite below a folder, by the suite's name."""
-    found: dict[str, Result] = {}
-    for path in sorted(folder.glob(f"*/{profile}/*.json"), key=lambda path: path.name):
-        result = read(path)
-        found[result.suite] = result
-    return dict(sorted(found.items()))
+def kept(folder: Path, profile: str = "cpu") -> dict[str, Standing]:
+    """What stands of each suite in a folder of results, by the suite's name."""
+    found = standings(read_all(files(folder)).values())
+    return {suite: standing for (suite, at), standing in found.items() if at == profile}
 
 
-def table(results: Mapping[str, Result]) -> str:
+def table(suites: Mapping[str, Standing]) -> str:
     """A row for each claim that needed seeds, how many there are beside them, and the pictures."""
     rows = ["| claim | verdict | seeds | margin | interval | time |", "| --- | --- | --: | --: | --- | --: |"]
     counted: list[ClaimResult] = []
-    for suite, result in results.items():
-        for name, claim in result.claims.items():
-            if claim.evidence.seeds:
-                rows.append(f"| {_link(result, f'{suite}: {name}')} {_cells(claim)} |")
+    for suite, standing in suites.items():
+        for name, latest in standing.claims.items():
+            if latest.claim.evidence.seeds:
+                rows.append(f"| [{suite}: {name}]({latest.result.file}) {_cells(latest.claim)} |")
             else:
-                counted.append(claim)
+                counted.append(latest.claim)
     reproduced = sum(claim.verdict == "reproduced" for claim in counted)
     refuted = len(counted) - reproduced
     beside = (
@@ -46,9 +42,9 @@ def table(results: Mapping[str, Result]) -> str:
         f"{reproduced} reproduced, {refuted} refuted"
     )
     pictures = [
-        f"[{suite}: {name}](results/{suite}/{result.profile}/{picture.file})"
-        for suite, result in results.items()
-        for name, picture in result.pictures.items()
+        f"[{suite}: {name}]({KEPT.as_posix()}/{suite}/{standing.profile}/{picture.file})"
+        for suite, standing in suites.items()
+        for name, (picture, _) in standing.pictures.items()
     ]
     shown = ["", f"Pictures: {', '.join(pictures)}."] if pictures else []
     return "\n".join([*rows, "", f"{beside} (statements of lecture notes, kept beside what holds).", *shown])
@@ -66,7 +62,7 @@ def _cells(claim: ClaimResult) -> str:
 
 
 def ledger(
-    entries: Iterable[Mapping[str, str]], suites: Mapping[str, Suite], results: Mapping[str, Result]
+    entries: Iterable[Mapping[str, str]], suites: Mapping[str, Suite], standing: Mapping[str, Standing]
 ) -> str:
     """A row for each entry of the ledger: the claims that measure it with their verdicts, or why it cannot be
     measured.
@@ -76,8 +72,8 @@ def ledger(
     for path, suite in suites.items():
         reasons |= suite.not_measurable
         for name, claim in suite.claims.items():
-            for entry in claim.ledger:
-                claims.setdefault(entry, []).append(_measured(path, suite, name, results))
+            for id_ in claim.ledger:
+                claims.setdefault(id_, []).append(_measured(path, suite, name, standing))
     rows, covered, doubtful = list[str](), 0, 0
     for entry in entries:
         found = "<br>".join(claims.get(entry["id"], [])) or reasons.get(entry["id"], "not yet")
@@ -93,22 +89,18 @@ def ledger(
     return "\n".join([head, "| id | says | kind | measured by, at cpu |", "| --- | --- | --- | --- |", *rows])
 
 
-def _measured(path: str, suite: Suite, name: str, results: Mapping[str, Result]) -> str:
-    result = results.get(suite.suite)
-    claim = result.claims.get(name) if result else None
+def _measured(path: str, suite: Suite, name: str, standing: Mapping[str, Standing]) -> str:
+    of_suite = standing.get(suite.suite)
+    latest = of_suite.claims.get(name) if of_suite else None
     asked = "cpu" in (suite.claims[name].profiles or suite.profiles)
-    verdict = (
-        f"{SIGNS[claim.verdict]} {claim.verdict}" if claim else "not run yet" if asked else "at gpu only"
-    )
+    verdict = "not run yet" if asked else "at gpu only"
+    if latest is not None:
+        verdict = f"{SIGNS[latest.claim.verdict]} {latest.claim.verdict}"
     return f"[{name}]({path}) {verdict}"
 
 
 def _plain(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
-
-
-def _link(result: Result, text: str) -> str:
-    return f"[{text}]({result.file})"
 
 
 def fill(page: str, content: str) -> str:
@@ -119,20 +111,30 @@ def fill(page: str, content: str) -> str:
 
 
 def pages(root: Path) -> Iterator[tuple[Path, str]]:
-    """The two files, and what they should hold."""
-    results = latest(root / "results")
-    suites = {
-        path.relative_to(root / "suites").as_posix(): load(path)
-        for path in sorted((root / "suites").rglob("*.yaml"))
-    }
-    entries = read_ledger(root / "suites" / LEDGER).values()
-    for path, content in (
-        (root / "README.md", table(results)),
-        (root / "suites" / "README.md", ledger(entries, suites, results)),
-    ):
-        yield path, fill(path.read_text(encoding="utf-8"), content)
+    """The files in a project's folder that have the marks, and what they should hold."""
+    standing = kept(root / KEPT)
+    readme, suites = root / "README.md", root / "suites"
+    if _is_marked(readme):
+        yield readme, _filled(readme, table(standing))
+    if _is_marked(suites / "README.md"):
+        entries = read_ledger(suites / LEDGER).values()
+        loaded = {path.relative_to(suites).as_posix(): load(path) for path in sorted(suites.rglob("*.yaml"))}
+        yield suites / "README.md", _filled(suites / "README.md", ledger(entries, loaded, standing))
 
 
-if __name__ == "__main__":
-    for path, content in pages(Path(sys.argv[1]) if len(sys.argv) > 1 else Path.cwd()):
-        path.write_text(content, encoding="utf-8")
+def _is_marked(path: Path) -> bool:
+    return path.is_file() and START in path.read_text(encoding="utf-8")
+
+
+def _filled(path: Path, content: str) -> str:
+    return fill(path.read_text(encoding="utf-8"), content)
+
+
+def write(root: Path) -> list[Path]:
+    """Make the pages anew. Gives those that changed."""
+    changed = [
+        (path, content) for path, content in pages(root) if content != path.read_text(encoding="utf-8")
+    ]
+    for path, content in changed:
+        write_atomically(path, content.encode())
+    return [path for path, _ in changed]

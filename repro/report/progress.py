@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from repro.report.text import duration
+from repro.format import duration
 from repro.store import Store
 
 

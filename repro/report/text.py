@@ -1,76 +1,28 @@
 """Results as text: the verdict table, and one claim with all its numbers."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import islice
 
 from repro.evidence import first_look
-from repro.result import ClaimResult, Evidence, Interval
+from repro.format import figure, interval, table
+from repro.result import RIGHT, ClaimResult, Evidence, level, verdict, verdict_rows
 
 MOST_SEEDS = 20  # rows of a claim's table
 
 
-def table(rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> str:
-    """Columns aligned with two blanks between; those numbered in `right` to the right."""
-    rows = [list(row) for row in rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = (
-        "  ".join(
-            cell.rjust(width) if i in right else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    )
-    return "\n".join(line.rstrip() for line in lines)
-
-
-def figure(value: float | None) -> str:
-    """Four significant digits, without noise behind them."""
-    if value is None:
-        return "diverged"
-    return f"{value:,.0f}" if abs(value) >= 1e4 and float(value).is_integer() else f"{value:.4g}"
-
-
-def interval(ends: Interval | None) -> str:
-    if ends is None:
-        return ""
-    low, high = ends
-    return f"[{'-∞' if low is None else figure(low)}, {'∞' if high is None else figure(high)}]"
-
-
-def duration(seconds: float) -> str:
-    seconds = round(seconds)
-    return (
-        f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
-        if seconds >= 3600
-        else f"{seconds // 60}:{seconds % 60:02}"
-    )
-
-
-def verdict(claim: ClaimResult) -> str:
-    if claim.as_expected:
-        return claim.verdict + (" (as known)" if claim.expected != "reproduced" else "")
-    return f"{claim.verdict}, expected {claim.expected}"
-
-
 def verdicts(claims: Mapping[str, ClaimResult]) -> str:
     """The verdict table. `claims` are by the name to show."""
-    head = ("claim", "verdict", "seeds", "margin", "interval", "e-value", "time")
-    rows = [head]
-    for name, claim in claims.items():
-        evidence = claim.evidence
-        e = evidence.e_against if claim.verdict == "refuted" else evidence.e_for
-        rows.append(
-            (
-                ("" if claim.as_expected else "! ") + name,
-                verdict(claim),
-                str(len(evidence.seeds)) if evidence.seeds else "-",
-                figure(evidence.estimate),
-                interval(evidence.interval),
-                "-" if e is None else figure(e),
-                duration(claim.seconds) if evidence.seeds else "-",
-            )
-        )
-    return table(rows, right=(2, 3, 5, 6))
+    return table(verdict_rows(claims), right=RIGHT)
+
+
+def summary(claims: Mapping[str, ClaimResult], written: Iterable[str]) -> Iterable[str]:
+    """The end of a run: its verdicts, what they are worth together, and where the results are."""
+    yield verdicts(claims)
+    yield ""
+    together = discoveries(claims.values(), level(claims.values()))
+    if together:
+        yield together
+    yield from (f"result: {path}" for path in written)
 
 
 def discoveries(claims: Iterable[ClaimResult], level: float) -> str:

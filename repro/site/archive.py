@@ -1,4 +1,6 @@
-"""All results at once: suites at profiles with their runs. Files are read lightly, or in full for a page."""
+"""All results at once: what stands of suites at profiles, with the runs that led there. Every file is read
+lightly, those that a page shows in full.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -8,6 +10,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from repro.archive import Standing, files, order, stand
 from repro.errors import ReproError
 from repro.evidence import Assume
 from repro.result import ClaimResult, Result, read
@@ -69,14 +72,6 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Latest:
-    """A claim as it stands now, and the result it is from."""
-
-    claim: ClaimResult
-    result: Result
-
-
-@dataclass(frozen=True)
 class Change:
     """A verdict that is not that of the run before."""
 
@@ -87,22 +82,10 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Scale:
-    """A suite at a profile: `runs` in the order in which they ended, `claims` those that are still asked."""
+class Scale(Standing):
+    """A suite at a profile as it stands, with its runs in the order in which they ended."""
 
-    suite: str
-    profile: str
     runs: tuple[Run, ...]
-    latest: Result
-    claims: dict[str, Latest]
-
-    @property
-    def used(self) -> tuple[Result, ...]:
-        """The results that the claims are from, the newest first."""
-        results = {self.latest.id: self.latest} | {
-            latest.result.id: latest.result for latest in self.claims.values()
-        }
-        return tuple(sorted(results.values(), key=lambda result: (result.finished, result.id), reverse=True))
 
     def path(self, result: Result) -> Path:
         return next(run.path for run in self.runs if run.glance.id == result.id)
@@ -149,12 +132,14 @@ def collect(paths: Sequence[Path]) -> Archive:
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:
-    found = list[Path]()
+    """Each once, whatever leads to it."""
+    found = dict[Path, Path]()
     for path in paths:
         if not path.exists():
             raise ReproError(f"{path}: no such file or folder")
-        found += sorted(path.rglob("*.json")) if path.is_dir() else [path]
-    return list({path.resolve(): path for path in reversed(found)}.values())[::-1]
+        for file in files(path):
+            found.setdefault(file.resolve(), file)
+    return list(found.values())
 
 
 def _problem(path: Path) -> str:
@@ -167,25 +152,21 @@ def _problem(path: Path) -> str:
 
 
 def _scale(runs: list[Run], problems: list[str]) -> Scale | None:
-    """From the newest run back to the last complete one: what only older runs asked is asked no longer."""
-    runs = sorted(runs, key=lambda run: (run.glance.finished, run.glance.id))
-    latest, claims = None, dict[str, Latest]()
+    """Only runs that can matter are read in full: from the newest back to the last complete one."""
+    runs, whole = sorted(runs, key=lambda run: order(run.glance)), list[Result]()
     for run in reversed(runs[:]):
-        new = run.glance.claims.keys() - claims.keys()
-        if latest is None or new:
-            try:
-                result = _whole(run.path)
-            except ReproError as error:
-                problems.append(" ".join(str(error).split()))
-                runs.remove(run)
-                continue
-            latest = latest or result
-            claims |= {name: Latest(result.claims[name], result) for name in result.claims if name in new}
+        try:
+            whole.append(_whole(run.path))
+        except ReproError as error:
+            problems.append(" ".join(str(error).split()))
+            runs.remove(run)
+            continue
         if run.glance.complete:
             break
-    if latest is None:
+    if not whole:
         return None
-    return Scale(latest.suite, latest.profile, tuple(runs), latest, dict(sorted(claims.items())))
+    standing = stand(whole)
+    return Scale(standing.results, standing.claims, tuple(runs))
 
 
 def _whole(path: Path) -> Result:

@@ -45,7 +45,7 @@ def build(results: Sequence[Path], out: Path) -> Site:
         content |= {places[name]: picture for name, picture in pictures.items()}
         content |= {
             address.result(scale.suite, scale.profile, used.id): scale.path(used).read_bytes()
-            for used in scale.used
+            for used in scale.results
         }
         pages[address.suite(scale.suite, scale.profile)] = suite_page(scale, places)
         for name, latest in scale.claims.items():
@@ -69,9 +69,9 @@ def _check(out: Path) -> None:
 
 
 def _pictures(scale: Scale) -> Iterable[tuple[str, bytes]]:
-    """The newest result's pictures: PNG files in the folder it is in, whatever it says of others."""
-    folder = scale.path(scale.latest).parent.resolve()
-    for name, picture in scale.latest.pictures.items():
+    """PNG files in the folder that their result is in, whatever it says of others."""
+    for name, (picture, result) in scale.pictures.items():
+        folder = scale.path(result).parent.resolve()
         try:
             path = (folder / picture.file).resolve()
             content = path.read_bytes() if path.is_relative_to(folder) else b""

@@ -3,12 +3,14 @@
 import shlex
 from collections.abc import Iterable, Mapping
 
+from repro.archive import Latest
 from repro.errors import ReproError
 from repro.expectation import Measurement, parse
-from repro.report.text import duration, figure, interval, meaning, verdict
-from repro.result import ArmResult, ClaimResult, Evidence, PartResult, Result
+from repro.format import duration, figure, interval
+from repro.report.text import meaning
+from repro.result import ArmResult, ClaimResult, Evidence, PartResult, Result, verdict
 from repro.site import address
-from repro.site.archive import Latest, Scale
+from repro.site.archive import Scale
 from repro.site.arms import comparison
 from repro.site.element import Child, Markup, element, link
 from repro.site.evidence_charts import evidence_chart, margins_chart
@@ -16,7 +18,6 @@ from repro.site.page import page, time, trail
 from repro.site.papers import paper
 from repro.site.tables import facts, nothing, number, table
 from repro.site.verdicts import MARKS, RUNS, badge, legend, squares
-from repro.suite import Suite
 
 
 def claim_page(scale: Scale, name: str, latest: Latest) -> str:
@@ -131,10 +132,9 @@ def _reported(claim: ClaimResult) -> Markup | None:
     """The paper's numbers beside ours, which are means over the seeds."""
     if not claim.reported:
         return None
-    ours = {"".join(name.split()): values for name, values in claim.values.items()}
     rows = []
     for name, value in claim.reported.items():
-        known = [v for v in ours.get("".join(name.split()), ()) if v is not None]
+        known = [v for v in claim.values.get(name, ()) if v is not None]
         mean = sum(known) / len(known) if known else None
         spread = f"{figure(min(known))} to {figure(max(known))}" if len(known) > 1 else ""
         mine = (
@@ -160,7 +160,7 @@ def _reported(claim: ClaimResult) -> Markup | None:
 
 def _timed(claim: ClaimResult, result: Result) -> str | None:
     """What the clock was read around, if the claim is about what was timed."""
-    wanted = {(measurement.name, Suite.timed_as(measurement)) for measurement in _measurements(claim)}
+    wanted = {(measurement.name, measurement.subject) for measurement in _measurements(claim)}
     regions = dict.fromkeys(
         t.region for t in result.timings if any((name, t.name) in wanted for name in t.measurements)
     )
@@ -194,7 +194,7 @@ def _history(scale: Scale, name: str) -> Iterable[Child]:
             "as expected" if claim.as_expected else f"expected {claim.expected}",
             run.id,
             link(f"{address.UP}{address.result(scale.suite, scale.profile, run.id)}", "JSON")
-            if any(used.id == run.id for used in scale.used)
+            if any(used.id == run.id for used in scale.results)
             else "",
         ]
         for run, claim in reversed(history)

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
-from repro.report.text import figure, interval
+from repro.archive import Latest
+from repro.format import figure, interval
 from repro.site import address
-from repro.site.archive import Latest, Scale
+from repro.site.archive import Scale
 from repro.site.element import Markup, element, link
 from repro.site.tables import nothing, number, table
 from repro.site.verdicts import RUNS, badge, squares

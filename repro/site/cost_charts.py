@@ -6,7 +6,7 @@ from statistics import median
 
 from repro.errors import ReproError
 from repro.expectation import parse
-from repro.report.text import figure
+from repro.format import figure
 from repro.result import ClaimResult
 from repro.site.archive import Scale
 from repro.site.axis import covering
@@ -14,7 +14,7 @@ from repro.site.element import Markup
 from repro.site.page import moment_text
 from repro.site.plot import LINE, Plot, chart, circle
 from repro.site.series import LETTER, Place, series_chart
-from repro.site.suite_page import SIZES, newest_trials, of_arm
+from repro.site.suite_page import SIZES, of_arm
 from repro.site.tables import number, table
 
 WIDTH, HEIGHT = 440, 270
@@ -44,7 +44,7 @@ class Bubble:
 
 def main_metric(scale: Scale) -> str | None:
     """The first metric of trained nets that its claims use, else the first that is an error, else any."""
-    measured = {name for trial in newest_trials(scale) for name in trial.measurements}
+    measured = {name for trial in scale.trials for name in trial.measurements}
     used = [name for latest in scale.claims.values() for name in _named(latest.claim)]
     return next(
         (
@@ -57,8 +57,8 @@ def main_metric(scale: Scale) -> str | None:
 
 
 def bubbles(scale: Scale, metric: str) -> list[Bubble]:
-    trials, found = newest_trials(scale), list[Bubble]()
-    for arm in scale.latest.arms:
+    trials, found = scale.trials, list[Bubble]()
+    for arm in scale.arms:
         measured = [trial.measurements.get(metric) for trial in trials if trial.arm == arm]
         values = [value for value in measured if value is not None]
         sizes = {key: of[0] for key in SIZES if (of := of_arm(trials, arm, key)) and of[0] > 0}
@@ -109,9 +109,7 @@ def training_chart(scale: Scale) -> Markup | None:
         _medians((trial.arm, trial.cost.images_per_second) for trial in run.glance.trials)
         for run in scale.runs[-RUNS:]
     ]
-    return _rates_chart(
-        scale, "in training", rates, list(scale.latest.arms), "The median over seeds.", log=False
-    )
+    return _rates_chart(scale, "in training", rates, list(scale.arms), "The median over seeds.", log=False)
 
 
 def timing_chart(scale: Scale) -> Markup | None:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from repro.report.text import figure
+from repro.format import figure
 from repro.result import TrialResult
 from repro.site.axis import Axis, covering
 from repro.site.element import Markup, element
@@ -14,13 +14,6 @@ from repro.site.tables import table
 WIDTH, HEIGHT = 288, 200
 LEFT, RIGHT, TOP, BOTTOM = 46, 276, 28, 158
 PREFIXES = ("batch_", "train_", "test_")  # of one quantity, drawn together
-UNITS = {
-    "loss": "nats",
-    "error": "share",
-    "miou": "share",
-    "pixel_accuracy": "share",
-    "mean_accuracy": "share",
-}
 SPOTS, ROWS = 40, 10  # steps that tell their values, and those in the table
 
 
@@ -43,14 +36,16 @@ class Curve:
 Arms = dict[str, dict[str, Curve]]  # by arm, then by the curve's name
 
 
-def panels(arms: Sequence[str], trials: Sequence[TrialResult]) -> Markup:
-    """All curves of the trials, by quantity. What was measured only after the last step is no curve."""
+def panels(arms: Sequence[str], trials: Sequence[TrialResult], units: Mapping[str, str]) -> Markup:
+    """All curves of the trials, quantity by quantity; what was measured only once, after the last step, is no
+    curve. `units` are by metric.
+    """
     drawn = {
         quantity: found
         for quantity, found in quantities(arms, trials).items()
         if any(len(curve.rows) > 1 for curves in found.values() for curve in curves.values())
     }
-    return element("div", [_quantity(quantity, found) for quantity, found in drawn.items()])
+    return element("div", [_quantity(name, _unit(name, units), found) for name, found in drawn.items()])
 
 
 def quantities(arms: Sequence[str], trials: Sequence[TrialResult]) -> dict[str, Arms]:
@@ -74,8 +69,15 @@ def quantities(arms: Sequence[str], trials: Sequence[TrialResult]) -> dict[str, 
     return found
 
 
-def _quantity(name: str, arms: Arms) -> Markup:
-    unit = f" ({UNITS[name]})" if name in UNITS else ""
+def _unit(quantity: str, units: Mapping[str, str]) -> str:
+    """That of a metric, or of the metrics that are drawn together as one quantity."""
+    return next(
+        (units[name] for name in (quantity, *(prefix + quantity for prefix in PREFIXES)) if name in units), ""
+    )
+
+
+def _quantity(name: str, unit: str, arms: Arms) -> Markup:
+    unit = f" ({unit})" if unit else ""
     lows, highs = (
         [row[k] for curves in arms.values() for c in curves.values() for row in c.rows.values()]
         for k in (1, 2)

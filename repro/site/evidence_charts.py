@@ -7,7 +7,7 @@ from typing import cast
 import numpy as np
 
 from repro.evidence import LARGEST_E, NORMAL_FROM, Assume, Floats, first_crossings, first_look, log_e
-from repro.report.text import figure, interval
+from repro.format import figure, interval
 from repro.result import EValues, Evidence, PartResult
 from repro.site.axis import Axis, covering
 from repro.site.element import Markup

@@ -14,7 +14,7 @@ from repro.site.element import Child, Markup, element, link
 from repro.site.page import page, time, trail
 from repro.site.papers import paper
 from repro.site.tables import facts, nothing, number, spread, table
-from repro.site.timings import newest_timings, timings
+from repro.site.timings import by_net, timings
 from repro.site.verdicts import legend
 
 COSTS = {  # by the key in a trial's cost: the column, and what one of its unit is
@@ -29,12 +29,12 @@ SIZES = {"params": "parameters", "macs": "multiply-adds an image"}
 def suite_page(scale: Scale, pictures: Mapping[str, str]) -> str:
     """`pictures` are the addresses of those that there are, by name."""
     last, up = scale.latest, address.UP
-    trials, timed = newest_trials(scale), newest_timings(scale)
+    trials, timed = scale.trials, by_net(scale.timings)
     claims = [latest.claim for latest in scale.claims.values()]
     known = discoveries(claims, result.level(claims))
     raw = [
         link(f"{up}{address.result(scale.suite, scale.profile, used.id)}", f"{used.id}.json")
-        for used in scale.used
+        for used in scale.results
     ]
     return page(
         f"{scale.suite} at {scale.profile}",
@@ -50,24 +50,15 @@ def suite_page(scale: Scale, pictures: Mapping[str, str]) -> str:
             element("p", known, class_="note"),
         ),
         _pictures(scale, pictures),
-        _section("Training", panels(list(last.arms), trials))
+        _section("Training", panels(list(scale.arms), trials, last.units))
         if any(trial.curves for trial in trials)
         else None,
-        _section("Arms", _arms(last.arms, trials)),
-        _section("What training takes", _costs(last.arms, trials)) if trials else None,
-        _section("What a pass takes", timings(timed)) if timed else None,
+        _section("Arms", _arms(scale.arms, trials)),
+        _section("What training takes", _costs(scale.arms, trials)) if trials else None,
+        _section("What a pass takes", timings(timed, last.units)) if timed else None,
         _section("Where and when", _environment(scale, raw)),
         up=up,
     )
-
-
-def newest_trials(scale: Scale) -> list[TrialResult]:
-    """Of each arm those of the newest result that has any: seeds of different recipes must not be mixed."""
-    found: dict[str, list[TrialResult]] = {}
-    for used in reversed(scale.used):
-        for arm in {trial.arm for trial in used.trials}:
-            found[arm] = [trial for trial in used.trials if trial.arm == arm]
-    return [trial for arm in scale.latest.arms for trial in found.get(arm, [])]
 
 
 def of_arm(trials: Sequence[TrialResult], arm: str, key: str) -> list[float]:
@@ -92,7 +83,7 @@ def _pictures(scale: Scale, pictures: Mapping[str, str]) -> Markup | None:
             ),
             class_="picture",
         )
-        for name, picture in scale.latest.pictures.items()
+        for name, (picture, _) in scale.pictures.items()
     ]
     return _section("Pictures", shown) if shown else None
 

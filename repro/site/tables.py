@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from statistics import median
 
-from repro.report.text import figure
+from repro.format import figure
 from repro.site.element import Child, Markup, element
 
 

@@ -1,20 +1,15 @@
 """What a pass through each net takes, timed alone on the machine: a table, and how it went by round."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from repro.catalogue import CLOCKS
 from repro.result import TimingResult
-from repro.site.archive import Scale
 from repro.site.arms import apart, flat
 from repro.site.element import Child, Markup, element
 from repro.site.series import Place, series_chart
 from repro.site.tables import facts, number, spread, table
 
-MEASURES = {  # by the measure: the column, and what one of its unit is
-    "latency": ("latency, ms", 1.0),
-    "throughput": ("images/s", 1.0),
-    "peak_memory": ("peak memory, MiB", 2.0**20),
-    "energy": ("energy, J an image", 1.0),
-}
+SHOWN = {"bytes": ("MiB", 2.0**20)}  # by unit: the one that is shown, and how large that is
 MOST_TICKS = 12  # of rounds
 HOW = (
     "Each round times every net once, in a process of its own with the machine to itself. The median over "
@@ -22,31 +17,25 @@ HOW = (
 )
 
 
-def newest_timings(scale: Scale) -> dict[str, list[TimingResult]]:
-    """By what was timed, those of the newest result that has any, in the order of their rounds."""
+def by_net(timings: Iterable[TimingResult]) -> dict[str, list[TimingResult]]:
+    """By the name of what was timed, in the order of the rounds."""
     found: dict[str, list[TimingResult]] = {}
-    for used in reversed(scale.used):
-        of_run: dict[str, list[TimingResult]] = {}
-        for timing in sorted(used.timings, key=lambda timing: timing.seed):
-            of_run.setdefault(timing.name, []).append(timing)
-        found |= of_run
+    for timing in sorted(timings, key=lambda timing: timing.seed):
+        found.setdefault(timing.name, []).append(timing)
     return found
 
 
-def timings(found: Mapping[str, Sequence[TimingResult]]) -> Markup:
-    """Of one net at least."""
+def timings(found: Mapping[str, Sequence[TimingResult]], units: Mapping[str, str]) -> Markup:
+    """Of one net at least. `units` are by clock."""
     firsts = [rounds[0] for rounds in found.values()]
     differing, common = apart([{"region": first.region, **flat(first.timing, "")} for first in firsts])
-    known = {
-        key: title
-        for key, (title, _) in MEASURES.items()
-        if any(key in first.measurements for first in firsts)
-    }
+    clocks = [name for name in CLOCKS.targets if any(name in first.measurements for first in firsts)]
+    shown = {name: SHOWN.get(units[name], (units[name], 1.0)) for name in clocks}
     rows = []
     for i, (name, rounds) in enumerate(found.items()):
         cells = [
-            spread([t.measurements[key] / MEASURES[key][1] for t in rounds if key in t.measurements])
-            for key in known
+            spread([t.measurements[name] / size for t in rounds if name in t.measurements])
+            for name, (_, size) in shown.items()
         ]
         own: list[Child] = [
             element("td", ", ".join(f"{path} {row[i]}" for path, row in differing.items()), class_="own")
@@ -59,12 +48,13 @@ def timings(found: Mapping[str, Sequence[TimingResult]]) -> Markup:
                 *(own if differing else []),
             ]
         )
-    head = ("net", "rounds", *known.values(), *(["timed with"] if differing else []))
+    columns = [f"{clock.replace('_', ' ')}, {unit}" for clock, (unit, _) in shown.items()]
+    head = ("net", "rounds", *columns, *(["timed with"] if differing else []))
     region, rest = common.pop("region", None), ", ".join(f"{path} {value}" for path, value in common.items())
     return element(
         "div",
         element("p", HOW, class_="note"),
-        table(head, rows, caption="What was timed", right=range(1, 2 + len(known))),
+        table(head, rows, caption="What was timed", right=range(1, 2 + len(shown))),
         facts([("timed", region), ("all with", rest or None)]),
         _by_round(found),
     )

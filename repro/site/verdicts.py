@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from repro.report.text import verdict
-from repro.result import ClaimResult
+from repro.result import ClaimResult, verdict
 from repro.site.archive import LightClaim, LightResult
 from repro.site.element import Markup, element
 

@@ -1,17 +1,21 @@
 """A net with its data and its task: what is trained, evaluated and probed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
 from repro.catalogue import DATASETS, MODELS, TASKS, WEIGHTS
+from repro.contracts import Outputs, Targets, Task
 from repro.data.augment import normalise
 from repro.data.images import ImageSet
+from repro.data.split import image_shape, in_batches
 from repro.errors import ReproError
+from repro.models.layers.freezing import freeze
 from repro.recipe import Named
 from repro.source import parameters
 from repro.state.randomness import own_default_stream, seed_default, stream
@@ -29,7 +33,7 @@ class State:
 
     spec: TrialSpec
     model: nn.Module
-    task: Any
+    task: Task
     data: ImageSet
     device: torch.device
 
@@ -40,29 +44,25 @@ class State:
             images, self.data.mean, self.data.std, dtype=torch.float32, channels_last=channels_last
         )
 
-    def batch(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Inputs, and what outputs are held against: targets, or what a task's `targets` makes of both."""
+    def batch(self, images: Tensor, targets: Targets) -> tuple[Tensor, Targets]:
+        """Inputs, and what outputs are held against."""
         inputs = self.inputs(images)
-        make = getattr(self.task, "targets", None)
-        return inputs, make(inputs, targets) if make else targets
+        return inputs, self.task.targets(inputs, targets)
 
     def autocast(self) -> AbstractContextManager[None]:
         precision = self.spec.recipe.precision if self.spec.recipe else "fp32"
         return torch.autocast(self.device.type, DTYPES[precision], enabled=precision != "fp32")
 
     @torch.no_grad()
-    def evaluate(self, split: str, limit: int | None = None) -> dict[str, float]:
+    def evaluate(self, split: Literal["train", "test"], limit: int | None = None) -> dict[str, float]:
         """The task's metrics on the first `limit` images of a split."""
-        images, targets = (
-            getattr(self.data, f"{split}_images")[:limit],
-            getattr(self.data, f"{split}_targets")[:limit],
-        )
-        size = max(1, min(EVALUATION_BATCH, EVALUATION_PIXELS // images.shape[2:].numel()))
+        rows = self.data.train if split == "train" else self.data.test
+        size = max(1, min(EVALUATION_BATCH, EVALUATION_PIXELS // image_shape(rows)[1:].numel()))
         self.model.eval()
 
-        def batches() -> Iterator[tuple[Tensor, Tensor]]:
-            for some in zip(images.split(size), targets.split(size), strict=True):
-                inputs, wanted = self.batch(*some)
+        def batches() -> Iterator[tuple[Outputs, Targets]]:
+            for images, targets in in_batches(rows, size, limit):
+                inputs, wanted = self.batch(images, targets)
                 with self.autocast():
                     outputs = self._outputs(inputs)
                 yield outputs, wanted
@@ -71,25 +71,37 @@ class State:
         self.model.train()
         return {name: float(value) for name, value in metrics.items()}
 
-    def _outputs(self, inputs: Tensor) -> Tensor:
+    def _outputs(self, inputs: Tensor) -> Outputs:
         """On a CPU in parts: blocks above 32 MiB come from the system anew each time, half as long again."""
         if self.device.type != "cpu":
             return self.model(inputs)
         parts = inputs.split(max(1, CPU_PIXELS // inputs.shape[2:].numel()))
-        return torch.cat([self.model(part) for part in parts])
+        return joined([self.model(part) for part in parts])
 
 
-def build(spec: TrialSpec, data: ImageSet, device: torch.device) -> State:
-    """The net before the first step, on the device; the same for the same seed, whatever ran before."""
+def joined(parts: list[Outputs]) -> Outputs:
+    """Outputs of some images and of those that follow them, as outputs of all."""
+    return tree_map(lambda *tensors: torch.cat(tensors), *parts)
+
+
+def build(
+    spec: TrialSpec, data: ImageSet, device: torch.device, start: Mapping[str, Tensor] | None = None
+) -> State:
+    """The net as it is before the first step, on the device; the same for the same seed, whatever ran before.
+
+    `start` are the weights of the trial that it starts from. Raises `ReproError` if those do not fit.
+    """
     with own_default_stream(torch.device("cpu")):
         seed_default(torch.device("cpu"), stream(spec.seed, "initialisation"))
         model = make_model(spec.model, spec.data)
         if spec.weights is not None:
-            WEIGHTS.load(spec.weights.name)(model, **spec.weights.options)
-    layout = (
-        torch.channels_last if spec.recipe is None or spec.recipe.channels_last else torch.contiguous_format
-    )
-    return State(spec, model.to(device, memory_format=layout).train(), TASKS.load(spec.task)(), data, device)
+            given = {"start": start} if start is not None else {}
+            WEIGHTS.bound(spec.weights.name, spec.weights.options)(model, **given)
+    freeze(model, spec.freeze)
+    channels_last = spec.recipe is None or spec.recipe.channels_last
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    model = model.to(device, memory_format=layout).train()
+    return State(spec, model, TASKS.load(spec.task)(), data, device)
 
 
 def make_model(model: Named, data: Named | None) -> nn.Module:

@@ -1,21 +1,41 @@
 """One label for an image."""
 
 from collections.abc import Iterable
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from repro.contracts import Outputs, Targets, Task
+from repro.errors import ReproError
+from repro.tasks.form import check_classes, form
+
 AUXILIARY = 0.3  # the weight of an auxiliary classifier's loss: Szegedy et al. 2014, section 5
 
 
-class Classification:
+class Classification(Task):
     """Outputs are logits [N, classes], targets labels [N]. Errors are shares of images, losses nats an image.
 
     In training a net with auxiliary classifiers puts out [N, 1 + those, classes], its own logits first.
     """
 
-    metrics = ("train_error", "test_error", "train_loss", "test_loss")
+    metrics: ClassVar = {
+        "train_error": {"unit": "share", "better": "lower"},
+        "test_error": {"unit": "share", "better": "lower"},
+        "train_loss": {"unit": "nats", "better": "lower"},
+        "test_loss": {"unit": "nats", "better": "lower"},
+    }
+
+    def targets(self, inputs: Tensor, targets: Targets) -> Targets:  # noqa: ARG002
+        return targets
+
+    def check(self, outputs: Outputs, targets: Targets, classes: int) -> None:
+        if not isinstance(targets, Tensor) or targets.ndim != 1:
+            raise ReproError(f"classification wants a label an image, not {form(targets)}")
+        if not isinstance(outputs, Tensor) or outputs.ndim not in (2, 3):
+            raise ReproError(f"classification wants outputs [N, classes], not {form(outputs)}")
+        check_classes(outputs.shape[-1], classes)
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The cross entropy; that of auxiliary classifiers is added with a weight of 0.3 each."""

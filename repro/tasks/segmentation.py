@@ -1,17 +1,19 @@
 """A label for each pixel."""
 
 from collections.abc import Iterable
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from repro.contracts import Outputs, Targets, Task
+from repro.data.targets import IGNORE, are_masks
 from repro.errors import ReproError
+from repro.tasks.form import check_classes, form
 
-IGNORE = 255  # the label of a pixel that no loss and no metric counts, as in PASCAL VOC
 
-
-class Segmentation:
+class Segmentation(Task):
     """Outputs are logits [N, classes, H, W], targets integer labels [N, H, W]; 255 is none and never counts.
 
     Outputs that are smaller than the targets, as of a net without padding, are of the middle of the image
@@ -30,18 +32,29 @@ class Segmentation:
     Losses are nats per labelled pixel. Of a set without labelled pixels all are NaN.
     """
 
-    metrics = (
-        "miou",
-        "pixel_accuracy",
-        "mean_accuracy",
-        "frequency_weighted_iou",
-        "test_loss",
-        "train_miou",
-        "train_pixel_accuracy",
-        "train_mean_accuracy",
-        "train_frequency_weighted_iou",
-        "train_loss",
-    )
+    metrics: ClassVar = {
+        "miou": {"unit": "share", "better": "higher"},
+        "pixel_accuracy": {"unit": "share", "better": "higher"},
+        "mean_accuracy": {"unit": "share", "better": "higher"},
+        "frequency_weighted_iou": {"unit": "share", "better": "higher"},
+        "test_loss": {"unit": "nats", "better": "lower"},
+        "train_miou": {"unit": "share", "better": "higher"},
+        "train_pixel_accuracy": {"unit": "share", "better": "higher"},
+        "train_mean_accuracy": {"unit": "share", "better": "higher"},
+        "train_frequency_weighted_iou": {"unit": "share", "better": "higher"},
+        "train_loss": {"unit": "nats", "better": "lower"},
+    }
+
+    def targets(self, inputs: Tensor, targets: Targets) -> Targets:  # noqa: ARG002
+        return targets
+
+    def check(self, outputs: Outputs, targets: Targets, classes: int) -> None:
+        if not are_masks(targets):
+            raise ReproError(f"segmentation wants a label for each pixel, not {form(targets)}")
+        if not isinstance(outputs, Tensor) or outputs.ndim != 4:
+            raise ReproError(f"segmentation wants outputs [N, classes, H, W], not {form(outputs)}")
+        check_classes(outputs.shape[1], classes)
+        crop(targets, outputs)
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The mean over the labelled pixels of a batch; 0 if it has none."""

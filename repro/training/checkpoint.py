@@ -25,6 +25,11 @@ class Checkpoint:
         self.trial = trial
         self.last = time.monotonic()
 
+    @classmethod
+    def of(cls, folder: Path, every: float = EVERY, newer_than: float = 0.0, trial: str = "") -> "Checkpoint":
+        """The one that a trial keeps in its folder."""
+        return cls(folder / "checkpoint.pt", every, newer_than, trial)
+
     def due(self) -> bool:
         return self.path is not None and time.monotonic() - self.last >= self.every
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.utils._pytree import tree_map
 from torch.utils.flop_counter import FlopCounterMode
 
 from repro.state import devices
@@ -51,7 +52,7 @@ def arithmetic(state: State) -> Arithmetic | None:
     recipe = state.spec.recipe
     assert recipe is not None
     model = copy.deepcopy(state.model).to("meta")
-    images, targets = (tensor.to("meta") for tensor in Batches(state).at(0))
+    images, targets = tree_map(lambda tensor: tensor.to("meta"), Batches(state).at(0))
     try:
         with FlopCounterMode(display=False) as forward:
             outputs = model(images)

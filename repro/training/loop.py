@@ -14,6 +14,7 @@ from repro.recipe import Recipe
 from repro.state import devices
 from repro.state.net import State
 from repro.state.randomness import seed_default
+from repro.training import groups
 from repro.training.batches import Batches
 from repro.training.checkpoint import Checkpoint
 from repro.training.cost import Stopwatch, cost
@@ -48,7 +49,9 @@ def train(state: State, checkpoint: Checkpoint, progress: Progress) -> Trained:
     recipe, model = state.spec.recipe, state.model
     assert recipe is not None
     optimizer = OPTIMIZERS.load(recipe.optimizer.name)(model.parameters(), **recipe.optimizer.options)
-    rate = _learning_rate(recipe, optimizer.param_groups[0]["lr"])
+    groups.split(optimizer, model, recipe.optimizer.groups, state.spec.model.name)
+    rate = _learning_rate(recipe)
+    bases = [group["lr"] for group in optimizer.param_groups]
     batches, curves = Batches(state), Curves(recipe.steps)
     start, training, evaluating = 0, Stopwatch(state.device), Stopwatch(state.device)
     saved = checkpoint.load()
@@ -65,8 +68,8 @@ def train(state: State, checkpoint: Checkpoint, progress: Progress) -> Trained:
     for step in range(start, recipe.steps):
         images, targets = batches.at(step)
         seed_default(state.device, batches.noise + step)
-        for group in optimizer.param_groups:
-            group["lr"] = rate(step)
+        for group, base in zip(optimizer.param_groups, bases, strict=True):
+            group["lr"] = rate(base, step)
         with state.autocast():
             outputs = forward(images)
             loss = state.task.loss(outputs, targets)
@@ -76,7 +79,9 @@ def train(state: State, checkpoint: Checkpoint, progress: Progress) -> Trained:
             nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_grad_norm)
         optimizer.step()
         done = step + 1
-        curves.add(done, loss.detach(), state.task.error(outputs.detach(), targets))
+        with torch.no_grad():
+            error = state.task.error(outputs, targets)
+        curves.add(done, loss.detach(), error)
         progress.at(done, recipe, training.read())
         if recipe.evaluate.every and done % recipe.evaluate.every == 0 and done < recipe.steps:
             training.stop()
@@ -106,7 +111,8 @@ def train(state: State, checkpoint: Checkpoint, progress: Progress) -> Trained:
     )
 
 
-def _learning_rate(recipe: Recipe, base: float) -> Callable[[int], float]:
+def _learning_rate(recipe: Recipe) -> Callable[[float, int], float]:
+    """Of a group's own rate and a step: what the schedule and the warm-up make of it."""
     factor = partial(SCHEDULES.load(recipe.schedule.name), steps=recipe.steps, **recipe.schedule.options)
     warmup = recipe.warmup
-    return lambda step: base * factor(step) * min(1.0, (step + 1) / warmup if warmup else 1.0)
+    return lambda base, step: base * factor(step) * min(1.0, (step + 1) / warmup if warmup else 1.0)

@@ -14,6 +14,7 @@ def sgd(
     weight_decay: float = 0.0,
     nesterov: bool = False,
 ) -> torch.optim.Optimizer:
+    """Stochastic gradient descent, as torch has it: momentum without dampening, weight decay on all."""
     return torch.optim.SGD(
         parameters, lr, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov, fused=True
     )
@@ -26,4 +27,5 @@ def adamw(
     betas: tuple[float, float] = (0.9, 0.999),
     weight_decay: float = 0.01,
 ) -> torch.optim.Optimizer:
+    """Adam with decoupled weight decay: Loshchilov & Hutter 2017."""
     return torch.optim.AdamW(parameters, lr, betas=betas, weight_decay=weight_decay, fused=True)

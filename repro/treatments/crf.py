@@ -2,58 +2,68 @@
 with Gaussian Edge Potentials", with the Potts model and the symmetric normalisation of their code. DeepLab's
 post-processing.
 
-The defaults of the measures suit 64×64 images. DeepLab v1, for 500 pixels, has `weight` 5 to 10, `bilateral`
+The defaults suit 64×64 images. DeepLab v1, for 500 pixels, has `weight` 5 to 10, `bilateral`
 50 to 100, `colour` 3 to 10, `gaussian` 3, `gaussian_weight` 3 and 10 iterations (Chen et al. 2015, section
 5).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from repro.errors import ReproError
-from repro.measures.segmentation import near_change
 from repro.state.net import State
-from repro.tasks.segmentation import IGNORE, confusion, crop, scores
+from repro.tasks.segmentation import Segmentation, crop
 from repro.treatments.permutohedral import PermutohedralLattice
 
 EXACT_PIXELS = 64 * 64  # a kernel of 64 MiB in fp32; above it, the lattice
 SURE = 1e4  # of log-probabilities, in place of infinity: no message outweighs it
-BATCH = 50  # images through the net at a time
+TINY = 1e-30  # in place of a probability of 0, whose logarithm would be infinite
 
 
-def crf_miou(
+def crf(
     state: State,
-    images: int = 60,
+    *,
     iterations: int = 5,
     bilateral: float = 12.0,
     colour: float = 25.5,
     weight: float = 8.0,
     gaussian: float = 1.5,
     gaussian_weight: float = 2.0,
-) -> float:
-    """mIoU on the first `images` test images after a CRF (`Kernels`); `iterations=0`: of the net alone."""
-    return _miou(
-        state, images, None, iterations, Kernels(bilateral, colour, weight, gaussian, gaussian_weight)
-    )
-
-
-def crf_trimap_miou(
-    state: State,
-    width: int = 2,
-    images: int = 60,
-    iterations: int = 5,
-    bilateral: float = 12.0,
-    colour: float = 25.5,
-    weight: float = 8.0,
-    gaussian: float = 1.5,
-    gaussian_weight: float = 2.0,
-) -> float:
-    """As `crf_miou`, over the pixels that `trimap_miou` counts: at most `width` from a change of label."""
+) -> State:
+    """The net with a CRF behind it (`Kernels`). Raises `ReproError` where pixels have no labels."""
     kernels = Kernels(bilateral, colour, weight, gaussian, gaussian_weight)
-    return _miou(state, images, lambda targets: near_change(targets, width), iterations, kernels)
+    if iterations < 0:
+        raise ReproError(f"a CRF wants 0 or more iterations, not {iterations}")
+    if not isinstance(state.task, Segmentation):
+        raise ReproError(f"a CRF wants a net that labels pixels; the task here is '{state.spec.task}'")
+    mean, std = (torch.tensor(levels).view(-1, 1, 1) for levels in (state.data.mean, state.data.std))
+    return replace(state, model=WithCRF(state.model, kernels, iterations, mean, std).to(state.device))
+
+
+class WithCRF(nn.Module):
+    """A net's logits refined by a CRF on the image: log-probabilities [N, classes, h, w].
+
+    `mean` and `std` [C, 1, 1] are those that images were normalised with: colours become levels again.
+    """
+
+    def __init__(self, net: nn.Module, kernels: "Kernels", iterations: int, mean: Tensor, std: Tensor):
+        super().__init__()
+        self.net, self.kernels, self.iterations = net, kernels, iterations
+        self.register_buffer("mean", mean)
+        self.register_buffer("std", std)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        outputs = self.net(inputs)
+        levels = ((inputs * self.std + self.mean) * 255).round()
+        with torch.autocast(inputs.device.type, enabled=False):
+            return torch.stack([self._refined(*both) for both in zip(outputs, levels, strict=True)])
+
+    def _refined(self, logits: Tensor, image: Tensor) -> Tensor:
+        beliefs = mean_field(logits, crop(image, logits[None]), self.kernels, iterations=self.iterations)
+        return beliefs.clamp_min(TINY).log()
 
 
 @dataclass(frozen=True)
@@ -138,33 +148,6 @@ def _dense(features: Tensor) -> Callable[[Tensor], Tensor]:
     centred = features - features.mean(0)
     half = centred.square().sum(1) / 2
     exponent = torch.addmm(-half, centred, centred.T).sub_(half[:, None])  # -|a-b|²/2 = a·b - a²/2 - b²/2
-    # e^-60 is nothing; subnormal numbers, from e^-87, take 7 times as long
-    return exponent.clamp_(-60.0, 0.0).exp_().matmul
-
-
-@torch.no_grad()
-def _miou(
-    state: State, images: int, where: Callable[[Tensor], Tensor] | None, iterations: int, kernels: Kernels
-) -> float:
-    if state.data.test_targets.ndim != 3:
-        raise ReproError(
-            f"a CRF wants data with a label for each pixel; those of '{state.spec.data.name}' are of images"
-        )
-    if iterations < 0 or images < 1:
-        raise ReproError(
-            f"a CRF wants 0 or more iterations and 1 or more images, not {iterations} and {images}"
-        )
-    counts = torch.zeros((), dtype=torch.int64, device=state.device)
-    state.model.eval()
-    for some, wanted in zip(
-        *(x[:images].split(BATCH) for x in (state.data.test_images, state.data.test_targets)), strict=True
-    ):
-        with state.autocast():
-            outputs = state.model(state.inputs(some))
-        counted = wanted if where is None else wanted.masked_fill(~where(wanted), IGNORE)
-        for logits, image, truth in zip(outputs.split(1), some, counted.split(1), strict=True):
-            middle = crop(image, logits)  # [C, H, W] is cropped as that many maps are
-            beliefs = mean_field(logits[0], middle, kernels, iterations=iterations)
-            counts = counts + confusion(beliefs[None], truth)
-    state.model.train()
-    return float(scores(counts)["miou"])
+    return (
+        exponent.clamp_(-60.0, 0.0).exp_().matmul
+    )  # e^-60 is nothing; subnormal numbers, from e^-87, take 7 times as long

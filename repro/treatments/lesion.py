@@ -6,28 +6,36 @@ the identity, but one whose shortcut is scaled by 0 (`PreActResNet`) leaves noth
 """
 
 from copy import deepcopy
+from dataclasses import replace
 
 from torch import Tensor, nn
 
+from repro.errors import ReproError
+from repro.state.net import State
+
+
+def lesion(state: State, *, block: int) -> State:
+    """The net without one of its blocks, counted from 0. Raises `ReproError` if it has no such block."""
+    count = len(blocks(state.model))
+    if not 0 <= block < count:
+        raise ReproError(f"lesion: no block {block}; the net has {count}")
+    return replace(state, model=without_block(state.model, block))
+
 
 class Lesion(nn.Module):
-    """What a block passes on besides its branch.
-
-    A block is a module with a method `short_cut`: what is added to the branch. What follows the addition, if
-    it is `joined`, stays.
-    """
+    """What a block (`contracts.Block`) passes on besides its branch. What follows the addition stays."""
 
     def __init__(self, block: nn.Module):
         super().__init__()
         self.block = block
 
     def forward(self, x: Tensor) -> Tensor:
-        joined = getattr(self.block, "joined", nn.Identity())
-        return joined(self.block.short_cut(x))
+        return self.block.joined(self.block.short_cut(x))
 
 
 def blocks(net: nn.Module) -> list[str]:
     """The names of a net's blocks, from input to output."""
+    # No protocol and `isinstance`: from Python 3.12 on it does not see a shortcut that is a layer.
     return [name for name, module in net.named_modules() if hasattr(module, "short_cut")]
 
 

@@ -1,6 +1,7 @@
-"""A job, done in this process: a trial trained, a number measured or a picture drawn, and recorded."""
+"""A job, done in this process and recorded: a trial trained, a number counted or probed, a picture drawn …"""
 
 import io
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -8,8 +9,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_weights
 from safetensors.torch import save as dump_weights
+from torch import Tensor
 
-from repro.catalogue import DATASETS, MEASURES, PICTURES, looks_at
+from repro.catalogue import COUNTS, DATASETS, PICTURES, PROBES, TREATMENTS, looks_at_weights
 from repro.data.images import ImageSet
 from repro.errors import ReproError
 from repro.recipe import Named
@@ -20,102 +22,123 @@ from repro.store import Store, StoreError, remove_parts, write_atomically
 from repro.training.checkpoint import EVERY, Checkpoint
 from repro.training.fit import check_fit
 from repro.training.loop import Progress, train
-from repro.trial import Drawing, Job, Number, Round, TrialSpec
+from repro.trial import Counting, Drawing, Evaluating, Job, Probing, Round, Subject, TrialSpec
 from repro.work.timing import time_round
 
 
-def execute(job: Job, store: Store, *, device_index: int = 0, checkpoint_every: float = EVERY) -> bool:
-    """Do a job that is not done yet. False, at once, if another process is at it."""
-    with store.claim(job.digest) as mine:
-        if not mine:
-            return False
-        if isinstance(job, TrialSpec):
-            if store.read(job.digest) is None:
-                _train(job, store, devices.resolve(job.device, device_index), checkpoint_every)
-        elif isinstance(job, Number):
-            if store.read_number(job.digest) is None:
-                store.write_number(
-                    job.digest, _measure(job, store, devices.resolve(job.device, device_index))
-                )
-        elif isinstance(job, Round):
-            if store.read(job.digest) is None:
-                store.write(job.digest, time_round(job, store, device_index))
-        elif store.read_picture(job.digest) is None:
-            store.write_picture(job.digest, _draw(job, store, devices.resolve(job.device, device_index)))
-    return True
+def execute(
+    job: Job, store: Store, *, places: tuple[int, ...] = (0,), checkpoint_every: float = EVERY
+) -> bool:
+    """Do a job that is not done yet, on these places of the device. False if another process is at it."""
+    with store.take(job) as mine:
+        if mine and store.read(job) is None:
+            device = devices.resolve(job.needs.device, next(iter(places), 0))
+            Work(store, device, checkpoint_every).do(job)
+    return mine
 
 
-def _train(spec: TrialSpec, store: Store, device: torch.device, checkpoint_every: float) -> None:
-    assert spec.recipe is not None
-    folder = store.folder(spec.digest)
-    remove_parts(folder)
-    checkpoint = Checkpoint(folder / "checkpoint.pt", checkpoint_every, store.newer_than, spec.digest)
-    progress = Progress(
-        lambda now: store.tell(spec.digest, {**now, "model": _label(spec), "seed": spec.seed})
-    )
-    progress.at(0, spec.recipe, 0.0)
-    try:
-        with devices.flags(spec.recipe.deterministic), own_default_stream(device):
-            state = build(spec, images(spec.data, device), device)
+class Work:
+    """Jobs on one device. Each method gives the record of its job."""
+
+    def __init__(self, store: Store, device: torch.device, checkpoint_every: float = EVERY):
+        self.store, self.device, self.checkpoint_every = store, device, checkpoint_every
+        self.ways: dict[type[Job], Callable[[Any], Mapping[str, Any]]] = {
+            TrialSpec: self.train,
+            Counting: self.count,
+            Probing: self.probe,
+            Evaluating: self.evaluate,
+            Drawing: self.draw,
+            Round: self.time,
+        }
+
+    def do(self, job: Job) -> None:
+        """Do the job and record it; then nothing is left of what was only needed to go on after a kill."""
+        folder = self.store.folder(job)
+        remove_parts(folder)
+        try:
+            with own_default_stream(self.device):
+                record = self.ways[type(job)](job)
+        finally:
+            self.store.tell(job.digest, {})
+        self.store.write(job, record)
+        Checkpoint.of(folder).remove()
+
+    def train(self, spec: TrialSpec) -> Mapping[str, Any]:
+        assert spec.recipe is not None
+        folder, recipe = self.store.folder(spec), spec.recipe
+        checkpoint = Checkpoint.of(folder, self.checkpoint_every, self.store.newer_than, spec.digest)
+        who = {"model": spec.label.rpartition(", seed ")[0], "seed": spec.seed}
+        progress = Progress(lambda now: self.store.tell(spec.digest, {**now, **who}))
+        progress.at(0, recipe, 0.0)
+        with devices.flags(recipe.deterministic):
+            state = self.fresh(spec)
             check_fit(state)
             trained = train(state, checkpoint, progress)
-        weights = {
-            name: tensor.detach().to("cpu", copy=True).contiguous()
-            for name, tensor in state.model.state_dict().items()
-        }
-        write_atomically(folder / "weights.safetensors", dump_weights(weights))
-        record: dict[str, Any] = {
+        write_atomically(folder / spec.file, dump_weights(_on_cpu(state.model.state_dict())))
+        return {
             "spec": spec.model_dump(mode="json"),
             "measurements": trained.measurements,
             "curves": trained.curves,
             "cost": trained.cost,
-            "environment": devices.describe(device, spec.recipe.precision),
+            "environment": devices.describe(self.device, recipe.precision),
         }
-        store.write(spec.digest, record)
-        checkpoint.remove()
-    finally:
-        store.tell(spec.digest, {})
 
+    def count(self, job: Counting) -> Mapping[str, Any]:
+        count = COUNTS.bound(job.measure, job.options)
+        if looks_at_weights(job.measure):
+            seed_default(torch.device("cpu"), stream(0, "initialisation"))
+            return {"value": float(count(make_model(job.model, job.data)))}
+        with torch.device("meta"):
+            return {"value": float(count(make_model(job.model, job.data)))}
 
-def _label(spec: TrialSpec) -> str:
-    return " ".join([spec.model.name, *(f"{key}={value}" for key, value in spec.model.options.items())])
-
-
-def _measure(number: Number, store: Store, device: torch.device) -> float:
-    measure = MEASURES.load(number.measure)
-    with own_default_stream(device):
-        if number.trial is None:
-            if looks_at(number.measure) == "network":
-                seed_default(torch.device("cpu"), stream(0, "initialisation"))
-                return float(measure(make_model(number.model, number.data), **number.options))
-            with torch.device("meta"):
-                return float(measure(make_model(number.model, number.data), **number.options))
+    def probe(self, job: Probing) -> Mapping[str, Any]:
         with devices.flags(deterministic=True):
-            return float(measure(state_of(number.trial, store, device), **number.options))
+            return {"value": float(PROBES.bound(job.measure, job.options)(self.state(job.subject)))}
 
+    def evaluate(self, job: Evaluating) -> Mapping[str, Any]:
+        recipe = job.subject.trial.recipe
+        limit = recipe.evaluate.train_images if recipe and job.split == "train" else None
+        with devices.flags(deterministic=True):
+            return {"measurements": self.state(job.subject).evaluate(job.split, job.images or limit)}
 
-def _draw(drawing: Drawing, store: Store, device: torch.device) -> bytes:
-    """A PNG file."""
-    with own_default_stream(device), devices.flags(deterministic=True):
-        states = {arm: state_of(trial, store, device) for arm, trial in drawing.trials.items()}
-        image = PICTURES.load(drawing.picture)(states, **drawing.options)
-    file = io.BytesIO()
-    image.save(file, "png", optimize=True)
-    return file.getvalue()
+    def draw(self, job: Drawing) -> Mapping[str, Any]:
+        with devices.flags(deterministic=True):
+            states = {arm: self.state(subject) for arm, subject in job.subjects.items()}
+            image = PICTURES.bound(job.picture, job.options)(states)
+        file = io.BytesIO()
+        image.save(file, "png", optimize=True)
+        write_atomically(self.store.folder(job) / job.file, file.getvalue())
+        return {"picture": job.picture, "arms": list(job.subjects)}
 
+    def time(self, job: Round) -> Mapping[str, Any]:
+        return time_round(job, self.store, self.device.index or 0)
 
-def state_of(spec: TrialSpec, store: Store, device: torch.device) -> State:
-    """The net of a finished trial, or of one before its first step."""
-    state = build(spec, images(spec.data, device), device)
-    if spec.recipe is not None:
-        path = store.folder(spec.digest) / "weights.safetensors"
+    def state(self, subject: Subject) -> State:
+        """A net as it is looked at: after training or before the first step; treated, if it is."""
+        state = self.fresh(subject.trial)
+        if subject.trial.recipe is not None:
+            state.model.load_state_dict(self.weights(subject.trial))
+        if subject.treatment is None:
+            return state
+        treated: State = TREATMENTS.bound(subject.treatment.name, subject.treatment.options)(state)
+        return treated
+
+    def fresh(self, spec: TrialSpec) -> State:
+        """The net of a trial before its first step."""
+        start = self.weights(spec.start) if spec.start else None
+        return build(spec, images(spec.data, self.device), self.device, start)
+
+    def weights(self, spec: TrialSpec) -> dict[str, Tensor]:
+        """Those that a finished trial has left. Raises `StoreError` if they cannot be read."""
         try:
-            state.model.load_state_dict(load_weights(path.read_bytes()))
-        except (OSError, RuntimeError, SafetensorError) as error:
-            raise StoreError(
-                f"{path}: not the weights of its trial ({error}). Delete {path.parent}"
-            ) from error
-    return state
+            return load_weights(self.store.read_file(spec, spec.file))
+        except (RuntimeError, SafetensorError) as error:
+            path, record = self.store.folder(spec) / spec.file, self.store.path(spec)
+            raise StoreError(f"{path}: not the weights of its trial ({error}). Delete {record}") from error
+
+
+def _on_cpu(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in weights.items()}
 
 
 def images(data: Named, device: torch.device) -> ImageSet:

@@ -24,8 +24,9 @@ import pytest
 import torch
 
 from repro.data.embedded import FashionMnistSmall
+from repro.data.split import InMemory, head
 from repro.executors.local import Processes
-from repro.recipe import Named, Recipe
+from repro.recipe import Named, Optimizer, Recipe
 from repro.state import devices
 from repro.state.net import build
 from repro.store import Store
@@ -66,7 +67,7 @@ def trial(size: int, seed: int, steps: int, *, depth: int, width: int, batch_siz
     recipe = Recipe(
         steps=steps,
         batch_size=batch_size,
-        optimizer=Named(name="sgd", lr=peers.LEARNING_RATE, momentum=peers.MOMENTUM),
+        optimizer=Optimizer(name="sgd", lr=peers.LEARNING_RATE, momentum=peers.MOMENTUM),
         augment=(Named(name="pad_crop", pad=peers.PAD), Named(name="flip")),
         precision="bf16",
     )
@@ -78,7 +79,7 @@ def trial(size: int, seed: int, steps: int, *, depth: int, width: int, batch_siz
 def ours(size: int, steps: int, **net: int) -> Callable[[], float]:
     """Train with the project's loop; the seconds that it records as its cost, without evaluation."""
     spec, data = trial(size, 0, steps, **net), FashionMnistSmall(size=size).load()
-    few = replace(data, test_images=data.test_images[:10], test_targets=data.test_targets[:10])
+    few = replace(data, test=InMemory(*head(data.test, 10)))
     brief = spec.recipe.evaluate.model_copy(update={"train_images": 10})
     spec = spec.model_copy(update={"recipe": spec.recipe.model_copy(update={"evaluate": brief})})
     return lambda: train(build(spec, few, torch.device("cpu")), Checkpoint(None), Progress()).cost["seconds"]

@@ -22,7 +22,7 @@ LEARNING_RATE, MOMENTUM, PAD = 0.05, 0.9, 2
 
 def usual(data: ImageSet, *, depth: int, width: int, batch_size: int, steps: int) -> float:
     """torchvision transforms of PIL images in a DataLoader, fp32, default layout and optimizer."""
-    side = data.train_images.shape[-1]
+    side = data.train.images.shape[-1]
     transform = transforms.Compose(
         [
             transforms.RandomCrop(side, padding=PAD),
@@ -32,7 +32,7 @@ def usual(data: ImageSet, *, depth: int, width: int, batch_size: int, steps: int
         ]
     )
     to_pil = transforms.ToPILImage()
-    images, labels = data.train_images[: steps * batch_size], data.train_targets[: steps * batch_size]
+    images, labels = data.train.images[: steps * batch_size], data.train.targets[: steps * batch_size]
     pairs = [(to_pil(image), int(label)) for image, label in zip(images, labels, strict=True)]
     assert len(pairs) == steps * batch_size, "one epoch is all the steps there are"
 
@@ -65,8 +65,8 @@ def bare(data: ImageSet, *, depth: int, width: int, batch_size: int, steps: int)
     generator = torch.Generator()
     start = time.perf_counter()
     for _ in range(steps):
-        rows = torch.randint(len(data.train_images), (batch_size,), generator=generator)
-        images, labels = data.train_images[rows], data.train_targets[rows]
+        rows = torch.randint(len(data.train.images), (batch_size,), generator=generator)
+        images, labels = data.train.images[rows], data.train.targets[rows]
         images, labels = pad_crop(images, labels, generator, pad=PAD)
         images, labels = flip(images, labels, generator)
         inputs = normalise(images, data.mean, data.std, channels_last=True)

@@ -3,7 +3,8 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional as F
 
-from repro.data.augment import GREY, IGNORE, flip, normalise, pad_crop, scale_crop
+from repro.data.augment import GREY, flip, normalise, pad_crop, scale_crop
+from repro.data.targets import IGNORE, NONE, Boxes
 from repro.errors import ReproError
 
 SHAPES = [(16, 1, 28, 28), (16, 3, 32, 32), (5, 2, 4, 7)]
@@ -156,3 +157,73 @@ def test_a_batch_stays_on_its_device_and_nothing_is_read_back():
     assert images.shape == (8, 3, 32, 32) and targets.shape == (8, 32, 32) and floats.shape == (8, 3, 32, 32)
     real = normalise(batch(SHAPES[1])[0], (0.5, 0.4, 0.3), (0.2, 0.3, 0.1))
     assert type(real) is torch.Tensor
+
+
+# ---- boxes
+
+
+def rectangles(count: int = 40, items: int = 3, side: int = 24) -> tuple[torch.Tensor, Boxes]:
+    """A channel an item: 200 inside its box, 0 around it; every third image has an item fewer."""
+    ends = torch.randint(1, side, (count, items, 2, 2), generator=generator(2)).sort(dim=2).values
+    corners = torch.cat([ends[:, :, 0], ends[:, :, 1] + 1], dim=2).float()
+    labels = torch.arange(items).repeat(count, 1)
+    labels[::3, -1], corners[::3, -1] = NONE, 0
+    pixels = torch.arange(side)
+    left, top, right, bottom = corners[..., None, None].unbind(2)
+    within = (pixels >= left) & (pixels < right) & (pixels[:, None] >= top) & (pixels[:, None] < bottom)
+    return 200 * within.to(torch.uint8), Boxes(corners, labels)
+
+
+def around(images: torch.Tensor, level: int = 0) -> Boxes:
+    """The boxes of what is brighter than a level in each channel."""
+    seen = images > level
+    corners = torch.zeros(*images.shape[:2], 4)
+    for image, item in (seen.any(3).any(2)).nonzero().tolist():
+        rows, columns = seen[image, item].nonzero().T
+        ends = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+        corners[image, item] = torch.tensor(ends).float()
+    there = seen.any(3).any(2)
+    return Boxes(corners, torch.where(there, torch.arange(images.shape[1]), NONE))
+
+
+@pytest.mark.parametrize("augment", [flip, lambda *batch: pad_crop(*batch, pad=9)], ids=["flip", "pad_crop"])
+def test_boxes_are_around_what_they_were_around_before(augment):
+    images, boxes = rectangles()
+    moved_images, moved = augment(images, boxes, generator())
+    expected = around(moved_images)
+    assert torch.equal(moved.corners, expected.corners) and torch.equal(moved.labels, expected.labels)
+    assert not torch.equal(moved.corners, boxes.corners)
+    assert moved.corners.dtype == torch.float32 and moved.labels.dtype == torch.int64
+
+
+def test_what_a_crop_leaves_nothing_of_is_no_item_any_more():
+    images = torch.zeros(200, 1, 8, 8, dtype=torch.uint8)
+    boxes = Boxes(torch.tensor([0.0, 0, 1, 1]).expand(200, 1, 4), torch.zeros(200, 1, dtype=torch.int64))
+    _, moved = pad_crop(images, boxes, generator(), pad=1)
+    gone = moved.labels == NONE
+    assert 0 < gone.sum() < 200 and moved.corners[gone].unique().tolist() == [0]
+
+
+def test_scale_crop_scales_boxes_with_their_images():
+    images, boxes = rectangles(side=48)
+    seen, moved = scale_crop(images, boxes, generator(), size=48, least=0.8, most=1.6)
+    expected = around(seen, 150)  # an edge between two pixels is grey in between
+    large = ((moved.corners[..., 2:] - moved.corners[..., :2]) > 4).all(2)
+    assert large.sum() > 40
+    assert (moved.labels == expected.labels)[large].all()
+    assert (moved.corners - expected.corners)[large].abs().max() <= 1.0
+
+
+def test_a_tree_of_targets_moves_part_by_part():
+    images, boxes = rectangles(side=16)
+    masks = images[:, 0].clone()
+    targets = {"boxes": boxes, "rest": (masks, torch.arange(40))}
+    _, moved = flip(images, targets, generator())
+    assert torch.equal(moved["boxes"].corners, flip(images, boxes, generator())[1].corners)
+    assert torch.equal(moved["rest"][0], flip(images, masks, generator())[1])
+    assert moved["rest"][1] is targets["rest"][1]
+
+
+def test_targets_that_no_augmentation_knows_are_an_error():
+    with pytest.raises(ReproError, match=r"no augmentation moves targets of shape \[16, 2, 32, 32\]"):
+        flip(batch(SHAPES[1])[0], torch.zeros(16, 2, 32, 32), generator())

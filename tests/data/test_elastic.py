@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from repro.data.elastic import IGNORE, elastic
+from repro.data.elastic import elastic
+from repro.data.targets import IGNORE, Boxes
 from repro.errors import ReproError
 
 
@@ -56,3 +57,10 @@ def test_all_randomness_is_of_the_given_generator():
 def test_elastic_says_what_it_wants(sd, points):
     with pytest.raises(ReproError, match="elastic wants an sd of 0 or more pixels and 2 or more points"):
         elastic(*squares(), generator(), sd=sd, points=points)
+
+
+def test_boxes_are_refused_since_they_would_not_stay_boxes():
+    images, _ = squares(2)
+    boxes = Boxes(torch.zeros(2, 1, 4), torch.zeros(2, 1, dtype=torch.int64))
+    with pytest.raises(ReproError, match="elastic moves labels and masks, no boxes: leave it out"):
+        elastic(images, boxes, generator())

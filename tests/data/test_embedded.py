@@ -36,7 +36,7 @@ def test_the_file_is_the_documented_one_and_at_most_6_mib():
 
 
 def test_pixels_and_labels_are_the_documented_ones(images):
-    for tensor in (images.train_images, images.train_targets, images.test_images, images.test_targets):
+    for tensor in (images.train.images, images.train.targets, images.test.images, images.test.targets):
         assert sha256(tensor) in DOCUMENT
 
 
@@ -48,21 +48,21 @@ def test_the_licence_and_the_source_are_named():
 
 
 def test_there_are_1000_training_and_200_test_images_a_class(images):
-    assert images.train_images.shape == (10_000, 1, 28, 28) and images.test_images.shape == (2_000, 1, 28, 28)
-    assert images.train_images.dtype == torch.uint8 and images.train_targets.dtype == torch.int64
-    assert images.train_targets.bincount().tolist() == [1000] * 10
-    assert images.test_targets.bincount().tolist() == [200] * 10
+    assert images.train.images.shape == (10_000, 1, 28, 28) and images.test.images.shape == (2_000, 1, 28, 28)
+    assert images.train.images.dtype == torch.uint8 and images.train.targets.dtype == torch.int64
+    assert images.train.targets.bincount().tolist() == [1000] * 10
+    assert images.test.targets.bincount().tolist() == [200] * 10
 
 
 def test_any_ten_images_on_end_from_a_multiple_of_ten_have_ten_classes_in_varying_order(images):
-    for targets in (images.train_targets, images.test_targets):
+    for targets in (images.train.targets, images.test.targets):
         rounds = targets.view(-1, 10)
         assert torch.equal(rounds.sort(dim=1).values, torch.arange(10).expand_as(rounds))
         assert len(rounds.unique(dim=0)) > 0.99 * len(rounds)  # 10! orders: a pair alike has odds of 1 in 7
 
 
 def test_no_image_is_there_twice(images):
-    flat = np.concatenate([images.train_images.numpy(), images.test_images.numpy()]).reshape(-1, 784)
+    flat = np.concatenate([images.train.images.numpy(), images.test.images.numpy()]).reshape(-1, 784)
     assert len({row.tobytes() for row in flat}) == 12_000
 
 
@@ -73,7 +73,7 @@ def test_class_names_are_those_of_the_source(images):
 
 
 def test_mean_and_std_are_those_of_the_training_images(images):
-    pixels = images.train_images.double() / 255
+    pixels = images.train.images.double() / 255
     assert images.mean == pytest.approx([pixels.mean().item()], rel=1e-12)
     assert images.std == pytest.approx([(pixels - pixels.mean()).square().mean().sqrt().item()], rel=1e-12)
 
@@ -81,10 +81,10 @@ def test_mean_and_std_are_those_of_the_training_images(images):
 @pytest.mark.parametrize("size", [14, 7])
 def test_a_smaller_size_is_the_average_over_areas(images, size):
     small = FashionMnistSmall(size=size).load()
-    exact = torch.nn.functional.avg_pool2d(images.train_images[:200].double(), 28 // size)
-    assert small.train_images.shape == (10_000, 1, size, size)
-    assert torch.equal(small.train_images[:200], (exact + 0.5).floor().to(torch.uint8))
-    assert torch.equal(small.train_targets, images.train_targets)
+    exact = torch.nn.functional.avg_pool2d(images.train.images[:200].double(), 28 // size)
+    assert small.train.images.shape == (10_000, 1, size, size)
+    assert torch.equal(small.train.images[:200], (exact + 0.5).floor().to(torch.uint8))
+    assert torch.equal(small.train.targets, images.train.targets)
 
 
 def test_a_size_that_does_not_exist_is_refused_with_those_that_do():
@@ -126,7 +126,7 @@ def test_naming_and_fingerprinting_the_set_import_neither_torch_nor_datasets():
 def test_eight_processes_read_at_once_and_leave_nothing_in_the_home_folder(tmp_path):
     code = (
         "import concurrent.futures, sys; from repro.data.embedded import FashionMnistSmall\n"
-        "def total(_): return int(FashionMnistSmall(size=7).load().train_images.sum())\n"
+        "def total(_): return int(FashionMnistSmall(size=7).load().train.images.sum())\n"
         "if __name__ == '__main__':\n"
         "    import multiprocessing, datasets, torch\n"
         "    with concurrent.futures.ProcessPoolExecutor(8, multiprocessing.get_context('fork')) as pool:\n"
@@ -165,8 +165,8 @@ def test_the_script_writes_what_the_set_reads(tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(embedded, "FILE", tmp_path / "tiny.parquet")
         tiny = FashionMnistSmall().load()
-    assert tiny.train_images[:, 0, 0, 0].tolist() == [1, 3] and tiny.train_targets.tolist() == [4, 0]
-    assert tiny.test_images[:, 0, 0, 0].tolist() == [2] and tiny.test_targets.tolist() == [9]
+    assert tiny.train.images[:, 0, 0, 0].tolist() == [1, 3] and tiny.train.targets.tolist() == [4, 0]
+    assert tiny.test.images[:, 0, 0, 0].tolist() == [2] and tiny.test.targets.tolist() == [9]
 
 
 def test_the_choice_has_each_class_once_a_round():

@@ -66,8 +66,8 @@ def tiny(folder: Path | str, **options) -> HuggingFace:
 
 def test_a_folder_of_class_folders_becomes_resized_tensors(folder):
     images = tiny(folder).load()
-    assert images.train_images.shape == (6, 3, 8, 8) and images.train_images.dtype == torch.uint8
-    assert images.train_targets.tolist() == [0, 0, 0, 1, 1, 1] and images.test_targets.tolist() == [
+    assert images.train.images.shape == (6, 3, 8, 8) and images.train.images.dtype == torch.uint8
+    assert images.train.targets.tolist() == [0, 0, 0, 1, 1, 1] and images.test.targets.tolist() == [
         0,
         0,
         1,
@@ -76,23 +76,23 @@ def test_a_folder_of_class_folders_becomes_resized_tensors(folder):
     assert images.class_names == ("cat", "dog")
     with Image.open(folder / "train" / "dog" / "2.png") as picture:
         expected = np.asarray(picture.resize((8, 8), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
-    assert np.array_equal(images.train_images[5].numpy(), expected)
+    assert np.array_equal(images.train.images[5].numpy(), expected)
 
 
 def test_one_channel_is_grey(folder):
     images = tiny(folder, channels=1).load()
-    assert images.train_images.shape == (6, 1, 8, 8) and len(images.mean) == 1
+    assert images.train.images.shape == (6, 1, 8, 8) and len(images.mean) == 1
     with Image.open(folder / "test" / "cat" / "0.png") as picture:
         assert np.array_equal(
-            images.test_images[0, 0].numpy(), np.asarray(picture.convert("L").resize((8, 8), 2))
+            images.test.images[0, 0].numpy(), np.asarray(picture.convert("L").resize((8, 8), 2))
         )
 
 
 def test_a_parquet_file_is_cut_into_splits_by_slices(tmp_path):
     path = parquet(tmp_path / "all.parquet", {"picture": [png(v) for v in (10, 20, 30)], "kind": [0, 1, 1]})
     images = tiny(path, image="picture", label="kind", train="train[:2]", test="train[2:]").load()
-    assert images.train_images[:, 0, 0, 0].tolist() == [10, 20] and images.train_targets.tolist() == [0, 1]
-    assert images.test_images[:, 0, 0, 0].tolist() == [30] and images.class_names == ("0", "1")
+    assert images.train.images[:, 0, 0, 0].tolist() == [10, 20] and images.train.targets.tolist() == [0, 1]
+    assert images.test.images[:, 0, 0, 0].tolist() == [30] and images.class_names == ("0", "1")
 
 
 def test_a_folder_of_parquet_files_has_a_split_a_name(tmp_path):
@@ -102,13 +102,13 @@ def test_a_folder_of_parquet_files_has_a_split_a_name(tmp_path):
             {"image": [png(level)], "label": [level - 1]},
         )
     images = tiny(tmp_path / "set").load()
-    assert (images.train_images == 1).all() and (images.test_images == 2).all()
+    assert (images.train.images == 1).all() and (images.test.images == 2).all()
 
 
 def test_a_hub_set_is_read_from_the_cache_without_asking_the_hub(folder, cached, monkeypatch):
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(cached))
     hub = tiny("someone/tiny")
-    assert torch.equal(hub.load().test_images, tiny(folder).load().test_images)
+    assert torch.equal(hub.load().test.images, tiny(folder).load().test.images)
     fingerprint = hub.fingerprint()
     assert tiny("someone/tiny").fingerprint() == fingerprint
     assert tiny("someone/tiny", size=4).fingerprint() != fingerprint

@@ -44,13 +44,13 @@ def sides_of_uncut(boxes: np.ndarray, size: int = 64) -> np.ndarray:
 
 def test_the_set_is_of_coloured_canvases_with_a_class_for_each_pixel():
     images = Scenes(**FEW, size=48).load()
-    assert images.train_images.shape == (60, 3, 48, 48) and images.test_images.shape == (20, 3, 48, 48)
-    assert images.train_targets.shape == (60, 48, 48) and images.test_targets.shape == (20, 48, 48)
-    assert images.train_images.dtype == images.test_images.dtype == torch.uint8
-    assert images.train_targets.dtype == images.test_targets.dtype == torch.uint8
-    assert images.train_targets.unique().tolist() == list(range(6)) == images.test_targets.unique().tolist()
+    assert images.train.images.shape == (60, 3, 48, 48) and images.test.images.shape == (20, 3, 48, 48)
+    assert images.train.targets.shape == (60, 48, 48) and images.test.targets.shape == (20, 48, 48)
+    assert images.train.images.dtype == images.test.images.dtype == torch.uint8
+    assert images.train.targets.dtype == images.test.targets.dtype == torch.uint8
+    assert images.train.targets.unique().tolist() == list(range(6)) == images.test.targets.unique().tolist()
     assert images.class_names == ("Background", "T-shirt/top", "Trouser", "Sandal", "Bag", "Ankle boot")
-    pixels = images.train_images.double() / 255
+    pixels = images.train.images.double() / 255
     assert images.mean == pytest.approx(pixels.mean((0, 2, 3)).tolist())
     assert images.std == pytest.approx(pixels.std((0, 2, 3), correction=0).tolist())
 
@@ -62,9 +62,10 @@ def test_attributes_are_known_before_anything_is_drawn():
 
 def test_the_same_options_draw_the_same_canvases_and_another_seed_others():
     first, again, other = (Scenes(**FEW, seed=seed).load() for seed in (3, 3, 4))
-    for name in ("train_images", "train_targets", "test_images", "test_targets"):
-        assert torch.equal(getattr(first, name), getattr(again, name))
-        assert not torch.equal(getattr(first, name), getattr(other, name))
+    for split in ("train", "test"):
+        one, same, another = (getattr(data, split) for data in (first, again, other))
+        assert torch.equal(one.images, same.images) and torch.equal(one.targets, same.targets)
+        assert not torch.equal(one.images, another.images) and not torch.equal(one.targets, another.targets)
 
 
 def test_a_smaller_set_is_the_beginning_of_a_larger_one():

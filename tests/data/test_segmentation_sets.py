@@ -112,13 +112,12 @@ def pixels(image: Image.Image) -> torch.Tensor:
 def test_voc_at_its_own_size_is_what_torchvision_reads_with_the_rest_grey_and_unlabelled(data):
     voc(data)
     images = PascalVoc(size=50).load()
-    assert images.train_images.shape == (2, 3, 50, 50) and images.test_targets.shape == (1, 50, 50)
-    assert images.train_images.dtype == images.train_targets.dtype == torch.uint8
+    assert images.train.images.shape == (2, 3, 50, 50) and images.test.targets.shape == (1, 50, 50)
+    assert images.train.images.dtype == images.train.targets.dtype == torch.uint8
     assert len(images.class_names) == PascalVoc.classes == 21 and images.class_names[20] == "tvmonitor"
-    for split, known in (("train", "train"), ("test", "val")):
+    for split, known in ((images.train, "train"), (images.test, "val")):
         for number, (image, mask) in enumerate(datasets.VOCSegmentation(data, image_set=known)):
-            got = getattr(images, f"{split}_images")[number]
-            labels = getattr(images, f"{split}_targets")[number]
+            got, labels = split.images[number], split.targets[number]
             assert torch.equal(got[:, : image.height, : image.width], pixels(image).permute(2, 0, 1))
             assert torch.equal(labels[: image.height, : image.width], pixels(mask))
             assert (labels[image.height :] == 255).all() and (labels[:, image.width :] == 255).all()
@@ -128,13 +127,13 @@ def test_voc_at_its_own_size_is_what_torchvision_reads_with_the_rest_grey_and_un
 def test_larger_images_are_shrunk_in_proportion_and_masks_keep_their_values(data):
     voc(data)
     images = PascalVoc(size=20).load()
-    labels = images.train_targets  # of 40×30 and 24×32
+    labels = images.train.targets  # of 40×30 and 24×32
     assert (labels[0, :15] != 255).any() and (labels[0, 15:] == 255).all()
     assert (labels[1, :, :15] != 255).any() and (labels[1, :, 15:] == 255).all()
     assert set(labels.unique().tolist()) <= {0, 1, 20, 255}
     image, mask = datasets.VOCSegmentation(data)[0]
     assert torch.equal(
-        images.train_images[0, :, :15],
+        images.train.images[0, :, :15],
         pixels(image.resize((20, 15), Image.Resampling.BILINEAR)).permute(2, 0, 1),
     )
     # Of each 2×2 the pixel below and right of the centre
@@ -145,25 +144,25 @@ def test_larger_images_are_shrunk_in_proportion_and_masks_keep_their_values(data
 def test_trainaug_adds_the_images_of_sbd_that_are_not_in_val(data, aug):
     voc(data, aug)
     images = PascalVoc(size=40, train="trainaug").load()
-    assert images.train_targets.shape == (4, 40, 40) and len(images.test_targets) == 1
-    assert torch.equal(images.test_targets, PascalVoc(size=40).load().test_targets)
-    assert images.train_targets[2:].unique().tolist() == [5, 255]
-    assert [(labels == 5).sum().item() for labels in images.train_targets[2:]] == [30 * 22, 16 * 12]
+    assert images.train.targets.shape == (4, 40, 40) and len(images.test.targets) == 1
+    assert torch.equal(images.test.targets, PascalVoc(size=40).load().test.targets)
+    assert images.train.targets[2:].unique().tolist() == [5, 255]
+    assert [(labels == 5).sum().item() for labels in images.train.targets[2:]] == [30 * 22, 16 * 12]
     if aug == "sbd":
-        assert torch.equal(images.train_targets[:2], PascalVoc(size=40).load().train_targets)
+        assert torch.equal(images.train.targets[:2], PascalVoc(size=40).load().train.targets)
 
 
 def test_pets_have_three_classes_or_two(data):
     pets(data)
     trimaps, foreground = OxfordPets(size=20).load(), OxfordPets(size=20, target="foreground").load()
     source = datasets.OxfordIIITPet(data, "trainval", "segmentation")
-    assert trimaps.train_images.shape == (2, 3, 20, 20) and len(trimaps.test_images) == 1
+    assert trimaps.train.images.shape == (2, 3, 20, 20) and len(trimaps.test.images) == 1
     for number, (image, mask) in enumerate(source):
-        assert torch.equal(trimaps.train_images[number, :, :14], pixels(image).permute(2, 0, 1))
+        assert torch.equal(trimaps.train.images[number, :, :14], pixels(image).permute(2, 0, 1))
         for value, three, two in ((1, 1, 1), (2, 0, 0), (3, 2, 255)):
             there = pixels(mask) == value
-            assert (trimaps.train_targets[number, :14][there] == three).all()
-            assert (foreground.train_targets[number, :14][there] == two).all()
+            assert (trimaps.train.targets[number, :14][there] == three).all()
+            assert (foreground.train.targets[number, :14][there] == two).all()
     assert (OxfordPets().classes, trimaps.class_names) == (3, ("background", "pet", "border"))
     assert (OxfordPets(target="foreground").classes, foreground.class_names) == (2, ("background", "pet"))
 
@@ -171,15 +170,15 @@ def test_pets_have_three_classes_or_two(data):
 def test_cityscapes_has_the_19_classes_of_its_benchmark_in_a_fixed_order_of_images(data):
     cityscapes(data)
     images = Cityscapes(size=32).load()
-    assert images.train_images.shape == (3, 3, 32, 64) and images.test_targets.shape == (1, 32, 64)
+    assert images.train.images.shape == (3, 3, 32, 64) and images.test.targets.shape == (1, 32, 64)
     assert len(images.class_names) == 19
     assert images.class_names[:2] == ("road", "sidewalk") and images.class_names[18] == "bicycle"
     for number, place in enumerate(("bonn/bonn_0", "bonn/bonn_1", "ulm/ulm_0")):
         image = pixels(Image.open(data / f"cityscapes/leftImg8bit/train/{place}_leftImg8bit.png"))
-        assert torch.equal(images.train_images[number], image.permute(2, 0, 1))
+        assert torch.equal(images.train.images[number], image.permute(2, 0, 1))
         ids = pixels(Image.open(data / f"cityscapes/gtFine/train/{place}_gtFine_labelIds.png"))
         for value, expected in ((7, 0), (8, 1), (26, 13), (33, 18), (0, 255), (9, 255), (29, 255)):
-            assert (images.train_targets[number][ids == value] == expected).all()
+            assert (images.train.targets[number][ids == value] == expected).all()
 
 
 @pytest.mark.parametrize(("write", "source", "options"), SETS)
@@ -203,10 +202,10 @@ def test_mean_and_std_are_of_the_training_images_and_labels_below_the_number_of_
     write(data)
     made = source(**options)
     images = made.load()
-    assert images.mean == pytest.approx((images.train_images.double() / 255).mean((0, 2, 3)).tolist())
-    labels = torch.cat([images.train_targets.flatten(), images.test_targets.flatten()])
+    assert images.mean == pytest.approx((images.train.images.double() / 255).mean((0, 2, 3)).tolist())
+    labels = torch.cat([images.train.targets.flatten(), images.test.targets.flatten()])
     assert labels[labels != 255].max() < made.classes == len(images.class_names)
-    assert images.train_images.shape[1] == made.channels == 3
+    assert images.train.images.shape[1] == made.channels == 3
 
 
 @pytest.mark.parametrize(

@@ -79,16 +79,16 @@ def write_cifar(
 def test_fashion_mnist_is_read_unpacked_or_packed(data, monkeypatch, packed):
     arrays = write_fashion_mnist(data / "FashionMNIST" / "raw", monkeypatch, packed)
     images = FashionMnist().load()
-    assert torch.equal(images.train_images[:, 0], torch.tensor(arrays["train-images-idx3-ubyte"]))
-    assert torch.equal(images.test_images[:, 0], torch.tensor(arrays["t10k-images-idx3-ubyte"]))
-    assert images.train_targets.tolist() == [0, 1, 2, 3, 4, 5] and images.train_targets.dtype == torch.int64
+    assert torch.equal(images.train.images[:, 0], torch.tensor(arrays["train-images-idx3-ubyte"]))
+    assert torch.equal(images.test.images[:, 0], torch.tensor(arrays["t10k-images-idx3-ubyte"]))
+    assert images.train.targets.tolist() == [0, 1, 2, 3, 4, 5] and images.train.targets.dtype == torch.int64
     assert images.class_names == tuple(FashionMNIST.classes)
-    assert FashionMnist(size=7).load().test_images.shape == (4, 1, 7, 7)
+    assert FashionMnist(size=7).load().test.images.shape == (4, 1, 7, 7)
 
 
 def test_fashion_mnist_of_debians_package_is_found(tmp_path, monkeypatch):
     write_fashion_mnist(tmp_path / "debian", monkeypatch, packed=True)
-    assert len(FashionMnist().load().train_images) == 6
+    assert len(FashionMnist().load().train.images) == 6
 
 
 def test_a_file_of_other_content_is_refused_by_name(data, monkeypatch):
@@ -122,12 +122,12 @@ def test_cifar_is_what_torchvision_shows_image_by_image(data, monkeypatch, ours,
     written = write_cifar(source, data, monkeypatch, label_key, ["cat", "dog", "frog"])
     images = ours().load()
     train = np.concatenate(list(written.values())[:-1]).reshape(-1, 3, 32, 32)
-    assert torch.equal(images.train_images, torch.tensor(train))
-    assert torch.equal(images.test_images, torch.tensor(list(written.values())[-1].reshape(-1, 3, 32, 32)))
-    assert images.train_targets.tolist()[:2] == [1, 1] and images.train_targets.dtype == torch.int64
+    assert torch.equal(images.train.images, torch.tensor(train))
+    assert torch.equal(images.test.images, torch.tensor(list(written.values())[-1].reshape(-1, 3, 32, 32)))
+    assert images.train.targets.tolist()[:2] == [1, 1] and images.train.targets.dtype == torch.int64
     assert images.class_names == ("cat", "dog", "frog")
     assert len(images.mean) == len(images.std) == 3
-    assert ours(size=8).load().train_images.shape == (len(train), 3, 8, 8)
+    assert ours(size=8).load().train.images.shape == (len(train), 3, 8, 8)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_a_failed_download_is_missing_data_with_the_cause_in_one_line(monkeypatc
 def test_what_is_there_is_not_downloaded(monkeypatch, data):
     monkeypatch.setattr("torchvision.datasets.cifar.download_and_extract_archive", no_network)
     write_cifar(CIFAR10, data, monkeypatch, "labels", ["cat"])
-    assert len(Cifar10(download=True).load().train_images) == 10
+    assert len(Cifar10(download=True).load().train.images) == 10
 
 
 def test_a_download_is_read_at_once(monkeypatch, data):
@@ -179,7 +179,7 @@ def test_a_download_is_read_at_once(monkeypatch, data):
         write_cifar(CIFAR10, data, monkeypatch, "labels", ["cat"])
 
     monkeypatch.setattr("torchvision.datasets.cifar.download_and_extract_archive", download)
-    assert len(Cifar10(download=True).load().train_images) == 10
+    assert len(Cifar10(download=True).load().train.images) == 10
 
 
 def test_checksums_are_those_that_torchvision_verifies():
@@ -209,4 +209,4 @@ def test_a_size_that_does_not_exist_is_refused_with_those_that_do():
 def test_fashion_mnist_that_is_here_is_read_without_importing_torchvision(data, monkeypatch):
     write_fashion_mnist(data / "FashionMNIST" / "raw", monkeypatch)
     monkeypatch.setitem(sys.modules, "torchvision.datasets", None)  # importing it now raises
-    assert len(FashionMnist().load().test_images) == 4
+    assert len(FashionMnist().load().test.images) == 4

@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'repro[ray]'")
 
-from repro.check import load
+from repro.checking import load
 from repro.errors import ReproError
 from repro.executors import executor
 from repro.runner import Runner

@@ -20,7 +20,7 @@ from repro.result import (
     write,
 )
 from repro.store import finite
-from repro.verdict import judge
+from repro.verdict import decide
 
 STEPS = 200
 PAPER = {"title": "Deep Residual Learning for Image Recognition", "arxiv": "1512.03385", "venue": "CVPR 2016"}
@@ -43,7 +43,7 @@ def claim(
     static = {name for name, numbers in values.items() if len(numbers) == 1}
     if len(static) == len(values):
         seeds = range(0)
-    judged = judge(
+    judged = decide(
         parse(expect),
         seeds,
         lambda m, i: values[str(m)][i % len(values[str(m)])],

@@ -27,4 +27,5 @@ claims:
     expect: train_error(plain20) > train_error(resnet20)
     at:
       gpu: {verdict: undecided, because: it is not known}
+    ledger: [A1]
 """

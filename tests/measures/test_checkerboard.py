@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from repro import source
+from repro.data.split import InMemory
 from repro.errors import ReproError
 from repro.measures.checkerboard import (
     flat_high_pass,
@@ -81,7 +82,7 @@ def state(net, side=64, images=32, seed=0):
     pixels = torch.randint(
         256, (images, 3, side, side), dtype=torch.uint8, generator=torch.Generator().manual_seed(5)
     )
-    data = SimpleNamespace(test_images=pixels, mean=(0.5,) * 3, std=(0.25,) * 3)
+    data = SimpleNamespace(test=InMemory(pixels, torch.zeros(images)), mean=(0.5,) * 3, std=(0.25,) * 3)
     return State(SimpleNamespace(seed=seed, recipe=None), net.train(), None, data, torch.device("cpu"))
 
 
@@ -144,7 +145,7 @@ def test_one_tap_puts_all_energy_into_one_phase():
 def test_the_index_depends_on_neither_the_images_nor_the_bias_nor_the_scale():
     net = state(Decoder("transposed 3"))
     before = phase_energy(net)
-    net.data.test_images = net.data.test_images // 3
+    net.data.test = InMemory(net.data.test.images // 3, net.data.test.targets)
     with torch.no_grad():
         net.model.ups[0].bias += 50 * torch.randn(32, generator=torch.Generator().manual_seed(0))
     assert phase_energy(net) == pytest.approx(before, rel=1e-4)
@@ -246,7 +247,7 @@ def naive_power(maps, row, column):
 
 def test_the_line_index_is_power_on_the_lines_over_power_beside_them():
     net = state(Net(lambda x: F.avg_pool2d(x, 3, 1, 1) * (1 + 0.2 * board(x, 0))), side=16, images=3)
-    outputs = net.model(net.inputs(net.data.test_images))
+    outputs = net.model(net.inputs(net.data.test.images))
     on = [naive_power(outputs, 8, k) for k in range(1, 4)] + [naive_power(outputs, k, 8) for k in range(1, 4)]
     beside = [
         naive_power(outputs, *place) for k in range(1, 4) for off in (5, 6) for place in ((off, k), (k, off))
@@ -273,7 +274,7 @@ def test_the_residual_point_index_is_power_at_the_points_over_power_beside_them(
         side=16,
         images=3,
     )
-    inputs = net.inputs(net.data.test_images)
+    inputs = net.inputs(net.data.test.images)
     residual = net.model(inputs) - inputs
     points = [(8, 0), (0, 8), (8, 8)]
     beside = [

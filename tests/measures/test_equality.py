@@ -14,20 +14,20 @@ def test_the_largest_difference_is_found_whatever_its_sign(monkeypatch):
         "made_up",
         lambda _: (first, torch.tensor([[0, 1e-12, 0], [0.5, -0.25, 0]], dtype=torch.double)),
     )
-    assert max_abs_diff(Pair(of="made_up")) == 0.5
+    assert max_abs_diff(Pair(case="made_up")) == 0.5
     monkeypatch.setitem(PAIRS, "made_up", lambda _: (first, first))
-    assert max_abs_diff(Pair(of="made_up")) == 0
+    assert max_abs_diff(Pair(case="made_up")) == 0
 
 
 def test_tensors_that_would_only_broadcast_are_not_compared(monkeypatch):
     monkeypatch.setitem(PAIRS, "made_up", lambda _: (torch.zeros(2, 1), torch.zeros(1, 2)))
     with pytest.raises(ReproError, match=r"max_abs_diff: the shapes differ, \[2, 1\] and \[1, 2\]"):
-        max_abs_diff(Pair(of="made_up"))
+        max_abs_diff(Pair(case="made_up"))
 
 
 def test_a_number_that_is_none_is_not_equal(monkeypatch):
     monkeypatch.setitem(PAIRS, "made_up", lambda _: (torch.full((2,), torch.nan), torch.zeros(2)))
-    assert not max_abs_diff(Pair(of="made_up")) < 1
+    assert not max_abs_diff(Pair(case="made_up")) < 1
 
 
 def test_another_net_is_an_error():

@@ -42,8 +42,8 @@ def test_params_counts_what_is_trained():
 def test_gradient_norm_is_the_norm_of_autograds_gradient(layer, path):
     looked_at = state()
     data, net = looked_at.data, state().model.train()
-    inputs = normalise(data.train_images[:32], data.mean, data.std, dtype=torch.float32, channels_last=True)
-    loss = F.cross_entropy(net(inputs), data.train_targets[:32])
+    inputs = normalise(data.train.images[:32], data.mean, data.std, dtype=torch.float32, channels_last=True)
+    loss = F.cross_entropy(net(inputs), data.train.targets[:32])
     (gradient,) = torch.autograd.grad(loss, net.get_submodule(path).weight)
     expected = gradient.square().sum().sqrt().item()
     assert expected > 0

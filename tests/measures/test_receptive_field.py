@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from repro import source
 from repro.catalogue import MEASURES
+from repro.data.split import InMemory
 from repro.errors import ReproError
 from repro.measures.receptive_field import effective_receptive_field, receptive_field
 from repro.models.resnet import cifar_resnet
@@ -271,7 +272,7 @@ def state(net, side=33, images=4):
     pixels = torch.randint(
         256, (images, 1, side, side), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
     )
-    data = SimpleNamespace(test_images=pixels, mean=(0.5,), std=(0.25,))
+    data = SimpleNamespace(test=InMemory(pixels, torch.zeros(images)), mean=(0.5,), std=(0.25,))
     return State(SimpleNamespace(seed=0, recipe=None), net, None, data, torch.device("cpu"))
 
 

@@ -21,6 +21,7 @@ from repro.measures.residual import (
 from repro.models.preact_resnet import ORDERS, PreActResNet
 from repro.models.resnet import ResNet, cifar_resnet
 from repro.state.net import State, build
+from repro.tasks.classification import Classification
 from repro.treatments.lesion import blocks
 from repro.work.execute import images
 
@@ -51,9 +52,9 @@ def state(net: nn.Module | None = None) -> State:
 def batch(looked_at: State, count: int) -> tuple[Tensor, Tensor]:
     data = looked_at.data
     inputs = normalise(
-        data.train_images[:count], data.mean, data.std, dtype=torch.float32, channels_last=True
+        data.train.images[:count], data.mean, data.std, dtype=torch.float32, channels_last=True
     )
-    return inputs, data.train_targets[:count]
+    return inputs, data.train.targets[:count]
 
 
 def test_responses_are_those_behind_the_normalisation_and_before_what_follows():
@@ -95,10 +96,10 @@ def test_a_net_without_such_layers_has_no_mean_response():
 def test_the_lesion_error_is_the_test_error_of_the_net_whose_block_passes_its_input_on():
     looked_at = state()
     data, net = looked_at.data, looked_at.model.eval()
-    x = normalise(data.test_images, data.mean, data.std, dtype=torch.float32, channels_last=True)
+    x = normalise(data.test.images, data.mean, data.std, dtype=torch.float32, channels_last=True)
     with torch.no_grad():  # the first block's width and stride are those of its input
         logits = net.classifier(net.stages[2](net.stages[1](net.stem(x))).mean(dim=(2, 3)))
-    expected = (logits.argmax(1) != data.test_targets).float().mean().item()
+    expected = (logits.argmax(1) != data.test.targets).float().mean().item()
     found = lesion_error(looked_at, block=0)
     assert found == pytest.approx(expected, abs=1e-3)
     assert found != pytest.approx(looked_at.evaluate("test")["test_error"], abs=0.01)
@@ -119,7 +120,7 @@ def test_a_block_or_an_error_that_there_is_not_is_an_error():
         mean_lesion_error(state(nn.Sequential(nn.Flatten(), nn.Linear(49, 10))))
 
 
-class Unscored:
+class Unscored(Classification):
     def evaluate(self, batches, split):
         return {f"{split}_loss": torch.stack([outputs.mean() for outputs, _ in batches]).mean()}
 

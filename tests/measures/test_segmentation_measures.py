@@ -7,11 +7,13 @@ from torch import nn
 
 from repro.data.images import ImageSet
 from repro.data.scenes import Scenes
+from repro.data.split import InMemory
+from repro.data.targets import IGNORE
 from repro.errors import ReproError
 from repro.measures.segmentation import interior_miou, near_change, stride_upper_bound_miou, trimap_miou
 from repro.recipe import Named
 from repro.state.net import State
-from repro.tasks.segmentation import IGNORE, Segmentation, confusion, scores
+from repro.tasks.segmentation import Segmentation, confusion, scores
 
 HALVES = torch.tensor([[0, 0, 0, 0, 0, 1, 1, 1, 1, 1]] * 6)  # 6 rows, the change between columns 4 and 5
 
@@ -33,7 +35,8 @@ class Painted(nn.Module):
 def state(targets: torch.Tensor, predicted: torch.Tensor, classes: int = 2) -> State:
     images = torch.zeros(len(targets), 3, *targets.shape[1:], dtype=torch.uint8)
     names = tuple(map(str, range(classes)))
-    data = ImageSet(images, targets, images, targets, names, (0.5,) * 3, (0.2,) * 3)
+    split = InMemory(images, targets)
+    data = ImageSet(split, split, names, (0.5,) * 3, (0.2,) * 3)
     recipe = SimpleNamespace(precision="bf16", channels_last=True)
     spec = SimpleNamespace(recipe=recipe, data=Named(name="made-up"))
     return State(spec, Painted(predicted, classes), Segmentation(), data, torch.device("cpu"))
@@ -98,10 +101,10 @@ def test_a_width_or_a_stride_of_none_is_refused_and_so_are_labels_of_images():
             probe(looked_at, width=0)
     with pytest.raises(ReproError, match="stride_upper_bound_miou wants a stride of 1 or more, not 0"):
         stride_upper_bound_miou(looked_at, stride=0)
-    looked_at.data = replace(looked_at.data, test_targets=torch.tensor([1]))
+    looked_at.data = replace(looked_at.data, test=InMemory(looked_at.data.test.images, torch.tensor([1])))
     for probe in (trimap_miou, interior_miou, stride_upper_bound_miou):
         with pytest.raises(
-            ReproError, match="wants data with a label for each pixel; those of 'made-up' are of images"
+            ReproError, match="wants data with a label for each pixel, which 'made-up' does not have"
         ):
             probe(looked_at)
 
@@ -127,7 +130,7 @@ def test_upper_bounds_leave_out_what_has_no_label_and_take_any_size():
 
 
 def test_upper_bounds_of_scenes_are_those_measured_on_canvases_of_all_of_fashion_mnist():
-    looked_at = SimpleNamespace(data=Scenes(train=1).load())
+    looked_at = SimpleNamespace(data=Scenes(train=1).load(), device=torch.device("cpu"))
     measured = {
         32: 0.317,
         16: 0.585,
@@ -139,11 +142,11 @@ def test_upper_bounds_of_scenes_are_those_measured_on_canvases_of_all_of_fashion
     assert bounds == sorted(bounds)
     assert bounds == pytest.approx(list(measured.values()), abs=0.02)
     # 0.23 of their pixels were within 2 of a change.
-    assert near_change(looked_at.data.test_targets, 2).float().mean().item() == pytest.approx(0.23, abs=0.01)
+    assert near_change(looked_at.data.test.targets, 2).float().mean().item() == pytest.approx(0.23, abs=0.01)
 
 
 def test_trimap_and_interior_pixels_together_are_all_pixels():
-    targets = Scenes(train=1, test=20).load().test_targets
+    targets = Scenes(train=1, test=20).load().test.targets
     outputs = torch.randn(20, 6, 64, 64, generator=torch.Generator().manual_seed(1))
     near = near_change(targets, 2)
     parts = [confusion(outputs, targets.masked_fill(left_out, IGNORE)) for left_out in (near, ~near)]

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from kit.results import KEY, claim, result, timing, trial
 
 from repro.cli import main
-from repro.nightly.compare import compare, load
+from repro.nightly.compare import compare
 from repro.nightly.compare_text import as_markdown, as_text
 from repro.nightly.measured import sign
 from repro.result import write
@@ -325,9 +325,15 @@ def test_what_limits_a_comparison_is_noted():
     assert "1 trials of the same digest ended with other numbers" in notes and "holds only some" in notes
 
 
-def test_of_several_results_of_a_suite_the_latest_complete_one_counts():
-    history = [run(night=1), run(night=3), run(night=2), run(night=4, complete=False)]
-    assert compare(history, history).compared[0].base == run(night=3).id
+def test_of_several_results_of_a_suite_what_stands_is_compared():
+    base = [run(night=1, claims={"a": claim(), "b": claim()}, arms=("a", "b"))]
+    new = [*base, run(night=2, error=0.9, claims={"b": claim("refuted")}, arms=("b",), complete=False)]
+    found = compare(base, new)
+    (side,) = found.compared
+    assert (side.base, side.new) == (base[0].id, new[1].id)
+    assert [(change.claim, change.new) for change in found.claims] == [("b", "refuted")]
+    assert kinds(found)["a", "test_error"] == "identical" and kinds(found)["b", "test_error"] == "worse"
+    assert found.only_base == found.only_new == found.notes == ()
 
 
 def test_text_and_markdown_show_the_same_rows_and_the_error_rate():
@@ -372,11 +378,3 @@ def test_wrong_input_is_2_and_a_broken_file_is_named(tmp_path):
     found = repro("compare", tmp_path, tmp_path)
     assert found.exit_code == 2 and f"{broken}: not a result" in found.output
     assert repro("compare", "nowhere", tmp_path).exit_code == 2
-
-
-def test_results_are_loaded_in_the_order_of_their_end(tmp_path):
-    for night in (3, 1, 2):
-        write(run(night=night), tmp_path)
-    assert [found.id for found in load(str(tmp_path), tmp_path)] == [
-        run(night=night).id for night in (1, 2, 3)
-    ]

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from kit.results import KEY, result, timing, trial
+from kit.results import KEY, claim, result, timing, trial
 
 from repro.cli import main
 from repro.nightly.history_text import watch_text
@@ -137,6 +137,24 @@ def test_what_is_wrong_with_the_run_is_a_problem(tonight, said):
 def test_trials_that_are_missing_are_a_problem():
     found = watch([result([trial("a"), trial("b")])], [result([trial("a")], night=2, arms={"b": {}})])
     assert found.problems == (f"made-up (cpu): no trials of b, which {result(night=1).id} has",)
+
+
+def test_a_night_that_went_on_with_the_claims_left_out_at_first_is_a_whole_one():
+    def night(number, error=0.3):
+        both = result([trial("a"), trial("b")], claims={"a": claim(), "b": claim()}, night=number)
+        again = result(
+            [trial("b", seed, error=error) for seed in range(5)],
+            claims={"b": claim()},
+            night=number + 1,
+            complete=False,
+        )
+        return [both, again]
+
+    assert watch(night(1), night(3)).problems == ()
+    (lost,) = watch(night(1), [result([trial("b")], arms={"a": {}}, night=3)]).problems
+    assert lost.startswith("made-up (cpu): no trials of a, ")
+    (suspect,) = watch(night(1), night(3, error=0.9)).suspects
+    assert (suspect.arm, suspect.quantity, suspect.way) == ("b", "test_error", "worse")
 
 
 def test_a_net_that_is_slower_to_run_is_nominated():

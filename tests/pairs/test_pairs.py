@@ -10,7 +10,7 @@ from repro.measures.equality import max_abs_diff
 from repro.pairs import blocks, layers, upsampling
 from repro.pairs.pair import Pair
 
-NAMES = get_args(MODELS.parameters("pair")["of"].annotation)
+NAMES = get_args(MODELS.parameters("pair")["case"].annotation)
 
 SIZES_OF_DIFFERENCES = {  # of the pairs that are not equal: at least
     "fc6_as_pointwise": 1,
@@ -29,38 +29,38 @@ SIZES_OF_DIFFERENCES = {  # of the pairs that are not equal: at least
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - SIZES_OF_DIFFERENCES.keys()))
 def test_what_is_claimed_to_be_equal_is(name):
-    first, second = Pair(of=name)()
+    first, second = Pair(case=name)()
     assert first.shape == second.shape
     assert first.abs().max() > 0.1  # there is something to compare
-    assert max_abs_diff(Pair(of=name)) < 1e-10
+    assert max_abs_diff(Pair(case=name)) < 1e-10
 
 
 @pytest.mark.parametrize("name", SIZES_OF_DIFFERENCES)
 def test_what_is_claimed_not_to_be_equal_is_not(name):
-    assert max_abs_diff(Pair(of=name)) > SIZES_OF_DIFFERENCES[name]
+    assert max_abs_diff(Pair(case=name)) > SIZES_OF_DIFFERENCES[name]
 
 
 def test_gradients_vanish_below_30_layers_with_half_the_variance_of_those_where_they_do_not():
-    xavier, he = (max_abs_diff(Pair(of=f"gradient_of_30_{start}_layers")) for start in ("xavier", "he"))
+    xavier, he = (max_abs_diff(Pair(case=f"gradient_of_30_{start}_layers")) for start in ("xavier", "he"))
     assert xavier < 1e-3
     assert 0.3 < he < 3
     assert he / xavier == pytest.approx(2**15)  # √2 a layer
 
 
 def test_the_examples_are_those_of_the_exercise_books():
-    assert Pair(of="plus_kernel_example")()[0].tolist() == [[3, 4, 3], [2, 3, 2], [1, 1, 1]]
-    assert Pair(of="max_pooling_example")()[0].tolist() == [[6, 8], [9, 7]]
-    assert Pair(of="bilinear_by_distance")()[0].tolist() == [1, 1.25, 1.75, 2]
+    assert Pair(case="plus_kernel_example")()[0].tolist() == [[3, 4, 3], [2, 3, 2], [1, 1, 1]]
+    assert Pair(case="max_pooling_example")()[0].tolist() == [[6, 8], [9, 7]]
+    assert Pair(case="bilinear_by_distance")()[0].tolist() == [1, 1.25, 1.75, 2]
 
 
 def test_offsets_of_a_pixel_move_what_is_read_and_none_do_not():
-    unmoved, moved = Pair(of="deformed_by_nothing")()[0], Pair(of="deformed_by_a_pixel")()[0]
+    unmoved, moved = Pair(case="deformed_by_nothing")()[0], Pair(case="deformed_by_a_pixel")()[0]
     assert not torch.equal(unmoved[:, :, :-1, :-2], moved)
 
 
 def test_a_pair_is_the_same_every_time():
     for name in ("towers_as_blocks", "residual_gradient", "deformed_by_a_pixel"):
-        for first, again in zip(Pair(of=name)(), Pair(of=name)(), strict=True):
+        for first, again in zip(Pair(case=name)(), Pair(case=name)(), strict=True):
             assert torch.equal(first, again)
 
 
@@ -73,5 +73,5 @@ def test_a_suite_can_name_every_pair_and_no_other():
     ]
     assert sorted(function.__name__ for function in pairs) == sorted(NAMES)
     assert all(function.__doc__ for function in pairs)
-    assert MODELS.errors("pair", {"of": "pointwise_as_linear"}) == []
-    assert MODELS.errors("pair", {"of": "pointwise_as_lines"}) != []
+    assert MODELS.errors("pair", {"case": "pointwise_as_linear"}) == []
+    assert MODELS.errors("pair", {"case": "pointwise_as_lines"}) != []

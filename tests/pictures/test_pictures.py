@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from repro.data.images import ImageSet
+from repro.data.split import InMemory
 from repro.errors import ReproError
 from repro.pictures.predictions import crf, predictions
 from repro.pictures.sheet import GAP, HEADING, PALETTE, sheet
@@ -40,7 +41,8 @@ def state(net: nn.Module, task: object) -> State:
     images[:, 0, :, :8], images[:, 1, :, 8:] = 250, 250  # the left half red, the right half green
     truth = torch.zeros(3, SIDE, SIDE, dtype=torch.uint8)
     truth[:, :, 8:], truth[:, 0] = 1, 255
-    data = ImageSet(images, truth, images, truth, ("red", "green", "blue"), (0.5,) * 3, (0.25,) * 3)
+    split = InMemory(images, truth)
+    data = ImageSet(split, split, ("red", "green", "blue"), (0.5,) * 3, (0.25,) * 3)
     spec = SimpleNamespace(recipe=None, data=Named(name="made-up"))
     return State(spec, net, task, data, torch.device("cpu"))
 
@@ -80,7 +82,7 @@ def test_predictions_stand_beside_the_image_and_the_truth():
     first = state(Copy(), Segmentation())
     page = np.asarray(predictions({"same": first, "other": replace(first, model=Copy(-100.0))}, images=2))
     image, truth, same, other = (cell(page, column, 1)[::8, ::8] for column in range(4))
-    assert np.array_equal(image, first.data.test_images[1].permute(1, 2, 0).numpy())
+    assert np.array_equal(image, first.data.test.images[1].permute(1, 2, 0).numpy())
     assert truth[0, 0].tolist() == PALETTE[255].tolist() and truth[1, 9].tolist() == PALETTE[1].tolist()
     assert np.array_equal(same[:, :8], np.zeros((16, 8, 3))) and (same[:, 8:] == PALETTE[1]).all()
     assert other.shape == same.shape and page.shape[0] == HEADING + 2 * (CELL + GAP) + GAP
@@ -103,9 +105,9 @@ def test_a_crf_is_shown_after_what_it_starts_from():
 def test_a_pattern_of_every_second_column_is_bright_at_the_border_of_the_spectrum():
     first = state(Copy(), Segmentation())
     noise = torch.randint(
-        255, first.data.test_images.shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+        255, first.data.test.images.shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
     )
-    first = replace(first, data=replace(first.data, test_images=noise))
+    first = replace(first, data=replace(first.data, test=InMemory(noise, first.data.test.targets)))
     page = np.asarray(spectrum({"none": first, "stripes": replace(first, model=Copy(5.0))}))
     none, stripes = (cell(page, column, 0)[::8, ::8, 0].astype(int) for column in (0, 1))
     # Frequency 0 down, half the sampling frequency across
@@ -115,7 +117,8 @@ def test_a_pattern_of_every_second_column_is_bright_at_the_border_of_the_spectru
 
 def test_a_picture_that_cannot_be_drawn_is_an_error_that_says_why():
     labelled = state(Copy(), Segmentation())
-    by_image = replace(labelled, data=replace(labelled.data, test_targets=torch.zeros(3, dtype=torch.int64)))
+    labels = InMemory(labelled.data.test.images, torch.zeros(3, dtype=torch.int64))
+    by_image = replace(labelled, data=replace(labelled.data, test=labels))
     for picture in (predictions, crf):
         with pytest.raises(ReproError, match="label"):
             picture({"net": by_image})

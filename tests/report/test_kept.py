@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 from kit.results import claim, result
 
-from repro.report.kept import END, START, fill, latest, ledger, pages, table
+from repro.archive import stand
+from repro.places import KEPT
+from repro.report.kept import END, START, fill, kept, ledger, pages, table
+from repro.result import write
 from repro.suite import Suite
 
 ROOT = Path(__file__).parents[2]
@@ -15,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize("name", ["README.md", "suites/README.md"])
 def test_the_page_is_what_the_kept_results_and_suites_say(name):
     expected = dict(pages(ROOT))[ROOT / name]
-    assert (ROOT / name).read_text(encoding="utf-8") == expected, "run `python -m repro.report.kept`"
+    assert (ROOT / name).read_text(encoding="utf-8") == expected, "run `repro keep --tables`"
 
 
 @pytest.mark.parametrize("name", ["README.md", "suites/README.md"])
@@ -30,9 +33,24 @@ def test_only_what_stands_between_the_marks_is_replaced():
     assert fill(fill(f"a {START}{END} b", "once"), "twice") == f"a {START}\ntwice\n{END} b"
 
 
-def test_kept_results_are_complete_and_of_a_clean_commit():
-    for kept in latest(ROOT / "results").values():
-        assert kept.complete and kept.environment.facts["dirty"] is False, kept.id
+def test_kept_results_are_complete_of_a_clean_commit_and_none_is_there_in_vain():
+    standing = kept(ROOT / KEPT)
+    files = {path.stem for path in (ROOT / KEPT).rglob("*.json")}
+    assert files == {result.id for each in standing.values() for result in each.results}
+    for each in standing.values():
+        assert each.complete and each.latest.environment.facts["dirty"] is False, each.latest.id
+
+
+def test_of_several_kept_results_the_newest_counts_for_each_claim(tmp_path):
+    write(result(claims={"a": claim("refuted")}, night=1), tmp_path)
+    write(result(claims={"a": claim(), "b": claim()}, night=2), tmp_path)
+    write(result(claims={"b": claim("undecided")}, night=3, complete=False), tmp_path)
+    write(result(claims={"a": claim("refuted")}, night=4, profile="gpu"), tmp_path)
+    claims = kept(tmp_path)["made-up"].claims
+    assert {name: latest.claim.verdict for name, latest in claims.items()} == {
+        "a": "reproduced",
+        "b": "undecided",
+    }
 
 
 SUITE = Suite.model_validate(
@@ -65,7 +83,7 @@ def test_the_ledger_says_of_each_entry_what_measures_it_or_why_nothing_does():
 def test_the_table_has_a_row_for_each_claim_that_needed_seeds_and_counts_the_others():
     known = claim("refuted", "refuted")
     counted = claim().model_copy(update={"evidence": claim().evidence.model_copy(update={"seeds": ()})})
-    text = table({"made-up": result(claims={"better": claim(), "worse": known, "size": counted})})
+    text = table({"made-up": stand([result(claims={"better": claim(), "worse": known, "size": counted})])})
     assert text.startswith("| claim | verdict | seeds | margin | interval | time |")
     assert "| [made-up: better](suites/made-up.yaml) | ✓ reproduced | 5 | 0.1 | [0.05, ∞] | 0:10 |" in text
     assert "| [made-up: worse](suites/made-up.yaml) | ✗ refuted (as known) | 5 |" in text

@@ -18,7 +18,7 @@ def test_a_claim_is_that_of_the_newest_run_which_asked_it(tmp_path):
         "a": "reproduced",
         "b": "undecided",
     }
-    assert [used.finished[11:13] for used in scale.used] == ["01", "00"]
+    assert [used.finished[11:13] for used in scale.results] == ["01", "00"]
     assert scale.latest.claims.keys() == {"b"}
 
 

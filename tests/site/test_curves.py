@@ -7,6 +7,8 @@ from kit.judged_results import ARMS, trial
 
 from repro.site.curves import panels, quantities
 
+UNITS = {"test_error": "share", "test_loss": "nats"}
+
 
 def test_curves_of_one_quantity_are_drawn_together():
     found = quantities(list(ARMS), [trial("plain20", 0, steps=60), trial("plain56", 0, steps=60)])
@@ -28,7 +30,7 @@ def test_a_value_that_diverged_is_left_out_and_a_spike_does_not_flatten_the_rest
         (step, 1e9 if step == 50 else None if step > 80 else value)
         for step, value in made.curves["batch_loss"]
     ]
-    shown = panels(["plain20"], [made.model_copy(update={"curves": {"batch_loss": curve}})])
+    shown = panels(["plain20"], [made.model_copy(update={"curves": {"batch_loss": curve}})], UNITS)
     assert (
         max(
             quantities(["plain20"], [made.model_copy(update={"curves": {"batch_loss": curve}})])["loss"][
@@ -46,12 +48,12 @@ def test_what_was_measured_once_is_a_dot_with_its_range_beside_the_curve_of_trai
         {"batch_loss": [(1, 2.0), (500, 1.0)], "test_loss": [(500, 0.5 + seed / 10)]} for seed in range(3)
     ]
     trials = [trial("plain20", seed).model_copy(update={"curves": made}) for seed, made in enumerate(curves)]
-    shown = panels(["plain20"], trials)
+    shown = panels(["plain20"], trials, UNITS)
     assert "<circle" in shown and "test_loss 0.6 (0.5 to 0.7)" in shown
 
 
 def test_a_panel_shows_its_arm_before_the_others_and_says_its_values():
-    shown = panels(list(ARMS), [trial(arm, seed) for arm in ARMS for seed in range(2)])
+    shown = panels(list(ARMS), [trial(arm, seed) for arm in ARMS for seed in range(2)], UNITS)
     charts = re.findall(r"<figure.*?</figure>", shown)
     assert len(charts) == 8  # 4 arms, loss and error
     assert all(chart.count("line behind") == 3 for chart in charts)
@@ -61,12 +63,12 @@ def test_a_panel_shows_its_arm_before_the_others_and_says_its_values():
 
 def test_a_curve_that_diverged_from_the_first_step_on_is_no_curve():
     made = trial("plain20", 0).model_copy(update={"curves": {"batch_loss": [(1, None), (2, None)]}})
-    assert "figure" not in panels(["plain20"], [made])
+    assert "figure" not in panels(["plain20"], [made], UNITS)
 
 
 def test_a_quantity_that_was_measured_only_once_has_no_panel():
     made = trial("plain20", 0).model_copy(
         update={"curves": {"batch_loss": [(1, 2.0), (2, 1.0)], "miou": [(2, 0.5)]}}
     )
-    shown = panels(["plain20"], [made])
+    shown = panels(["plain20"], [made], UNITS)
     assert "batch_loss" in shown and "miou" not in shown

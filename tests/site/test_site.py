@@ -1,5 +1,6 @@
 """The site of results: complete, safe whatever the results say, and without a request to anywhere."""
 
+import json
 import os
 import re
 from html.parser import HTMLParser
@@ -54,7 +55,7 @@ def folder(tmp_path_factory):
     """Three runs of two suites, with every kind of claim, curves and a picture."""
     results = tmp_path_factory.mktemp("results")
     claims = {
-        "degradation": compared(3.0, 6, reported={"test_error( plain56 )": 0.25}),
+        "degradation": compared(3.0, 6, reported={"test_error(plain56)": 0.25}),
         "open": compared(0.2, 10, expected="undecided", because="the spread is too large here"),
         "sizes": sized(),
         "wrong": sized(more=False),
@@ -203,6 +204,21 @@ def test_the_page_of_a_suite_shows_curves_cost_pictures_and_raw_numbers(site, fo
     ].read_bytes()
 
 
+def test_after_a_run_of_one_claim_the_page_of_a_suite_still_shows_the_rest_of_the_whole_one(tmp_path):
+    whole = result({"a": sized(), "b": sized()}, run=0, trials=[trial("plain20", 0), trial("plain56", 0)])
+    shown = picture(tmp_path / "results", whole)
+    part = result({"b": sized()}, run=1, trials=[trial("plain20", 0)], complete=False)
+    keep(tmp_path / "results", whole.model_copy(update={"pictures": shown}), part)
+    build([tmp_path / "results"], tmp_path / "site")
+    page = pages(tmp_path / "site")["suites/resnet-degradation.cpu.html"]
+    assert [img["alt"] for img in page.of("img")] == ["What each net takes for what."]
+    costs = page.text[page.text.index("What training takes") :]
+    assert "plain20 1 " in costs and "plain56 1 " in costs
+    raw = [link["href"] for link in page.of("a") if link["href"].endswith(".json")]
+    ids = [json.loads((page.path.parent / file).read_text())["id"] for file in raw]
+    assert ids == [part.id, whole.id]
+
+
 def test_the_page_on_cost_shows_the_metric_of_the_claims_by_size_and_throughput(site):
     text = pages(site)["cost.html"].text
     assert "test_error by multiply-adds an image" in text and "test_error by parameters" in text
@@ -225,7 +241,7 @@ def test_the_page_of_a_suite_shows_what_was_timed_how_and_each_round(site):
     section = page.text[page.text.index("What a pass takes") : page.text.index("Where and when")]
     assert (
         "What training takes" not in page.text
-        and "latency, ms images/s peak memory, MiB timed with" in section
+        and "latency, ms throughput, images/s peak memory, MiB timed with" in section
     )
     (row,) = re.findall(
         r"plain20\(batch_size=8\) 6 [\d.]+ [\d.]+ to [\d.]+ [\d.]+ [\d.]+ to [\d.]+ 20 (\S+ 8)", section

@@ -8,12 +8,13 @@ from torch.nn import functional as F
 
 from repro.catalogue import DATASETS, MODELS, TASKS
 from repro.data.scenes import Scenes
+from repro.data.targets import IGNORE
 from repro.errors import ReproError
 from repro.state import devices
 from repro.store import Store
 from repro.suite import Suite
 from repro.tasks.reconstruction import Reconstruction
-from repro.tasks.segmentation import IGNORE, Segmentation, confusion, crop
+from repro.tasks.segmentation import Segmentation, confusion, crop
 from repro.trial import specify
 from repro.work.execute import execute
 
@@ -253,7 +254,7 @@ def test_a_trial_of_two_convolutions_learns_more_than_how_frequent_the_classes_a
     measurements = record["measurements"]
     assert set(measurements) == set(Segmentation.metrics)
     middle = slice(2 - padding, 30 + padding)
-    labels = Scenes(**data).load().train_targets[:, middle, middle].flatten()
+    labels = Scenes(**data).load().train.targets[:, middle, middle].flatten()
     shares = labels.bincount() / len(labels)
     assert measurements["train_loss"] < 0.96 * float(-(shares * shares.log()).sum())
     assert measurements["train_pixel_accuracy"] > float(shares.max())

@@ -1,11 +1,12 @@
 """Batches: what the steps of a trial see."""
 
-import copy
+from dataclasses import replace
 
 import pytest
 import torch
 from kit.tiny import RESNET, habits, state
 
+from repro.data.split import InMemory
 from repro.errors import ReproError
 from repro.training.batches import Batches
 
@@ -44,8 +45,8 @@ def test_other_seeds_see_other_batches_and_other_augmentation():
 def test_an_epoch_shows_every_image_once_and_the_next_one_in_another_order():
     batches = Batches(state(batch_size=3000))  # 10,000 images: three batches, and 1000 left out
     numbers = torch.arange(batches.count)
-    batches.state.data = copy.copy(batches.state.data)
-    object.__setattr__(batches.state.data, "train_targets", numbers)
+    data = batches.state.data
+    batches.state.data = replace(data, train=InMemory(data.train.images, numbers))
     epochs = [torch.cat([batches.at(3 * epoch + index)[1] for index in range(3)]) for epoch in range(2)]
     assert batches.count == 10_000
     for epoch in epochs:

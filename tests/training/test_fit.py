@@ -20,12 +20,12 @@ UNET = {"name": "unet", "widths": (4, 8, 8), "depths": (1, 1, 1), "depth_up": 1,
 
 def test_too_few_classes_are_an_error_that_names_both_numbers_and_the_remedy(store):
     said = (
-        "model 'cifar_resnet' tells 3 classes apart, data set 'fashion-mnist-small' has 10: "
-        "leave `classes` out"
+        "model 'cifar_resnet' with data set 'fashion-mnist-small': outputs tell 3 classes apart, "
+        "the data has 10: leave `classes` out"
     )
     with pytest.raises(ReproError, match=said):
         execute(trial({**RESNET, "classes": 3}), store)
-    with pytest.raises(ReproError, match="tells 2 classes apart, data set 'scenes' has 6"):
+    with pytest.raises(ReproError, match="outputs tell 2 classes apart, the data has 6"):
         execute(
             trial({**UNET, "classes": 2}, "segmentation", name="scenes", size=32, train=32, test=8), store
         )
@@ -40,6 +40,18 @@ def test_images_of_a_size_that_the_net_cannot_take_are_an_error_that_says_why(st
         execute(trial(UNET, "segmentation", name="scenes", size=30, train=32, test=8), store)
     with pytest.raises(ReproError, match="model 'cifar_resnet' does not take this data's images of 1×7×7"):
         execute(trial({**RESNET, "in_channels": 3}), store)
+
+
+def test_outputs_or_targets_of_another_task_are_an_error_that_says_what_is_wanted(store):
+    scenes = {"name": "scenes", "size": 32, "train": 32, "test": 8}
+    with pytest.raises(ReproError, match=r"classification wants a label an image, not \[2, 32, 32\]"):
+        execute(trial(RESNET, **scenes), store)
+    with pytest.raises(ReproError, match=r"segmentation wants outputs \[N, classes, H, W\], not \[2, 6\]"):
+        execute(trial(RESNET, "segmentation", **scenes), store)
+    with pytest.raises(ReproError, match=r"segmentation wants a label for each pixel, not \[2\]"):
+        execute(trial(RESNET, "segmentation"), store)
+    with pytest.raises(ReproError, match=r"outputs as the images, \[2, 3, 32, 32\], not \[2, 6, 32, 32\]"):
+        execute(trial(UNET, "reconstruction", **scenes), store)
 
 
 def test_what_does_not_fit_is_not_recorded(store):

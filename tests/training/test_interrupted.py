@@ -62,12 +62,20 @@ KILLS = [
             "optimizer": {"nesterov": True, "weight_decay": 0.01},
             "channels_last": False,
         },
+        {
+            "optimizer": {
+                "weight_decay": 0.01,
+                "groups": {"bias": {"lr": 2, "momentum": 0}, "norm": {"weight_decay": 0}},
+            },
+            "schedule": "poly",
+        },
     ],
     ids=[
         "sgd, augmentation, test curve",
         "adamw, bf16",
         "adamw, dropout, augmentation",
         "nesterov, bf16, dropout",
+        "groups",
     ],
 )
 def test_a_killed_trial_ends_with_the_same_weights_measurements_and_curves(forked, store, tmp_path, trial):

@@ -1,5 +1,5 @@
 import math
-from dataclasses import fields
+from dataclasses import fields, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from repro import source
 from repro.data.images import ImageSet
+from repro.data.split import InMemory
 from repro.errors import ReproError
 from repro.measures.segmentation import trimap_miou
 from repro.state.net import State
@@ -221,7 +222,8 @@ def state(net=None, images=5):
     inputs, targets = torch.stack(pixels), torch.stack(truth)
     targets[:, 0] = 255
     mean, std = (0.5,) * 3, (0.25,) * 3
-    data = ImageSet(inputs, targets, inputs, targets, ("ground", "disc"), mean, std)
+    split = InMemory(inputs, targets)
+    data = ImageSet(split, split, ("ground", "disc"), mean, std)
     spec = SimpleNamespace(seed=0, recipe=None, data=SimpleNamespace(name="discs"))
     return State(spec, net or Coarse(), Segmentation(), data, torch.device("cpu"))
 
@@ -269,9 +271,10 @@ def test_wrong_options_and_data_are_errors():
     with pytest.raises(ReproError, match="0 or more iterations and 1 or more images, not -1 and 60"):
         crf_miou(state(), iterations=-1)
     of_images = state()
-    object.__setattr__(of_images.data, "test_targets", torch.zeros(5, dtype=torch.int64))
+    labels = InMemory(of_images.data.test.images, torch.zeros(5, dtype=torch.int64))
+    of_images.data = replace(of_images.data, test=labels)
     with pytest.raises(
-        ReproError, match="a CRF wants data with a label for each pixel; those of 'discs' are of images"
+        ReproError, match="a CRF wants data with a label for each pixel, which 'discs' does not have"
     ):
         crf_miou(of_images)
 

@@ -1,0 +1,347 @@
+"""What a suite can get wrong beyond its form: names that do not exist, options that do not fit, arms that
+nobody uses.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from repro import document, findings, named_recipes
+from repro.arm_findings import of_arm, of_weights
+from repro.catalogue import DATASETS, PICTURES, TASKS, metrics
+from repro.document import Document, DocumentError, Finding, Location, Problem, nearest
+from repro.errors import ReproError
+from repro.evidence import first_look
+from repro.expectation import Expectation, ExpectationError, Link, parse_measurement
+from repro.expression import Measurement
+from repro.form import Form, describe
+from repro.ledger import LEDGER, read_ledger
+from repro.quantity import kind_of
+from repro.recipe import Named, Recipe
+from repro.suite import Claim, Picture, Profile, Suite, Tune, changed
+from repro.suite_files import RECIPES, nearest_above, recipes_below, suite_files
+
+
+def load(path: Path) -> Suite:
+    """Raises `DocumentError` with all that is wrong, a `FILE:LINE:COL: message` each."""
+    file = document.read(path)
+    if path.name == RECIPES:
+        raise DocumentError([file.problem((), "a file of recipes, which suites name; it is no suite")])
+    if not isinstance(file.data, dict):
+        raise DocumentError([file.problem((), "a suite is a mapping: suite, task, arms, profiles, claims")])
+    suite, problems = check(file)
+    if problems:
+        raise DocumentError(problems)
+    return suite
+
+
+class Checked(NamedTuple):
+    """What was read, and everything that is wrong with it."""
+
+    suites: int
+    claims: int
+    recipes: int
+    problems: list[Problem]
+
+
+def check_all(paths: Iterable[Path]) -> Checked:
+    """Suites in files and folders, and the recipes beside them. Raises `ReproError` where there are none."""
+    given = list(paths)
+    files = [path for path in suite_files(given) if path.name != RECIPES]
+    claims, recipes, problems = 0, 0, list[Problem]()
+    for folder in given:
+        for path in recipes_below(folder):
+            known = named_recipes.read(path)
+            recipes += len(known.recipes)
+            problems += known.problems
+    for path in files:
+        try:
+            claims += len(load(path).claims)
+        except DocumentError as error:
+            problems += error.problems
+    return Checked(len(files), claims, recipes, problems)
+
+
+def check(file: Document) -> tuple[Suite, list[Problem]]:
+    """The suite that a file holds, as far as it is sound, and everything that is wrong with it."""
+    written_out = named_recipes.write_out(file)
+    form = Form(written_out.file, Suite, written_out.broken)
+    problems = [*written_out.problems, *form.problems, *_Check(form).problems()]
+    return form.content, list(dict.fromkeys(problems))
+
+
+class _Check:
+    """Nothing is said of what the form has found wrong, nor of what would follow from it."""
+
+    def __init__(self, form: Form[Suite]):
+        self.form, self.suite, self.file = form, form.content, form.file
+
+    def problems(self) -> Iterator[Problem]:
+        yield from self._rules()
+        if self.suite.task is not None:
+            yield from self.form.tell(("task",), findings.of_choice(TASKS, Named(name=self.suite.task)))
+        for name, profile in self._sound("profiles"):
+            yield from self._profile(profile, ("profiles", name))
+        for name, _ in self._sound("arms"):
+            yield from of_arm(self.form, name, [p for p, arms in self.arms_at.items() if name in arms])
+        for name, claim in self._sound("claims"):
+            yield from self._claim(claim, ("claims", name))
+        for name, picture in self._sound("pictures"):
+            yield from self._picture(picture, ("pictures", name))
+        for entry, _ in self._sound("not_measurable"):
+            yield from self._ledger_id(entry, ("not_measurable", entry), at_key=True)
+        yield from self._unused()
+
+    def _sound(self, section: str) -> list[tuple[str, Any]]:
+        """The entries of a section, without those that stand in for wrong ones."""
+        return [
+            (k, entry) for k, entry in getattr(self.suite, section).items() if (section, k) in self.file.keys
+        ]
+
+    def _names(self, section: str) -> set[str] | None:
+        """The names that the file gives in a section, be they sound or not; None if it is not a section."""
+        names = {str(place[1]) for place in self.file.keys if len(place) == 2 and place[0] == section}
+        return None if (section,) in self.form.broken else names
+
+    @cached_property
+    def arms(self) -> set[str] | None:
+        return self._names("arms")
+
+    @cached_property
+    def profiles(self) -> set[str] | None:
+        return self._names("profiles")
+
+    @cached_property
+    def ledger(self) -> Mapping[str, Any] | None:
+        """The ledger that stands above the suite, by id; None where there is none."""
+        path = nearest_above(self.file.path, LEDGER)
+        return read_ledger(path.resolve()) if path else None
+
+    @cached_property
+    def expectations(self) -> dict[str, Expectation | ExpectationError]:
+        """What the sound claims expect, or why it cannot be read."""
+        found: dict[str, Expectation | ExpectationError] = {}
+        for name, claim in self._sound("claims"):
+            if self.form.is_sound("claims", name, "expect"):
+                try:
+                    found[name] = claim.expectation
+                except ExpectationError as error:
+                    found[name] = error
+        return found
+
+    @cached_property
+    def arms_at(self) -> dict[str, tuple[str, ...]]:
+        """The arms that claims are known to use, by profile."""
+        known = {
+            name: claim
+            for name, claim in self._sound("claims")
+            if isinstance(self.expectations.get(name), Expectation)
+            and self.form.is_sound("claims", name, "profiles")
+        }
+        suite = self.suite.model_copy(update={"claims": known})
+        return {profile: suite.arms_at(profile) for profile in suite.profiles}
+
+    def _rules(self) -> Iterator[Problem]:
+        rules, most = self.suite.evidence, self.suite.seeds.max
+        least = first_look(rules.alpha, rules.assume)
+        if most < least and self.form.is_sound("seeds") and self.form.is_sound("evidence"):
+            place = ("seeds", "max") if ("seeds", "max") in self.file.values else ("evidence", "alpha")
+            message = (
+                f"with {most} seeds no claim can be decided; alpha {rules.alpha:g} needs {least} at least"
+            )
+            yield self.file.problem(place, message)
+
+    def _profile(self, profile: Profile, place: Location) -> Iterator[Problem]:
+        if profile.data is not None:
+            yield from self.form.tell((*place, "data"), findings.of_choice(DATASETS, profile.data))
+        if profile.recipe is not None:
+            yield from self.form.tell((*place, "recipe"), findings.of_recipe(profile.recipe))
+        if profile.weights is not None:
+            yield from self.form.tell((*place, "weights"), of_weights(profile.weights, self.suite))
+        if profile.tune is not None:
+            yield from self.form.tell((*place, "tune"), self._tune(profile.tune, profile.recipe))
+        yield from self.form.tell((*place, "arms"), self._unknown_arms((arm, arm) for arm in profile.arms))
+
+    def _tune(self, tune: Tune, recipe: Recipe | None) -> Iterator[Finding]:
+        """What is tried must be values of the recipe, and what decides a metric."""
+        task = self.suite.task
+        if task is None:
+            yield Finding((), "tuning needs a task, which the suite does not give", at_key=True)
+        elif task in TASKS.targets and tune.by not in metrics(task):
+            yield Finding(
+                ("by",), f"task '{task}' has no metric '{tune.by}'{nearest(tune.by, metrics(task))}"
+            )
+        if recipe is None:
+            yield Finding((), "tuning needs a recipe, which the profile does not give", at_key=True)
+            return
+        if not tune.grid:
+            yield Finding(
+                (), "nothing to try: give values of the recipe, as `optimizer.lr: [0.01, 0.1]`", at_key=True
+            )
+        for place, values in tune.grid.items():
+            if not isinstance(values, list) or len(values) < 2:
+                yield Finding((place,), f"{place}: expected a list of two or more values")
+                continue
+            for value in values:
+                yield from _of_value(recipe, place, value)
+
+    def _unknown_arms(self, named: Iterable[tuple[str | int, str]]) -> Iterator[Finding]:
+        """Of arms with the key or the index that each stands at."""
+        for where, arm in named:
+            if self.arms is not None and arm not in self.arms:
+                yield Finding((where,), f"unknown arm '{arm}'{nearest(arm, self.arms)}", at_key=True)
+
+    def _picture(self, picture: Picture, place: Location) -> Iterator[Problem]:
+        if picture.picture not in PICTURES.targets:
+            message = f"unknown picture '{picture.picture}'{nearest(picture.picture, PICTURES.targets)}"
+            yield from self.form.tell((*place, "picture"), [Finding((), message)])
+        else:
+            options = findings.of_options(PICTURES, picture.picture, picture.options, Picture.model_fields)
+            yield from self.form.tell(place, options)
+        yield from self.form.tell((*place, "arms"), self._unknown_arms(enumerate(picture.arms)))
+
+    def _ledger_id(self, entry: str, place: Location, *, at_key: bool = False) -> Iterator[Problem]:
+        if self.ledger is not None and entry not in self.ledger:
+            message = f"unknown ledger id '{entry}'{nearest(entry, self.ledger)}"
+            yield self.file.problem(place, message, at_key=at_key)
+
+    def _unused(self) -> Iterator[Problem]:
+        """Arms that no claim uses, at all or at a profile that has options for them. A claim that cannot be
+        read, or that names no arm or profile of the suite, may have meant them.
+        """
+        if self.arms is None or not self._all_read():
+            return
+        used = {arm for arms in self.arms_at.values() for arm in arms}
+        for arm in self.arms - used:
+            yield self.file.problem(("arms", arm), f"no claim uses the arm '{arm}'", at_key=True)
+        for name, profile in self._sound("profiles"):
+            for arm in profile.arms.keys() & used - set(self.arms_at[name]):
+                message = f"no claim that is asked at profile '{name}' uses the arm '{arm}'"
+                yield self.file.problem(("profiles", name, "arms", arm), message, at_key=True)
+
+    def _all_read(self) -> bool:
+        """Whether it is known of every claim which arms it uses, and where."""
+        if self.file.duplicates or not self.form.is_sound("claims"):
+            return False
+        read = self.expectations.values()
+        arms = {m.arm for e in read if isinstance(e, Expectation) for m in e.measurements}
+        profiles = {p for _, claim in self._sound("claims") for p in claim.profiles or ()}
+        return (
+            all(isinstance(e, Expectation) for e in read)
+            and arms <= (self.arms or set())
+            and profiles <= (self.profiles or set())
+        )
+
+    def _claim(self, claim: Claim, place: Location) -> Iterator[Problem]:
+        known = self.profiles or set()
+        asked = known if claim.profiles is None else set(claim.profiles)
+        if self.profiles is not None and self.form.is_sound(*place, "profiles"):
+            for index, profile in enumerate(claim.profiles or ()):
+                if profile not in known:
+                    message = f"unknown profile '{profile}'{nearest(profile, known)}"
+                    yield self.file.problem((*place, "profiles", index), message)
+            for profile in claim.at:
+                if profile not in asked:
+                    message = f"the claim is not asked at a profile '{profile}'{nearest(profile, asked)}"
+                    yield self.file.problem((*place, "at", profile), message, at_key=True)
+        else:
+            asked = set()
+        for index, entry in enumerate(claim.ledger):
+            yield from self._ledger_id(entry, (*place, "ledger", index))
+        yield from self._reported(claim, place)
+        for offset, message in self._expected(self.expectations.get(str(place[-1])), asked & known):
+            yield self.file.problem((*place, "expect"), message, offset=offset)
+
+    def _reported(self, claim: Claim, place: Location) -> Iterator[Problem]:
+        """The paper's numbers are of measurements of the claim."""
+        expected = self.expectations.get(str(place[-1]))
+        if isinstance(expected, Expectation):
+            known = [str(measurement) for measurement in expected.measurements]
+            for key in claim.reported:
+                try:
+                    message = None if str(parse_measurement(key)) in known else _not_measured(key, known)
+                except ExpectationError:
+                    message = _not_measured(key, known)
+                if message:
+                    yield self.file.problem((*place, "reported", key), message, at_key=True)
+
+    def _expected(
+        self, expected: Expectation | ExpectationError | None, asked: set[str]
+    ) -> Iterator[tuple[int, str]]:
+        if isinstance(expected, ExpectationError):
+            yield expected.offset, expected.message
+        if not isinstance(expected, Expectation):
+            return
+        for measurement, offset in expected.places:
+            if self.arms is not None and measurement.arm not in self.arms:
+                yield offset, f"unknown arm '{measurement.arm}'{nearest(measurement.arm, self.arms)}"
+            if self.suite.task in (None, *TASKS.targets):
+                yield from ((offset, message) for message in self._measurement(measurement, asked))
+        for link in expected.links:
+            knows_all = self.suite.task in (None, *TASKS.targets)
+            if knows_all and link.relation == "==" and link.tolerance is None and not self._exact(link):
+                yield (
+                    link.offset,
+                    f"'{link}': a trained or measured number is never exactly equal; use approx(…, abs=…)",
+                )
+
+    def _exact(self, link: Link) -> bool:
+        try:
+            return not any(kind_of(m.name, self.suite.task).seeded for m in link.measurements)
+        except ReproError:
+            return True  # the unknown name is its own problem
+
+    def _measurement(self, measurement: Measurement, asked: set[str]) -> Iterator[str]:
+        try:
+            kind = kind_of(measurement.name, self.suite.task)
+        except ReproError as error:
+            yield str(error)
+            return
+        yield from kind.mistakes(measurement)
+        wanted = kind.wants(measurement)
+        if not wanted or measurement.arm not in self.suite.arms:
+            return
+        if self.suite.task is None:
+            yield f"'{measurement.name}' needs a task, which the suite does not give"
+        for profile in sorted(asked & set(self.suite.profiles)):
+            if any(self._lacks(arm, profile, wanted) for arm in self._trained(measurement.arm, profile)):
+                needs = " and a ".join(wanted)
+                yield f"'{measurement.name}' needs {needs}, which profile '{profile}' does not give"
+
+    def _trained(self, arm: str, profile: str) -> list[str]:
+        return [name for name in self.suite.trained_for(arm, profile) if name in self.suite.arms]
+
+    def _lacks(self, arm: str, profile: str, wanted: Iterable[str]) -> bool:
+        """Whether an arm has no data or no recipe at a profile, though nothing is wrong with those."""
+        for part in PARTS:
+            if not all(self.form.is_sound(*place, part) for place in (("profiles", profile), ("arms", arm))):
+                return False
+        scale = self.suite.profiles[profile]
+        has = {
+            "data": scale.data is not None or "name" in self.suite.arms[arm].data,
+            "recipe": scale.recipe is not None,
+        }
+        return not all(has[part] for part in wanted)
+
+
+def _not_measured(key: str, known: list[str]) -> str:
+    return f"the claim does not measure '{key}'{nearest(key, known)}"
+
+
+def _of_value(recipe: Recipe, place: str, value: Any) -> Iterator[Finding]:
+    """What is wrong with a recipe's value that is to be tried."""
+    before = set(findings.of_recipe(recipe))
+    try:
+        found = [f for f in findings.of_recipe(changed(recipe, {place: value})) if f not in before]
+    except ValidationError as error:
+        yield from (
+            Finding((place,), f"{place}: {describe(e, Recipe)}") for e in error.errors(include_url=False)
+        )
+    else:
+        yield from (Finding((place,), f"{place}: {finding.message}") for finding in found)
+
+
+PARTS = ("data", "recipe")

@@ -1,0 +1,1 @@
+"""Whether what the catalogues offer keeps to its contract (`repro.contracts`)."""

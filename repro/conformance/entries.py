@@ -1,0 +1,93 @@
+"""The entries of the catalogues: each is imported, its parameters are read, and, as far as that needs nothing
+that is not here, it is tried on a few made-up images with targets of every form.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import entry_points
+from typing import Any
+
+from pydantic import ValidationError
+
+from repro import catalogue, source
+from repro.catalogue import Catalogue
+from repro.conformance import recipes
+from repro.conformance.data_sets import data_set
+from repro.conformance.tasks import task
+from repro.data.images import MissingData
+from repro.declaration import Declaration, declare
+from repro.errors import ReproError
+
+CATALOGUES = [known for known in vars(catalogue).values() if isinstance(known, Catalogue)]
+TRIED: dict[str, Callable[[Any, Mapping[str, Any]], Iterator[str]]] = {
+    "repro.models": recipes.model,
+    "repro.datasets": data_set,
+    "repro.tasks": task,
+    "repro.optimizers": recipes.optimizer,
+    "repro.schedules": recipes.schedule,
+    "repro.augmentations": recipes.augmentation,
+}
+ASKED_FOR = {"start"}  # is given to what has such a parameter alone
+MEASURED = {"repro.counts", "repro.probes", "repro.clocks"}
+GIVEN = {"repro.optimizers": {"lr": 0.1}}  # options that every recipe gives
+
+
+def plugins() -> tuple[int, list[str]]:
+    """How many entry points other packages have, and what is wrong with them, each named with its place."""
+    count, found = 0, list[str]()
+    for known in CATALOGUES:
+        points = sorted(entry_points(group=known.group))
+        names = Counter([*known.builtin, *(point.name for point in points)])
+        for point in points:
+            place = f"entry point '{point.name}' of group '{known.group}' ({point.value})"
+            one = Catalogue(known.kind, known.group, {point.name: point.value}, known.given)
+            found += [f"{place}: {fault}" for fault in faults(one, point.name)]
+            if names[point.name] > 1:
+                found.append(f"{place}: another {known.kind} has this name")
+        count += len(points)
+    return count, found
+
+
+def faults(known: Catalogue, name: str, options: Mapping[str, Any] | None = None) -> Iterator[str]:
+    """What is wrong with an entry. It is tried with options, or, if it needs none, without."""
+    try:
+        entry = known.load(name)
+    except (Exception, SystemExit) as error:  # whatever another package does when it is imported
+        yield f"cannot be imported: {_line(error)}"
+        return
+    if not (entry.__doc__ or "").strip():
+        yield "has no docstring"
+    try:
+        parameters = source.parameters(known.target(name))
+    except ReproError as error:
+        yield str(error)
+        return
+    given = [name for name in known.given if name in parameters or name not in ASKED_FOR]
+    first = list(parameters)[: len(given)]
+    if first != given:
+        yield f"its first parameters must be {', '.join(given)}, not {', '.join(first) or 'none'}"
+        return
+    if known.group in MEASURED:
+        yield from _declaration(known.target(name))
+    values = {**GIVEN.get(known.group, {}), **(options or {})}
+    needed = [key for key, parameter in known.parameters(name).items() if parameter.required]
+    if known.group not in TRIED or not set(needed) <= set(values):
+        return
+    try:
+        yield from TRIED[known.group](entry, values)
+    except MissingData:
+        return
+    except (Exception, SystemExit) as error:
+        yield f"raises an error when it is tried: {_line(error)}"
+
+
+def _declaration(target: str) -> Iterator[str]:
+    try:
+        Declaration.model_validate(source.decoration(target, declare.__name__) or {})
+    except ValidationError as error:
+        yield f"@declare(…): {error.errors()[0]['msg']}; what it says is written out there"
+
+
+def _line(error: BaseException) -> str:
+    line = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return line if len(line) <= 200 else f"{line[:199]}…"

@@ -1,0 +1,213 @@
+"""A measurement, resolved once: the job that gives it for a seed, how it is read, its unit and direction.
+
+There are four kinds, and the catalogue that has a measurement's name says which one it is:
+
+- a `Metric` is what a task measures of a trained net;
+- a `Probe` looks at a trial's net, before training or after;
+- a `Count` is of an architecture, the same for every seed;
+- a `Clocked` number is read off while a net runs alone on the machine.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+from repro import catalogue, findings
+from repro.catalogue import CLOCKS, COUNTS, MODELS, PROBES, TASKS
+from repro.clock import readings
+from repro.declaration import Declaration
+from repro.document import nearest
+from repro.errors import ReproError
+from repro.expression import Measurement
+from repro.store import from_json
+from repro.suite import ResolvedArm
+from repro.trial import Counting, Evaluating, Job, Probing, Round, Subject, TrialSpec, closure, code_of
+
+STATES = (
+    "start",
+    "end",
+)  # when a probe looks at a net: before the first step, or after the last (if not said)
+
+
+class Arms(Protocol):
+    """What a quantity asks of the suite at the profile: see `repro.experiment.Experiment`."""
+
+    def resolve(self, arm: str) -> ResolvedArm: ...
+    def subject(self, arm: str, seed: int, *, trained: bool = True) -> Subject: ...
+    def round(self, number: int) -> Round: ...
+
+
+@dataclass(frozen=True)
+class Quantity(ABC):
+    """A measurement of an arm."""
+
+    measurement: Measurement
+    declared: Declaration
+    arms: Arms
+
+    seeded: ClassVar[bool] = True  # whether it differs from seed to seed
+    timed: ClassVar[bool] = False  # whether a seed is a round of timing
+
+    @staticmethod
+    def declaration(name: str, task: str | None) -> Declaration:  # noqa: ARG004
+        """What is declared where it is defined."""
+        return catalogue.declaration(name)
+
+    @staticmethod
+    @abstractmethod
+    def mistakes(measurement: Measurement) -> Iterator[str]:
+        """What is wrong with its options."""
+
+    @staticmethod
+    def wants(measurement: Measurement) -> tuple[str, ...]:  # noqa: ARG004
+        """What its arm must have at a profile: `data`, and a `recipe` if it is trained."""
+        return ()
+
+    @abstractmethod
+    def job(self, seed: int) -> Job:
+        """The job whose record holds the value."""
+
+    @abstractmethod
+    def read(self, record: Mapping[str, Any]) -> float:
+        """The value, from the record of its job. Raises `ReproError` where there is none."""
+
+    @property
+    def trains(self) -> bool:
+        """Whether an arm is trained for it."""
+        return "recipe" in self.wants(self.measurement)
+
+    def trials(self, seed: int) -> tuple[TrialSpec, ...]:
+        """The trainings that it rests on."""
+        return tuple(job for job in closure([self.job(seed)]) if isinstance(job, TrialSpec))
+
+
+class Metric(Quantity):
+    """What a task measures of a trained net. `images=100` is of the first 100 images of its set."""
+
+    @staticmethod
+    def declaration(name: str, task: str | None) -> Declaration:
+        return catalogue.metrics(task)[name]
+
+    @staticmethod
+    def mistakes(measurement: Measurement) -> Iterator[str]:
+        for option, value in measurement.options:
+            if option != "images":
+                yield f"metric '{measurement.name}' has no option '{option}'{nearest(option, ['images'])}"
+            elif not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                yield f"images: expected a whole number above 0, not {value}"
+
+    @staticmethod
+    def wants(measurement: Measurement) -> tuple[str, ...]:  # noqa: ARG004
+        return "data", "recipe"
+
+    def job(self, seed: int) -> TrialSpec | Evaluating:
+        subject, images = self.arms.subject(self.measurement.arm, seed), self.images
+        if subject.treatment is None and images is None:
+            return subject.trial
+        return Evaluating(
+            subject=subject,
+            split="train" if self.measurement.name.startswith("train_") else "test",
+            images=images,
+            **code_of(TASKS.target(subject.trial.task), *subject.targets),
+        )
+
+    @property
+    def images(self) -> int | None:
+        given = dict(self.measurement.options).get("images")
+        return None if given is None else int(given)
+
+    def read(self, record: Mapping[str, Any]) -> float:
+        measured = record["measurements"]
+        if self.measurement.name not in measured:
+            raise ReproError(f"the task did not measure '{self.measurement.name}' of {self.measurement.arm}")
+        return from_json(measured[self.measurement.name])
+
+
+class Probe(Quantity):
+    """A look at a trial's net: `at=start` before the first step, else after the last."""
+
+    @staticmethod
+    def mistakes(measurement: Measurement) -> Iterator[str]:
+        options = dict(measurement.options)
+        if options.pop("at", STATES[-1]) not in STATES:
+            yield f"'at' is one of {', '.join(STATES)}"
+        for finding in findings.of_options(PROBES, measurement.name, options):
+            yield finding.message
+
+    @staticmethod
+    def wants(measurement: Measurement) -> tuple[str, ...]:
+        return ("data", "recipe") if _at(measurement) == STATES[-1] else ("data",)
+
+    def job(self, seed: int) -> Probing:
+        options = {key: value for key, value in self.measurement.options if key != "at"}
+        trained = _at(self.measurement) == STATES[-1]
+        subject = self.arms.subject(self.measurement.arm, seed, trained=trained)
+        code = code_of(PROBES.target(self.measurement.name), *subject.targets)
+        return Probing(measure=self.measurement.name, options=options, subject=subject, **code)
+
+    def read(self, record: Mapping[str, Any]) -> float:
+        return from_json(record["value"])
+
+
+class Count(Quantity):
+    """A number of an architecture."""
+
+    seeded = False
+
+    @staticmethod
+    def mistakes(measurement: Measurement) -> Iterator[str]:
+        for finding in findings.of_options(COUNTS, measurement.name, dict(measurement.options)):
+            yield finding.message
+
+    def job(self, seed: int) -> Counting:  # noqa: ARG002
+        arm = self.arms.resolve(self.measurement.arm)
+        code = code_of(COUNTS.target(self.measurement.name), MODELS.target(arm.model.name))
+        options = dict(self.measurement.options)
+        return Counting(
+            measure=self.measurement.name, options=options, model=arm.model, data=arm.data, **code
+        )
+
+    def read(self, record: Mapping[str, Any]) -> float:
+        return from_json(record["value"])
+
+
+class Clocked(Quantity):
+    """A number read off while a net runs alone on the machine."""
+
+    timed = True
+
+    @staticmethod
+    def mistakes(measurement: Measurement) -> Iterator[str]:
+        for finding in findings.of_timing(measurement.name, dict(measurement.options)):
+            yield finding.message
+
+    def job(self, seed: int) -> Round:
+        return self.arms.round(seed)
+
+    def read(self, record: Mapping[str, Any]) -> float:
+        return clocked(self.measurement.name, record["nets"][self.measurement.subject])
+
+
+def clocked(clock: str, net: Mapping[str, Any]) -> float:
+    """What a clock says of what a round's record holds of one net. Raises `ReproError` if it was not read."""
+    return float(CLOCKS.load(clock)(readings(net)))
+
+
+def kind_of(name: str, task: str | None) -> type[Quantity]:
+    """The kind of a measurement. Raises `ReproError` for a name that is nowhere."""
+    if name in catalogue.metrics(task):
+        return Metric
+    for names, kind in ((PROBES, Probe), (COUNTS, Count), (CLOCKS, Clocked)):
+        if name in names.targets:
+            return kind
+    raise ReproError(f"unknown measurement '{name}'{nearest(name, known(task))}")
+
+
+def known(task: str | None) -> list[str]:
+    """The names of all measurements of a suite with this task."""
+    return [*catalogue.metrics(task), *PROBES.targets, *COUNTS.targets, *CLOCKS.targets]
+
+
+def _at(measurement: Measurement) -> Any:
+    return dict(measurement.options).get("at", STATES[-1])

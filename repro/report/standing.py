@@ -1,0 +1,56 @@
+"""What stands of a suite at a profile, as text."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from repro.archive import Standing
+from repro.errors import ReproError
+from repro.report.text import claim_details, discoveries, verdicts
+from repro.result import Result
+
+
+def as_text(standing: Standing, folders: Mapping[str, Path], only: str | None = None) -> str:
+    """The verdicts; with `only`, of the claims whose name contains it, and every number of them. `folders`
+    are those that results are in, by run id.
+
+    Raises `ReproError` if there is no such claim.
+    """
+    claims = {name: one.claim for name, one in standing.claims.items() if only is None or only in name}
+    if not claims:
+        raise ReproError(f"no claim like '{only}'; there are: {', '.join(standing.claims)}")
+    whole = standing.together
+    blocks = [_origin(whole)]
+    if only is not None:
+        blocks += [f"{name}\n{claim_details(claim)}" for name, claim in claims.items()]
+    below = [
+        verdicts(claims),
+        *_older(standing, claims),
+        *_pictures(standing, folders),
+        discoveries(claims.values(), whole.false_discovery_level),
+        f"again: {whole.command}",
+    ]
+    return "\n\n".join([*blocks, "\n".join(filter(None, below))])
+
+
+def _origin(result: Result) -> str:
+    """Where and when it was run, and of which commit."""
+    keys, facts = result.environment.key, result.environment.facts
+    devices = {f"{key['device']} ({key['precision']}, torch {key['torch']})" for key in keys}
+    commit = "no commit"
+    if facts.get("commit"):
+        commit = f"commit {facts['commit'][:10]}{' with changes' if facts['dirty'] else ''}"
+    where = ", ".join(sorted(devices)) or facts["cpu"]
+    return f"{result.suite} at profile {result.profile}, {result.finished}, {where}, {commit}"
+
+
+def _older(standing: Standing, claims: Iterable[str]) -> Iterable[str]:
+    """The claims that the newest run did not ask."""
+    for result in standing.results[1:]:
+        names = [name for name in claims if standing.claims[name].result is result]
+        if names:
+            yield f"from {result.finished} ({result.id}): {', '.join(names)}"
+
+
+def _pictures(standing: Standing, folders: Mapping[str, Path]) -> Iterable[str]:
+    for picture, result in standing.pictures.values():
+        yield f"picture: {folders[result.id] / picture.file}: {' '.join(picture.says.split())}"
