@@ -57,8 +57,8 @@ class Form(Generic[Content]):
     `kind` is what it should hold: a class, or a mapping of names to one. What is `broken` from the start is
     not told again.
 
-    A recipe `{step: 9, batch_size: x, optimizer: sgd}` has two mistakes. What is wrong is left out, and what is
-    then missing has something stand in for it, `{optimizer: sgd, steps: 1, batch_size: 1}`: so the rest is
+    A recipe `{step: 9, batch_size: x, optimizer: sgd}` has two mistakes. What is wrong is left out, and what
+    is then missing has something stand in for it, `{optimizer: sgd, steps: 1, batch_size: 1}`: so the rest is
     checked, which here finds that sgd lacks its learning rate.
     """
 

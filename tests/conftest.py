@@ -25,7 +25,7 @@ tempfile.tempdir = os.environ["TMPDIR"] = tempfile.mkdtemp(
 )
 atexit.register(shutil.rmtree, tempfile.tempdir, ignore_errors=True)
 
-pytest_plugins = ["pytester"]
+pytest_plugins = ["pytester", "kit.mistakes"]
 
 TINY = """\
 suite: tiny

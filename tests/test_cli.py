@@ -88,9 +88,9 @@ def test_check_says_everything_that_is_wrong(tiny):
 
 
 @pytest.fixture
-def sharing(tiny, tmp_path):  # noqa: ARG001
+def sharing(tiny):
     """A folder of two suites that name a recipe of their folder."""
-    folder, recipe = tmp_path / "suites", TINY[TINY.index("{steps: 20") : TINY.index("\n  missing")]
+    folder, recipe = tiny.parent / "suites", TINY[TINY.index("{steps: 20") : TINY.index("\n  missing")]
     (folder / "below").mkdir(parents=True)
     (folder / "recipes.yaml").write_text(f"suite: {recipe}\n")  # a name that suites have as a key
     for path in (folder / "one.yaml", folder / "below" / "two.yaml"):
@@ -98,8 +98,9 @@ def sharing(tiny, tmp_path):  # noqa: ARG001
     return folder
 
 
+@pytest.mark.usefixtures("sharing")
 @pytest.mark.parametrize("given", [(), ("suites",), ("suites/recipes.yaml", "suites/one.yaml")])
-def test_check_reads_suites_and_the_recipes_that_they_share(sharing, given):  # noqa: ARG001
+def test_check_reads_suites_and_the_recipes_that_they_share(given):
     run = repro("check", *given)
     assert run.exit_code == 0 and "1 named recipes: no mistakes found" in run.output
 

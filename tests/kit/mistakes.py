@@ -1,4 +1,4 @@
-"""What tests of checking share: the small suite, with a ledger above it, and all that is wrong with it."""
+"""The small suite with a ledger above it, and all that is wrong with it: what tests of checking share."""
 
 import json
 
