@@ -25,7 +25,7 @@ class Followed(TorchDispatchMode, Generic[Known]):
     """
 
     def __init__(self, image: Tensor, known: Known):
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # it has no annotations
         self.tensors: dict[int, tuple[Tensor, Known]] = {}
         self.tell(image, known)
 

@@ -44,7 +44,8 @@ def _lengths(model: nn.Module, size: int, layer: str) -> Lengths:
     x = image(model, size)
     with ExitStack() as stack:
         found = stack.enter_context(outputs_of(model, layer))
-        followed = stack.enter_context(_Lengths(x, [1]))
+        followed = _Lengths(x, [1])
+        stack.enter_context(followed)
         for module in model.modules():
             if isinstance(module, WEIGHTED):
                 stack.callback(module.register_forward_hook(followed.lengthen).remove)

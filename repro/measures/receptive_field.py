@@ -9,6 +9,7 @@ Networks".
 import copy
 from collections.abc import Callable
 from functools import reduce
+from math import sqrt
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -84,7 +85,9 @@ def effective_receptive_field(state: State, layer: str = "", images: int = 32, s
     with torch.enable_grad(), outputs_of(state.model, layer) as found:
         state.model(inputs)
     state.model.train()
-    middle = found[-1][(..., *(side // 2 for side in found[-1].shape[2:]))]  # [N, C]
+    middle = found[-1]
+    for side in middle.shape[2:]:
+        middle = middle.select(2, side // 2)  # [N, C] in the end
     signs = (
         torch.randint(2, middle.shape[1:], generator=generator(state.spec.seed, "signs of channels")) * 2 - 1
     )
@@ -93,7 +96,7 @@ def effective_receptive_field(state: State, layer: str = "", images: int = 32, s
     if not energy.sum() > 0:
         raise ReproError("effective_receptive_field: the unit does not depend on the image")
     held = energy.sort(descending=True).values.cumsum(0)
-    return float((held < share * held[-1]).sum() + 1) ** 0.5
+    return sqrt((held < share * held[-1]).sum() + 1)
 
 
 def _largest(model: nn.Module, layer: str, side: int) -> int:
@@ -104,7 +107,8 @@ def _largest(model: nn.Module, layer: str, side: int) -> int:
     image = torch.empty(1, channels, side, side, device="meta")
     places = np.arange(side)
     itself = np.stack([places, -places])
-    with torch.no_grad(), outputs_of(net, layer) as found, _Seen(image, [itself, itself]) as seen:
+    seen = _Seen(image, [itself, itself])
+    with torch.no_grad(), outputs_of(net, layer) as found, seen:
         net(image)
     axes = seen.of(found[-1])
     if axes is None:
@@ -186,7 +190,8 @@ def _adaptive(n: int, m: int) -> np.ndarray:
 
 
 def _nearest(n: int, m: int, scale: float | None) -> np.ndarray:
-    return np.floor(np.arange(m) * (1 / scale if scale else n / m)).astype(int).clip(max=n - 1)[:, None]
+    places: np.ndarray = np.floor(np.arange(m) * (1 / scale if scale else n / m)).astype(int)
+    return places.clip(max=n - 1)[:, None]
 
 
 def _bilinear(n: int, m: int, scale: float | None, align_corners: bool) -> np.ndarray:
@@ -196,7 +201,7 @@ def _bilinear(n: int, m: int, scale: float | None, align_corners: bool) -> np.nd
 
 
 def _slice(args: Any, sides: list[tuple[int, int]]) -> list[np.ndarray]:
-    tensor, dim, start, end, step = (*args, *(0, None, None, 1)[len(args) - 1 :])
+    tensor, dim, start, end, step = list(args) + [0, None, None, 1][len(args) - 1 :]
     cut = dim % tensor.dim() - tensor.dim() + 2  # 0 for rows, 1 for columns
     return [
         (np.arange(n)[start:end:step] if axis == cut else np.arange(n))[:, None]
@@ -205,8 +210,9 @@ def _slice(args: Any, sides: list[tuple[int, int]]) -> list[np.ndarray]:
 
 
 def _pad(args: Any, sides: list[tuple[int, int]]) -> list[np.ndarray]:
-    columns, _, rows, *_ = (*args[1], 0, 0)  # how many are put before
-    return [_window(n, m, 1, 1, before, 1) for (n, m), before in zip(sides, (rows, columns), strict=True)]
+    before: list[int] = args[1]
+    columns, _, rows, *_ = (*before, 0, 0)  # how many are put before
+    return [_window(n, m, 1, 1, many, 1) for (n, m), many in zip(sides, (rows, columns), strict=True)]
 
 
 def _reordered(order: list[int], sides: list[tuple[int, int]]) -> list[np.ndarray]:

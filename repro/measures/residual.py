@@ -8,11 +8,12 @@ All look at a copy of the net.
 from collections.abc import Callable
 from copy import deepcopy
 from math import comb
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from repro.contracts import Block
 from repro.data.split import head
 from repro.declaration import declare
 from repro.errors import ReproError
@@ -136,7 +137,8 @@ def _part(block: nn.Module, by_branch: Tensor, added: list[int]) -> None:
 
     It is looked up as gradients pass. `added` gets an entry when the block asks for its shortcut.
     """
-    short_cut, given = block.short_cut, []
+    short_cut = cast(Block, block).short_cut
+    given: list[Tensor] = []
 
     def to_branch(_block: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
         given[:] = inputs

@@ -140,7 +140,8 @@ class Pyramid(nn.Module):
             # As `x.mean`, whose gradient would lie in another layout: 5 % of a CPU step
             mean = F.avg_pool2d(x, x.shape[-2:])
             features.append(self.image(mean).expand(-1, -1, *x.shape[-2:]))
-        return self.fuse(concatenate(features))
+        fused: Tensor = self.fuse(concatenate(features))
+        return fused
 
 
 def three_by_three(separated: bool) -> Callable[..., nn.Sequential]:

@@ -74,7 +74,8 @@ class DenseNet(nn.Module):
         nn.init.zeros_(self.classifier.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.classifier(self.last(self.blocks(self.stem(x))).mean(dim=(2, 3)))
+        logits: Tensor = self.classifier(self.last(self.blocks(self.stem(x))).mean(dim=(2, 3)))
+        return logits
 
 
 class Layer(nn.Module):

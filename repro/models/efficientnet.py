@@ -130,7 +130,9 @@ class EfficientNet(nn.Module):
         nn.init.zeros_(self.classifier.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.classifier(self.dropout(self.head(self.blocks(self.stem(x))).mean(dim=(2, 3))))
+        features = self.head(self.blocks(self.stem(x))).mean(dim=(2, 3))
+        logits: Tensor = self.classifier(self.dropout(features))
+        return logits
 
 
 class MobileBottleneck(nn.Module):
@@ -153,5 +155,5 @@ class MobileBottleneck(nn.Module):
         self.skip = StochasticDepth(skipped, "row")
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.branch(x)
+        y: Tensor = self.branch(x)
         return x + self.skip(y) if self.residual else y

@@ -79,10 +79,13 @@ class GoogLeNet(nn.Module):
             *([bvlc_norm()] if response else []),
             pooling(),
         )
-        self.body, channels, wide = nn.ModuleDict(), second, {}
+        self.body = nn.ModuleDict()
+        channels = second
+        wide: dict[str, int] = {}
         for name, row in MODULES.items():
-            self.body[name] = Inception(channels, scaled(row, width), reduce=reduce, batch_norm=batch_norm)
-            channels = wide[name] = self.body[name].channels
+            module = Inception(channels, scaled(row, width), reduce=reduce, batch_norm=batch_norm)
+            self.body[name] = module
+            channels = wide[name] = module.channels
             if name in POOLED:
                 self.body[f"pool{name}"] = pooling()
         self.channels = channels  # of the last map

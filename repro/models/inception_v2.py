@@ -69,15 +69,18 @@ class InceptionV2(nn.Module):
             module = Inception(channels, tuple(scaled((n,), width)[0] if n else 0 for n in filters), pool)
             channels = module.channels
             if squeeze_excitation:
-                module = nn.Sequential(module, SqueezeExcitation(channels, channels // reduction))
-            self.body.add_module(name, module)
+                excited = SqueezeExcitation(channels, channels // reduction)
+                self.body.add_module(name, nn.Sequential(module, excited))
+            else:
+                self.body.add_module(name, module)
         self.classifier = nn.Sequential(
             nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout), nn.Linear(channels, classes)
         )
         initialise(self, "xavier")
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.classifier(self.body(self.stem(x)))
+        logits: Tensor = self.classifier(self.body(self.stem(x)))
+        return logits
 
 
 class Inception(nn.Module):

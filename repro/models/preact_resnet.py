@@ -115,7 +115,8 @@ class PreActResNet(nn.Module):
         nn.init.zeros_(self.classifier.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.classifier(self.last(self.stages(self.stem(x))).mean(dim=(2, 3)))
+        logits: Tensor = self.classifier(self.last(self.stages(self.stem(x))).mean(dim=(2, 3)))
+        return logits
 
 
 def units_of_stages(depth: int, bottleneck: bool, stem: str) -> tuple[int, ...]:
@@ -163,10 +164,10 @@ class Unit(nn.Module):
             self.shortcut.append(Scaled(shortcuts.scale))
 
         self.exclusive = shortcuts.gate == "exclusive"
-        self.gate = None
+        self.gate: nn.Conv2d | None = None
         if shortcuts.gate != "none":
             self.gate = nn.Conv2d(channels, width, 1, stride)
-            nn.init.constant_(self.gate.bias, shortcuts.gate_bias)
+            nn.init.constant_(self.gate.get_parameter("bias"), shortcuts.gate_bias)
         self.joined = activations(order.joined, width)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -174,7 +175,8 @@ class Unit(nn.Module):
         y = self.branch(shared.active)
         if self.exclusive:
             y = shared.opened * y
-        return self.joined(self.short_cut(x, shared) + y)
+        joined: Tensor = self.joined(self.short_cut(x, shared) + y)
+        return joined
 
     def shared(self, x: Tensor) -> Shared:
         return Shared(self.before(x), None if self.gate is None else torch.sigmoid(self.gate(x)))
@@ -182,7 +184,7 @@ class Unit(nn.Module):
     def short_cut(self, x: Tensor, shared: Shared | None = None) -> Tensor:
         """What is added to the branch, the gate's 1−g included. `shared` is computed from x unless given."""
         active, opened = self.shared(x) if shared is None else shared
-        kept = self.shortcut(active if self.projected else x)
+        kept: Tensor = self.shortcut(active if self.projected else x)
         return kept if opened is None else (1 - opened) * kept
 
 

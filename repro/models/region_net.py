@@ -134,4 +134,5 @@ class RegionNet(nn.Module):
 
     def warped(self, x: Tensor, regions: Tensor) -> Tensor:
         """Each region at the trunk's side, bilinear, not smoothed before, as in R-CNN: [R, C, side, side]."""
-        return roi_align(x.float(), regions, self.side, sampling_ratio=1, aligned=True)
+        warped: Tensor = roi_align(x.float(), regions, self.side, sampling_ratio=1, aligned=True)
+        return warped

@@ -60,8 +60,11 @@ class Block(nn.Module):
         self.joined = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.branch(x)
-        return self.joined(y + self.short_cut(x) if self.residual else y)
+        y: Tensor = self.branch(x)
+        if self.residual:
+            y = y + self.short_cut(x)
+        joined: Tensor = self.joined(y)
+        return joined
 
 
 class ResNet(nn.Module):
@@ -130,7 +133,8 @@ class ResNet(nn.Module):
         deform_last(self, deformable)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.classifier(self.stages(self.stem(x)).mean(dim=(2, 3)))
+        logits: Tensor = self.classifier(self.stages(self.stem(x)).mean(dim=(2, 3)))
+        return logits
 
 
 def cifar_resnet(

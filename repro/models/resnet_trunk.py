@@ -17,11 +17,11 @@ from repro.models.layers.convolutions import normalised
 from repro.models.layers.stems import stem_of
 
 UNGRIDDED = 3  # stages before block4
-SOURCES = {
+SOURCES: dict[tuple[int, ...], str] = {  # torchvision's, by depths
     (3, 4, 6, 3): "resnet50",
     (3, 4, 23, 3): "resnet101",
     (3, 8, 36, 3): "resnet152",
-}  # torchvision's, by depths
+}
 
 
 class ResNetTrunk(nn.Module):

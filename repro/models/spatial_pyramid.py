@@ -87,4 +87,5 @@ class SpatialPyramidNet(nn.Module):
         initialise(self, init)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.classifier(self.pool(self.features(x)))
+        logits: Tensor = self.classifier(self.pool(self.features(x)))
+        return logits

@@ -4,6 +4,7 @@ A trunk takes images, [N, in_channels, H, W], and gives a list of maps, the fine
 channels, and `channels` those of the last. With the option `last_pool=False` the last map is not yet pooled.
 """
 
+from collections.abc import Callable
 from functools import partial
 from inspect import signature
 from typing import Any, TypeAlias
@@ -39,7 +40,7 @@ def alexnet(*, width: float = 1.0, last_pool: bool = True, in_channels: int = 3)
 
 def zf5(*, width: float = 1.0, last_pool: bool = True, in_channels: int = 3) -> Convolutions:
     net = SpatialPyramidNet(levels=(), width=width, fc=1, init="he", in_channels=in_channels)
-    layers = net.features.append(net.pool[0]) if last_pool else net.features
+    layers = nn.Sequential(*net.features, net.pool.get_submodule("0")) if last_pool else net.features
     return Convolutions(layers, net.channels)
 
 
@@ -49,7 +50,7 @@ def googlenet(*, width: float = 1.0, in_channels: int = 3) -> Convolutions:
 
 
 Trunk: TypeAlias = Convolutions | ResNetTrunk | VggTrunk | XceptionTrunk
-TRUNKS = {
+TRUNKS: dict[str, Callable[..., Trunk]] = {
     "alexnet": alexnet,
     "googlenet": googlenet,
     "resnet50": partial(ResNetTrunk, depths=(3, 4, 6, 3)),

@@ -119,7 +119,8 @@ class FullyConnected(nn.Sequential):
         """Take torchvision's fc6, fc7; of smaller layers every n-th filter and tap (v1, section 3.1)."""
         side = 7  # of the map that fc6 sees
         for layer, name in zip(self, ("classifier.0", "classifier.3"), strict=True):
-            conv, weight = layer[0], weights[f"{name}.weight"].unflatten(1, (-1, side, side))
+            conv = next(module for module in layer.modules() if isinstance(module, nn.Conv2d))
+            weight: Tensor = weights[f"{name}.weight"].unflatten(1, (-1, side, side))
             taps = torch.linspace(0, side - 1, conv.kernel_size[0]).round().long()
             sizes = zip(conv.weight.shape[:2], weight.shape[:2], strict=True)
             rows, columns = (torch.arange(kept) * (whole // kept) for kept, whole in sizes)

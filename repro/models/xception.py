@@ -72,20 +72,22 @@ class Block(nn.Module):
         super().__init__()
         plain = channels == widths[-1] and stride == 1
         self.shortcut = nn.Identity() if plain else normalised(channels, widths[-1], 1, stride)
-        self.convolutions = nn.ModuleList()
-        for width, own_stride in zip(widths, (1, 1, stride), strict=True):
-            depthwise = normalised(channels, channels, 3, own_stride, rate=rate, groups=channels)
-            pointwise = normalised(channels, width, 1)
-            self.convolutions.append(nn.Sequential(nn.ReLU(), *depthwise, *pointwise))
-            channels = width
+        one, two, three = widths
+        self.before_stride = nn.Sequential(
+            *(nn.ReLU(), *separated(channels, one, 1, rate)),
+            *(nn.ReLU(), *separated(one, two, 1, rate)),
+            nn.ReLU(),
+        )
+        self.strided = separated(two, three, stride, rate)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.join(self.before_stride(x), x)
 
-    def before_stride(self, x: Tensor) -> Tensor:
-        """What the third convolution sees."""
-        first, second, third = self.convolutions
-        return third[0](second(first(x)))
-
     def join(self, inner: Tensor, x: Tensor) -> Tensor:
-        return self.convolutions[2][1:](inner) + self.shortcut(x)
+        joined: Tensor = self.strided(inner) + self.shortcut(x)
+        return joined
+
+
+def separated(channels: int, width: int, stride: int, rate: int) -> nn.Sequential:
+    depthwise = normalised(channels, channels, 3, stride, rate=rate, groups=channels)
+    return depthwise.extend(normalised(channels, width, 1))

@@ -1,6 +1,7 @@
 """Pairs of the blocks of nets, as the models have them, and of what is written of them."""
 
 from itertools import product
+from typing import TypeVar
 
 import torch
 from torch import Generator, Tensor, nn
@@ -13,8 +14,10 @@ from repro.models.layers.squeeze_excitation import SqueezeExcitation
 from repro.models.spatial_pyramid import SpatialPyramidPooling
 from repro.pairs.numbers import gradient, numbers
 
+Module = TypeVar("Module", bound=nn.Module)
 
-def started(module: nn.Module, generator: Generator) -> nn.Module:
+
+def started(module: Module, generator: Generator) -> Module:
     """The module with random weights of the generator, in double precision and evaluation mode."""
     for parameter in module.parameters():
         nn.init.normal_(parameter, std=0.5, generator=generator)
@@ -24,7 +27,8 @@ def started(module: nn.Module, generator: Generator) -> nn.Module:
 def residual_block_as_a_sum(generator: Generator) -> tuple[Tensor, Tensor]:
     """What the branch of a residual block learns, F, and H(x) - x, H being the block before its last ReLU."""
     branch = started(resnet.branch_of(resnet.convolutions((4, 4, 4), 1, bottleneck=False)), generator)
-    nn.init.constant_(branch[-1].bias, 1000)  # so far above 0 that the last ReLU changes nothing
+    # So far above 0 that the last ReLU changes nothing
+    nn.init.constant_(branch[-1].get_parameter("bias"), 1000)
     x = numbers(generator, 2, 4, 6, 6)
     return branch(x), resnet.Block(branch, nn.Identity(), residual=True)(x) - x
 
@@ -97,17 +101,17 @@ def dense_layer_keeps_its_input(generator: Generator) -> tuple[Tensor, Tensor]:
 def channels_times_their_scores(generator: Generator) -> tuple[Tensor, Tensor]:
     """Squeeze and excitation, and each channel times its score: σ(W₂ relu(W₁ mean)), with linear layers."""
     block, x = started(SqueezeExcitation(8, 2), generator), numbers(generator, 2, 8, 5, 5)
-    first, _, second = block.excitation
-    hidden = torch.relu(F.linear(x.flatten(2).mean(2), first.weight.flatten(1), first.bias))
-    scores = torch.sigmoid(F.linear(hidden, second.weight.flatten(1), second.bias))
+    first, first_bias, second, second_bias = block.excitation.parameters()
+    hidden = torch.relu(F.linear(x.flatten(2).mean(2), first.flatten(1), first_bias))
+    scores = torch.sigmoid(F.linear(hidden, second.flatten(1), second_bias))
     return block(x), x * scores[:, :, None, None]
 
 
 def gate_of_ones(generator: Generator) -> tuple[Tensor, Tensor]:
     """Squeeze and excitation whose scores are all 1, and the map that goes in."""
     block, x = started(SqueezeExcitation(8, 2, gate="relu"), generator), numbers(generator, 2, 8, 5, 5)
-    nn.init.zeros_(block.excitation[2].weight)
-    nn.init.ones_(block.excitation[2].bias)
+    nn.init.zeros_(block.excitation.get_parameter("2.weight"))
+    nn.init.ones_(block.excitation.get_parameter("2.bias"))
     return block(x), x
 
 
@@ -132,7 +136,7 @@ def offsets_added_to_weights(generator: Generator) -> tuple[Tensor, Tensor]:
 def gradient_by_offsets(generator: Generator) -> tuple[Tensor, Tensor]:
     """The gradient of a deformable convolution's sum by its offsets' bias, and 0: not the same, it learns."""
     layer, x = deformable(generator, (0.3, 0.6)), numbers(generator, 1, 3, 9, 9).float()
-    bias = layer.offsets.bias.requires_grad_()
+    bias = layer.offsets.get_parameter("bias").requires_grad_()
     with torch.enable_grad():
         (found,) = torch.autograd.grad(layer(x).square().sum(), bias)
     return found, torch.zeros_like(found)
@@ -142,7 +146,7 @@ def deformable(generator: Generator, offset: tuple[float, float]) -> DeformableC
     """A 3×3 one without padding, the same offset (rows, columns) everywhere. fp32, as it computes in."""
     layer = DeformableConvolution(3, 4, 3, bias=False).requires_grad_(False)
     nn.init.normal_(layer.weight, generator=generator)
-    layer.offsets.bias.copy_(torch.tensor(offset).repeat(9))
+    layer.offsets.get_parameter("bias").copy_(torch.tensor(offset).repeat(9))
     return layer
 
 

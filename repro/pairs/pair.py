@@ -8,7 +8,7 @@ what is equal in exact arithmetic differs by about 1e-14.
 """
 
 from collections.abc import Callable
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
@@ -77,5 +77,5 @@ class Pair(nn.Module):
 
 
 def function_of(name: str) -> Function:
-    (module,) = (module for module in (layers, upsampling, blocks) if name in vars(module))
-    return vars(module)[name]
+    (function,) = (vars(module)[name] for module in (layers, upsampling, blocks) if name in vars(module))
+    return cast(Function, function)

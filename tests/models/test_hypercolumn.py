@@ -65,8 +65,8 @@ def test_scoring_maps_and_adding_is_scoring_the_concatenated_maps(shape):
     assert params(added) == params(stacked)
     weights = added.state_dict()
     parts = [weights.pop(f"classifier.{i}.weight") for i in range(3)]
-    weights["classifier.bias"] = weights.pop("classifier.2.bias")
-    stacked.load_state_dict({**weights, "classifier.weight": torch.cat(parts, dim=1)})
+    weights["classifier.0.bias"] = weights.pop("classifier.2.bias")
+    stacked.load_state_dict({**weights, "classifier.0.weight": torch.cat(parts, dim=1)})
     x = images(2, 3, *shape)
     assert added(x).std() > 0.1
     torch.testing.assert_close(added(x), stacked(x), rtol=1e-4, atol=1e-5)
