@@ -89,7 +89,7 @@ MODELS = Catalogue(
     "repro.models",
     {
         "alexnet": "repro.models.alexnet:AlexNet",
-        "cifar_resnet": "repro.models.cifar_resnet:CifarResNet",
+        "cifar_resnet": "repro.models.resnet:cifar_resnet",
         "deeplab": "repro.models.deeplab:DeepLab",
         "deeplab_v3": "repro.models.deeplab_v3:DeepLabV3",
         "densenet": "repro.models.densenet:DenseNet",

@@ -118,8 +118,10 @@ def flat_high_pass(state: State, canvases: int = 64) -> float:
     colours = torch.rand(canvases, channels, 1, 1, generator=generator(0, "colours of canvases")) * 0.8 + 0.1
     images = (255 * colours).to(torch.uint8).expand(-1, -1, *sides).to(state.device)
     outputs = outputs_on(state, images)
-    middle = tuple(slice(side * 3 // 8, side * 5 // 8) for side in outputs.shape[2:])
-    return float((outputs - F.avg_pool2d(outputs, 3, 1, 1))[..., *middle].double().square().mean().sqrt())
+    rest = outputs - F.avg_pool2d(outputs, 3, 1, 1)
+    for axis, side in enumerate(outputs.shape[2:], start=2):
+        rest = rest.narrow(axis, side * 3 // 8, side * 5 // 8 - side * 3 // 8)
+    return float(rest.double().square().mean().sqrt())
 
 
 @torch.no_grad()
@@ -200,19 +202,16 @@ def _inner(maps: Tensor, stride: int) -> Tensor:
         raise ReproError(
             f"phases of {stride} want maps [N, C, H, W] of sides from {4 * stride} up, not {list(maps.shape)}"
         )
-    first = [-(-side // 4 // stride) * stride for side in maps.shape[2:]]
-    return maps[
-        ...,
-        *(
-            slice(start, start + side // 2 // stride * stride)
-            for start, side in zip(first, maps.shape[2:], strict=True)
-        ),
-    ]
+    for axis, side in enumerate(maps.shape[2:], start=2):
+        first = -(-side // 4 // stride) * stride
+        maps = maps.narrow(axis, first, side // 2 // stride * stride)
+    return maps
 
 
 def _phases(maps: Tensor, stride: int) -> Tensor:
     """The mean of each phase. [N, C, H, W] → [stride, stride]"""
-    return maps.double().unflatten(3, (-1, stride)).unflatten(2, (-1, stride)).mean((0, 1, 2, 4))
+    phases: Tensor = maps.double().unflatten(3, (-1, stride)).unflatten(2, (-1, stride))
+    return phases.mean((0, 1, 2, 4))
 
 
 def _variation(values: Tensor) -> float:
@@ -221,4 +220,5 @@ def _variation(values: Tensor) -> float:
 
 def power_spectrum(maps: Tensor) -> Tensor:
     """The spectrum's squares without the maps' means, averaged. [N, C, H, W] → [H, W]"""
-    return torch.fft.fft2(maps - maps.mean((2, 3), keepdim=True)).abs().square().mean((0, 1)).double()
+    spectra: Tensor = torch.fft.fft2(maps - maps.mean((2, 3), keepdim=True))
+    return spectra.abs().square().mean((0, 1)).double()

@@ -22,7 +22,7 @@ def freeze(model: nn.Module, paths: Iterable[str]) -> None:
                 f"freeze: a {type(model).__name__} has no module '{path}'{nearest(path, modules)}"
             )
         module = modules[path].requires_grad_(False).eval()
-        module.train = partial(_stay, module)  # type: ignore[method-assign]
+        module.train = partial(_stay, module)
 
 
 def _stay(module: nn.Module, _mode: bool = True) -> nn.Module:
