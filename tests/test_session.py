@@ -4,7 +4,7 @@ import json
 import math
 
 import pytest
-from kit.made_up import ENVIRONMENT, NAMES, MadeUp, alternating, better, name, suite
+from kit.made_up import ENVIRONMENT, NAMES, MadeUp, alternating, arm_of, better, suite
 
 from repro.errors import ReproError
 from repro.result import read
@@ -196,7 +196,7 @@ def test_a_trial_whose_record_has_gone_is_trained_again_though_what_was_probed_o
 
 def losses(good, bad):
     of_arm = {"good": good, "bad": bad}
-    return MadeUp(lambda trial: {"train_loss": of_arm[name(trial.model)]})
+    return MadeUp(lambda trial: {"train_loss": of_arm[arm_of(trial.model)]})
 
 
 LESS = "train_loss(good) < train_loss(bad)"
