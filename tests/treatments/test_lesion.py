@@ -105,7 +105,7 @@ def test_more_blocks_can_go():
 
 
 def test_the_errors_of_a_treated_net_are_those_of_the_net_whose_block_passes_its_input_on():
-    looked_at = replace(state(), model=made(CifarResNet, 8, width=4, in_channels=1))
+    looked_at = replace(state(), model=made(cifar_resnet, 8, width=4, in_channels=1))
     data, net = looked_at.data, looked_at.model.eval()
     x = normalise(data.test.images, data.mean, data.std, dtype=torch.float32, channels_last=True)
     with torch.no_grad():  # the first block's width and stride are those of its input
