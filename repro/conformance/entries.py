@@ -11,11 +11,11 @@ from pydantic import ValidationError
 
 from repro import catalogue, source
 from repro.catalogue import Catalogue
-from repro.conformance import recipes
+from repro.conformance import recipes, states
 from repro.conformance.data_sets import data_set
 from repro.conformance.tasks import task
 from repro.data.images import MissingData
-from repro.declaration import Declaration, declare
+from repro.declaration import declared
 from repro.errors import ReproError
 
 CATALOGUES = [known for known in vars(catalogue).values() if isinstance(known, Catalogue)]
@@ -23,6 +23,8 @@ TRIED: dict[str, Callable[[Any, Mapping[str, Any]], Iterator[str]]] = {
     "repro.models": recipes.model,
     "repro.datasets": data_set,
     "repro.tasks": task,
+    "repro.probes": states.probe,
+    "repro.treatments": states.treatment,
     "repro.optimizers": recipes.optimizer,
     "repro.schedules": recipes.schedule,
     "repro.augmentations": recipes.augmentation,
@@ -83,7 +85,7 @@ def faults(known: Catalogue, name: str, options: Mapping[str, Any] | None = None
 
 def _declaration(target: str) -> Iterator[str]:
     try:
-        Declaration.model_validate(source.decoration(target, declare.__name__) or {})
+        declared(target)
     except ValidationError as error:
         yield f"@declare(…): {error.errors()[0]['msg']}; what it says is written out there"
 
