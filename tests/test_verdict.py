@@ -6,9 +6,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from repro.evidence import Decision, decide, log_e
+from repro import evidence
+from repro.evidence import Decision, log_e
 from repro.expectation import parse
-from repro.verdict import Judgement, Part, combine
+from repro.verdict import Judgement, Part, combine, decide
 
 ALPHA = 0.05
 RUNS = 4000
@@ -56,7 +57,7 @@ def test_of_one_comparison_it_is_the_verdict_over_the_differences(shift, assume)
     a, b = noise(1, LOOKS), noise(2, LOOKS) + shift
     for seeds in range(LOOKS + 1):
         found = verdict("err(a) < err(b)", seeds, assume=assume, a=a, b=b)
-        expected = decide((b - a)[:seeds], ALPHA, assume)
+        expected = evidence.decide((b - a)[:seeds], ALPHA, assume)
         assert (found.verdict, found.decided_at, found.reversed_at) == (
             expected.verdict,
             expected.decided_at,
@@ -237,7 +238,7 @@ def test_an_equivalence_has_two_parts_that_say_what_they_are():
     assert (found.verdict, found.weakest.text) == ("refuted", "err(a) > -(1)")
 
 
-def test_the_simulation_combines_what_judge_does():
+def test_the_simulation_combines_what_decide_does():
     differences = noise(12, 20, LOOKS) + 1
     simulated = verdicts(np.stack([2 - differences, 2 + differences], axis=1))
     assert simulated == [verdict("err(a) == approx(0, abs=2)", a=d).verdict for d in differences]

@@ -250,7 +250,7 @@ def test_a_trial_of_two_convolutions_learns_more_than_how_frequent_the_classes_a
     arm = Suite.model_validate_json(json.dumps(suite)).resolve("dots", "cpu")
     trial = specify("segmentation", arm, 0, "cpu")
     execute(trial, store)
-    record = store.read(trial.digest)
+    record = store.read(trial)
     measurements = record["measurements"]
     assert set(measurements) == set(Segmentation.metrics)
     middle = slice(2 - padding, 30 + padding)
