@@ -55,29 +55,39 @@ def outputs() -> dict[str, Tensor]:
 
 
 def state(model: nn.Module, task: str = "classification", form: str = "labels") -> State:
-    """A net of 3 channels and 5 classes, as a probe or a treatment is given it: with 4 images of 8×8 pixels in
-    both splits, targets of a form and a task.
+    """A net of 3 channels and 5 classes, as a probe or a treatment is given it.
+
+    There are 4 images of 8×8 pixels, the same in both splits, with targets of a form.
     """
     split = InMemory(images(), targets()[form])
     names = tuple(f"class {number}" for number in range(CLASSES))
     data = ImageSet(split, split, names, (0.5,) * CHANNELS, (0.5,) * CHANNELS)
     made_up = Named(name="made-up")
     spec = TrialSpec(
-        task=task, model=made_up, data=made_up, fingerprint="", recipe=None, seed=0, device="cpu", code="", torch=""
+        task=task,
+        model=made_up,
+        data=made_up,
+        fingerprint="",
+        recipe=None,
+        seed=0,
+        device="cpu",
+        code="",
+        torch="",
     )
     return State(spec, model, TASKS.load(task)(), data, torch.device("cpu"))
 
 
 def states() -> Iterator[State]:
-    """Small nets that label images and pixels, and one that draws."""
+    """Small nets that label images, label pixels, and draw."""
     with torch.random.fork_rng([]):
         torch.manual_seed(0)
-        trunk = [nn.Conv2d(CHANNELS, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU()]
-        pooled = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, CLASSES)]
-        nets = {
-            ("classification", "labels"): nn.Sequential(*trunk, *pooled),
-            ("segmentation", "masks"): nn.Sequential(*trunk, nn.Conv2d(8, CLASSES, 1)),
-            ("reconstruction", "labels"): nn.Sequential(*trunk, nn.Conv2d(8, CHANNELS, 1)),
-        }
-    for (task, form), net in nets.items():
-        yield state(net, task, form)
+        labels = _net(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, CLASSES))
+        masks = _net(nn.Conv2d(8, CLASSES, 1))
+        drawn = _net(nn.Conv2d(8, CHANNELS, 1))
+    yield state(labels)
+    yield state(masks, "segmentation", "masks")
+    yield state(drawn, "reconstruction")
+
+
+def _net(*head: nn.Module) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(CHANNELS, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), *head)

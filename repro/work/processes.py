@@ -1,4 +1,7 @@
-"""Processes that do not outlive the one that started them, and run nothing of its script. Imports no torch."""
+"""Processes that do not outlive the one that started them, and run nothing of its script.
+
+Imports no torch.
+"""
 
 import multiprocessing
 import os
@@ -25,9 +28,10 @@ def follow_the_parent() -> None:
 
 @contextmanager
 def without_the_script() -> Iterator[None]:
-    """What is started meanwhile does not run the caller's script again, as `multiprocessing` would have it: no
-    job needs anything of it, and one that calls `repro.run` without asking for its `__name__` would start
-    itself without end.
+    """What is started meanwhile does not run the caller's script again, as `multiprocessing` would have it.
+
+    No job needs anything of it, and a script that calls `repro.run` at its top would start itself without
+    end.
     """
     script = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")

@@ -1,5 +1,4 @@
-"""A net without pooling: Springenberg et al. 2015, "Striving for Simplicity: The All Convolutional Net", arXiv
-1412.6806, Table 1.
+"""A net without pooling: Springenberg et al. 2015, "Striving for Simplicity", Table 1 (arXiv 1412.6806).
 
 Two stages of one convolution instead of the paper's three of two, for images of 7×7 to 28×28 pixels.
 """

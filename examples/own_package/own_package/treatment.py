@@ -1,4 +1,4 @@
-"""Nets that look at an image and at its mirror image: Krizhevsky et al. 2012, section 4.1, without the crops."""
+"""Nets that look at the mirror image too: Krizhevsky et al. 2012, section 4.1, without their five crops."""
 
 from dataclasses import replace
 
