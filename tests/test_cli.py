@@ -102,7 +102,7 @@ def sharing(tiny):
 @pytest.mark.parametrize("given", [(), ("suites",), ("suites/recipes.yaml", "suites/one.yaml")])
 def test_check_reads_suites_and_the_recipes_that_they_share(given):
     run = repro("check", *given)
-    assert run.exit_code == 0 and "1 named recipes: no mistakes found" in run.output
+    assert run.exit_code == 0 and "1 named recipe: no mistakes found" in run.output
 
 
 def test_check_says_once_what_is_wrong_with_a_recipe_that_suites_share(sharing):
