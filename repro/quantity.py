@@ -116,7 +116,7 @@ class Metric(Quantity):
         return None if given is None else int(given)
 
     def read(self, record: Mapping[str, Any]) -> float:
-        return from_json(measured(record, self.measurement.name, self.measurement.arm))
+        return measured(record, self.measurement.name, self.measurement.arm)
 
 
 class Probe(Quantity):
@@ -189,12 +189,11 @@ class Clocked(Quantity):
         return clocked(self.measurement.name, record["nets"][self.measurement.subject])
 
 
-def measured(record: Mapping[str, Any], metric: str, arm: str) -> float | None:
-    """What an arm's record holds of a metric; None if it diverged. Raises `ReproError` if it holds nothing."""
+def measured(record: Mapping[str, Any], metric: str, arm: str) -> float:
+    """A metric, from an arm's record: NaN if it has no value. Raises `ReproError` if it was not measured."""
     if metric not in record["measurements"]:
         raise ReproError(f"the task did not measure '{metric}' of {arm}")
-    value: float | None = record["measurements"][metric]
-    return value
+    return from_json(record["measurements"][metric])
 
 
 def clocked(clock: str, net: Mapping[str, Any]) -> float:

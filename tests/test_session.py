@@ -4,7 +4,7 @@ import json
 import math
 
 import pytest
-from kit.made_up import ENVIRONMENT, NAMES, MadeUp, alternating, better, suite
+from kit.made_up import ENVIRONMENT, NAMES, MadeUp, alternating, better, name, suite
 
 from repro.errors import ReproError
 from repro.result import read
@@ -191,23 +191,33 @@ def test_a_trial_whose_record_has_gone_is_trained_again_though_what_was_probed_o
     assert executor.trained == [("good", 2)] and len(executor.done) == 1
 
 
-# ---- values that are none
+# ---- values that are infinite, or none
+
+
+def losses(good, bad):
+    of_arm = {"good": good, "bad": bad}
+    return MadeUp(lambda trial: {"train_loss": of_arm[name(trial.model)]})
+
+
+LESS = "train_loss(good) < train_loss(bad)"
 
 
 def test_a_run_that_diverged_counts_as_infinitely_bad(store):
-    def diverging(trial):
-        bad = NAMES[trial.model.options["depth"]] == "bad"
-        return {"test_error": 0.9, "train_loss": math.inf if bad else 0.3}
-
-    claim = decide(store, MadeUp(diverging), "train_loss(good) < train_loss(bad)").claim
-    assert claim.verdict == "reproduced" and claim.values["train_loss(bad)"] == (None,) * 5
+    claim = decide(store, losses(0.3, math.inf), LESS).claim
+    assert claim.verdict == "reproduced" and claim.values["train_loss(bad)"] == (math.inf,) * 5
 
 
-def test_two_runs_that_both_diverged_speak_for_neither(store):
-    executor = MadeUp(lambda _: {"train_loss": math.nan})
-    claim = decide(store, executor, "train_loss(good) < train_loss(bad)").claim
-    assert claim.verdict == "undecided" and len(claim.evidence.seeds) == 10
-    assert claim.evidence.e_for == claim.evidence.e_against == 1.0
+@pytest.mark.parametrize(
+    ("good", "bad"), [(math.inf, math.inf), (0.3, math.nan)], ids=["both diverged", "one has no value"]
+)
+def test_what_is_not_a_number_is_no_evidence_and_no_further_seeds_are_tried(store, good, bad):
+    asked = {"says": "Any.", "expect": LESS, "at": {"cpu": {"verdict": "undecided", "because": "so it is"}}}
+    executor = losses(good, bad)
+    claim = decide(store, executor, asked).claim
+    assert claim.verdict == claim.expected == "undecided" and not claim.as_expected
+    assert claim.why.startswith("train_loss(bad)") and claim.evidence.e_for is None
+    assert claim.evidence.seeds == (0, 1, 2, 3, 4) and len(executor.trained) == 10
+    assert claim.values["train_loss(bad)"] == ((math.inf,) * 5 if bad == math.inf else (None,) * 5)
 
 
 def test_a_measurement_that_the_task_did_not_make_is_an_error_that_names_it_and_its_arm(store):

@@ -86,8 +86,8 @@ def measuring(*values):
         (((0.1, 0.4), (0.2, 0.2), (0.3, 0.15)), 0.03),  # the mean decides
         (((0.2, 0.3), (0.3, 0.2), (0.25, 0.25)), 0.01),  # of equals the first
         (((0.3, 0.3), (0.2, 0.2), (0.2, 0.2)), 0.03),
-        (((0.0, math.nan), (0.9, 0.9), (0.8, math.inf)), 0.03),  # what diverged is worst
-        (((0.0, math.nan), (math.nan, 0.0), (math.nan, math.nan)), 0.01),
+        (((0.0, math.nan), (0.9, 0.9), (0.8, math.inf)), 0.03),  # what has no value or diverged is worst
+        (((0.0, math.nan), (math.nan, 0.0), (math.inf, math.inf)), 0.01),
     ],
 )
 def test_the_value_of_the_least_error_is_taken(store, measured, chosen):
@@ -95,9 +95,9 @@ def test_the_value_of_the_least_error_is_taken(store, measured, chosen):
     assert found.chosen == {"optimizer.lr": chosen}
 
 
-def test_what_diverged_stands_in_the_grid_without_a_value(store):
+def test_what_diverged_and_what_has_no_value_stand_in_the_grid_as_they_are(store):
     found, _ = tuning(store, measuring((0.1, math.nan), (0.2, 0.2), (math.inf, 0.3)))
-    assert [point.measured for point in found.grid] == [(0.1, None), (0.2, 0.2), (None, 0.3)]
+    assert [point.measured for point in found.grid] == [(0.1, None), (0.2, 0.2), (math.inf, 0.3)]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Jobs that nobody works at: an executor makes their records up, for a suite whose nets say whose they are."""
+"""Jobs that nobody works at: an executor makes up their records, of nets that say whose they are."""
 
 import json
 from collections.abc import Callable, Mapping
