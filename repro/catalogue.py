@@ -273,9 +273,9 @@ def metrics(task: str | None) -> dict[str, Declaration]:
     """What a trained net of a task is measured by, as its class declares it in `metrics`."""
     if task is None:
         return {}
-    declared = source.constant(TASKS.target(task), "metrics")
+    said = source.constant(TASKS.target(task), "metrics")
     try:
-        return {name: Declaration.model_validate(facts) for name, facts in dict(declared).items()}
+        return {name: Declaration.model_validate(facts) for name, facts in dict(said).items()}
     except (TypeError, ValueError):
         raise ReproError(
             f"task '{task}': its class has to declare its metrics, each with unit and direction: "

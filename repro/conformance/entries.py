@@ -9,7 +9,7 @@ from typing import Any
 
 from repro import catalogue, source
 from repro.catalogue import Catalogue, declared
-from repro.conformance import recipes
+from repro.conformance import recipes, states
 from repro.conformance.data_sets import data_set
 from repro.conformance.tasks import task
 from repro.data.images import MissingData
@@ -20,6 +20,8 @@ TRIED: dict[str, Callable[[Any, Mapping[str, Any]], Iterator[str]]] = {
     "repro.models": recipes.model,
     "repro.datasets": data_set,
     "repro.tasks": task,
+    "repro.probes": states.probe,
+    "repro.treatments": states.treatment,
     "repro.optimizers": recipes.optimizer,
     "repro.schedules": recipes.schedule,
     "repro.augmentations": recipes.augmentation,
