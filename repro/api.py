@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from repro.checking import check_all, load, load_all
+from repro import checking, result
+from repro.checking import load_all
 from repro.document import DocumentError
 from repro.errors import ReproError
 from repro.evidence import decide
@@ -14,7 +15,7 @@ from repro.executors import executor
 from repro.format import table
 from repro.places import home, project, within
 from repro.report.text import failures
-from repro.result import RIGHT, ClaimResult, Result, read, verdict_rows
+from repro.result import RIGHT, ClaimResult, Result, verdict_rows
 from repro.runner import Runner
 from repro.session import Decided, Session
 from repro.store import Store
@@ -27,7 +28,18 @@ __all__ = ["Results", "check", "decide", "load", "read", "run"]
 
 def check(suites: str | Path | Iterable[str | Path]) -> list[str]:
     """Everything that is wrong with suites (files or folders), a `FILE:LINE:COL: message` each."""
-    return [str(DocumentError([problem])) for problem in check_all(_paths(suites)).problems]
+    found = checking.check_all(_paths(suites))
+    return [str(DocumentError([problem])) for problem in found.problems]
+
+
+def load(suite: str | Path) -> Suite:
+    """Read a suite's file. Raises `DocumentError` with all that is wrong with it."""
+    return checking.load(Path(suite))
+
+
+def read(path: str | Path) -> Result:
+    """Read a result's JSON file. Raises `ReproError` if it is none."""
+    return result.read(Path(path))
 
 
 class NothingRan(ReproError):

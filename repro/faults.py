@@ -7,7 +7,8 @@ import traceback
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
-from importlib.metadata import entry_points
+from importlib.metadata import distributions
+from itertools import chain
 from types import FrameType
 
 from repro.errors import ReproError
@@ -59,8 +60,9 @@ def _package(frame: FrameType) -> str:
 
 def _others() -> set[str]:
     """The packages of other people that add to the catalogues."""
-    points = (point for point in entry_points() if point.group.startswith(f"{HARNESS}."))
-    return {point.module.partition(".")[0] for point in points} - {HARNESS}
+    points = chain.from_iterable(installed.entry_points for installed in distributions())
+    ours = (point for point in points if point.group.startswith(f"{HARNESS}."))
+    return {point.module.partition(".")[0] for point in ours} - {HARNESS}
 
 
 def _written(calls: traceback.StackSummary) -> str:

@@ -5,7 +5,7 @@ import sys
 import time
 import warnings
 from argparse import ArgumentTypeError
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -159,7 +159,7 @@ def _mark(suite: "Suite", name: str) -> str:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[Any]:
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
     report = yield
     if isinstance(item, ClaimItem) and call.when == "call" and item.decided is not None:
         decided = item.decided.model_dump(mode="json")
@@ -297,20 +297,21 @@ class Run:
         self._display.close()
         if self.is_worker:
             self.config.workeroutput["repro_profiles"] = sorted(self.profiles)
-        else:
+        elif self._no_such_profile():
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
+        try:
             self._write_results()
-            if self.trouble:
-                session.exitstatus = pytest.ExitCode.TESTS_FAILED
-            elif self._no_such_profile():
-                session.exitstatus = pytest.ExitCode.USAGE_ERROR
-        if self._session is not None:
-            self._session.close()
+        finally:
+            if self._session is not None:
+                self._session.close()
+        if self.trouble:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def _write_results(self) -> None:
         """Each suite's. What is in the way of one is told at the end."""
         from repro.errors import ReproError
 
-        if self.config.getoption("pilot"):
+        if self.is_worker or self.config.getoption("pilot"):
             return
         for file, found in self.reports.items():
             try:

@@ -35,7 +35,7 @@ from repro.result import (
 from repro.runner import Runner
 from repro.store import Key, write_atomically
 from repro.suite import Claim, Device, ResolvedArm, Suite
-from repro.trial import Drawing, Round, TrialSpec, closure, digest
+from repro.trial import Drawing, Job, Round, TrialSpec, digest
 from repro.tuning import tune
 from repro.value import known
 from repro.verdict import Judgement, decide
@@ -165,9 +165,7 @@ class Session:
         while True:
             seeds = range(self.first_seed, self.first_seed + many)
             for_each = seeds or [self.first_seed]
-            trials = _trials(self.experiment(suite), quantities.values(), for_each)
-            values = [quantity.job(seed) for seed, quantity in product(for_each, quantities.values())]
-            self.runner.ensure([*trials.values(), *values])
+            self._ensure(self.experiment(suite), quantities.values(), for_each)
             judgement = decide(
                 claim.expectation,
                 seeds,
@@ -180,16 +178,17 @@ class Session:
                 return tuple(seeds), judgement
             many += 1
 
-    def _ensure(self, quantities: Collection[Quantity], seeds: Iterable[int]) -> None:
+    def _ensure(self, experiment: Experiment, quantities: Collection[Quantity], seeds: Seeds) -> None:
         """See to their jobs. Raises `ReproError`, with the arms that it is about, if one cannot be done."""
-        jobs = [(quantity.measurement.arm, quantity.job(seed)) for seed in seeds for quantity in quantities]
+        trials = _trials(experiment, quantities, seeds)
+        jobs: list[tuple[str, Job]] = [(arm, trial) for (arm, _), trial in trials.items()]
+        jobs += [
+            (quantity.measurement.arm, quantity.job(seed)) for seed, quantity in product(seeds, quantities)
+        ]
         try:
             self.runner.ensure(job for _, job in jobs)
         except ReproError as error:
-            failed = self.runner.failed.keys()
-            arms = [arm for arm, job in jobs if any(part.digest in failed for part in closure([job]))]
-            if not arms:
-                raise
+            arms = dict.fromkeys(arm for arm, job in jobs if job.digest in self.runner.failed)
             raise _about(error, arms) from error
 
     def _value(self, quantity: Quantity, seed: int) -> float:
@@ -266,10 +265,10 @@ class Session:
         return found
 
 
-def _about(error: ReproError, arms: Iterable[str]) -> ReproError:
-    """The same error, with the arms that it is about."""
-    names = ", ".join(f"'{arm}'" for arm in dict.fromkeys(arms))
-    return ReproError(f"{error}\n  in the suite this is the arm {names}")
+def _about(error: ReproError, arms: Collection[str]) -> ReproError:
+    """An error with the arms that it is about, where those are known."""
+    names = ", ".join(f"'{arm}'" for arm in arms)
+    return ReproError(f"{error}\n  at the arm {names}" if arms else str(error))
 
 
 def _trials(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from repro.format import MARKDOWN, TEXT, Style, figure
+from repro.format import MARKDOWN, TEXT, Style, counted, figure
 from repro.nightly.compare import WORSE, Change, ClaimChange, Comparison
 from repro.nightly.measured import COSTS
 
@@ -27,7 +27,7 @@ def share(value: float | None) -> str:
 def _blocks(comparison: Comparison, style: Style) -> Iterable[str]:
     claims, changes = comparison.claims, [c for c in comparison.measurements if c.kind in SAYS]
     if claims:
-        yield f"{len(claims)} claims have another verdict:"
+        yield f"Another verdict of {counted(len(claims), 'claim')}:"
         yield style.table([CLAIMS, *(_claim_row(claim, style) for claim in claims)], (1, 2))
     if changes:
         yield "Measurements that are no longer the same:"
@@ -75,7 +75,7 @@ def _summary(comparison: Comparison) -> str:
     kinds = [change.kind for change in comparison.measurements]
     tested = sum(change.p is not None for change in comparison.measurements)
     text = [
-        f"{len(comparison.compared)} suites compared, {len(kinds)} measurements: "
+        f"{counted(len(comparison.compared), 'suite')} compared, {counted(len(kinds), 'measurement')}: "
         f"{kinds.count('identical')} identical"
     ]
     text[0] += f", {tested} tested: {kinds.count('worse')} worse, {kinds.count('better')} better"
