@@ -1,7 +1,6 @@
 """Where things lie in a project's folder: what runs write, what is kept under version control, the store.
 
-A project is the folder that holds suites, or the nearest one above it that has a mark. So what belongs to
-suites does not depend on where one stands.
+They belong to the suites, wherever one stands.
 """
 
 import os
@@ -9,16 +8,21 @@ from pathlib import Path
 
 MARKS = ("pyproject.toml", "pytest.ini", "tox.ini", ".git")
 SUFFIXES = (".yaml", ".yml")  # of suites
+SUITES = Path("suites")
 RESULTS = Path("results")
 RUNS = RESULTS / "runs"
 KEPT = RESULTS / "kept"
 
 
 def project(folder: Path) -> Path:
-    """The nearest folder that has a mark, of this one and those above it; this one, if none has."""
+    """The folder of the project that suites in a folder belong to: the nearest one, of it and those above it,
+    that has a mark. Without any mark it is the one that `suites` is in, or else the folder itself.
+    """
     whole = folder.resolve()
-    marked = (above for above in (whole, *whole.parents) if any((above / mark).exists() for mark in MARKS))
-    return next(marked, whole)
+    chain = (whole, *whole.parents)
+    marked = (above for above in chain if any((above / mark).exists() for mark in MARKS))
+    around = (above.parent for above in chain if above.name == SUITES.name)
+    return next(marked, None) or next(around, whole)
 
 
 def within(path: Path) -> str:

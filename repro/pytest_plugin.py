@@ -296,7 +296,7 @@ class Run:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         self._display.close()
         if self.is_worker:
-            self.config.workeroutput["repro_profiles"] = sorted(self.profiles)
+            getattr(self.config, "workeroutput", {})["repro_profiles"] = sorted(self.profiles)
         elif self._no_such_profile():
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
         try:

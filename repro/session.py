@@ -268,7 +268,7 @@ class Session:
 def _about(error: ReproError, arms: Collection[str]) -> ReproError:
     """An error with the arms that it is about, where those are known."""
     names = ", ".join(f"'{arm}'" for arm in arms)
-    return ReproError(f"{error}\n  at the arm {names}" if arms else str(error))
+    return ReproError(f"{error}\n  in arm {names}" if arms else str(error))
 
 
 def _trials(

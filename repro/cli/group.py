@@ -16,15 +16,15 @@ import click
 from repro import streams
 from repro.errors import ReproError
 from repro.format import printable
-from repro.places import RESULTS, project, shown
+from repro.places import RESULTS, SUITES, project, shown
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
 AS_EXPECTED, NOT_AS_EXPECTED, WRONG_USE, REGRESSION, NOTHING_RAN, NOT_THE_CODE = range(6)
 INTERRUPTED, NOBODY_READS = 130, 141
-DEFAULT = (Path("suites"),)
-SUITES = click.argument("suites", nargs=-1, type=click.Path(path_type=Path), metavar="[SUITE]...")
+DEFAULT = (SUITES,)
+ASKED = click.argument("suites", nargs=-1, type=click.Path(path_type=Path), metavar="[SUITE]...")
 LOOKED_UP = click.option(
     "--results",
     type=click.Path(path_type=Path),

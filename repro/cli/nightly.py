@@ -8,12 +8,12 @@ import click
 
 from repro.cli.group import (
     AS_EXPECTED,
+    ASKED,
     DEFAULT,
     FORMAT,
     NOT_THE_CODE,
     NOTHING_RAN,
     REGRESSION,
-    SUITES,
     as_json,
     end,
     main,
@@ -69,7 +69,7 @@ def watch(history: Path, tonight: Path, suspects: float, out: Path | None, form:
 
 @main.command()
 @click.argument("suspects", type=click.Path(path_type=Path, dir_okay=False, exists=True))
-@SUITES
+@ASKED
 @click.option("--base", required=True, metavar="COMMAND", help="The `repro` of the old code's installation.")
 @click.option(
     "--new",

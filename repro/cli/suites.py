@@ -9,10 +9,10 @@ import click
 
 from repro.cli.group import (
     AS_EXPECTED,
+    ASKED,
     DEFAULT,
     NOT_AS_EXPECTED,
     NOTHING_RAN,
-    SUITES,
     WRONG_USE,
     end,
     main,
@@ -24,7 +24,7 @@ from repro.suite_files import RECIPES
 
 
 @main.command()
-@SUITES
+@ASKED
 @click.option("--profile", default="cpu", show_default=True, help="The scale at which claims are tested.")
 @click.option(
     "--device",
@@ -133,7 +133,7 @@ def run(
 
 
 @main.command()
-@SUITES
+@ASKED
 @click.option(
     "--plugins",
     is_flag=True,
@@ -170,7 +170,7 @@ def _check_plugins() -> int:
 
 
 @main.command("list")
-@SUITES
+@ASKED
 def list_(suites: tuple[Path, ...]) -> None:
     """List suites with their claims, and where each is asked."""
     from repro.checking import load_all
