@@ -236,6 +236,8 @@ def find(name: str, folder: Path) -> dict[Path, Result]:
         return {file: result for file, result in of_suite.items() if run_key(result) in used}
     if runs:
         raise ReproError(f"'{name}' is the start of {len(runs)} run ids: {', '.join(sorted(runs)[:5])} …")
+    if len(Path(name).parts) > 1 or name.endswith(".json"):
+        raise ReproError(f"{name}: no such file or folder")
     raise ReproError(f"no result '{name}': neither a file, nor a run id or suite under {folder}")
 
 

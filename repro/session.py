@@ -33,7 +33,7 @@ from repro.result import (
     write,
 )
 from repro.runner import Runner
-from repro.store import Key, write_atomically
+from repro.store import Key, StoreError, write_atomically
 from repro.suite import Claim, Device, ResolvedArm, Suite
 from repro.trial import Drawing, Job, Round, TrialSpec, digest
 from repro.tuning import tune
@@ -187,8 +187,12 @@ class Session:
         ]
         try:
             self.runner.ensure(job for _, job in jobs)
+        except StoreError:
+            raise
         except ReproError as error:
             arms = dict.fromkeys(arm for arm, job in jobs if job.digest in self.runner.failed)
+            if not arms:
+                raise
             raise _about(error, arms) from error
 
     def _value(self, quantity: Quantity, seed: int) -> float:
@@ -266,9 +270,9 @@ class Session:
 
 
 def _about(error: ReproError, arms: Collection[str]) -> ReproError:
-    """An error with the arms that it is about, where those are known."""
+    """The same error, with the arms that it is about."""
     names = ", ".join(f"'{arm}'" for arm in arms)
-    return ReproError(f"{error}\n  in arm {names}" if arms else str(error))
+    return ReproError(f"{error}\n  in {'arm' if len(arms) == 1 else 'arms'} {names}")
 
 
 def _trials(

@@ -123,7 +123,7 @@ class Store:
             yield False
             return
         except OSError as error:
-            raise StoreError(_cannot_write(path, error)) from error
+            raise StoreError(_cannot_write(self.root, error)) from error
         try:
             yield True
         finally:

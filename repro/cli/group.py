@@ -24,10 +24,24 @@ if TYPE_CHECKING:
 AS_EXPECTED, NOT_AS_EXPECTED, WRONG_USE, REGRESSION, NOTHING_RAN, NOT_THE_CODE = range(6)
 INTERRUPTED, NOBODY_READS = 130, 141
 DEFAULT = (SUITES,)
-ASKED = click.argument("suites", nargs=-1, type=click.Path(path_type=Path), metavar="[SUITE]...")
+
+
+class Place(click.Path):
+    """A path. The empty text is none: a variable of a shell that is not set is not the current folder."""
+
+    def __init__(self, **checks: Any):
+        super().__init__(path_type=Path, **checks)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("the name is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+ASKED = click.argument("suites", nargs=-1, type=Place(), metavar="[SUITE]...")
 LOOKED_UP = click.option(
     "--results",
-    type=click.Path(path_type=Path),
+    type=Place(),
     default=lambda: here(RESULTS),
     show_default="results, in the project's folder",
     help="The folder below which run ids and suites are looked up: of what runs wrote, and what is kept.",
@@ -44,7 +58,9 @@ def here(place: Path) -> Path:
 
 def say(text: str, *, to_stderr: bool = False) -> None:
     """Names in results are other people's: control characters are shown, and do nothing."""
-    click.echo("\n".join(map(printable, text.split("\n"))), err=to_stderr)
+    stream = sys.stderr if to_stderr else sys.stdout
+    stream.write("\n".join([*map(printable, text.split("\n")), ""]))
+    stream.flush()
 
 
 def as_json(content: "BaseModel") -> str:

@@ -14,6 +14,7 @@ from repro.cli.group import (
     NOT_THE_CODE,
     NOTHING_RAN,
     REGRESSION,
+    Place,
     as_json,
     end,
     main,
@@ -23,8 +24,8 @@ from repro.errors import ReproError
 
 
 @main.command()
-@click.argument("history", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.argument("tonight", type=click.Path(path_type=Path))
+@click.argument("history", type=Place(exists=True, file_okay=False))
+@click.argument("tonight", type=Place())
 @click.option(
     "--suspects",
     type=click.FloatRange(0, min_open=True),
@@ -35,7 +36,7 @@ from repro.errors import ReproError
 @click.option(
     "-o",
     "out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=Place(dir_okay=False),
     help="Write the suspects to a file, for `repro confirm`.",
 )
 @FORMAT
@@ -68,7 +69,7 @@ def watch(history: Path, tonight: Path, suspects: float, out: Path | None, form:
 
 
 @main.command()
-@click.argument("suspects", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.argument("suspects", type=Place(dir_okay=False, exists=True))
 @ASKED
 @click.option("--base", required=True, metavar="COMMAND", help="The `repro` of the old code's installation.")
 @click.option(
@@ -84,7 +85,7 @@ def watch(history: Path, tonight: Path, suspects: float, out: Path | None, form:
 )
 @click.option(
     "--results",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=Place(file_okay=False),
     required=True,
     help="Where the turns' results go.",
 )

@@ -12,6 +12,7 @@ from repro.cli.group import (
     LOOKED_UP,
     NOTHING_RAN,
     REGRESSION,
+    Place,
     as_json,
     end,
     here,
@@ -63,11 +64,11 @@ def keep(names: tuple[str, ...], dirty: bool, tables: bool) -> None:
 
 
 @main.command()
-@click.argument("results", nargs=-1, type=click.Path(path_type=Path), metavar="[RESULT]...")
+@click.argument("results", nargs=-1, type=Place(), metavar="[RESULT]...")
 @click.option(
     "--out",
     "-o",
-    type=click.Path(path_type=Path),
+    type=Place(),
     default=Path("site"),
     show_default=True,
     help="The site's folder.",
@@ -114,9 +115,7 @@ def compare(base: str, new: str, results: Path, alpha: float, form: str) -> None
 @main.command()
 @click.argument("names", nargs=-1, required=True, metavar="RESULT...")
 @click.option("--to", type=click.Choice(["csv", "parquet", "tensorboard"]), required=True)
-@click.option(
-    "-o", "out", type=click.Path(path_type=Path), required=True, help="The file; for tensorboard a folder."
-)
+@click.option("-o", "out", type=Place(), required=True, help="The file; for tensorboard a folder.")
 @LOOKED_UP
 def export(names: tuple[str, ...], to: Any, out: Path, results: Path) -> None:
     """Write the trials and timings of results (files, folders or run ids; of a suite what stands of it) as

@@ -14,6 +14,7 @@ from repro.cli.group import (
     NOT_AS_EXPECTED,
     NOTHING_RAN,
     WRONG_USE,
+    Place,
     end,
     main,
     say,
@@ -51,7 +52,7 @@ from repro.suite_files import RECIPES
 )
 @click.option(
     "--results",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=Place(file_okay=False),
     help=f"Where result JSONs go (default: {RUNS.as_posix()}, in the suites' project).",
 )
 @click.option("--strict-claims", is_flag=True, help="Fail where a claim is undecided.")
