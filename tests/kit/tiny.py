@@ -10,7 +10,7 @@ from repro.catalogue import MODELS
 from repro.recipe import Named
 from repro.store import Store
 from repro.suite import ResolvedArm, Suite, merge
-from repro.trial import TrialSpec, specify
+from repro.trial import Counting, Evaluating, Probing, Subject, TrialSpec, specify
 
 if TYPE_CHECKING:
     from repro.state.net import State
@@ -124,6 +124,29 @@ def spec(
     return specify("classification", resolved, seed, device, trained=trained)
 
 
+CODE = {"code": "", "torch": ""}
+
+
+def counting(measure: str, *, model: Any = RESNET, data: Named | None = None, **options: Any) -> Counting:
+    """A count of a net; `data` are for its numbers of channels and classes."""
+    return Counting(measure=measure, options=options, model=Named.model_validate(model), data=data, **CODE)
+
+
+def probing(measure: str, trial: TrialSpec, treatment: Named | None = None, **options: Any) -> Probing:
+    """A probe of a trial's net, treated or not."""
+    return Probing(
+        measure=measure, options=options, subject=Subject(trial=trial, treatment=treatment), **CODE
+    )
+
+
+def evaluating(
+    trial: TrialSpec, treatment: Named | None = None, *, split: Any = "test", images: int | None = None
+) -> Evaluating:
+    """The metrics of a trial's net, treated or not."""
+    subject = Subject(trial=trial, treatment=treatment)
+    return Evaluating(subject=subject, split=split, images=images, **CODE)
+
+
 def habits(**options: Any) -> dict[str, Any]:
     return {"name": "habits", **options}
 
@@ -163,10 +186,6 @@ def run(trial: str, root: str, every: float = 0.0, call: str = "", count: int = 
 
 def outcome(store: Store, trial: TrialSpec) -> tuple[bytes, Any, Any]:
     """What must be equal, bit for bit, however a trial was trained: weights, measurements and curves."""
-    record = store.read(trial.digest)
+    record = store.read(trial)
     assert record is not None, "the trial did not end"
-    return (
-        (store.folder(trial.digest) / "weights.safetensors").read_bytes(),
-        record["measurements"],
-        record["curves"],
-    )
+    return store.read_file(trial, trial.file), record["measurements"], record["curves"]

@@ -1,11 +1,16 @@
+from dataclasses import replace
+
 import pytest
 import torch
+from kit.tiny import state
 from models.pixels import images, made
 from torch import nn
 
+from repro.data.augment import normalise
+from repro.errors import ReproError
 from repro.models.preact_resnet import ORDERS, PreActResNet
 from repro.models.resnet import ResNet, cifar_resnet
-from repro.treatments.lesion import blocks, without_block
+from repro.treatments.lesion import blocks, lesion, without_block
 
 NETS = {
     "original": lambda: made(cifar_resnet, 20, width=4),
@@ -96,6 +101,29 @@ def test_more_blocks_can_go():
     torch.testing.assert_close(one_by_one(x), net(x))
 
 
-def test_a_block_that_there_is_not_is_an_error():
-    with pytest.raises(IndexError):
-        without_block(NETS["original"](), 9)
+# ---- as a treatment
+
+
+def test_the_errors_of_a_treated_net_are_those_of_the_net_whose_block_passes_its_input_on():
+    looked_at = replace(state(), model=made(cifar_resnet, 8, width=4, in_channels=1))
+    data, net = looked_at.data, looked_at.model.eval()
+    x = normalise(data.test.images, data.mean, data.std, dtype=torch.float32, channels_last=True)
+    with torch.no_grad():  # the first block's width and stride are those of its input
+        logits = net.classifier(net.stages[2](net.stages[1](net.stem(x))).mean(dim=(2, 3)))
+    expected = (logits.argmax(1) != data.test.targets).float().mean().item()
+    found = lesion(looked_at, block=0).evaluate("test")["test_error"]
+    assert found == pytest.approx(expected, abs=1e-3)
+    assert found != pytest.approx(looked_at.evaluate("test")["test_error"], abs=0.01)
+
+
+def test_a_treated_net_is_another_one_with_the_same_data_and_task():
+    looked_at = state()
+    treated = lesion(looked_at, block=1)
+    assert treated.model is not looked_at.model and len(blocks(looked_at.model)) == 3
+    assert (treated.data, treated.task, treated.spec) == (looked_at.data, looked_at.task, looked_at.spec)
+
+
+@pytest.mark.parametrize("block", [3, -1])
+def test_a_block_that_there_is_not_is_an_error_that_says_how_many_there_are(block):
+    with pytest.raises(ReproError, match=f"lesion: no block {block}; the net has 3"):
+        lesion(state(), block=block)
