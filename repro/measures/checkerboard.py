@@ -19,8 +19,9 @@ from repro.data.split import head, image_shape
 from repro.declaration import declare
 from repro.errors import ReproError
 from repro.measures.layer import outputs_of, submodule
-from repro.state.net import State
+from repro.state.net import State, joined
 from repro.state.randomness import generator
+from repro.tasks.form import form
 
 BATCH = 100  # images through the net at a time
 
@@ -186,11 +187,11 @@ def _evaluating(state: State) -> Iterator[None]:
 def outputs_on(state: State, images: Tensor) -> Tensor:
     """[N, C, H, W] in fp32. Raises `ReproError` unless sides are even and 16 or more, as the indices need."""
     with _evaluating(state):
-        outputs = torch.cat([state.model(state.inputs(some)) for some in images.split(BATCH)])
-    if outputs.dim() != 4 or any(side % 2 or side < 16 for side in outputs.shape[2:]):
+        outputs = joined([state.model(state.inputs(some)) for some in images.split(BATCH)])
+    maps = isinstance(outputs, Tensor) and outputs.dim() == 4
+    if not maps or any(side % 2 or side < 16 for side in outputs.shape[2:]):
         raise ReproError(
-            "a checkerboard index wants outputs [N, C, H, W] of even sides "
-            f"from 16 up, not {list(outputs.shape)}"
+            f"a checkerboard index wants outputs [N, C, H, W] of even sides from 16 up, not {form(outputs)}"
         )
     return outputs
 

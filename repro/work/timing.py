@@ -26,7 +26,7 @@ from repro.state.net import DTYPES, make_model, put
 from repro.state.randomness import own_default_stream, seed_default, stream
 from repro.store import Store
 from repro.trial import Round, TimedNet
-from repro.work.processes import follow_the_parent
+from repro.work.processes import follow_the_parent, without_the_script
 
 FORWARD = "a forward pass in evaluation mode of a batch that is on the device, until the device is done"
 TRAINING = (
@@ -51,7 +51,9 @@ def time_round(job: Round, store: Store, device_index: int = 0) -> dict[str, Any
             }
             store.tell(job.digest, {**at, "seed": job.number})
             with ProcessPoolExecutor(1, context, follow_the_parent) as process:
-                nets[name] = process.submit(time_net, net, job.number, job.device, device_index).result()
+                with without_the_script():
+                    timed = process.submit(time_net, net, job.number, job.device, device_index)
+                nets[name] = timed.result()
     finally:
         store.tell(job.digest, {})
     return {"round": job.model_dump(mode="json"), "nets": nets, "seconds": time.perf_counter() - begun}
