@@ -137,7 +137,9 @@ class HuggingFace(DataSet):
             raise ReproError(f"data set '{self.path}' has no slice '{wanted}': {_line(error)}") from None
         for column in (self.image, self.label):
             if column not in rows.features:
-                raise self._without(column, wanted, rows.features)
+                if column == "label" and list(rows.features) == ["image"] and self._is_a_folder():
+                    raise self._without_labels(wanted)
+                raise self._unknown("column", column, rows.features)
         if not len(rows):
             raise ReproError(f"data set '{self.path}' has no rows in '{wanted}'")
         return rows
@@ -177,6 +179,8 @@ class HuggingFace(DataSet):
             raise ReproError(f"{where} has {len(names)} classes, not {self.classes}: {', '.join(names)}")
         values = rows[self.label][:]
         unlabelled = [number for number, value in enumerate(values) if value is None]
+        if len(unlabelled) == len(values) and self._is_a_folder():
+            raise self._without_labels(split)
         if unlabelled:
             others = f", nor have {len(unlabelled) - 1} others" if unlabelled[1:] else ""
             raise ReproError(f"{where}: row {unlabelled[0]} has no label (the first row is 0){others}")
@@ -190,14 +194,15 @@ class HuggingFace(DataSet):
             raise ReproError(f"{where} has labels outside 0 to {self.classes - 1}: {listed}")
         return labels
 
-    def _without(self, column: str, split: str, present: Any) -> ReproError:
-        """Folders of pictures have labels where there is a folder for each of several classes."""
+    def _is_a_folder(self) -> bool:
         local = self._local()
-        if local is None or local.is_file() or column != "label" or list(present) != ["image"]:
-            return self._unknown("column", column, present)
+        return local is not None and local.is_dir()
+
+    def _without_labels(self, split: str) -> ReproError:
+        """`datasets` finds labels of pictures where there is a folder for each of several classes."""
         return ReproError(
             f"data set '{self.path}': the pictures of '{split}' have no labels. Wanted is a folder for each "
-            f"of two classes or more: {local}/train/CLASS/*.png and {local}/test/CLASS/*.png"
+            "of two classes or more: train/CLASS/*.png and test/CLASS/*.png"
         )
 
     def _unknown(self, kind: str, name: str, present: Any) -> ReproError:
