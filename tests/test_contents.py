@@ -103,7 +103,8 @@ def test_where_nothing_can_be_written_files_are_read_each_time(folder, tmp_path,
     assert read == ["a", "a"]
 
 
-def test_a_file_that_is_not_there_is_an_error_whether_it_was_known_or_not(folder, store, read):
+@pytest.mark.usefixtures("read")
+def test_a_file_that_is_not_there_is_an_error_whether_it_was_known_or_not(folder, store):
     Contents(store).of(folder, ["a"])
     (folder / "a").unlink()
     for name in ("a", "c"):
