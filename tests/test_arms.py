@@ -1,4 +1,4 @@
-"""Small suites of every kind of arm, decided for real: what they measure is what it should be of their nets."""
+"""Suites of every kind of arm, decided for real: what they measure is what it should be of their nets."""
 
 import json
 
