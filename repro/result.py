@@ -6,7 +6,7 @@ JSON has no NaN and no infinity: see `repro.value`. The open end of an interval 
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -239,7 +239,7 @@ def verdict(claim: ClaimResult) -> str:
 
 def verdict_rows(claims: Mapping[str, ClaimResult]) -> list[tuple[str, ...]]:
     """The verdict table, with its head. `claims` are by the name to show."""
-    rows = [("claim", "verdict", "seeds", "margin", "interval", "e-value", "time")]
+    rows: list[tuple[str, ...]] = [("claim", "verdict", "seeds", "margin", "interval", "e-value", "time")]
     for name, claim in claims.items():
         evidence = claim.evidence
         e = evidence.e_against if claim.verdict == "refuted" else evidence.e_for
@@ -339,8 +339,3 @@ def read(path: Path) -> Result:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"])) or "the file"
         raise ReproError(f"{path}: not a result of schema {SCHEMA}: {place}: {first['msg']}") from None
-
-
-def latest(paths: Iterable[Path]) -> Path | None:
-    """By run id, which starts with the second of the end; of one second by the file's age."""
-    return max(paths, key=lambda path: (path.name.partition("-")[0], path.stat().st_mtime_ns), default=None)

@@ -1,4 +1,4 @@
-"""Jobs that nobody works at: an executor makes their records up. A net says by its depth whose it is."""
+"""Jobs that nobody works at: an executor makes up their records, of nets that say whose they are."""
 
 import json
 from collections.abc import Callable, Mapping

@@ -253,9 +253,21 @@ def kind_of_change(metric, base, new):
 @pytest.mark.parametrize(
     ("task", "metric", "value"), [("classification", "test_loss", 0.3), ("segmentation", "miou", 0.7)]
 )
-def test_runs_that_all_diverge_now_are_worse_whichever_way_is_better(task, metric, value):
-    base, new = (measuring(metric, [each] * 12, task=task) for each in (value, None))
-    assert kind_of_change(metric, base, new) == "worse"
+def test_a_value_that_has_gone_is_a_regression_and_one_that_came_is_none(task, metric, value):
+    base, new = (measuring(metric, [value, each], task=task) for each in (value, None))
+    assert kind_of_change(metric, base, new) == "lost" and compare([base], [new]).regression
+    assert kind_of_change(metric, new, base) == "found" and not compare([new], [base]).regression
+    assert kind_of_change(metric, new, new) == "identical"
+    text = as_text(compare([base], [new]))
+    assert "NO VALUE" in text and "1 have no value now" in text
+
+
+@pytest.mark.parametrize(("metric", "bad"), [("test_loss", math.inf), ("margin", -math.inf)])
+def test_a_run_that_diverges_and_did_not_is_worse_without_a_test(metric, bad):
+    declared = {"margin": Declaration(better="higher")}
+    base, new = (measuring(metric, [0.3, 0.3, each], quantities=declared) for each in (0.3, bad))
+    assert kind_of_change(metric, base, new) == "worse" and compare([base], [new]).regression
+    assert kind_of_change(metric, new, base) == "better"
 
 
 @pytest.mark.parametrize(
@@ -304,12 +316,10 @@ def test_below_three_common_seeds_nothing_is_tested():
     assert set(kinds(found).values()) == {"untested"} and not found.regression
 
 
-def test_two_runs_that_diverged_are_the_same_and_one_more_is_not_better():
-    base = result([trial(seed=seed, error=None if seed < 2 else 0.3) for seed in range(5)])
-    new = result([trial(seed=seed, error=None if seed < 4 else 0.31) for seed in range(5)])
-    (found,) = [change for change in compare([base], [new]).measurements if change.quantity == "test_error"]
-    assert found.kind == "same" and found.difference is None and found.new is None
-    assert kinds(compare([base], [base]))["a", "test_error"] == "identical"
+def test_runs_that_diverge_on_other_seeds_than_before_are_the_same_as_far_as_can_be_told():
+    base = measuring("test_loss", [math.inf, 0.3, 0.3, 0.3, 0.3])
+    new = measuring("test_loss", [0.3, math.inf, 0.3, 0.3, 0.3])
+    assert kind_of_change("test_loss", base, new) == "same"
 
 
 @pytest.mark.parametrize(
@@ -380,7 +390,7 @@ def test_text_and_markdown_show_the_same_rows_and_the_error_rate():
     for shown in (as_text(found), as_markdown(found)):
         assert "REGRESSION: was as expected" in shown and "test_error(a)" in shown and "WORSE" in shown
         assert "A sudden gain may be a fault too" in shown and "with probability 95%" in shown
-        assert "1 suites compared, 4 measurements: 0 identical, 4 tested: 1 worse, 2 better" in shown
+        assert "1 suite compared, 4 measurements: 0 identical, 4 tested: 1 worse, 2 better" in shown
     rows = [line for line in as_markdown(found).splitlines() if line.startswith("|")]
     assert len({line.count("|") for line in rows if "test_error" in line or "measurement" in line}) == 1
 

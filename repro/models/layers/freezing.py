@@ -22,7 +22,7 @@ def freeze(model: nn.Module, paths: Collection[str]) -> None:
                 f"freeze: a {type(model).__name__} has no module '{path}'{nearest(path, modules)}"
             )
         module = modules[path].requires_grad_(False).eval()
-        module.train = partial(_stay, module)  # type: ignore[method-assign]
+        module.train = partial(_stay, module)
     if paths and not any(parameter.requires_grad for parameter in model.parameters()):
         raise ReproError(f"freeze: nothing of a {type(model).__name__} is left to train")
 

@@ -5,10 +5,10 @@ from copy import deepcopy
 import pytest
 import torch
 from models.pixels import images, made
+from repro.models.cifar_resnet import CifarResNet
 from torch import nn
 
 from repro.errors import ReproError
-from repro.models.cifar_resnet import CifarResNet
 from repro.models.layers.freezing import freeze
 from repro.treatments.lesion import without_block
 
