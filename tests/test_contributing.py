@@ -1,4 +1,4 @@
-"""What CONTRIBUTING.md shows stands in the file that it names, or does what it should in a copy of this project."""
+"""What CONTRIBUTING.md shows stands in the file that it names, or does what it should in a copy of the project."""
 
 import os
 import re
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 
 
 class Shown(NamedTuple):
-    """A block of code, with what its first line says: where it stands, and in which group of the catalogue."""
+    """A block of code, and what its first line says: where it stands, and in which group of the catalogue."""
 
     path: str
     group: str
