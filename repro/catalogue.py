@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from repro import source
-from repro.declaration import Declaration, declare, declared
+from repro.declaration import Declaration, declare
 from repro.document import nearest
 from repro.errors import ReproError
 
@@ -89,7 +89,7 @@ MODELS = Catalogue(
     "repro.models",
     {
         "alexnet": "repro.models.alexnet:AlexNet",
-        "cifar_resnet": "repro.models.cifar_resnet:CifarResNet",
+        "cifar_resnet": "repro.models.resnet:cifar_resnet",
         "deeplab": "repro.models.deeplab:DeepLab",
         "deeplab_v3": "repro.models.deeplab_v3:DeepLabV3",
         "densenet": "repro.models.densenet:DenseNet",
@@ -285,9 +285,14 @@ def metrics(task: str | None) -> dict[str, Declaration]:
 
 def declaration(measure: str) -> Declaration:
     """What a count, a probe or a clock declares: unit and direction."""
-    catalogue = next(c for c in (COUNTS, PROBES, CLOCKS) if measure in c.targets)
+    return declared(next(c for c in (COUNTS, PROBES, CLOCKS) if measure in c.targets), measure)
+
+
+def declared(catalogue: Catalogue, measure: str) -> Declaration:
+    """What a measure of one of the catalogues declares."""
+    said = source.decoration(catalogue.target(measure), declare.__name__) or {}
     try:
-        return declared(catalogue.target(measure))
+        return Declaration.model_validate({key: value for key, value in said.items() if key != "weights"})
     except ValidationError as error:
         raise ReproError(f"{catalogue.kind} '{measure}': @declare(…): {error.errors()[0]['msg']}") from None
 

@@ -14,8 +14,6 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from repro import source
-
 Better = Literal["lower", "higher"]
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -39,12 +37,3 @@ def declare(
     Declaration(unit=unit, better=better)
     assert isinstance(weights, bool)
     return lambda function: function
-
-
-def declared(target: str) -> Declaration:
-    """What a function, `module:name`, declares; of one that declares nothing, a plain number.
-
-    Raises `pydantic.ValidationError` if it is not written out, or is none of what can be declared.
-    """
-    said = source.decoration(target, declare.__name__) or {}
-    return Declaration.model_validate({key: value for key, value in said.items() if key != "weights"})

@@ -218,7 +218,7 @@ FAULTS = {
         "counts",
         "from repro.declaration import declare\nUNIT = 'kg'\n@declare(unit=UNIT)\n"
         "def made(model):\n    'Its weight.'\n    return 1",
-        "@declare(…): Input should be a valid string; what it says is written out there",
+        "count 'made': @declare(…): Input should be a valid string",
     ),
     "no number": (
         "probes",
