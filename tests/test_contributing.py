@@ -1,4 +1,4 @@
-"""What CONTRIBUTING.md shows stands in the file that it names, or does what it should in a copy of the project."""
+"""What CONTRIBUTING.md shows stands in the file that it names, or does what it should in a copy of it all."""
 
 import os
 import re
