@@ -56,8 +56,8 @@ class Results(list[Result]):
     `failed` holds why what is not in them could not be measured, or not be kept, by `FILE::CLAIM` or `FILE`.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, results: Iterable[Result] = ()):
+        super().__init__(results)
         self.failed: dict[str, ReproError] = {}
 
     @contextmanager

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from repro import environment
 from repro.catalogue import CLOCKS, declaration, metrics
+from repro.contents import Contents
 from repro.declaration import Declaration
 from repro.errors import ReproError
 from repro.evidence import first_look
@@ -102,7 +103,8 @@ class Session:
         """The suite at the profile of this run."""
         key = digest(suite.model_dump(mode="json"))
         if key not in self._experiments:
-            self._experiments[key] = Experiment(suite, self.profile, self.device)
+            contents = Contents(self.runner.store)
+            self._experiments[key] = Experiment(suite, self.profile, self.device, contents)
         return self._experiments[key]
 
     def command(self, file: str, claim: str | None = None) -> str:

@@ -281,6 +281,7 @@ def specify(
     *,
     trained: bool = True,
     start: TrialSpec | None = None,
+    fingerprint: Callable[[Named], str] | None = None,
 ) -> TrialSpec:
     """The spec of an arm's trial for a seed; `start` is the trial whose weights it starts from.
 
@@ -292,7 +293,7 @@ def specify(
         task=task,
         model=arm.model,
         data=arm.data,
-        fingerprint=_fingerprint(digest(arm.data.model_dump()), arm.data),
+        fingerprint=(fingerprint or fingerprint_of)(arm.data),
         recipe=recipe,
         weights=arm.weights,
         start=start,
@@ -314,14 +315,10 @@ def _targets(task: str, arm: ResolvedArm, recipe: Recipe | None) -> list[str]:
     return targets
 
 
-_fingerprints: dict[str, str] = {}
-
-
-def _fingerprint(key: str, data: Named) -> str:
-    if key not in _fingerprints:
-        with told(f"data set '{data.name}'"):
-            _fingerprints[key] = DATASETS.load(data.name)(**data.options).fingerprint()
-    return _fingerprints[key]
+def fingerprint_of(data: Named) -> str:
+    """What names the content of a data set. Raises `ReproError` if it is missing."""
+    with told(f"data set '{data.name}'"):
+        return str(DATASETS.load(data.name)(**data.options).fingerprint())
 
 
 def _written(model: Named) -> str:

@@ -72,7 +72,7 @@ def _rank(change: Change) -> tuple[bool, float]:
 
 
 def _summary(comparison: Comparison) -> str:
-    kinds = [change.kind for change in comparison.measurements]
+    kinds: list[str] = [change.kind for change in comparison.measurements]
     tested = sum(change.p is not None for change in comparison.measurements)
     text = [
         f"{counted(len(comparison.compared), 'suite')} compared, {counted(len(kinds), 'measurement')}: "
