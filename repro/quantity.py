@@ -21,6 +21,7 @@ from repro.declaration import Declaration
 from repro.document import nearest
 from repro.errors import ReproError
 from repro.expression import Measurement
+from repro.faults import told
 from repro.job import Job, code_of
 from repro.round import Round
 from repro.suite import ResolvedArm
@@ -201,7 +202,8 @@ def measured(record: Mapping[str, Any], metric: str, arm: str) -> float:
 
 def clocked(clock: str, net: Mapping[str, Any]) -> float:
     """What a clock says of what a round's record holds of one net. Raises `ReproError` if it was not read."""
-    return float(CLOCKS.load(clock)(readings(net)))
+    with told(f"clock '{clock}'"):
+        return float(CLOCKS.load(clock)(readings(net)))
 
 
 def kind_of(name: str, task: str | None) -> type[Quantity]:

@@ -9,7 +9,7 @@ from repro.contents import Contents
 from repro.evidence import first_look
 from repro.experiment import Experiment
 from repro.expression import Measurement
-from repro.job import digest
+from repro.job import Job, digest
 from repro.outcome import Decided, Outcome
 from repro.quantity import Quantity
 from repro.result import (
@@ -22,7 +22,7 @@ from repro.result import (
 )
 from repro.round import Round
 from repro.runner import Runner
-from repro.store import write_atomically
+from repro.store import StoreError, write_atomically
 from repro.suite import Claim, Device, Suite
 from repro.trial import Drawing, TrialSpec
 from repro.tuning import tune
@@ -128,7 +128,10 @@ class Session:
         for quantity in quantities:
             for arm in quantity.trained:
                 if arm not in experiment.chosen:
-                    tuning = tune(experiment, arm, self.runner)
+                    try:
+                        tuning = tune(experiment, arm, self.runner)
+                    except ReproError as error:
+                        raise _about(error, [arm]) from error
                     experiment.chosen[arm] = tuning.chosen if tuning else {}
                     if tuning:
                         self._tunings.setdefault(experiment, {})[arm] = tuning
@@ -144,9 +147,7 @@ class Session:
         while True:
             seeds = range(self.first_seed, self.first_seed + many)
             for_each = seeds or [self.first_seed]
-            trials = _trials(self.experiment(suite), quantities.values(), for_each)
-            values = [quantity.job(seed) for seed, quantity in product(for_each, quantities.values())]
-            self.runner.ensure([*trials.values(), *values])
+            self._ensure(self.experiment(suite), quantities.values(), for_each)
             judgement = decide(
                 claim.expectation,
                 seeds,
@@ -158,6 +159,23 @@ class Session:
             if judgement.verdict != "undecided" or judgement.why or many == most:
                 return tuple(seeds), judgement
             many += 1
+
+    def _ensure(self, experiment: Experiment, quantities: Collection[Quantity], seeds: Seeds) -> None:
+        """See to their jobs. Raises `ReproError`, with the arms that it is about, if one cannot be done."""
+        trials = _trials(experiment, quantities, seeds)
+        jobs: list[tuple[str, Job]] = [(arm, trial) for (arm, _), trial in trials.items()]
+        jobs += [
+            (quantity.measurement.arm, quantity.job(seed)) for seed, quantity in product(seeds, quantities)
+        ]
+        try:
+            self.runner.ensure(job for _, job in jobs)
+        except StoreError:
+            raise
+        except ReproError as error:
+            arms = dict.fromkeys(arm for arm, job in jobs if job.digest in self.runner.failed)
+            if not arms:
+                raise
+            raise _about(error, arms) from error
 
     def _value(self, quantity: Quantity, seed: int) -> float:
         return quantity.read(self.runner.record(quantity.job(seed)))
@@ -194,6 +212,12 @@ class Session:
             self._tune(experiment, experiment.quantities(suite.claims[name]))
         tunings, again = self._tunings.get(experiment, {}), self.command(file)
         return Outcome(experiment, decided, self.runner.store).result(file, tunings, again, here)
+
+
+def _about(error: ReproError, arms: Collection[str]) -> ReproError:
+    """The same error, with the arms that it is about."""
+    names = ", ".join(f"'{arm}'" for arm in arms)
+    return ReproError(f"{error}\n  in {'arm' if len(arms) == 1 else 'arms'} {names}")
 
 
 def _trials(

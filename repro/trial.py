@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 from repro.catalogue import AUGMENTATIONS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS, TREATMENTS, WEIGHTS
+from repro.faults import told
 from repro.job import Job, Needs, code_of, digest, written
 from repro.recipe import Named, Recipe, Strict
 from repro.suite import Device, ResolvedArm
@@ -181,4 +182,5 @@ def _targets(task: str, arm: ResolvedArm, recipe: Recipe | None) -> list[str]:
 
 def fingerprint_of(data: Named) -> str:
     """What names the content of a data set. Raises `ReproError` if it is missing."""
-    return str(DATASETS.load(data.name)(**data.options).fingerprint())
+    with told(f"data set '{data.name}'"):
+        return str(DATASETS.load(data.name)(**data.options).fingerprint())

@@ -95,7 +95,7 @@ def sharing(tiny):
     (folder / "below").mkdir(parents=True)
     (folder / "recipes.yaml").write_text(f"suite:{recipe}\n")  # a name that suites have as a key
     for path in (folder / "one.yaml", folder / "below" / "two.yaml"):
-        path.write_text(TINY.replace(recipe, " suite"))
+        path.write_text(TINY.replace(recipe, " suite").replace("suite: tiny", f"suite: {path.stem}"))
     return folder
 
 

@@ -51,8 +51,8 @@ def faults(known: Catalogue, name: str, options: Mapping[str, Any] | None = None
     """What is wrong with an entry. It is tried with options, or, if it needs none, without."""
     try:
         entry = known.load(name)
-    except (Exception, SystemExit) as error:  # whatever another package does when it is imported
-        yield f"cannot be imported: {_line(error)}"
+    except ReproError as error:
+        yield f"cannot be imported: {_line(error.__cause__ or error)}"
         return
     if not (entry.__doc__ or "").strip():
         yield "has no docstring"

@@ -17,6 +17,7 @@ from repro.contracts import DataSet
 from repro.counting import Counting
 from repro.data.images import ImageSet
 from repro.errors import ReproError
+from repro.faults import told
 from repro.job import Job
 from repro.recipe import Named
 from repro.round import Round
@@ -57,11 +58,14 @@ class Work:
         }
 
     def do(self, job: Job) -> None:
-        """Do the job and record it; then nothing is left of what was only needed to go on after a kill."""
+        """Do the job and record it; then nothing is left of what was only needed to go on after a kill.
+
+        Raises `ReproError`, whatever the code does that the job names.
+        """
         folder = self.store.folder(job)
         remove_parts(folder)
         try:
-            with own_default_stream(self.device):
+            with told(job.label), own_default_stream(self.device):
                 record = self.ways[type(job)](job)
         finally:
             self.store.tell(job.digest, {})
