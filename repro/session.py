@@ -6,6 +6,7 @@ from itertools import product
 from pathlib import Path
 
 from repro.contents import Contents
+from repro.errors import ReproError
 from repro.evidence import first_look
 from repro.experiment import Experiment
 from repro.expression import Measurement
