@@ -6,7 +6,7 @@ A claim stands as the newest run left it that asked it, back to the last complet
 count in the order in which they ended, those of one second in the order of their ids.
 """
 
-from collections import defaultdict
+from collections import ChainMap, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -93,13 +93,18 @@ class Standing:
     @cached_property
     def arms(self) -> dict[str, ArmResult]:
         """As they were when they were measured; those that were not, as the newest run has them."""
-        found, measured = dict[str, ArmResult](), dict[str, ArmResult]()
+        return {name: run.arms[name] for name, run in self._runs_of_arms.items()}
+
+    @cached_property
+    def _runs_of_arms(self) -> dict[str, Result]:
+        """The newest run that measured an arm, or else that lists it."""
+        listed, measured = dict[str, Result](), dict[str, Result]()
         for run in reversed(self.results):
-            found |= run.arms
             names = {*(trial.arm for trial in run.trials), *(timing.arm for timing in run.timings)}
-            measured |= {name: run.arms[name] for name in names & run.arms.keys()}
-        listed = dict.fromkeys(name for run in self.results for name in run.arms)
-        return {name: measured.get(name, found[name]) for name in listed}
+            listed |= dict.fromkeys(run.arms, run)
+            measured |= dict.fromkeys(names & run.arms.keys(), run)
+        names_in_order = dict.fromkeys(name for run in self.results for name in run.arms)
+        return {name: measured.get(name, listed[name]) for name in names_in_order}
 
     @property
     def pictures(self) -> dict[str, tuple[PictureResult, Result]]:
@@ -116,19 +121,22 @@ class Standing:
             return self.latest
         claims = {name: latest.claim for name, latest in self.claims.items()}
         keys = {str(key): key for run in self.results for key in run.environment.key}
-        return self.latest.model_copy(
-            update={
-                "arms": self.arms,
-                "trials": self.trials,
-                "timings": self.timings,
-                "claims": claims,
-                "environment": Environment(
-                    key=tuple(key for _, key in sorted(keys.items())), facts=self.latest.environment.facts
-                ),
-                "complete": self.complete,
-                "false_discovery_level": level(claims.values()),
-            }
-        )
+        standing = {
+            "arms": self.arms,
+            "tuning": {
+                name: run.tuning[name] for name, run in self._runs_of_arms.items() if name in run.tuning
+            },
+            "quantities": dict(ChainMap(*(run.quantities for run in self.results))),
+            "trials": self.trials,
+            "timings": self.timings,
+            "claims": claims,
+            "environment": Environment(
+                key=tuple(key for _, key in sorted(keys.items())), facts=self.latest.environment.facts
+            ),
+            "complete": self.complete,
+            "false_discovery_level": level(claims.values()),
+        }
+        return Result(**{name: getattr(self.latest, name) for name in Result.model_fields} | standing)
 
 
 Measured = TypeVar("Measured", TrialResult, TimingResult)

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from keyword import iskeyword
 from typing import TypeAlias
 
-from repro.errors import ReproError
-
 FUNCTIONS: dict[str, Callable[..., float]] = {
     "abs": abs,
     "min": min,
@@ -89,41 +87,48 @@ def measurements(expression: Expression) -> Iterator[Measurement]:
 
 
 def evaluate(expression: Expression, values: Values) -> float:
-    """The value of an expression. What overflows is infinite; what has no value (log(0), 1/0) raises
-    `ReproError`.
-    """
+    """The value of an expression: infinite where it overflows, NaN where it has none (see `no_value`)."""
     if isinstance(expression, Number):
         return expression.value
     if isinstance(expression, Measurement):
         return float(values(expression))
     operands = [evaluate(operand, values) for operand in expression.operands]
+    if any(map(math.isnan, operands)):
+        return math.nan
     try:
-        if any(map(math.isnan, operands)):
-            raise ValueError
-        match expression.name, operands:
-            case "+", [a, b]:
-                result = a + b
-            case "-", [a, b]:
-                result = a - b
-            case "-", [a]:
-                result = -a
-            case "*", [a, b]:
-                result = a * b
-            case "/", [a, b]:
-                result = (
-                    math.copysign(1, a) * math.copysign(1, b) if math.isinf(a) and math.isinf(b) else a / b
-                )
-            case "**", [a, b]:
-                result = math.pow(a, b)
-            case name, _:
-                result = FUNCTIONS[name](*operands)
+        return float(_computed(expression.name, operands))
     except OverflowError:  # of a power: nothing else raises it
         return -math.inf if operands[0] < 0 and operands[1] % 2 == 1 else math.inf
     except (ZeroDivisionError, ValueError):
-        named = ", ".join(
-            f"{operand} = {value:g}" for operand, value in zip(expression.operands, operands, strict=True)
-        )
-        raise ReproError(f"{expression} has no value, with {named}") from None
-    return (
-        0.0 if math.isnan(result) else float(result)
-    )  # inf - inf: of two diverged runs neither is the better one
+        return math.nan
+
+
+def _computed(name: str, operands: list[float]) -> float:
+    match name, operands:
+        case "+", [a, b]:
+            return a + b
+        case "-", [a, b]:
+            return a - b
+        case "-", [a]:
+            return -a
+        case "*", [a, b]:
+            return a * b
+        case "/", [a, b]:
+            return a / b
+        case "**", [a, b]:
+            return math.pow(a, b)
+    return FUNCTIONS[name](*operands)
+
+
+def no_value(expression: Expression, values: Values) -> str | None:
+    """Why an expression has no value, from the innermost part that has none; None if it has one."""
+    if not math.isnan(evaluate(expression, values)):
+        return None
+    if not isinstance(expression, Operation):
+        return f"{expression} has no value"
+    of_operands = (no_value(operand, values) for operand in expression.operands)
+    inner = next(filter(None, of_operands), None)
+    if inner:
+        return inner
+    named = (f"{operand} = {evaluate(operand, values):g}" for operand in expression.operands)
+    return f"{expression} has no value, with {', '.join(named)}"

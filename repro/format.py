@@ -1,5 +1,6 @@
 """Numbers, intervals, durations and tables, as text and as HTML."""
 
+import math
 from collections.abc import Iterable, Sequence
 from html import escape
 
@@ -23,8 +24,15 @@ def table(rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> str:
 def figure(value: float | None) -> str:
     """Four significant digits, without noise behind them."""
     if value is None:
-        return "diverged"
+        return "no value"
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
     return f"{value:,.0f}" if abs(value) >= 1e4 and float(value).is_integer() else f"{value:.4g}"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 suite`, `2 suites`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def interval(ends: Interval | None) -> str:

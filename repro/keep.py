@@ -7,8 +7,8 @@ from pathlib import Path
 from repro.archive import Key, RunKey, Standing, files, find, read_all, run_key, standings
 from repro.errors import ReproError
 from repro.result import Result
-from repro.runner import PILOT
 from repro.store import write_atomically
+from repro.tuning import PILOT
 
 Found = Mapping[Path, Result]
 

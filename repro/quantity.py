@@ -20,20 +20,18 @@ from repro.declaration import Declaration
 from repro.document import nearest
 from repro.errors import ReproError
 from repro.expression import Measurement
-from repro.store import from_json
 from repro.suite import ResolvedArm
-from repro.trial import Counting, Evaluating, Job, Probing, Round, Subject, TrialSpec, closure, code_of
+from repro.trial import Counting, Evaluating, Job, Probing, Round, Subject, TrialSpec, code_of
+from repro.value import from_json
 
-STATES = (
-    "start",
-    "end",
-)  # when a probe looks at a net: before the first step, or after the last (if not said)
+STATES = ("start", "end")  # when a probe looks at a net: before training, or after it (if not said)
 
 
 class Arms(Protocol):
     """What a quantity asks of the suite at the profile: see `repro.experiment.Experiment`."""
 
     def resolve(self, arm: str) -> ResolvedArm: ...
+    def trained(self, arm: str) -> list[str]: ...
     def subject(self, arm: str, seed: int, *, trained: bool = True) -> Subject: ...
     def round(self, number: int) -> Round: ...
 
@@ -73,13 +71,9 @@ class Quantity(ABC):
         """The value, from the record of its job. Raises `ReproError` where there is none."""
 
     @property
-    def trains(self) -> bool:
-        """Whether an arm is trained for it."""
-        return "recipe" in self.wants(self.measurement)
-
-    def trials(self, seed: int) -> tuple[TrialSpec, ...]:
-        """The trainings that it rests on."""
-        return tuple(job for job in closure([self.job(seed)]) if isinstance(job, TrialSpec))
+    def trained(self) -> list[str]:
+        """The arms that are trained for it, each after those that it starts from."""
+        return []
 
 
 class Metric(Quantity):
@@ -113,15 +107,16 @@ class Metric(Quantity):
         )
 
     @property
+    def trained(self) -> list[str]:
+        return self.arms.trained(self.measurement.arm)
+
+    @property
     def images(self) -> int | None:
         given = dict(self.measurement.options).get("images")
         return None if given is None else int(given)
 
     def read(self, record: Mapping[str, Any]) -> float:
-        measured = record["measurements"]
-        if self.measurement.name not in measured:
-            raise ReproError(f"the task did not measure '{self.measurement.name}' of {self.measurement.arm}")
-        return from_json(measured[self.measurement.name])
+        return measured(record, self.measurement.name, self.measurement.arm)
 
 
 class Probe(Quantity):
@@ -145,6 +140,11 @@ class Probe(Quantity):
         subject = self.arms.subject(self.measurement.arm, seed, trained=trained)
         code = code_of(PROBES.target(self.measurement.name), *subject.targets)
         return Probing(measure=self.measurement.name, options=options, subject=subject, **code)
+
+    @property
+    def trained(self) -> list[str]:
+        *before, last = self.arms.trained(self.measurement.arm)
+        return [*before, last] if _at(self.measurement) == STATES[-1] else before
 
     def read(self, record: Mapping[str, Any]) -> float:
         return from_json(record["value"])
@@ -187,6 +187,13 @@ class Clocked(Quantity):
 
     def read(self, record: Mapping[str, Any]) -> float:
         return clocked(self.measurement.name, record["nets"][self.measurement.subject])
+
+
+def measured(record: Mapping[str, Any], metric: str, arm: str) -> float:
+    """A metric, from an arm's record: NaN if it has no value. Raises `ReproError` if it was not measured."""
+    if metric not in record["measurements"]:
+        raise ReproError(f"the task did not measure '{metric}' of {arm}")
+    return from_json(record["measurements"][metric])
 
 
 def clocked(clock: str, net: Mapping[str, Any]) -> float:

@@ -1,11 +1,12 @@
 """A result: one run of one suite as JSON. `repro schema --result` prints the JSON Schema that these classes
 make.
 
-JSON has no NaN: a measurement that diverged, and the open end of an interval, are null.
+JSON has no NaN and no infinity: see `repro.value`. The open end of an interval is null.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -18,8 +19,9 @@ from repro.declaration import Declaration
 from repro.errors import ReproError
 from repro.evidence import false_discovery_level
 from repro.format import Interval, duration, figure, html_table, interval
-from repro.store import finite, write_atomically
+from repro.store import write_atomically
 from repro.suite import Rules, Verdict
+from repro.value import Value, known
 from repro.verdict import Judgement, Part
 
 SCHEMA = 1
@@ -35,13 +37,17 @@ class PartResult(Base):
     """One margin of a claim, positive where the claim holds."""
 
     text: str
-    margins: tuple[float | None, ...] = Field(
-        description="one per seed; a single one if the part needs no seeds"
-    )
+    margins: tuple[Value, ...] = Field(description="one per seed; a single one if the part needs no seeds")
     holds: bool | None = Field(description="of a part that needs no seeds")
-    estimate: float | None
+    why: str | None = Field(None, description="why it has no value, for one seed at least")
+    estimate: Value
     interval: Interval | None
     path: EValues = Field(description="(e_for, e_against) after each seed")
+
+    @property
+    def is_tried(self) -> bool:
+        """Whether seeds speak for it or against it."""
+        return self.holds is None and self.why is None
 
 
 class Evidence(Base):
@@ -50,7 +56,7 @@ class Evidence(Base):
     """
 
     seeds: tuple[int, ...]
-    estimate: float | None
+    estimate: Value
     interval: Interval | None = Field(
         description="all margins that would be undecided; null where it has no end"
     )
@@ -75,13 +81,12 @@ class ClaimResult(Base):
     expected: Verdict
     as_expected: bool
     reported: dict[str, float] = Field(description="the paper's own numbers, by measurement")
+    why: str | None = Field(None, description="why it cannot be decided: a number that has no value")
     because: str | None = Field(
         description="why another verdict than `reproduced` is expected at this profile"
     )
     evidence: Evidence
-    values: dict[str, tuple[float | None, ...]] = Field(
-        description="every measurement of the claim, per seed"
-    )
+    values: dict[str, tuple[Value, ...]] = Field(description="every measurement of the claim, per seed")
     seconds: float = Field(
         description="time of the trials and rounds of timing it rests on, whoever ran them and when"
     )
@@ -97,16 +102,19 @@ class ClaimResult(Base):
         return f"<p>{escape(verdict(self))}: {escape(self.says)}</p>{html_table(rows, right)}"
 
     def is_tolerated(self, strict: bool) -> bool:
-        """Whether a run may pass with this verdict; a `strict` one tolerates no undecided claim."""
-        return self.as_expected or (self.verdict == "undecided" and not strict)
+        """Whether a run may pass with this verdict; a `strict` one tolerates no undecided claim.
+
+        What has no value is not tolerated by any.
+        """
+        return self.as_expected or (self.verdict == "undecided" and not self.why and not strict)
 
 
 class TrialResult(Base):
     arm: str
     seed: int
     digest: str
-    measurements: dict[str, float | None]
-    curves: dict[str, list[tuple[int, float | None]]]
+    measurements: dict[str, Value]
+    curves: dict[str, list[tuple[int, Value]]]
     cost: dict[str, float | None]
 
 
@@ -143,7 +151,7 @@ class ArmResult(Base):
 
 class TuningPoint(Base):
     values: dict[str, Any] = Field(description="by their place in the recipe: `optimizer.lr`")
-    measured: tuple[float | None, ...] = Field(description="one per pilot seed")
+    measured: tuple[Value, ...] = Field(description="one per pilot seed")
 
 
 class TuningResult(Base):
@@ -222,6 +230,8 @@ class Result(Base):
 
 def verdict(claim: ClaimResult) -> str:
     """The verdict, and whether it is the one that was expected."""
+    if claim.why:
+        return f"{claim.verdict} (no value), expected {claim.expected}"
     if claim.as_expected:
         return claim.verdict + (" (as known)" if claim.expected != "reproduced" else "")
     return f"{claim.verdict}, expected {claim.expected}"
@@ -229,7 +239,7 @@ def verdict(claim: ClaimResult) -> str:
 
 def verdict_rows(claims: Mapping[str, ClaimResult]) -> list[tuple[str, ...]]:
     """The verdict table, with its head. `claims` are by the name to show."""
-    rows = [("claim", "verdict", "seeds", "margin", "interval", "e-value", "time")]
+    rows: list[tuple[str, ...]] = [("claim", "verdict", "seeds", "margin", "interval", "e-value", "time")]
     for name, claim in claims.items():
         evidence = claim.evidence
         e = evidence.e_against if claim.verdict == "refuted" else evidence.e_for
@@ -268,16 +278,21 @@ def evidence_of(judgement: Judgement, seeds: Sequence[int], rules: Rules) -> Evi
 
 def _part(part: Part) -> PartResult:
     decision = part.decision
-    estimate = decision.estimate if decision else part.margins[0]
-    low, high = decision.interval if decision else (None, None)
+    estimate = decision.estimate if decision else known(part.margins[0]) if part.margins else None
     return PartResult(
         text=part.text,
-        margins=tuple(finite(part.margins)),
+        margins=tuple(map(known, part.margins)),
         holds=part.holds,
-        estimate=finite(estimate),
-        interval=(finite(low), finite(high)) if decision else None,
+        why=part.why,
+        estimate=None if part.why else estimate,
+        interval=(_end(decision.interval[0]), _end(decision.interval[1])) if decision else None,
         path=part.path,
     )
+
+
+def _end(margin: float) -> float | None:
+    """The end of an interval; None if it has none."""
+    return margin if math.isfinite(margin) else None
 
 
 def level(claims: Sequence[ClaimResult] | Any) -> float:
@@ -324,8 +339,3 @@ def read(path: Path) -> Result:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"])) or "the file"
         raise ReproError(f"{path}: not a result of schema {SCHEMA}: {place}: {first['msg']}") from None
-
-
-def latest(paths: Iterable[Path]) -> Path | None:
-    """By run id, which starts with the second of the end; of one second by the file's age."""
-    return max(paths, key=lambda path: (path.name.partition("-")[0], path.stat().st_mtime_ns), default=None)

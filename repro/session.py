@@ -5,6 +5,7 @@ import shlex
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,11 @@ from repro.result import (
     write,
 )
 from repro.runner import Runner
-from repro.store import Key, finite, write_atomically
+from repro.store import Key, write_atomically
 from repro.suite import Claim, Device, ResolvedArm, Suite
 from repro.trial import Drawing, Round, TrialSpec, digest
 from repro.tuning import tune
+from repro.value import known
 from repro.verdict import Judgement, decide
 
 Seeds = Sequence[int]
@@ -86,7 +88,8 @@ class Session:
                 reported={str(of): number for of, number in claim.papers_numbers.items()},
                 verdict=judgement.verdict,
                 expected=expected,
-                as_expected=judgement.verdict == expected,
+                as_expected=judgement.verdict == expected and not judgement.why,
+                why=judgement.why,
                 because=known.because if known else None,
                 evidence=evidence_of(judgement, seeds, suite.evidence),
                 values={str(m): self._values(quantity, seeds) for m, quantity in quantities.items()},
@@ -143,7 +146,7 @@ class Session:
     def _tune(self, experiment: Experiment, quantities: Iterable[Quantity]) -> None:
         """Let the arms that are trained find out their recipes."""
         for quantity in quantities:
-            for arm in experiment.trained(quantity.measurement.arm) if quantity.trains else ():
+            for arm in quantity.trained:
                 if arm not in experiment.chosen:
                     tuning = tune(experiment, arm, self.runner)
                     experiment.chosen[arm] = tuning.chosen if tuning else {}
@@ -161,7 +164,9 @@ class Session:
         while True:
             seeds = range(self.first_seed, self.first_seed + many)
             for_each = seeds or [self.first_seed]
-            self.runner.ensure(quantity.job(seed) for seed in for_each for quantity in quantities.values())
+            trials = _trials(self.experiment(suite), quantities.values(), for_each)
+            values = [quantity.job(seed) for seed, quantity in product(for_each, quantities.values())]
+            self.runner.ensure([*trials.values(), *values])
             judgement = decide(
                 claim.expectation,
                 seeds,
@@ -170,7 +175,7 @@ class Session:
                 rules.alpha,
                 rules.assume,
             )
-            if judgement.verdict != "undecided" or many == most:
+            if judgement.verdict != "undecided" or judgement.why or many == most:
                 return tuple(seeds), judgement
             many += 1
 
@@ -180,7 +185,7 @@ class Session:
     def _values(self, quantity: Quantity, seeds: Seeds) -> tuple[float | None, ...]:
         """A value per seed; one value of what is the same for all."""
         for_each = seeds if quantity.seeded else [self.first_seed]
-        return tuple(finite([self._value(quantity, seed) for seed in for_each]))
+        return tuple(known(self._value(quantity, seed)) for seed in for_each)
 
     def _seconds(self, trials: Iterable[TrialSpec], rounds: Iterable[Round]) -> float:
         """What trials and rounds took, whoever did them and when."""
@@ -252,15 +257,8 @@ def _trials(
     experiment: Experiment, quantities: Collection[Quantity], seeds: Seeds
 ) -> dict[tuple[str, int], TrialSpec]:
     """The trainings that quantities rest on, by arm and seed."""
-    found = {}
-    for quantity in quantities:
-        for seed in seeds:
-            wanted = {trial.digest for trial in quantity.trials(seed)}
-            for arm in experiment.trained(quantity.measurement.arm) if wanted else ():
-                trial = experiment.trial(arm, seed)
-                if trial.digest in wanted:
-                    found[arm, seed] = trial
-    return found
+    arms = dict.fromkeys(arm for quantity in quantities for arm in quantity.trained)
+    return {(arm, seed): experiment.trial(arm, seed) for arm, seed in product(arms, seeds)}
 
 
 def _arms(experiment: Experiment, claims: Iterable[str]) -> list[str]:

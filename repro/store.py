@@ -8,7 +8,6 @@
 
 import errno
 import json
-import math
 import os
 import secrets
 import time
@@ -20,6 +19,7 @@ from typing import Any, NamedTuple, Protocol
 from filelock import FileLock, Timeout
 
 from repro.errors import ReproError
+from repro.value import to_json
 
 SCHEMA = 1
 ROOT_MARKS = ("tox.ini", "pyproject.toml", ".git")
@@ -122,7 +122,7 @@ class Store:
 
     def write(self, job: Named, record: Mapping[str, Any]) -> None:
         whole = {**record, "digest": job.digest, "finished": time.time(), "schema": SCHEMA}
-        content = json.dumps(finite(whole), sort_keys=True, indent=1, allow_nan=False)
+        content = json.dumps(to_json(whole), sort_keys=True, indent=1, allow_nan=False)
         write_atomically(self.path(job), content.encode())
 
     @contextmanager
@@ -195,19 +195,3 @@ class Store:
                 f"{digest}). Move it away, and it is made again"
             )
         return dict(record)
-
-
-def finite(content: Any) -> Any:
-    """The same plain data with null for every number that is not finite: JSON has no NaN."""
-    if isinstance(content, dict):
-        return {key: finite(value) for key, value in content.items()}
-    if isinstance(content, list | tuple):
-        return [finite(value) for value in content]
-    if isinstance(content, float) and not math.isfinite(content):
-        return None
-    return content
-
-
-def from_json(value: float | None) -> float:
-    """A recorded measurement: null stands for one that diverged, and counts as infinite."""
-    return math.inf if value is None else float(value)

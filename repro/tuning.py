@@ -1,12 +1,15 @@
 """Equal tuning for all arms: each tries the same values on pilot seeds, and takes those that are best."""
 
 import math
+from collections.abc import Sequence
 
 from repro.catalogue import metrics
 from repro.declaration import Better
 from repro.experiment import Experiment
+from repro.quantity import measured
 from repro.result import TuningPoint, TuningResult
 from repro.runner import Runner
+from repro.value import known
 
 PILOT = 1000  # the first seed of pilot runs, on which recipes are chosen; what judges are seeds from 0 up
 SEEDS = (PILOT, PILOT + 1)  # that tuning looks at
@@ -23,20 +26,23 @@ def tune(experiment: Experiment, arm: str, runner: Runner) -> TuningResult | Non
         return None
     trials = [[experiment.trial(arm, seed, values=values) for seed in SEEDS] for values in grid.points]
     runner.ensure(trial for of_point in trials for trial in of_point)
-    measured = [[runner.record(trial)["measurements"][grid.by] for trial in of_point] for of_point in trials]
+    found = [[measured(runner.record(trial), grid.by, arm) for trial in of_point] for of_point in trials]
     better = metrics(suite.task)[grid.by].better
-    loss = [sum(_loss(value, better) for value in values) for values in measured]
-    points = zip(grid.points, measured, strict=True)
+    loss = [_loss(values, better) for values in found]
+    points = [
+        TuningPoint(values=values, measured=tuple(map(known, of_point)))
+        for values, of_point in zip(grid.points, found, strict=True)
+    ]
     return TuningResult(
         by=grid.by,
         seeds=SEEDS,
-        grid=tuple(TuningPoint(values=values, measured=tuple(found)) for values, found in points),
+        grid=tuple(points),
         chosen=grid.points[loss.index(min(loss))],
     )
 
 
-def _loss(value: float | None, better: Better | None) -> float:
-    """Lower is better. What has no value, because training diverged, is worst."""
-    if value is None:
+def _loss(values: Sequence[float], better: Better | None) -> float:
+    """Over the seeds; lower is better, and a value that is not there is worst."""
+    if any(map(math.isnan, values)):
         return math.inf
-    return -value if better == "higher" else value
+    return -sum(values) if better == "higher" else sum(values)

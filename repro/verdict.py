@@ -2,15 +2,19 @@
 differences.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from functools import partial
+from itertools import accumulate, product
 
 from repro import evidence
 from repro.evidence import Assume, Decision
 from repro.expectation import Expectation, Link
-from repro.expression import Measurement, evaluate
+from repro.expression import Expression, Measurement, evaluate, no_value
 from repro.suite import Verdict
+
+Value = Callable[[Measurement, int], float]
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,7 @@ class Part:
     margins: tuple[float, ...]  # a value per seed; one value if static
     decision: Decision | None  # None if static
     holds: bool | None = None  # of a static one
+    why: str | None = None  # it has no value, for one seed at least
 
     @property
     def path(self) -> tuple[tuple[float, float], ...]:
@@ -42,6 +47,7 @@ class Judgement:
     decided_at: int | None  # seeds at the verdict
     reversed_at: int | None  # seeds at which later evidence crossed the other way
     path: tuple[tuple[float, float], ...]
+    why: str | None = None  # it cannot be decided, however many seeds there are
 
     @property
     def weakest(self) -> Part:
@@ -49,7 +55,7 @@ class Judgement:
         against.
         """
         trained = [part for part in self.parts if part.decision]
-        broken = [part for part in self.parts if part.holds is False]
+        broken = [part for part in self.parts if part.holds is False or part.why]
         if broken or not trained:
             return (broken or list(self.parts))[0]
         if self.verdict == "refuted":
@@ -60,7 +66,7 @@ class Judgement:
 def decide(
     expectation: Expectation,
     seeds: Sequence[int],
-    value: Callable[[Measurement, int], float],
+    value: Value,
     is_static: Callable[[Measurement], bool],
     alpha: float = 0.05,
     assume: Assume = "symmetric",
@@ -75,23 +81,39 @@ def decide(
 def _parts(
     link: Link,
     seeds: Sequence[int],
-    value: Callable[[Measurement, int], float],
+    value: Value,
     is_static: Callable[[Measurement], bool],
     alpha: float,
     assume: Assume,
 ) -> list[Part]:
     if all(is_static(measurement) for measurement in link.measurements):
-        margins = tuple(evaluate(margin, lambda m: value(m, 0)) for margin in link.margins)
-        return [Part(str(link), (min(margins),), None, link.holds(lambda m: value(m, 0)))]
+        margins = [evaluate(margin, lambda m: value(m, 0)) for margin in link.margins]
+        why = _why(link.margins, [0], value)
+        holds = None if why else link.holds(lambda m: value(m, 0))
+        return [Part(str(link), (min(margins),) if not why else (math.nan,), None, holds, why)]
     texts = [str(link)]
     if link.tolerance is not None:
         difference = f"{link.left} - {link.right}" if str(link.right) != "0" else str(link.left)
         texts = [f"{difference} < {link.tolerance}", f"{difference} > -({link.tolerance})"]
     parts = []
     for text, margin in zip(texts, link.margins, strict=True):
-        margins = tuple(evaluate(margin, lambda m, seed=seed: value(m, seed)) for seed in seeds)  # type: ignore[misc]
-        parts.append(Part(text, margins, evidence.decide(margins, alpha, assume)))
+        found = tuple(evaluate(margin, partial(_of_seed, value, seed)) for seed in seeds)
+        why = _why([margin], seeds, value)
+        parts.append(Part(text, found, None if why else evidence.decide(found, alpha, assume), None, why))
     return parts
+
+
+def _of_seed(value: Value, seed: int, measurement: Measurement) -> float:
+    return value(measurement, seed)
+
+
+def _why(margins: Sequence[Expression], seeds: Sequence[int], value: Value) -> str | None:
+    """Why a margin has no value for one of the seeds; None if all have one."""
+    for seed, margin in product(seeds, margins):
+        why = no_value(margin, partial(_of_seed, value, seed))
+        if why:
+            return f"{why} (seed {seed})" if len(seeds) > 1 else why
+    return None
 
 
 def combine(parts: Sequence[Part], alpha: float = 0.05) -> Judgement:
@@ -99,12 +121,14 @@ def combine(parts: Sequence[Part], alpha: float = 0.05) -> Judgement:
 
     It is refuted once the mean of the parts' e-values against it reaches 1/alpha: that mean is an e-value
     against "all parts hold", while the largest one would be wrong once for each part. Of one part this is the
-    part's own verdict.
+    part's own verdict. Where a part has no value it is undecided, unless another is false without seeds.
     """
-    fixed = [part for part in parts if part.decision is None]
-    moving = [part for part in parts if part.decision is not None]
-    if not all(part.holds for part in fixed):
+    if any(part.holds is False for part in parts):
         return Judgement("refuted", tuple(parts), None, None, 0, None, ())
+    why = next((part.why for part in parts if part.why), None)
+    if why:
+        return Judgement("undecided", tuple(parts), None, None, None, None, (), why)
+    moving = [part for part in parts if part.decision is not None]
     if not moving:
         return Judgement("reproduced", tuple(parts), None, None, 0, None, ())
     path = tuple(

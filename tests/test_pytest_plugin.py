@@ -248,7 +248,7 @@ def start(folder, *arguments):
 
 def wait_for_records(folder, count):
     deadline = time.monotonic() + 120
-    while len(list(folder.glob("store/trials/*/record.json"))) < count:
+    while len(list(folder.glob("store/trials/*.json"))) < count:
         assert time.monotonic() < deadline, "no trial ends"
         time.sleep(0.1)
 
@@ -262,7 +262,7 @@ def test_ctrl_c_ends_all_processes_and_the_next_run_goes_on(slow):
     assert run.returncode == pytest.ExitCode.INTERRUPTED and "KeyboardInterrupt" in out, out
     _, alive = psutil.wait_procs(processes, timeout=10)
     assert not alive
-    kept = {path: path.stat().st_mtime for path in slow.glob("store/trials/*/record.json")}
+    kept = {path: path.stat().st_mtime for path in slow.glob("store/trials/*.json")}
     again = start(slow)
     out, _ = again.communicate(timeout=120)
     assert again.returncode == 0, out

@@ -1,317 +1,152 @@
-"""How many trials a claim costs. Nothing is trained here: an executor makes the records up."""
+"""What gets done, in which order, and by whom. Nothing is trained here: an executor makes the records up."""
 
-import json
-import math
 import time
 from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
 
 import pytest
+from kit import tiny
+from kit.made_up import MadeUp, probe
 
 from repro.errors import ReproError
-from repro.runner import Earlier, Runner
+from repro.recipe import Timing
+from repro.runner import Runner
 from repro.store import Store
-from repro.suite import Suite
-from repro.trial import Number, TrialSpec
-
-ARMS = {"good": 8, "bad": 14, "other": 20}  # by depth: that is how a trial tells whose it is
-NAMES = {depth: name for name, depth in ARMS.items()}
+from repro.trial import Drawing, Round, Subject, TimedNet, TrialSpec
 
 
-def suite(*, evidence=None, seeds=None, **claims: str) -> Suite:
-    return Suite.model_validate_json(
-        json.dumps(
-            {
-                "suite": "made-up",
-                "task": "classification",
-                "arms": {name: {"model": "cifar_resnet", "depth": depth} for name, depth in ARMS.items()},
-                "profiles": {
-                    "cpu": {
-                        "data": {"name": "fashion-mnist-small", "size": 7},
-                        "recipe": {"steps": 5, "batch_size": 8, "optimizer": {"name": "sgd", "lr": 0.1}},
-                    }
-                },
-                "claims": {
-                    name.replace("_", "-"): {"says": "Any.", "expect": expect}
-                    for name, expect in claims.items()
-                },
-                "seeds": seeds or {},
-                "evidence": evidence or {},
-            }
-        )
-    )
+def trial(seed: int = 0, **changes: object) -> TrialSpec:
+    return tiny.spec(seed).model_copy(update=changes)
 
 
-class MadeUp:
-    """Does jobs with numbers from a function of arm and seed; `elsewhere` are at first another process's."""
-
-    def __init__(self, measure=lambda *_: {"test_error": 0.5}, slots=4, elsewhere=0, deaths=0, error=None):
-        self.measure = measure
-        self.slots = slots
-        self.elsewhere = elsewhere
-        self.deaths = deaths
-        self.error = error
-        self.asked: list = []
-        self.done: list = []
-
-    def submit(self, job, store):
-        future: Future[bool] = Future()
-        self.asked.append(job)
-        if self.error:
-            future.set_exception(self.error)
-        elif self.deaths:
-            self.deaths -= 1
-            future.set_exception(BrokenProcessPool())
-        elif self.elsewhere:
-            self.elsewhere -= 1
-            future.set_result(False)
-        else:
-            self.do(job, store)
-            future.set_result(True)
-        return future
-
-    def do(self, job, store):
-        self.done.append(job)
-        if isinstance(job, Number):
-            store.write_number(job.digest, float(job.model.options["depth"]))
-        else:
-            store.write(
-                job.digest, {"measurements": self.measure(NAMES[job.model.options["depth"]], job.seed)}
-            )
-
-    def room(self, device):  # noqa: ARG002
-        return self.slots
-
-    def close(self):
-        """Nothing is open."""
-
-    @property
-    def trained(self) -> list[tuple[str, int]]:
-        return [
-            (NAMES[job.model.options["depth"]], job.seed) for job in self.done if isinstance(job, TrialSpec)
-        ]
+def picture(*trials: TrialSpec) -> Drawing:
+    subjects = {f"arm{place}": Subject(trial=each) for place, each in enumerate(trials)}
+    return Drawing(picture="predictions", options={}, subjects=subjects, code="", torch="")
 
 
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path)
+def timing_round(number: int = 0) -> Round:
+    net = TimedNet(model=trial().model, data=None, timing=Timing())
+    return Round(nets={"a": net}, number=number, device="cpu", machine=(), code="", torch="")
 
 
-def runner(store, executor=None, **options):
-    return Runner(store, executor or MadeUp(), "cpu", **options)
-
-
-def better(arm, seed):
-    """One arm is better for every seed, by about the same."""
-    error = {"good": 0.1, "bad": 0.2, "other": 0.3}[arm] + 0.001 * seed
-    return {"test_error": error, "train_error": error}
-
-
-def alternating(arm, seed):
-    return {"test_error": 0.5 + (0.1 if arm == "bad" else -0.1) * (-1) ** seed}
-
-
-@pytest.mark.parametrize(("assume", "first"), [("symmetric", 5), ("normal", 3)])
-@pytest.mark.parametrize(
-    ("expect", "verdict"),
-    [("test_error(good) < test_error(bad)", "reproduced"), ("test_error(good) > test_error(bad)", "refuted")],
-)
-def test_no_more_seeds_are_trained_than_the_verdict_needs(store, assume, first, expect, verdict):
-    executor = MadeUp(better)
-    decided = runner(store, executor).decide(suite(claim=expect, evidence={"assume": assume}), "claim")
-    assert decided.judgement.verdict == verdict and decided.as_expected == (verdict == "reproduced")
-    assert decided.seeds == tuple(range(first))
-    assert sorted(executor.trained) == sorted((arm, seed) for arm in ("good", "bad") for seed in range(first))
-
-
-def test_seeds_are_added_one_by_one_until_a_late_verdict(store):
-    def late(arm, seed):
-        return alternating(arm, seed) if seed < 2 else {"test_error": {"good": 0.1, "bad": 0.9}[arm]}
-
-    executor = MadeUp(late)
-    decided = runner(store, executor).decide(
-        suite(claim="test_error(good) < test_error(bad)", seeds={"max": 20}), "claim"
-    )
-    assert decided.judgement.verdict == "reproduced"
-    assert 5 < len(decided.seeds) < 20 and decided.judgement.decided_at == len(decided.seeds)
-    assert len(executor.trained) == 2 * len(decided.seeds)
-
-
-def test_an_undecided_claim_uses_all_seeds_up(store):
-    executor = MadeUp(alternating)
-    decided = runner(store, executor).decide(suite(claim="test_error(good) < test_error(bad)"), "claim")
-    assert decided.judgement.verdict == "undecided" and not decided.as_expected
-    assert decided.seeds == tuple(range(10)) and len(executor.trained) == 20
-
-
-@pytest.mark.parametrize("most", [1, 2, 7, 12])
-def test_the_option_for_seeds_overrules_the_suite(store, most):
-    executor = MadeUp(alternating)
-    decided = runner(store, executor, seeds_max=most).decide(
-        suite(claim="test_error(good) < test_error(bad)"), "claim"
-    )
-    assert decided.judgement.verdict == "undecided"
-    assert decided.seeds == tuple(range(most)) and len(executor.trained) == 2 * most
-
-
-def test_the_values_and_trials_of_every_seed_are_kept_in_pairs(store):
-    decided = runner(store, MadeUp(better)).decide(suite(claim="test_error(good) < test_error(bad)"), "claim")
-    values = {str(m): v for m, v in decided.values.items()}
-    assert values["test_error(good)"] == pytest.approx([0.1 + 0.001 * seed for seed in range(5)])
-    assert values["test_error(bad)"] == pytest.approx([0.2 + 0.001 * seed for seed in range(5)])
-    assert set(decided.trials) == {(arm, seed) for arm in ("good", "bad") for seed in range(5)}
-    for (arm, seed), trial in decided.trials.items():
-        assert (NAMES[trial.model.options["depth"]], trial.seed) == (arm, seed)
-
-
-def test_a_static_claim_trains_nothing(store):
+def test_jobs_are_done_once_though_they_are_wanted_twice_and_again(store):
     executor = MadeUp()
-    decided = runner(store, executor).decide(suite(claim="params(good) < params(bad)"), "claim")
-    assert decided.judgement.verdict == "reproduced" and decided.seeds == () and decided.trials == {}
-    assert executor.trained == [] and len(executor.done) == 2
-    assert {str(m): v for m, v in decided.values.items()} == {"params(good)": (8.0,), "params(bad)": (14.0,)}
+    runner = Runner(store, executor)
+    runner.ensure([trial(0), trial(1), trial(0)])
+    runner.ensure([trial(1), trial(2)])
+    assert [job.seed for job in executor.done] == [0, 1, 2]
+    assert all(runner.record(trial(seed))["measurements"] == {"test_error": 0.5} for seed in range(3))
 
 
-def test_a_probe_at_the_start_trains_nothing_and_one_at_the_end_waits_for_its_trial(store):
-    executor = MadeUp()
-    claims = {
-        "start": "gradient_norm(good, at='start') < gradient_norm(bad, at='start')",
-        "end": "gradient_norm(good) < 10",
-    }
-    asked = suite(**claims)
-    decided = runner(store, executor).decide(asked, "start")
-    assert decided.judgement.verdict == "reproduced" and executor.trained == [] and len(executor.done) == 10
-    executor = MadeUp()
-    runner(store, executor).decide(asked, "end")
-    assert [type(job) for job in executor.done] == [TrialSpec] * 5 + [Number] * 5
-    assert {job.trial.digest for job in executor.done[5:]} == {job.digest for job in executor.done[:5]}
-
-
-def test_a_trial_that_several_claims_need_is_trained_once(store):
-    executor = MadeUp(better)
-    asked = suite(
-        one="test_error(good) < test_error(bad)",
-        two="test_error(bad) < test_error(other)",
-        three="test_error(good) < 1",
-    )
-    one = runner(store, executor)
-    for name in asked.claims:
-        one.decide(asked, name)
-    assert len(executor.trained) == len(set(executor.trained)) == 15
+def test_what_is_done_is_not_asked_for_nor_what_came_before_it(store):
+    first = trial()
+    Runner(store, MadeUp()).ensure([probe(first)])
+    store.path(first).unlink()
     again = MadeUp()
-    for name in asked.claims:
-        assert runner(store, again).decide(asked, name).judgement.verdict == "reproduced"
+    Runner(store, again).ensure([probe(first)])
     assert again.asked == []
 
 
 def test_a_finished_store_is_read_without_writing_or_locking_anything(store, monkeypatch):
-    asked = suite(claim="test_error(good) < test_error(bad)", static="params(good) < params(bad)")
-    for name in asked.claims:
-        runner(store, MadeUp(better)).decide(asked, name)
-    for call in ("write", "write_number", "claim", "tell"):
+    Runner(store, MadeUp()).ensure([probe(trial())])
+    for call in ("write", "take", "tell"):
         monkeypatch.setattr(store, call, lambda *_: pytest.fail("written"))
-    reader = runner(store)
-    for name in asked.claims:
-        assert reader.decide(asked, name).judgement.verdict == "reproduced"
-    reader.close()
+    runner = Runner(store, MadeUp())
+    runner.ensure([probe(trial())])
+    assert runner.record(probe(trial()))["value"] == 8.0
+    runner.close()
 
 
-def test_fresh_trains_again_what_is_older(store):
-    asked = suite(claim="test_error(good) < test_error(bad)")
-    runner(store, MadeUp(better)).decide(asked, "claim")
-    newest = max(json.loads(path.read_text())["finished"] for path in store.root.glob("trials/*/record.json"))
-    executor = MadeUp(better)
-    runner(Store(store.root, newer_than=newest + 1e-4), executor).decide(asked, "claim")
-    assert len(executor.trained) == 10
+# ---- order
 
 
-def test_a_run_that_diverged_counts_as_infinitely_bad(store):
-    def diverging(arm, _):
-        return {"test_error": 0.9, "train_loss": math.inf if arm == "bad" else 0.3}
-
-    decided = runner(store, MadeUp(diverging)).decide(
-        suite(claim="train_loss(good) < train_loss(bad)"), "claim"
-    )
-    assert decided.judgement.verdict == "reproduced"
-    assert {str(m): v for m, v in decided.values.items()}["train_loss(bad)"] == (math.inf,) * 5
+def test_a_probe_waits_for_its_trial_and_a_trial_for_the_one_it_starts_from(store):
+    executor = MadeUp()
+    first = trial(7)
+    second = trial(start=first)
+    Runner(store, executor).ensure([probe(second), second])
+    assert executor.done == [first, second, probe(second)]
 
 
-def test_two_runs_that_both_diverged_speak_for_neither(store):
-    executor = MadeUp(lambda *_: {"train_loss": math.nan})
-    decided = runner(store, executor).decide(suite(claim="train_loss(good) < train_loss(bad)"), "claim")
-    assert decided.judgement.verdict == "undecided" and len(decided.seeds) == 10
-    assert decided.judgement.e_for == decided.judgement.e_against == 1.0
+def test_a_diamond_is_done_once_with_its_top_first_and_its_foot_last(store):
+    executor = MadeUp()
+    top = trial(7)
+    left, right = trial(1, start=top), trial(2, start=top)
+    Runner(store, executor).ensure([picture(left, right), right])
+    assert [executor.done[0], executor.done[-1]] == [top, picture(left, right)]
+    assert len(executor.done) == 4 and left in executor.done and right in executor.done
 
 
-def test_all_trials_of_the_first_look_are_asked_for_at_once_and_once_but_no_more_than_fit(store):
-    class Slow(MadeUp):
+class Slow(MadeUp):
+    """Gives its futures at once and does the jobs when it is told to."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.open = []
+
+    def submit(self, job, store):
+        future: Future[bool] = Future()
+        self.asked.append(job)
+        self.open.append((job, future))
+        self.look(store)
+        return future
+
+    def look(self, store):
+        """Do what is open, as soon as there is no more room."""
+        if len(self.open) == self.slots:
+            self.finish(store)
+
+    def finish(self, store):
+        for job, future in self.open:
+            self.do(job, store)
+            future.set_result(True)
+        self.open.clear()
+
+
+def test_what_does_not_wait_goes_on_while_something_else_waits(store):
+    looks = [probe(trial(0)), probe(trial(0), "response_std")]
+    executor = Slow(slots=2)
+    Runner(store, executor).ensure([*looks, trial(1)])
+    assert executor.done == [trial(0), trial(1), *looks]
+
+
+def test_as_many_jobs_are_submitted_at_once_as_there_is_room_for_and_no_more(store):
+    class Counted(Slow):
         most = 0
 
-        def __init__(self):
-            super().__init__(better, slots=5)
-            self.open = []
-
-        def submit(self, job, store):
-            future: Future[bool] = Future()
-            self.open.append((job, future))
+        def look(self, store):
             self.most = max(self.most, len(self.open))
-            if len(self.open) == self.slots:
-                for each, waiting in [*self.open]:
-                    self.do(each, store)
-                    waiting.set_result(True)
-                self.open.clear()
-            return future
+            super().look(store)
 
-    executor = Slow()
-    expect = "test_error(good) + train_error(good) < test_error(bad) + train_error(bad)"
-    runner(store, executor).decide(suite(claim=expect), "claim")
-    assert executor.most == 5 and len(executor.trained) == 10
+    executor = Counted(slots=5)
+    Runner(store, executor).ensure(map(trial, range(10)))
+    assert executor.most == 5 and len(executor.done) == 10
 
 
-def test_continued_evidence_is_that_of_all_seeds_and_only_fresh_ones_are_trained(store):
-    asked = suite(claim="test_error(good) < test_error(bad)")
-    first = runner(store, MadeUp(alternating), seeds_max=6).decide(asked, "claim")
-    earlier = Earlier(first.seeds, {str(m): values for m, values in first.values.items()})
-    executor = MadeUp(alternating)
-    second = runner(Store(store.root / "elsewhere"), executor, seeds_max=2).decide(asked, "claim", earlier)
-    whole = runner(Store(store.root / "whole"), MadeUp(alternating), seeds_max=8).decide(asked, "claim")
-    assert second.seeds == tuple(range(8)) and sorted({seed for _, seed in executor.trained}) == [6, 7]
-    assert second.judgement == whole.judgement and second.values == whole.values
-    assert {seed for _, seed in second.trials} == {6, 7}
+def test_what_needs_the_machine_alone_comes_last(store):
+    executor = MadeUp()
+    Runner(store, executor).ensure([timing_round(0), trial(0), timing_round(1), probe(trial(1))])
+    assert [job.kind for job in executor.done] == ["trials", "trials", "numbers", "rounds", "rounds"]
 
 
-def test_a_decided_claim_gets_a_fresh_seed_when_it_is_continued(store):
-    asked = suite(claim="test_error(good) < test_error(bad)")
-    first = runner(store, MadeUp(better)).decide(asked, "claim")
-    earlier = Earlier(first.seeds, {str(m): values for m, values in first.values.items()})
-    second = runner(store, MadeUp(better)).decide(asked, "claim", earlier)
-    assert (
-        second.judgement.verdict == "reproduced"
-        and second.seeds == tuple(range(6))
-        and second.judgement.decided_at == 5
-    )
-
-
-def test_seeds_may_start_elsewhere(store):
-    executor = MadeUp(better)
-    decided = runner(store, executor, first_seed=1000).decide(
-        suite(claim="test_error(good) < test_error(bad)"), "claim"
-    )
-    assert decided.seeds == tuple(range(1000, 1005)) == tuple(sorted({seed for _, seed in executor.trained}))
+# ---- other processes
 
 
 def test_what_another_process_is_at_is_left_to_it_and_asked_for_again_later(store):
-    executor = MadeUp(better, slots=1, elsewhere=2)
-    runner(store, executor).decide(suite(claim="test_error(good) < test_error(bad)"), "claim")
-    first, second, *rest = [job.digest for job in executor.asked]
-    assert first != second and {first, second} == set(rest[-2:])  # all the others were taken before
-    assert len(executor.trained) == len(set(executor.trained)) == 10
+    executor = MadeUp(slots=1, elsewhere=2)
+    Runner(store, executor).ensure(map(trial, range(10)))
+    assert [job.seed for job in executor.asked] == [*range(10), 0, 1]  # all the others were taken before
 
 
 def test_what_another_process_is_at_is_not_asked_for_all_the_time(store):
-    executor, began = MadeUp(better, elsewhere=3), time.monotonic()
-    runner(store, executor, seeds_max=1).decide(suite(claim="test_error(good) < 1"), "claim")
+    executor, began = MadeUp(elsewhere=3), time.monotonic()
+    Runner(store, executor).ensure([trial()])
     assert len(executor.asked) == 4 and time.monotonic() - began > 0.6
+
+
+def test_what_builds_on_a_trial_of_another_process_waits_for_that(store):
+    executor = MadeUp(elsewhere=2)
+    Runner(store, executor).ensure([probe(trial())])
+    assert executor.asked == [trial(), trial(), trial(), probe(trial())]
 
 
 def test_what_another_process_finishes_is_taken_from_the_store(store):
@@ -323,46 +158,47 @@ def test_what_another_process_finishes_is_taken_from_the_store(store):
             self.do(job, store)
             return future
 
-    executor = Elsewhere(better)
-    asked = suite(claim="test_error(good) < test_error(bad)")
-    assert runner(store, executor).decide(asked, "claim").judgement.verdict == "reproduced"
-    assert len(executor.asked) == 10
+    executor = Elsewhere()
+    runner = Runner(store, executor)
+    runner.ensure([probe(trial()), trial(1)])
+    assert len(executor.asked) == 3 and runner.record(probe(trial()))["value"] == 8.0
+
+
+# ---- what can go wrong
 
 
 def test_a_job_whose_process_dies_is_tried_again_and_given_up_by_name_at_the_third_time(store):
-    asked = suite(claim="test_error(good) < 1")
-    assert runner(store, MadeUp(better, slots=1, deaths=2), seeds_max=1).decide(asked, "claim").seeds == (0,)
-    with pytest.raises(
-        ReproError,
-        match=r"^cifar_resnet\(depth=14\), seed 0: its process died 3 times; is the memory enough\?$",
-    ):
-        runner(store, MadeUp(better, deaths=99), seeds_max=1).decide(
-            suite(claim="test_error(bad) < 1"), "claim"
-        )
+    executor = MadeUp(slots=1, deaths=2)
+    Runner(store, executor).ensure([trial(4)])
+    assert len(executor.asked) == 3
+    died = r"^cifar_resnet\(depth=8, width=4\), seed 5: its process died 3 times; is the memory enough\?$"
+    with pytest.raises(ReproError, match=died):
+        Runner(store, MadeUp(deaths=3)).ensure([trial(5)])
 
 
 @pytest.mark.parametrize("error", [ReproError("there is no data"), ValueError("no such luck")])
 def test_errors_of_jobs_reach_the_caller_as_they_are(store, error):
     with pytest.raises(type(error)) as caught:
-        runner(store, MadeUp(error=error)).decide(suite(claim="test_error(good) < 1"), "claim")
+        Runner(store, MadeUp(error=error)).ensure([trial()])
     assert caught.value is error
 
 
-def test_a_measurement_that_the_task_did_not_make_is_an_error_that_names_it(store):
-    executor = MadeUp(lambda *_: {"train_error": 0.5})
-    with pytest.raises(
-        ReproError, match=r"'classification' did not measure 'test_error' of cifar_resnet\(depth=8\), seed 0"
-    ):
-        runner(store, executor).decide(suite(claim="test_error(good) < 1"), "claim")
-
-
-def test_a_torn_record_ends_the_claim_with_its_file(store):
-    asked = suite(claim="test_error(good) < 1")
-    decided = runner(store, MadeUp(better)).decide(asked, "claim")
-    path = store.folder(decided.trials["good", 2].digest) / "record.json"
+def test_a_torn_record_is_an_error_with_its_file_whether_it_is_wanted_or_built_on(store):
+    Runner(store, MadeUp()).ensure([trial()])
+    path = store.path(trial())
     path.write_text(path.read_text()[:50])
-    with pytest.raises(ReproError, match=rf"{path}: torn or not a record"):
-        runner(store).decide(asked, "claim")
+    for job in (trial(), probe(trial())):
+        with pytest.raises(ReproError, match=rf"{path}: torn or not a record"):
+            Runner(store, MadeUp()).ensure([job])
+
+
+def test_a_record_that_has_gone_is_an_error_that_says_whose_it_was_and_where(store):
+    said = rf"the record of cifar_resnet\(.*\), seed 0 has gone from {store.path(trial())}; run again"
+    with pytest.raises(ReproError, match=said):
+        Runner(store, MadeUp()).record(trial())
+
+
+# ---- what it says meanwhile
 
 
 def test_a_runner_says_what_it_wants_and_has_until_it_is_closed(store, monkeypatch):
@@ -370,19 +206,26 @@ def test_a_runner_says_what_it_wants_and_has_until_it_is_closed(store, monkeypat
     monkeypatch.setattr(
         store, "tell", lambda name, status: (tell(name, status), states.append(*store.running()))
     )
-    one = runner(store, MadeUp(better, slots=2))
-    one.decide(suite(claim="test_error(good) < test_error(bad)"), "claim")
+    runner = Runner(store, MadeUp(slots=2))
+    runner.ensure(map(probe, map(trial, range(5))))
     assert {len(state["wanted"]) for state in states} == {10}
     assert list(dict.fromkeys(len(state["finished"]) for state in states)) == list(range(11))
     monkeypatch.undo()
-    one.close()
+    runner.close()
     assert store.running() == []
 
 
 def test_a_runner_that_waits_long_says_so_again_and_again(store, monkeypatch):
     monkeypatch.setattr("repro.runner.TELL_EVERY", 0.0)
-    executor = MadeUp(better, slots=1, elsewhere=1)
-    one, told = runner(store, executor, seeds_max=1), []
+    runner, told = Runner(store, MadeUp(slots=1, elsewhere=1)), []
     monkeypatch.setattr(store, "tell", lambda _, status: told.append(len(status["finished"])))
-    one.decide(suite(claim="test_error(good) < 1"), "claim")
+    runner.ensure([trial()])
     assert told.count(0) >= 3 and told[-1] == 1
+
+
+def test_what_is_older_than_it_may_be_is_done_again(store):
+    Runner(store, MadeUp()).ensure([probe(trial())])
+    newest = store.read(probe(trial()))["finished"]
+    executor = MadeUp()
+    Runner(Store(store.root, newer_than=newest + 1e-4), executor).ensure([probe(trial())])
+    assert executor.done == [trial(), probe(trial())]

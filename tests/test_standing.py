@@ -9,10 +9,11 @@ from kit.results import KEY, claim, result, timing, trial
 
 from repro.archive import files, find, latest, load, stand, standings
 from repro.cli import main
+from repro.declaration import Declaration
 from repro.errors import ReproError
 from repro.places import KEPT, RESULTS, RUNS
 from repro.report import kept
-from repro.result import PictureResult, level, write
+from repro.result import PictureResult, TuningResult, level, write
 from repro.site.archive import collect
 
 
@@ -119,6 +120,31 @@ def test_an_arm_is_as_it_was_when_it_was_measured():
     )
     depths = {name: arm.options["depth"] for name, arm in stand([complete, partial]).arms.items()}
     assert depths == {"a": 14, "b": 8, "c": 14, "d": 14}
+
+
+def test_what_was_tuned_stays_with_its_arm_and_what_was_measured_keeps_its_unit():
+    def tuned(rate):
+        return TuningResult(by="test_error", seeds=(1000,), grid=(), chosen={"optimizer.lr": rate})
+
+    complete = result(
+        [trial("a"), trial("b")],
+        tuning={"a": tuned(0.1), "b": tuned(0.1)},
+        quantities={"test_error": Declaration(unit="share"), "test_loss": Declaration(unit="nats")},
+    )
+    partial = result(
+        [trial("a")],
+        arms={"b": {}},
+        tuning={"b": tuned(0.3)},
+        quantities={"test_error": Declaration(unit="%")},
+        night=2,
+        complete=False,
+    )
+    together = stand([complete, partial]).together
+    assert {name: of.chosen["optimizer.lr"] for name, of in together.tuning.items()} == {"b": 0.1}
+    assert {name: of.unit for name, of in together.quantities.items()} == {
+        "test_error": "%",
+        "test_loss": "nats",
+    }
 
 
 def test_a_picture_stays_with_the_result_in_whose_folder_it_is():

@@ -10,14 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from repro.store import Store, StoreError, from_json, home, remove_parts, write_atomically
+from repro.store import Key, Store, StoreError, home, remove_parts, write_atomically
+from repro.value import from_json
 
 NAME, OTHER = "a" * 32, "b" * 32
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
+TRIAL, OTHER_TRIAL, NUMBER = Key("trials", NAME), Key("trials", OTHER), Key("numbers", NAME)
 
 
 def files(folder: Path) -> list[str]:
@@ -30,36 +27,42 @@ def python(code: str, *arguments: object) -> subprocess.Popen[str]:
     )
 
 
-def test_what_is_written_is_read_again_and_nothing_else_is(store):
-    assert store.read(NAME) is None and store.read_number(NAME) is None
-    store.write(NAME, {"measurements": {"test_error": 0.25}})
-    store.write_number(OTHER, 3.0)
-    assert store.read(NAME)["measurements"] == {"test_error": 0.25}
-    assert store.read_number(OTHER) == 3.0
-    assert store.read(OTHER) is None and store.read_number(NAME) is None
+def test_what_is_written_is_read_again_under_its_kind_and_digest_and_nowhere_else(store):
+    assert store.read(TRIAL) is None
+    store.write(TRIAL, {"measurements": {"test_error": 0.25}})
+    assert store.read(TRIAL)["measurements"] == {"test_error": 0.25}
+    assert store.read(OTHER_TRIAL) is None and store.read(NUMBER) is None
+    store.write(NUMBER, {"value": 3.0})
+    assert store.read(NUMBER)["value"] == 3.0 and "value" not in store.read(TRIAL)
+    assert files(store.root) == [f"numbers/{NAME}.json", f"trials/{NAME}.json"]
 
 
-@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
-def test_a_number_that_is_not_finite_is_null_in_the_file_and_infinite_again_when_read(store, value):
-    store.write(
-        NAME, {"measurements": {"train_loss": value, "train_error": 0.9}, "curves": {"loss": [(1, value)]}}
-    )
-    store.write_number(NAME, value)
-    text = (store.folder(NAME) / "record.json").read_text()
-    assert json.loads(text, parse_constant=pytest.fail)["measurements"] == {
-        "train_loss": None,
-        "train_error": 0.9,
-    }
-    assert store.read(NAME)["curves"] == {"loss": [[1, None]]}
-    assert from_json(store.read(NAME)["measurements"]["train_loss"]) == store.read_number(NAME) == math.inf
+@pytest.mark.parametrize(
+    ("value", "written"), [(math.inf, "inf"), (-math.inf, "-inf"), (math.nan, None), (0.5, 0.5)]
+)
+def test_a_number_that_json_does_not_have_is_in_the_file_and_the_same_again_when_read(store, value, written):
+    store.write(TRIAL, {"measurements": {"train_loss": value}, "curves": {"loss": [(1, value)]}})
+    text = json.loads(store.path(TRIAL).read_text(), parse_constant=pytest.fail)
+    assert text["measurements"] == {"train_loss": written} and text["curves"] == {"loss": [[1, written]]}
+    found = from_json(store.read(TRIAL)["measurements"]["train_loss"])
+    assert found == value or (math.isnan(found) and math.isnan(value))
 
 
 def test_records_from_before_newer_than_do_not_count(store):
-    store.write(NAME, {})
-    store.write_number(NAME, 1.0)
-    fresh = Store(store.root, newer_than=time.time() + 1)
-    assert fresh.read(NAME) is None and fresh.read_number(NAME) is None
-    assert store.read(NAME) is not None and store.read_number(NAME) == 1.0
+    store.write(TRIAL, {})
+    finished = store.read(TRIAL)["finished"]
+    assert Store(store.root, newer_than=finished + 0.001).read(TRIAL) is None
+    assert Store(store.root, newer_than=finished).read(TRIAL) is not None
+
+
+def test_the_files_of_a_job_stand_beside_its_record_and_one_that_is_gone_is_an_error_with_the_remedy(store):
+    store.write(TRIAL, {})
+    write_atomically(store.folder(TRIAL) / "weights", b"content")
+    assert store.read_file(TRIAL, "weights") == b"content"
+    (store.folder(TRIAL) / "weights").unlink()
+    gone = rf"trials/{NAME}/weights: cannot be read \(No such file or directory\)\. "
+    with pytest.raises(StoreError, match=rf"{gone}Delete {store.path(TRIAL)}, and it is made again"):
+        store.read_file(TRIAL, "weights")
 
 
 def whole_record() -> str:
@@ -83,38 +86,32 @@ def whole_record() -> str:
     ],
     ids=["cut-off", "empty", "binary", "nested", "a-list", "null", "other-schema", "other-digest", "no-time"],
 )
-@pytest.mark.parametrize("place", ["trials/{}/record.json", "numbers/{}.json"])
-def test_a_damaged_or_foreign_record_is_an_error_with_its_file_and_the_remedy_and_stays(
-    store, place, content
-):
-    path = store.root / place.format(NAME)
+@pytest.mark.parametrize("job", [TRIAL, NUMBER], ids=["trial", "number"])
+def test_a_damaged_or_foreign_record_is_an_error_with_its_file_and_the_remedy_and_stays(store, job, content):
+    path = store.path(job)
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
     with pytest.raises(StoreError) as caught:
-        store.read(NAME) if "trials" in place else store.read_number(NAME)
+        store.read(job)
     assert str(path) in str(caught.value) and "it is made again" in str(caught.value)
     assert path.read_bytes() == content
 
 
 def test_a_folder_where_a_record_should_be_is_an_error_with_its_path_when_read_and_when_written(store):
-    path = store.folder(NAME) / "record.json"
+    path = store.path(TRIAL)
     path.mkdir(parents=True)
-    with pytest.raises(StoreError, match=r"record\.json: cannot be read \(Is a directory\)\. Move it away"):
-        store.read(NAME)
-    with pytest.raises(StoreError, match=r"record\.json: cannot be written \(Is a directory\)"):
-        store.write(NAME, {})
+    with pytest.raises(StoreError, match=rf"{path}: cannot be read \(Is a directory\)\. Move it away"):
+        store.read(TRIAL)
+    with pytest.raises(StoreError, match=rf"{path}: cannot be written \(Is a directory\)"):
+        store.write(TRIAL, {})
     assert path.is_dir() and not files(store.root)
 
 
 def test_a_store_under_something_that_is_no_folder_says_how_to_move_it(tmp_path):
     (tmp_path / "file").write_text("")
     store = Store(tmp_path / "file" / "store")
-    assert store.read(NAME) is None and store.read_number(NAME) is None and store.running() == []
-    for attempt in (
-        lambda: store.write(NAME, {}),
-        lambda: store.write_number(NAME, 1.0),
-        lambda: claim(store),
-    ):
+    assert store.read(TRIAL) is None and store.running() == []
+    for attempt in (lambda: store.write(TRIAL, {}), lambda: take(store)):
         with pytest.raises(
             StoreError, match=r"cannot be written \(Not a directory\)\. Set REPRO_HOME to move the store"
         ) as caught:
@@ -124,14 +121,14 @@ def test_a_store_under_something_that_is_no_folder_says_how_to_move_it(tmp_path)
     store.tell(NAME, {})
 
 
-def claim(store: Store) -> bool:
-    with store.claim(NAME) as got:
-        return got
+def take(store: Store) -> bool:
+    with store.take(TRIAL) as mine:
+        return mine
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
 def test_a_full_disk_is_said_leaves_no_part_and_loses_nothing(store, monkeypatch, call):
-    store.write(NAME, {"measurements": {"test_error": 0.25}})
+    store.write(TRIAL, {"measurements": {"test_error": 0.25}})
     before = files(store.root)
 
     def full(*_):
@@ -139,15 +136,15 @@ def test_a_full_disk_is_said_leaves_no_part_and_loses_nothing(store, monkeypatch
 
     with monkeypatch.context() as patched:
         patched.setattr(os, call, full)
-        for name in (NAME, OTHER):
+        for job in (TRIAL, OTHER_TRIAL):
             with pytest.raises(
                 StoreError, match=r"no space left on the disk\. Nothing is lost: make room and run the same"
             ):
-                store.write(name, {"measurements": {}})
+                store.write(job, {"measurements": {}})
         if call == "replace":
             store.tell(NAME, {"step": 1})
     assert files(store.root) == before
-    assert store.read(NAME)["measurements"] == {"test_error": 0.25}
+    assert store.read(TRIAL)["measurements"] == {"test_error": 0.25}
 
 
 def test_an_interrupt_in_the_middle_of_a_write_leaves_no_part(tmp_path, monkeypatch):
@@ -180,52 +177,52 @@ def test_parts_of_killed_writers_can_be_removed_and_nothing_else_is(tmp_path):
 LARGEST_FILE = """
 import json, resource, sys
 from pathlib import Path
-from repro.store import Store, StoreError
-store = Store(Path(sys.argv[1]))
-store.write("a", {"kept": 1})
+from repro.store import Key, Store, StoreError
+store, trial = Store(Path(sys.argv[1])), Key("trials", "a")
+store.write(trial, {"kept": 1})
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 store.tell("a", {"step": 1})
 store.tell("a", {"model": "x" * 5000})
-store.write_number("a", 1.0)
+store.write(Key("numbers", "a"), {"value": 1.0})
 try:
-    store.write("a", {"kept": "x" * 5000})
+    store.write(trial, {"kept": "x" * 5000})
 except StoreError as error:
     steps = [s.get("step") for s in store.running()]
-    print(json.dumps([str(error), store.read("a")["kept"], store.read_number("a"), steps]))
+    print(json.dumps([str(error), store.read(trial)["kept"], steps]))
 """
 
 
 def test_a_limit_on_the_size_of_files_is_said_and_loses_nothing(tmp_path):
-    message, kept, number, running = json.loads(python(LARGEST_FILE, tmp_path).communicate()[0])
-    assert message.startswith(f"{tmp_path}/trials/a/record.json: cannot be written (File too large)")
-    assert (kept, number, running) == (1, 1.0, [1])
-    assert files(tmp_path) == ["numbers/a.json", "running/a.json", "trials/a/record.json"]
+    message, kept, running = json.loads(python(LARGEST_FILE, tmp_path).communicate()[0])
+    assert message.startswith(f"{tmp_path}/trials/a.json: cannot be written (File too large)")
+    assert (kept, running) == (1, [1])
+    assert files(tmp_path) == ["numbers/a.json", "running/a.json", "trials/a.json"]
 
 
 ON_A_SMALL_DISK = """
 import json, subprocess, sys
 from pathlib import Path
-from repro.store import Store, StoreError
-folder = Path(sys.argv[1])
+from repro.store import Key, Store, StoreError
+folder, trial = Path(sys.argv[1]), Key("trials", "a")
 mount = lambda options: subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=True)
 mount("size=64k")
 store, said = Store(folder / "store"), {}
-store.write("a", {"kept": 1})
+store.write(trial, {"kept": 1})
 try:
     for index in range(100):
-        store.write(f"n{index}", {"text": "x" * 5000})
+        store.write(Key("trials", f"n{index}"), {"text": "x" * 5000})
 except StoreError as error:
     said["full"] = str(error)
 said["written"], said["parts"] = index, len(list(folder.rglob("*.part")))
-said["whole"] = [store.read(f"n{i}") is not None for i in range(index)]
+said["whole"] = [store.read(Key("trials", f"n{i}")) is not None for i in range(index)]
 for _ in range(100):
     store.tell("a", {"model": "x" * 5000})
 said["running"] = len(store.running())
 mount("remount,ro")
-said["kept"] = store.read("a")["kept"]
+said["kept"] = store.read(trial)["kept"]
 store.tell("a", {"step": 1})
 store.tell("a", {})
-attempts = {"write": lambda: store.write("a", {}), "claim": lambda: store.claim("a").__enter__()}
+attempts = {"write": lambda: store.write(trial, {}), "take": lambda: store.take(trial).__enter__()}
 for name, attempt in attempts.items():
     try:
         attempt()
@@ -242,18 +239,18 @@ def test_a_disk_that_is_really_full_or_read_only_keeps_what_was_stored_and_is_sa
     said = json.loads(subprocess.run(code, stdout=subprocess.PIPE, check=True).stdout)
     assert "no space left on the disk" in said["full"] and said["parts"] == 0
     assert said["written"] > 3 and all(said["whole"]) and said["kept"] == 1
-    for attempt in ("write", "claim"):
+    for attempt in ("write", "take"):
         assert "(Read-only file system). Set REPRO_HOME to move the store" in said[attempt]
 
 
 WRITE_FOR_EVER = """
 import sys
 from pathlib import Path
-from repro.store import Store
+from repro.store import Key, Store
 store, count = Store(Path(sys.argv[1])), 0
 while True:
     count += 1
-    store.write("a", {"text": str(count % 10) * 300_000})
+    store.write(Key("trials", "a"), {"text": str(count % 10) * 300_000})
     if count == 1:
         print("ready", flush=True)
 """
@@ -262,29 +259,30 @@ while True:
 def test_a_record_is_whole_at_every_moment_and_after_a_kill(store):
     writer = python(WRITE_FOR_EVER, store.root)
     assert writer.stdout.readline() == "ready\n"
+    written = Key("trials", "a")
     end = time.monotonic() + 0.5
     while time.monotonic() < end:
-        assert len(set(store.read("a")["text"])) == 1
+        assert len(set(store.read(written)["text"])) == 1
     writer.send_signal(signal.SIGKILL)
     writer.communicate()
-    text = store.read("a")["text"]
+    text = store.read(written)["text"]
     assert len(text) == 300_000 and len(set(text)) == 1
 
 
-def test_a_claim_is_refused_at_once_while_another_holds_it_and_free_after_an_error(store):
-    with store.claim(NAME) as first, store.claim(NAME) as second, store.claim(OTHER) as third:
+def test_a_job_is_refused_at_once_while_another_is_at_it_and_free_after_an_error(store):
+    with store.take(TRIAL) as first, store.take(TRIAL) as second, store.take(OTHER_TRIAL) as third:
         assert (first, second, third) == (True, False, True)
-    with pytest.raises(RuntimeError), store.claim(NAME):
+    with pytest.raises(RuntimeError), store.take(TRIAL):
         raise RuntimeError
-    assert claim(store)
+    assert take(store)
 
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from repro.store import Store
-with Store(Path(sys.argv[1])).claim(sys.argv[2]) as got:
-    print(got, flush=True)
+from repro.store import Key, Store
+with Store(Path(sys.argv[1])).take(Key("trials", sys.argv[2])) as mine:
+    print(mine, flush=True)
     time.sleep(60)
 """
 
@@ -292,10 +290,10 @@ with Store(Path(sys.argv[1])).claim(sys.argv[2]) as got:
 def test_the_lock_of_a_killed_process_is_free_at_once(store):
     holder = python(HOLD, store.root, NAME)
     assert holder.stdout.readline() == "True\n"
-    assert not claim(store)
+    assert not take(store)
     holder.send_signal(signal.SIGKILL)
     holder.communicate()
-    assert claim(store)
+    assert take(store)
 
 
 def test_running_trials_are_shown_until_they_end_and_not_when_they_are_silent(store, monkeypatch):

@@ -10,6 +10,7 @@ from repro.checking import load
 from repro.cli import main
 from repro.document import DocumentError
 from repro.environment import cpu_name
+from repro.experiment import Experiment
 from repro.recipe import Timing
 from repro.result import read
 from repro.schema import of_results, of_suites
@@ -73,14 +74,15 @@ def repro(*arguments):
 
 
 def test_a_measurement_s_options_change_how_the_profile_times_nets(suite):
-    loaded = load(suite)
+    asked = Experiment(load(suite), "cpu")
     of_all, batches = Timing(size=64, runs=2), Timing(size=64, runs=2, batch_size=8)
-    assert loaded.timed("cpu") == {
+    assert asked.timed == {
         "slow": ("slow", of_all),
         "fast": ("fast", of_all),
         "fast(batch_size=8)": ("fast", batches),
     }
-    assert loaded.kind(next(iter(loaded.claims["joules"].expectation.measurements))) == "timed"
+    (joules,) = asked.quantities(asked.suite.claims["joules"])
+    assert joules.timed and joules.trained == []
 
 
 def test_rounds_are_to_timed_claims_what_seeds_are_to_trained_ones(suite, rounds, tmp_path):
@@ -147,31 +149,15 @@ def test_another_machine_times_for_itself(suite, rounds, monkeypatch):
     assert len({job.digest for job in rounds}) == 10
 
 
-@pytest.mark.parametrize(("machine", "seeds"), [(None, range(8)), ("another CPU", range(3))])
-def test_evidence_goes_on_in_fresh_rounds_but_not_on_another_machine(
-    suite, rounds, monkeypatch, tmp_path, machine, seeds
+def test_more_rounds_are_added_to_those_that_are_there_but_not_to_those_of_another_machine(
+    suite, rounds, monkeypatch
 ):
-    assert repro("run", suite, "-k", "deeper", "-j", 1).exit_code == 0
-    (path,) = tmp_path.glob("results/runs/speed/cpu/*.json")
-    if machine:
-        monkeypatch.setattr("repro.environment.cpu_name", lambda: machine)
-    run = repro(
-        "run",
-        suite,
-        "-k",
-        "deeper",
-        "-j",
-        1,
-        "--continue",
-        path,
-        "--seeds-max",
-        3,
-        "--results",
-        tmp_path / "more",
-    )
-    assert run.exit_code == 0, run.output
-    (more,) = tmp_path.glob("more/speed/cpu/*.json")
-    assert read(more).claims["deeper-is-slower"].evidence.seeds == tuple(seeds) and len(rounds) == 8
+    assert repro("run", suite, "-k", "alike", "-j", 1, "--seeds-max", 4).exit_code == 0
+    assert repro("run", suite, "-k", "alike", "-j", 1).exit_code == 0
+    assert [job.number for job in rounds] == [0, 1, 2, 3, 4]
+    monkeypatch.setattr("repro.environment.cpu_name", lambda: "another CPU")
+    assert repro("run", suite, "-k", "alike", "-j", 1).exit_code == 0
+    assert [job.number for job in rounds[5:]] == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(

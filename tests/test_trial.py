@@ -1,16 +1,30 @@
-"""What names a trial: all that matters to its outcome, and nothing else."""
+"""What names a job: all that matters to its outcome, and nothing else. And what comes before it."""
 
 import hashlib
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from pydantic import ValidationError
 
-from repro.recipe import Named, Recipe
+from repro.recipe import Named, Recipe, Timing
 from repro.suite import ResolvedArm
-from repro.trial import Number, TrialSpec, count, digest, probe, specify
+from repro.trial import (
+    Counting,
+    Drawing,
+    Evaluating,
+    Needs,
+    Probing,
+    Round,
+    Subject,
+    TimedNet,
+    TrialSpec,
+    closure,
+    digest,
+    specify,
+)
 
 RECIPE = {
     "steps": 10,
@@ -31,7 +45,7 @@ SPEC = {
 }
 
 
-PINNED = "76c8bbf7fc72feb4869bd4505b34b95c"  # of SPEC
+PINNED = "042be5cec089c7d0f497add9e757682d"  # of SPEC
 
 
 def spec(**changes) -> TrialSpec:
@@ -57,7 +71,8 @@ def test_the_digest_is_that_of_the_canonical_json():
         "schedule": {"name": "constant"},
         "warmup": 0,
     }
-    canonical = json.dumps(SPEC | {"recipe": recipe, "weights": None}, sort_keys=True, separators=(",", ":"))
+    whole = SPEC | {"recipe": recipe, "weights": None, "start": None, "freeze": []}
+    canonical = json.dumps(whole, sort_keys=True, separators=(",", ":"))
     assert spec().digest == hashlib.sha256(canonical.encode()).hexdigest()[:32]
     assert spec().digest == PINNED, "a change of what a digest is made of makes every stored trial a stranger"
 
@@ -102,6 +117,8 @@ def test_another_process_gives_the_same_digest():
         pytest.param({"data": SPEC["data"] | {"size": 28}}, id="option of the data"),
         pytest.param({"recipe": None}, id="no training"),
         pytest.param({"weights": {"name": "imagenet"}}, id="weights"),
+        pytest.param({"start": SPEC}, id="start"),
+        pytest.param({"freeze": ["stages"]}, id="freeze"),
         pytest.param(
             {"recipe": RECIPE | {"optimizer": RECIPE["optimizer"] | {"groups": {"bias": {"lr": 2}}}}},
             id="groups of the optimizer",
@@ -127,6 +144,11 @@ def test_another_process_gives_the_same_digest():
 )
 def test_whatever_may_change_the_outcome_changes_the_digest(changes):
     assert spec(**changes).digest != spec().digest
+
+
+def test_a_trial_that_another_one_starts_from_is_part_of_its_digest_with_all_that_determines_it():
+    starts = [SPEC, SPEC | {"seed": 4}, SPEC | {"recipe": RECIPE | {"steps": 11}}, SPEC | {"start": SPEC}]
+    assert len({spec(start=start).digest for start in [None, *starts]}) == 5
 
 
 def test_every_key_of_a_recipe_is_among_those_that_are_changed_above():
@@ -182,14 +204,124 @@ def test_nets_that_are_not_trained_are_the_same_whatever_the_recipe(arm):
     assert start == specify("classification", other, 0, "cpu")
 
 
-def test_numbers_have_digests_of_their_own(arm):
-    trial = specify("classification", arm, 0, "cpu")
-    jobs: list[Number] = [
-        count("params", {}, arm),
-        probe("gradient_norm", {}, trial),
-        probe("gradient_norm", {"layer": "last"}, trial),
-        probe("gradient_norm", {}, specify("classification", arm, 1, "cpu")),
-        probe("gradient_norm", {}, specify("classification", arm, 0, "cpu", trained=False)),
+def test_modules_are_frozen_and_weights_taken_up_where_an_arm_says_so(arm):
+    start = specify("classification", arm, 0, "cpu")
+    tuned = replace(arm, weights=Named(name="trial", arm="first"), freeze=("stages",))
+    trial = specify("classification", tuned, 0, "cpu", start=start)
+    assert (trial.start, trial.freeze) == (start, ("stages",))
+    untrained = specify("classification", tuned, 0, "cpu", trained=False, start=start)
+    assert (untrained.start, untrained.freeze) == (start, ())
+
+
+# ---- jobs
+
+
+CODE = {"code": "c0", "torch": "2.9.0"}
+
+
+def probing(subject: Subject, measure: str = "gradient_norm", **options) -> Probing:
+    return Probing(measure=measure, options=options, subject=subject, **CODE)
+
+
+def evaluating(subject: Subject, split: str = "test", images: int | None = None) -> Evaluating:
+    return Evaluating(subject=subject, split=split, images=images, **CODE)
+
+
+def drawing(**trials: TrialSpec) -> Drawing:
+    subjects = {arm: Subject(trial=trial) for arm, trial in trials.items()}
+    return Drawing(picture="predictions", options={}, subjects=subjects, **CODE)
+
+
+def counting(**options) -> Counting:
+    return Counting(measure="params", options=options, model=spec().model, data=None, **CODE)
+
+
+def timing_round(number: int = 0, device: str = "cpu", names: tuple[str, ...] = ("a", "b")) -> Round:
+    net = TimedNet(model=spec().model, data=None, timing=Timing())
+    return Round(nets=dict.fromkeys(names, net), number=number, device=device, machine=("x",), **CODE)
+
+
+def test_jobs_that_differ_in_anything_have_digests_of_their_own():
+    whole, untrained = Subject(trial=spec()), Subject(trial=spec(recipe=None))
+    lesioned, other = (Subject(trial=spec(), treatment=Named(name="lesion", block=block)) for block in (0, 1))
+    jobs = [
+        spec(),
+        counting(),
+        counting(size=3),
+        *(probing(subject) for subject in (whole, untrained, lesioned, other, Subject(trial=spec(seed=4)))),
+        probing(whole, layer="last"),
+        probing(whole, "response_std"),
+        *(evaluating(subject) for subject in (whole, lesioned, other)),
+        evaluating(whole, "train"),
+        evaluating(whole, images=100),
+        drawing(a=spec(), b=spec(seed=4)),
+        drawing(b=spec(seed=4), a=spec()),
+        timing_round(),
+        timing_round(1),
+        timing_round(names=("b", "a")),
     ]
-    assert len({job.digest for job in [*jobs, trial]}) == 6
-    assert jobs[0].trial is None
+    assert len({job.digest for job in jobs}) == len(jobs)
+
+
+def test_a_job_says_what_it_is():
+    lesioned = Subject(trial=spec(), treatment=Named(name="lesion", block=1))
+    net = "cifar_resnet(depth=8, residual=False)"
+    assert spec().label == f"{net}, seed 3"
+    assert counting().label == f"{net}, params"
+    assert probing(Subject(trial=spec())).label == f"{net}, seed 3, gradient_norm"
+    assert evaluating(lesioned).label == f"{net}, seed 3 after lesion(block=1), metrics of all test images"
+    assert evaluating(lesioned, "train", 40).label.endswith("metrics of 40 train images")
+    assert drawing(a=spec(), b=spec()).label == "the picture 'predictions' of a, b"
+    assert timing_round(3).label == "round 3 of timing a, b"
+
+
+def test_a_job_needs_the_device_of_its_nets_and_only_a_round_the_whole_machine():
+    gpu = spec(device="cuda")
+    on_a_gpu = [gpu, probing(Subject(trial=gpu)), evaluating(Subject(trial=gpu)), drawing(a=gpu)]
+    assert [job.needs for job in on_a_gpu] == [Needs(device="cuda", places=1, alone=False)] * 4
+    assert spec().needs == Needs(device="cpu", places=1, alone=False)
+    assert counting().needs == Needs(device="cpu", places=0, alone=False)
+    assert timing_round(device="cuda").needs == Needs(device="cuda", alone=True)
+
+
+def test_in_odd_rounds_the_order_is_turned_round():
+    assert [name for name, _ in timing_round(0).in_turn] == ["a", "b"]
+    assert [name for name, _ in timing_round(1).in_turn] == ["b", "a"]
+
+
+# ---- what comes before what
+
+
+def test_what_looks_at_a_trained_net_comes_after_its_trial_and_what_looks_at_its_start_does_not():
+    trained, untrained = spec(), spec(recipe=None)
+    for job in (probing(Subject(trial=trained)), evaluating(Subject(trial=trained)), drawing(a=trained)):
+        assert job.after == (trained,)
+    assert probing(Subject(trial=untrained)).after == counting().after == trained.after == ()
+
+
+def test_a_net_that_starts_from_a_trial_waits_for_it_even_if_it_is_looked_at_untrained():
+    first = spec(seed=7)
+    second, untrained = (
+        spec(start=first.model_dump(mode="json")),
+        spec(start=first.model_dump(mode="json"), recipe=None),
+    )
+    assert second.after == (first,)
+    assert probing(Subject(trial=untrained)).after == (first,)
+    assert closure([probing(Subject(trial=second))]) == [first, second, probing(Subject(trial=second))]
+
+
+def test_a_diamond_is_done_once_and_from_its_top():
+    top = spec(seed=7)
+    left, right = (spec(seed=seed, start=top.model_dump(mode="json")) for seed in (1, 2))
+    foot = drawing(left=left, right=right)
+    jobs = closure([foot, right, foot])
+    assert sorted(job.digest for job in jobs) == sorted({job.digest for job in (top, left, right, foot)})
+    assert jobs[0] == top and jobs[-1] == foot
+
+
+def test_what_is_done_is_left_out_with_all_that_came_before_it_unless_something_else_wants_that():
+    top = spec(seed=7)
+    left, right = (spec(seed=seed, start=top.model_dump(mode="json")) for seed in (1, 2))
+    done = {left.digest}
+    assert closure([left], unless=lambda job: job.digest in done) == []
+    assert closure([left, right], unless=lambda job: job.digest in done) == [top, right]

@@ -6,9 +6,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from repro.evidence import Decision, decide, log_e
+from repro import evidence
+from repro.evidence import Decision, log_e
 from repro.expectation import parse
-from repro.verdict import Judgement, Part, combine
+from repro.verdict import Judgement, Part, combine, decide
 
 ALPHA = 0.05
 RUNS = 4000
@@ -56,7 +57,7 @@ def test_of_one_comparison_it_is_the_verdict_over_the_differences(shift, assume)
     a, b = noise(1, LOOKS), noise(2, LOOKS) + shift
     for seeds in range(LOOKS + 1):
         found = verdict("err(a) < err(b)", seeds, assume=assume, a=a, b=b)
-        expected = decide((b - a)[:seeds], ALPHA, assume)
+        expected = evidence.decide((b - a)[:seeds], ALPHA, assume)
         assert (found.verdict, found.decided_at, found.reversed_at) == (
             expected.verdict,
             expected.decided_at,
@@ -80,11 +81,40 @@ def test_arms_are_compared_on_the_same_seeds_in_whatever_sum_they_stand():
     assert verdict("(err(a) + err(b)) / 2 > err(b)", **arms).verdict == "refuted"
 
 
-def test_a_run_that_diverged_is_the_worst_and_two_that_did_are_equal():
+def test_a_run_that_diverged_is_the_worst_and_two_that_did_cannot_be_told_apart():
     worst = np.full(LOOKS, math.inf)
     assert verdict("err(a) < err(b)", a=noise(4, LOOKS), b=worst).verdict == "reproduced"
     both = verdict("err(a) < err(b)", a=worst, b=worst)
-    assert (both.verdict, both.e_for, both.e_against) == ("undecided", 1.0, 1.0)
+    assert (both.verdict, both.e_for, both.e_against) == ("undecided", None, None)
+    assert both.why == "err(b) - err(a) has no value, with err(b) = inf, err(a) = inf (seed 0)"
+
+
+@pytest.mark.parametrize("expect", ["err(a) < err(b)", "err(a) > err(b)", "err(a) == approx(err(b), abs=9)"])
+def test_a_value_that_is_missing_for_one_seed_is_evidence_neither_for_a_claim_nor_against_it(expect):
+    clear = np.zeros(LOOKS), np.full(LOOKS, 1.0)
+    gone = clear[1].copy()
+    gone[3] = math.nan
+    assert verdict(expect, a=clear[0], b=clear[1]).verdict != "undecided"
+    found = verdict(expect, a=clear[0], b=gone)
+    assert (found.verdict, found.decided_at) == ("undecided", None)
+    assert found.why == "err(b) has no value (seed 3)" and found.weakest.why == found.why
+
+
+def test_a_part_without_a_value_holds_up_what_else_is_clear_but_not_what_is_false_without_seeds():
+    nothing, small, large = np.full(LOOKS, math.nan), np.zeros(LOOKS), np.ones(LOOKS)
+    assert verdict("err(a) < err(b) and err(a) < err(c)", a=small, b=large, c=nothing).verdict == "undecided"
+    assert verdict("err(a) < err(b) and err(c) < 2", a=large, b=small, c=nothing).verdict == "undecided"
+
+
+def test_a_count_without_a_value_is_undecided_and_a_false_one_beside_it_refutes():
+    values = {"params(a)": math.nan, "params(b)": 5.0}
+
+    def static(expect):
+        return decide(parse(expect), (), lambda m, _: values[str(m)], lambda _: True)
+
+    assert static("params(a) < 9").verdict == "undecided"
+    assert static("params(a) < 9").why == "params(a) has no value"
+    assert static("params(a) < 9 and params(b) > 9").verdict == "refuted"
 
 
 # ---- numbers without noise
@@ -237,7 +267,7 @@ def test_an_equivalence_has_two_parts_that_say_what_they_are():
     assert (found.verdict, found.weakest.text) == ("refuted", "err(a) > -(1)")
 
 
-def test_the_simulation_combines_what_judge_does():
+def test_the_simulation_combines_what_decide_does():
     differences = noise(12, 20, LOOKS) + 1
     simulated = verdicts(np.stack([2 - differences, 2 + differences], axis=1))
     assert simulated == [verdict("err(a) == approx(0, abs=2)", a=d).verdict for d in differences]

@@ -26,9 +26,10 @@ MARGIN = math.log(
 )  # costs: a difference of less than 1 % is none, however certain (the same 4 KiB of memory on each seed)
 # ratio of the speed of one matrix product, in both runs, beyond which it was the machine that changed
 MACHINE = 1.1
+WORSE = ("worse", "lost")
 FEWEST_SEEDS = 3  # to be tested: from two differences no one should conclude anything
 
-Kind = Literal["worse", "better", "same", "identical", "untested"]
+Kind = Literal["worse", "better", "same", "identical", "untested", "lost", "found"]  # lost: no value now
 
 
 class Base(BaseModel):
@@ -64,7 +65,7 @@ class Change(Base):
     quantity: str
     kind: Kind
     seeds: tuple[int, ...] = Field(description="of what was timed, the rounds' numbers")
-    base: float | None = Field(description="mean over the seeds; null if a run diverged")
+    base: float | None = Field(description="mean over the seeds; null if a run diverged, or has no value")
     new: float | None
     difference: float | None
     interval: tuple[float, float] | None = Field(description="95 % for this measurement alone")
@@ -83,7 +84,7 @@ class Comparison(Base):
     @property
     def regression(self) -> bool:
         return any(claim.regression for claim in self.claims) or any(
-            change.kind == "worse" for change in self.measurements
+            change.kind in WORSE for change in self.measurements
         )
 
 
@@ -150,7 +151,8 @@ def _measurements(base: Result, new: Result) -> Iterable[tuple[Change, float | N
             continue
         old, now = (np.array([side[seed] for seed in seeds]) for side in (earlier, values))
         with np.errstate(invalid="ignore"):
-            differences = np.where(old == now, 0.0, now - old)  # of two runs that diverged too
+            same = (old == now) | (np.isnan(old) & np.isnan(now))  # of two runs that diverged too
+            differences = np.where(same, 0.0, now - old)
         yield _change(new, name, quantity, seeds, old, now, differences)
 
 
@@ -167,34 +169,44 @@ def _change(
     result: Result, arm: str, name: str, seeds: tuple[int, ...], old: Floats, now: Floats, differences: Floats
 ) -> tuple[Change, float | None]:
     cost, finite = name in COSTS, bool(np.isfinite(differences).all())
-    p = interval = None
-    if differences.any() and len(seeds) >= FEWEST_SEEDS:
+    kind, p, interval = _without_test(old, now, sign(result, name)), None, None
+    mean = float(differences.mean()) if finite else None
+    if kind is None and len(seeds) >= FEWEST_SEEDS:
         p = t_test(differences, MARGIN if cost else 0.0) if finite else _of_ranks(differences)
         interval = t_interval(differences) if finite else None
-    mean = float(differences.mean()) if finite else None
-    kind: Kind = "identical" if not differences.any() else "untested"
-    if p is not None:  # which of the two it is if that is certain; `_settled` decides
-        kind = (
-            "worse"
-            if sign(result, name) * (np.sign(differences).sum() if mean is None else mean) > 0
-            else "better"
-        )
+        rise = np.sign(differences).sum() if mean is None else mean
+        kind = "worse" if sign(result, name) * rise > 0 else "better"  # if it is certain: see `_settled`
     change = Change(
         suite=result.suite,
         profile=result.profile,
         arm=arm,
         quantity=name,
-        kind=kind,
+        kind=kind or "untested",
         seeds=seeds,
         base=finite_mean(np.exp(old) if cost else old),
         new=finite_mean(np.exp(now) if cost else now),
-        difference=mean if mean is None or not cost else math.expm1(mean),
-        interval=interval
-        if interval is None or not cost
-        else (math.expm1(interval[0]), math.expm1(interval[1])),
+        difference=math.expm1(mean) if cost and mean is not None else mean,
+        interval=(math.expm1(interval[0]), math.expm1(interval[1])) if cost and interval else interval,
         p=p,
     )
     return change, p
+
+
+def _without_test(old: Floats, now: Floats, worse: int) -> Kind | None:
+    """What needs no test: a value that has gone or come, a run that diverges and did not, nothing changed.
+
+    `worse` is 1 where a higher value is worse.
+    """
+    gone, come = np.isnan(now) & ~np.isnan(old), np.isnan(old) & ~np.isnan(now)
+    if gone.any() or come.any():
+        return "lost" if gone.any() else "found"
+    if np.array_equal(old, now, equal_nan=True):
+        return "identical"
+    diverged = (now == worse * math.inf) & np.isfinite(old)
+    mended = (old == worse * math.inf) & np.isfinite(now)
+    if diverged.any() != mended.any():
+        return "worse" if diverged.any() else "better"
+    return None
 
 
 def finite_mean(values: Floats) -> float | None:

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from repro.format import figure, table
-from repro.nightly.compare import Change, ClaimChange, Comparison
+from repro.format import counted, figure, table
+from repro.nightly.compare import WORSE, Change, ClaimChange, Comparison
 from repro.nightly.measured import COSTS
 
+SAYS = {"worse": "WORSE", "lost": "NO VALUE", "better": "better", "found": "has a value"}
 Rows = Sequence[Sequence[str]]
 
 
@@ -24,23 +25,21 @@ def markdown_table(rows: Rows) -> str:
 
 def share(value: float | None) -> str:
     """A ratio less 1, as a percentage with its sign."""
-    return "diverged" if value is None else f"{100 * value:+.3g} %"
+    return "no value" if value is None else f"{100 * value:+.3g} %"
 
 
 def _blocks(comparison: Comparison, to_table: Callable[[Rows], str], bullet: str) -> Iterable[str]:
-    claims, changes = comparison.claims, [c for c in comparison.measurements if c.kind in ("worse", "better")]
+    claims, changes = comparison.claims, [c for c in comparison.measurements if c.kind in SAYS]
     if claims:
-        yield f"{len(claims)} claims have another verdict:"
+        yield f"Another verdict of {counted(len(claims), 'claim')}:"
         yield to_table([("claim", "base", "new", ""), *map(_claim_row, claims)])
     if changes:
         yield "Measurements that are no longer the same:"
-        rows = [
-            _row(change) for change in sorted(changes, key=lambda change: (change.kind != "worse", change.p))
-        ]
+        rows = [_row(change) for change in sorted(changes, key=_rank)]
         yield to_table(
             [("measurement", "seeds", "base", "new", "difference", "95 % interval", "p", ""), *rows]
         )
-        if any(change.kind == "better" for change in changes):
+        if any(change.kind not in WORSE for change in changes):
             yield "A sudden gain may be a fault too: of what is measured, or of how."
     for side, names in (("base", comparison.only_base), ("new", comparison.only_new)):
         if names:
@@ -68,18 +67,26 @@ def _row(change: Change) -> Sequence[str]:
         (share if cost else figure)(change.difference),
         ends,
         "" if change.p is None else f"{change.p:.1g}",
-        "WORSE" if change.kind == "worse" else "better",
+        SAYS[change.kind],
     )
 
 
+def _rank(change: Change) -> tuple[bool, float]:
+    """What is worse comes first, the surest before."""
+    return change.kind not in WORSE, 0.0 if change.p is None else change.p
+
+
 def _summary(comparison: Comparison) -> str:
-    kinds = [change.kind for change in comparison.measurements]
-    tested = sum(kind in ("worse", "better", "same") for kind in kinds)
+    kinds: list[str] = [change.kind for change in comparison.measurements]
+    tested = sum(change.p is not None for change in comparison.measurements)
     text = [
-        f"{len(comparison.compared)} suites compared, {len(kinds)} measurements: "
+        f"{counted(len(comparison.compared), 'suite')} compared, {counted(len(kinds), 'measurement')}: "
         f"{kinds.count('identical')} identical"
     ]
     text[0] += f", {tested} tested: {kinds.count('worse')} worse, {kinds.count('better')} better"
+    for kind, said in (("lost", "have no value now"), ("found", "have one now and had none")):
+        if kinds.count(kind):
+            text[0] += f"; {kinds.count(kind)} {said}"
     if kinds.count("untested"):
         text[0] += f"; {kinds.count('untested')} differ on too few common seeds (below 3) to be tested"
     if tested:

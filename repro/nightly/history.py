@@ -6,6 +6,7 @@ add to the history of metrics. A cost counts once for each training, or round of
 while environment keys are equal. An arm defined otherwise, or timed in another way, starts a new history.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -39,7 +40,8 @@ def observations(results: Sequence[Result]) -> dict[Name, tuple[Nights, list[str
             for quantity, value in one.quantities.items():
                 cost = quantity in COSTS
                 once = (one.name, one.digest, quantity, value if cost else None)
-                if once not in seen and (not cost or result.environment.key == last.environment.key):
+                comparable = not cost or result.environment.key == last.environment.key
+                if once not in seen and comparable and not math.isnan(value):
                     seen.add(once)
                     name = (result.suite, result.profile, one.name, quantity)
                     night.setdefault(name, []).append(sign(result, quantity) * value)

@@ -48,7 +48,7 @@ def measured(result: Result) -> list[Measured]:
             way="",
             seed=trial.seed,
             digest=trial.digest,
-            quantities=_metrics(result, trial.measurements) | _costs(trial.cost),
+            quantities=_metrics(trial.measurements) | _costs(trial.cost),
             matmul_peak=trial.cost.get("matmul_peak_flops_per_second"),
         )
         for trial in result.trials
@@ -82,9 +82,9 @@ def sign(result: Result, quantity: str) -> int:
     return 1 if better == "lower" else -1
 
 
-def _metrics(result: Result, values: Mapping[str, float | None]) -> dict[str, float]:
-    """Infinitely bad if the run diverged."""
-    return {name: sign(result, name) * math.inf if value is None else value for name, value in values.items()}
+def _metrics(values: Mapping[str, float | None]) -> dict[str, float]:
+    """NaN where there is no value."""
+    return {name: math.nan if value is None else value for name, value in values.items()}
 
 
 def _costs(values: Mapping[str, float | None]) -> dict[str, float]:

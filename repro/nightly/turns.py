@@ -84,7 +84,7 @@ def _mean(results: Sequence[Result], suspect: Suspect) -> float:
         one.quantities[suspect.quantity]
         for result in _of(results, suspect)
         for one in measured(result)
-        if one.name == suspect.arm and suspect.quantity in one.quantities
+        if one.name == suspect.arm and not math.isnan(one.quantities.get(suspect.quantity, math.nan))
     ]
     if not values:
         raise ReproError(

@@ -25,7 +25,7 @@ from pydantic import Field
 
 from repro.archive import Key, latest, order
 from repro.nightly.changes import FEWEST, locate
-from repro.nightly.compare import Base, compare
+from repro.nightly.compare import WORSE, Base, compare
 from repro.nightly.history import EPOCH, Name, Nights, evidence, observations
 from repro.nightly.measured import COSTS
 from repro.result import Result
@@ -129,7 +129,7 @@ def _jumps(past: Sequence[Result], tonight: Sequence[Result]) -> dict[Name, Susp
             profile=change.profile,
             arm=change.arm,
             quantity=change.quantity,
-            way="worse" if change.kind == "worse" else "better",
+            way="worse" if change.kind in WORSE else "better",
             evidence=None,
             p=change.p,
             nights=0,
@@ -137,7 +137,7 @@ def _jumps(past: Sequence[Result], tonight: Sequence[Result]) -> dict[Name, Susp
             between=None,
         )
         for change in compare(past, tonight, JUMP).measurements
-        if change.quantity not in COSTS and change.kind in ("worse", "better")
+        if change.quantity not in COSTS and change.kind in (*WORSE, "better")
     }
 
 
@@ -192,8 +192,8 @@ def _problems(past: Sequence[Result], tonight: Sequence[Result]) -> Iterable[str
         known = {_devices(other) for other in earlier}
         if _devices(result) not in known:
             seen = "; ".join(sorted({", ".join(sorted(device)) for device in known}))
-            now = ", ".join(sorted(_devices(result)))
-            yield f"{place}: a device that the history does not know: {now}, not {seen}"
+            here = ", ".join(sorted(_devices(result)))
+            yield f"{place}: a device that the history does not know: {here}, not {seen}"
 
 
 def _devices(result: Result) -> frozenset[str]:

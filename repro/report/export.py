@@ -2,9 +2,9 @@
 
 The table has a row for each number: suite, profile, run, finished, arm, seed, digest, kind (metric, cost or
 timing), name, value. The arm of a timing has what is special about it, as in `vgg16(batch_size=8)`, and its
-seed is the round's number. A run that diverged has an empty value. CSV ends up in spreadsheets, which take a
-text that starts with = + - @ for a formula: such texts get a ' in front, as OWASP advises. Parquet holds them
-as they are.
+seed is the round's number. What has no value is empty, what diverged infinite. CSV ends up in spreadsheets,
+which take a text that starts with = + - @ for a formula: such texts get a ' in front, as OWASP advises.
+Parquet holds them as they are.
 """
 
 import csv

@@ -14,6 +14,7 @@ from repro.places import KEPT
 from repro.result import ClaimResult, verdict
 from repro.store import write_atomically
 from repro.suite import Suite
+from repro.suite_files import suites_below
 
 START, END = "<!-- made by repro keep -->", "<!-- to here -->"
 SIGNS = {"reproduced": "✓", "refuted": "✗", "undecided": "?"}
@@ -118,7 +119,7 @@ def pages(root: Path) -> Iterator[tuple[Path, str]]:
         yield readme, _filled(readme, table(standing))
     if _is_marked(suites / "README.md"):
         entries = read_ledger(suites / LEDGER).values()
-        loaded = {path.relative_to(suites).as_posix(): load(path) for path in sorted(suites.rglob("*.yaml"))}
+        loaded = {path.relative_to(suites).as_posix(): load(path) for path in suites_below(suites)}
         yield suites / "README.md", _filled(suites / "README.md", ledger(entries, loaded, standing))
 
 

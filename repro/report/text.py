@@ -58,8 +58,8 @@ def claim_details(claim: ClaimResult, command: str | None = None) -> str:
 
 def _conclusion(claim: ClaimResult, evidence: Evidence) -> Iterable[str]:
     for part in evidence.parts:
-        if part.holds is not None:
-            yield f"{part.text}: {'holds' if part.holds else 'does not hold'}"
+        if part.why or part.holds is not None:
+            yield f"{part.text}: {part.why or ('holds' if part.holds else 'does not hold')}"
             continue
         e_for, e_against = part.path[-1] if part.path else (1.0, 1.0)
         yield f"{part.text}"
@@ -74,6 +74,8 @@ def _conclusion(claim: ClaimResult, evidence: Evidence) -> Iterable[str]:
 def meaning(claim: ClaimResult) -> Iterable[str]:
     """What a verdict takes, why there is none, and what speaks against it since: a sentence or two each."""
     evidence = claim.evidence
+    if claim.why:
+        yield f"It cannot be decided: {claim.why}. What is not a number is no evidence, for it or against it."
     if evidence.e_for is None:
         return
     centred = "symmetric about their centre" if evidence.assume == "symmetric" else "normal"
@@ -100,7 +102,7 @@ def undecided(claim: ClaimResult) -> Iterable[str]:
             "--seeds-max allows more."
         )
         return
-    tried = [part for part in evidence.parts if part.holds is None]
+    tried = [part for part in evidence.parts if part.is_tried]
     waiting = [part for part in tried if max((e for e, _ in part.path), default=1.0) < 1 / evidence.alpha]
     yield f"{seeds} seeds were not enough to tell; --seeds-max allows more, which add to this evidence."
     for part in waiting:
@@ -109,9 +111,8 @@ def undecided(claim: ClaimResult) -> Iterable[str]:
             part.path[-1],
         )
         what = f"{part.text}: the margin" if len(evidence.parts) > 1 else "The margin"
-        diverged = f", and {part.margins.count(None)} diverged" if None in part.margins else ""
         yield (
-            f"{what} is above 0 on {above} of {seeds} seeds{diverged}; the evidence is {figure(e_for)} for "
+            f"{what} is above 0 on {above} of {seeds} seeds; the evidence is {figure(e_for)} for "
             f"and {figure(e_against)} against, of the {1 / evidence.alpha:g} it takes; margins in "
             f"{interval(part.interval)} are all still possible."
         )

@@ -174,7 +174,7 @@ def _whole(path: Path) -> Result:
     result = read(path)
     for name, claim in result.claims.items():
         evidence, seeds = claim.evidence, len(claim.evidence.seeds)
-        parts = [(len(part.margins), len(part.path)) for part in evidence.parts if part.holds is None]
+        parts = [(len(part.margins), len(part.path)) for part in evidence.parts if part.is_tried]
         if not 0 < evidence.alpha < 1 or evidence.assume not in get_args(Assume) or not evidence.parts:
             raise ReproError(f"{path}: not a result: claims.{name}.evidence: no such evidence is known here")
         if {*parts} - {(seeds, seeds)} or any(

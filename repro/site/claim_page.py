@@ -72,6 +72,15 @@ def _conclusion(claim: ClaimResult) -> Markup:
 
 
 def _part(part: PartResult) -> list[Child]:
+    if part.why:
+        return [
+            element("td", "✗ no value"),
+            element("code", part.text),
+            element("td", part.why),
+            "",
+            nothing(),
+            nothing(),
+        ]
     if part.holds is not None:
         mark = element("td", "✓ holds" if part.holds else "✗ does not hold")
         return [mark, element("code", part.text), number(part.estimate), "", nothing(), nothing()]
@@ -88,7 +97,7 @@ def _part(part: PartResult) -> list[Child]:
 
 def _charts(evidence: Evidence) -> Markup | None:
     """The claim's evidence; of a conjunction that of each part below it."""
-    tried = [part for part in evidence.parts if part.holds is None and part.path]
+    tried = [part for part in evidence.parts if part.is_tried and part.path]
     if not tried:
         return None
     if len(tried) == 1:

@@ -1,5 +1,6 @@
 """Training curves as small multiples: a panel an arm, its seeds as a band, the others in grey behind."""
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ def quantities(arms: Sequence[str], trials: Sequence[TrialResult]) -> dict[str, 
     for trial in trials:
         for name, points in trial.curves.items():
             for step, value in points:
-                if value is not None:
+                if value is not None and math.isfinite(value):
                     values[name, trial.arm][step].append(value)
     found: dict[str, Arms] = {}
     for name, arm in sorted(

@@ -6,7 +6,7 @@ from typing import cast
 
 import numpy as np
 
-from repro.evidence import LARGEST_E, NORMAL_FROM, Assume, Floats, first_crossings, first_look, log_e
+from repro.evidence import LARGEST_E, Assume, Floats, first_crossings, first_look, log_e
 from repro.format import figure, interval
 from repro.result import EValues, Evidence, PartResult
 from repro.site.axis import Axis, covering
@@ -98,20 +98,8 @@ def evidence_chart(path: EValues, evidence: Evidence, title: str = "Evidence by 
 
 
 def signs(part: PartResult, assume: Assume) -> Floats | None:
-    """The margins, inf or -inf for those that are null in JSON.
-
-    None if they do not lead to the e-values of the result.
-
-    A margin above 0 raises the symmetric e-value for the claim, one below lowers it. The normal ones differ
-    from their third seed on, and then stand on the side of the infinite margins.
-    """
-    sides = []
-    for i, margin in enumerate(part.margins):
-        e_for, other = part.path[i][0], part.path[i - 1][0] if i else 1.0
-        if assume == "normal":
-            e_for, other = part.path[max(i, min(NORMAL_FROM, len(part.path)) - 1)]
-        sides.append(margin if margin is not None else math.copysign(math.inf, e_for - other))
-    found = np.array(sides, dtype=np.float64)
+    """The margins; None if they do not lead to the e-values of the result."""
+    found = np.array([math.nan if margin is None else margin for margin in part.margins])
     with np.errstate(all="ignore"):
         paths = np.exp(
             np.minimum(np.stack([log_e(found, assume), log_e(-found, assume)], axis=-1), math.log(LARGEST_E))

@@ -8,12 +8,12 @@ from repro.site.element import Child, Markup, element
 
 
 def number(value: float | None, text: str | None = None) -> Markup:
-    """A cell with a number, sorted by its value; null is a measurement that diverged."""
+    """A cell with a number, sorted by its value; None is a measurement without one."""
     return element(
         "td",
         figure(value) if text is None else text,
         class_="number",
-        data_value="inf" if value is None else value,
+        data_value="" if value is None else value,
     )
 
 

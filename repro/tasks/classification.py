@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from repro.contracts import Outputs, Targets, Task
 from repro.errors import ReproError
 from repro.tasks.form import check_classes, form
+from repro.tasks.loss import diverged
 
 AUXILIARY = 0.3  # the weight of an auxiliary classifier's loss: Szegedy et al. 2014, section 5
 
@@ -56,4 +57,4 @@ class Classification(Task):
             wrong = wrong.to(outputs.device) + self.error(outputs, targets) * len(targets)
             loss = loss.to(outputs.device) + self.loss(outputs, targets) * len(targets)
             count += len(targets)
-        return {f"{split}_error": wrong / count, f"{split}_loss": loss / count}
+        return {f"{split}_error": wrong / count, f"{split}_loss": diverged(loss) / count}

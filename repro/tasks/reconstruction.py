@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from repro.contracts import Outputs, Targets, Task
 from repro.errors import ReproError
 from repro.tasks.form import form
+from repro.tasks.loss import diverged
 
 
 class Reconstruction(Task):
@@ -44,4 +45,4 @@ class Reconstruction(Task):
         for outputs, targets in batches:
             total = total.to(outputs.device) + self.loss(outputs, targets) * len(targets)
             count += len(targets)
-        return {f"{split}_mse": total / count}
+        return {f"{split}_mse": diverged(total) / count}

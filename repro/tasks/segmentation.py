@@ -11,6 +11,7 @@ from repro.contracts import Outputs, Targets, Task
 from repro.data.targets import IGNORE, are_masks
 from repro.errors import ReproError
 from repro.tasks.form import check_classes, form
+from repro.tasks.loss import diverged
 
 
 class Segmentation(Task):
@@ -75,7 +76,7 @@ class Segmentation(Task):
         prefix = "" if split == "test" else f"{split}_"
         return {
             **{f"{prefix}{name}": value for name, value in scores(counts).items()},
-            f"{split}_loss": loss / counts.sum(),
+            f"{split}_loss": diverged(loss) / counts.sum(),
         }
 
 

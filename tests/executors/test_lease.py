@@ -8,17 +8,20 @@ from threading import Thread
 import pytest
 
 from repro.errors import ReproError
-from repro.executors.lease import alone, cores, lease, places, unless_alone
+from repro.executors import lease as leases
+from repro.executors.lease import alone, cores, hold, lease, places
+from repro.trial import Needs
 
 HOLD = """
 import os, sys, time
 from repro.executors.lease import lease
 log = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+names, many = sys.argv[4].split(","), int(sys.argv[5])
 for _ in range(int(sys.argv[2])):
-    with lease(["one", "two"]) as index:
-        os.write(log, f"+{index}\\n".encode())
+    with lease(names, many) as held:
+        os.write(log, "".join(f"+{place}\\n" for place in held).encode())
         time.sleep(float(sys.argv[3]))
-        os.write(log, f"-{index}\\n".encode())
+        os.write(log, "".join(f"-{place}\\n" for place in held).encode())
 """
 
 
@@ -28,39 +31,88 @@ def own_places(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", None)
 
 
-def hold(log, times, seconds):
-    return subprocess.Popen([sys.executable, "-c", HOLD, str(log), str(times), str(seconds)])
+def holder(log, times, seconds, names="one,two", many=1):
+    arguments = map(str, (log, times, seconds, names, many))
+    return subprocess.Popen([sys.executable, "-c", HOLD, *arguments])
 
 
-def test_no_more_trials_run_at_once_than_there_are_places_over_all_processes(tmp_path):
-    holders = [hold(tmp_path / "log", 6, 0.03) for _ in range(4)]
-    assert [holder.wait(60) for holder in holders] == [0, 0, 0, 0]
+def most_at_once(log):
+    """How many places were held at most; none was ever held twice, and none is left."""
     held, most = set(), 0
-    for event in (tmp_path / "log").read_text().split():
-        sign, place = event
+    for sign, place in log.read_text().split():
         assert (place in held) == (sign == "-")
         held ^= {place}
         most = max(most, len(held))
-    assert most == 2 and not held
+    assert not held
+    return most
+
+
+def test_no_more_trials_run_at_once_than_there_are_places_over_all_processes(tmp_path):
+    holders = [holder(tmp_path / "log", 6, 0.03) for _ in range(4)]
+    assert [each.wait(60) for each in holders] == [0, 0, 0, 0]
+    assert most_at_once(tmp_path / "log") == 2
+
+
+def test_holders_that_each_want_two_of_three_places_do_not_wait_for_each_other(tmp_path):
+    holders = [holder(tmp_path / "log", 8, 0.02, "one,two,three", many=2) for _ in range(3)]
+    holders.append(holder(tmp_path / "log", 8, 0.02, "one,two,three"))
+    assert [each.wait(60) for each in holders] == [0, 0, 0, 0]
+    assert most_at_once(tmp_path / "log") == 3
+    assert len((tmp_path / "log").read_text().split()) == 2 * (3 * 2 * 8 + 8)
+
+
+def pass_through(name, times):
+    for _ in range(times):
+        with lease([name]):
+            """It can be had again and again."""
+
+
+def test_several_places_are_had_together_and_none_is_kept_from_others_while_one_is_missing():
+    names, had = ["one", "two", "three"], []
+
+    def want_two():
+        with lease(names, 2) as held:
+            had.append(held)
+
+    with lease(names, 2) as held:
+        assert held == (0, 1)
+        waiting = Thread(target=want_two, daemon=True)
+        waiting.start()
+        passing = Thread(target=pass_through, args=("three", 20), daemon=True)
+        passing.start()
+        passing.join(10)
+        assert not passing.is_alive() and had == []
+    waiting.join(10)
+    assert had == [(0, 1)]
+    with lease(["one"]), lease(names, 2) as held:
+        assert held == (1, 2)
+
+
+def test_more_places_than_there_are_are_an_error_and_not_a_wait():
+    with (
+        pytest.raises(ReproError, match=r"3 places are needed at once, and there are 2: one, two"),
+        lease(["one", "two"], 3),
+    ):
+        pass
 
 
 def test_the_place_of_a_killed_process_is_free_at_once(tmp_path):
-    holder = hold(tmp_path / "log", 1, 60)
+    other = holder(tmp_path / "log", 1, 60)
     while not (tmp_path / "log").exists() or not (tmp_path / "log").read_text():
         time.sleep(0.01)
-    with lease(["one", "two"]) as index:
-        assert index == 1
-    holder.kill()
-    holder.wait()
-    with lease(["one", "two"]) as index:
-        assert index == 0
+    with lease(["one", "two"]) as held:
+        assert held == (1,)
+    other.kill()
+    other.wait()
+    with lease(["one", "two"]) as held:
+        assert held == (0,)
 
 
 def test_a_place_is_given_back_after_an_error():
     with pytest.raises(RuntimeError), lease(["one"]):
         raise RuntimeError
-    with lease(["one"]) as index:
-        assert index == 0
+    with lease(["one"]) as held:
+        assert held == (0,)
 
 
 def test_places_that_cannot_be_kept_are_an_error_with_the_remedy(tmp_path, monkeypatch):
@@ -77,8 +129,8 @@ def test_a_user_without_a_name_has_places_too(monkeypatch):
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(os, "getuid", lambda: 123456)
-    with lease(["one"]) as index:
-        assert index == 0
+    with lease(["one"]) as held:
+        assert held == (0,)
 
 
 def test_a_cpu_has_as_many_places_as_cores_that_may_be_used(monkeypatch):
@@ -128,11 +180,67 @@ def test_who_holds_the_machine_alone_is_alone_on_it(tmp_path):
     assert events.count("+alone") == 12 and events.count("+trial") == 24
 
 
+def count():
+    with hold(Needs(places=0)):
+        """At once."""
+
+
+@pytest.fixture
+def three_cores(monkeypatch):
+    monkeypatch.setattr(leases, "places", lambda device: [f"{device}-{core}" for core in range(3)])
+
+
+def waits(needs):
+    """Whether a job that needs this would wait now; it is gone when that is known."""
+    done = []
+
+    def want():
+        with hold(needs):
+            done.append(True)
+
+    thread = Thread(target=want, daemon=True)
+    thread.start()
+    thread.join(0.3)
+    return not done
+
+
+@pytest.mark.usefixtures("three_cores")
+def test_a_job_holds_what_it_needs_and_knows_its_places():
+    with hold(Needs()) as first, hold(Needs(places=2)) as others:
+        assert (first, others) == ((0,), (1, 2))
+        assert waits(Needs())
+        with hold(Needs(device="cuda", places=3)) as gpus:  # those are places of their own
+            assert gpus == (0, 1, 2)
+    with hold(Needs(alone=True)) as first:
+        assert first == (0,)
+
+
+@pytest.mark.usefixtures("three_cores")
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_who_is_alone_keeps_every_core_and_his_own_device_from_others(device):
+    with hold(Needs(device=device, alone=True)):
+        assert waits(Needs()) and waits(Needs(places=0)) and waits(Needs(device=device))
+
+
+@pytest.mark.usefixtures("three_cores")
+def test_who_wants_to_be_alone_waits_for_one_core_that_is_held():
+    with hold(Needs()):
+        assert waits(Needs(alone=True))
+
+
+@pytest.mark.usefixtures("three_cores")
+def test_what_is_done_at_once_holds_nothing():
+    with hold(Needs(places=3)), hold(Needs(places=0)) as held:
+        assert held == ()
+    with hold(Needs(places=0)):
+        assert not waits(Needs(alone=True))
+
+
 def test_counts_wait_while_somebody_holds_the_machine_until_he_is_killed(tmp_path):
     holder = subprocess.Popen([sys.executable, "-c", ALONE, str(tmp_path / "log"), "alone", "1", "60"])
     while not (tmp_path / "log").exists() or not (tmp_path / "log").read_text():
         time.sleep(0.01)
-    counting = Thread(target=unless_alone)
+    counting = Thread(target=count)
     counting.start()
     counting.join(0.5)
     assert counting.is_alive()

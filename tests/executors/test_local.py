@@ -15,7 +15,7 @@ import torch
 from kit.tiny import install, outcome, spec
 
 from repro.errors import ReproError
-from repro.executors import local
+from repro.executors import lease, local
 from repro.executors.local import InProcess, Processes
 from repro.runner import Runner
 from repro.state import devices
@@ -56,11 +56,6 @@ def processes(forked, monkeypatch):
 
 
 @pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "store")
-
-
-@pytest.fixture
 def habits(tmp_path):
     """A trial whose net has habits and a label, which is in the log once for every time it was trained."""
     return lambda label, seed=0, **options: spec(
@@ -86,12 +81,12 @@ def share(root: Path, jobs: list[str], tmp: Path) -> None:
     from repro.trial import TrialSpec
 
     os.environ["TMPDIR"], tempfile.tempdir = str(tmp), None
-    local.places = lambda _: ["one", "two", "three", "four"]
+    lease.places = lambda _: ["one", "two", "three", "four"]
     devices.matmul_peak = lambda *_: 1.0
     Path(tmp, f"ready-{os.getpid()}").touch()
     while not Path(tmp, "go").exists():
         time.sleep(0.002)
-    runner = Runner(Store(root), InProcess(), "cpu")
+    runner = Runner(Store(root), InProcess())
     runner.ensure([TrialSpec.model_validate_json(job) for job in jobs])
     runner.close()
 
@@ -118,7 +113,7 @@ def test_processes_on_one_store_train_each_trial_once_and_nobody_waits_while_the
     trained = log(tmp_path)
     assert sorted(label for label, _ in trained) == [f"net{i}" for i in range(6)]
     assert len({pid for _, pid in trained[:3]}) == 3
-    assert all(store.read(job.digest) is not None for job in jobs)
+    assert all(store.read(job) is not None for job in jobs)
     assert store.running() == []
 
 
@@ -136,7 +131,7 @@ def test_the_trial_of_a_killed_process_is_taken_over_by_one_that_waits_for_it(
     assert [pid for _, pid in log(tmp_path)] == [
         process.pid for process in sorted(started, key=lambda p: p.pid != first)
     ]
-    assert store.read(jobs[0].digest) is not None
+    assert store.read(jobs[0]) is not None
 
 
 def test_a_worker_that_is_killed_is_replaced_and_disturbs_no_other(
@@ -144,7 +139,7 @@ def test_a_worker_that_is_killed_is_replaced_and_disturbs_no_other(
 ):
     neighbours = [habits(f"neighbour{i}", pause=0.15) for i in range(2)]
     fatal = habits("fatal", fatal=2, drop=0.5)
-    runner = Runner(store, processes, "cpu")
+    runner = Runner(store, processes)
     runner.ensure([neighbours[0], fatal, neighbours[1]])
     labels = [label for label, _ in log(tmp_path)]
     assert labels.count("fatal") == 3 and labels.count("neighbour0") == labels.count("neighbour1") == 1
@@ -161,7 +156,7 @@ def test_a_job_whose_process_always_dies_is_given_up_by_name_and_the_executor_go
     fatal = habits("fatal", seed=4, fatal=99)
     neighbour = habits("neighbour", pause=0.2)
     later = habits("later")
-    runner = Runner(store, processes, "cpu")
+    runner = Runner(store, processes)
     with pytest.raises(
         ReproError,
         match=r"^habits\(.*label=fatal.*\), seed 4: its process died 3 times; is the memory enough\?$",
@@ -174,7 +169,7 @@ def test_a_job_whose_process_always_dies_is_given_up_by_name_and_the_executor_go
 
 def test_errors_of_a_job_reach_the_caller_as_they_are_and_the_executor_goes_on(processes, store, habits):
     for executor in (processes, InProcess()):
-        runner = Runner(store, executor, "cpu")
+        runner = Runner(store, executor)
         with pytest.raises(ValueError, match=r"^no such luck$"):
             runner.ensure([habits("fails", fails="no such luck")])
         with pytest.raises(ReproError, match="batch_size 10001 is more than the 10000 training images"):
@@ -183,7 +178,7 @@ def test_errors_of_a_job_reach_the_caller_as_they_are_and_the_executor_goes_on(p
             runner.ensure([spec(model={"name": "cifar_resnet", "depth": 9})])
         good = habits(f"good-{type(executor).__name__}")
         runner.ensure([good])
-        assert store.read(good.digest) is not None
+        assert store.read(good) is not None
 
 
 def test_a_worker_that_died_while_it_had_nothing_to_do_is_replaced(processes, store, tmp_path, habits):
@@ -214,8 +209,8 @@ def test_no_more_processes_are_started_than_jobs_may_run_and_closing_ends_them(
 
 
 def is_free(store, trial):
-    with store.claim(trial.digest) as got:
-        return got
+    with store.take(trial) as mine:
+        return mine
 
 
 PARENT = """

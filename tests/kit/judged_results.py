@@ -10,16 +10,16 @@ from repro.result import (
     ArmResult,
     ClaimResult,
     Environment,
-    Evidence,
-    PartResult,
     PictureResult,
     Result,
     TimingResult,
     TrialResult,
+    evidence_of,
     level,
     write,
 )
-from repro.store import finite
+from repro.suite import Rules
+from repro.value import known
 from repro.verdict import decide
 
 STEPS = 200
@@ -51,31 +51,6 @@ def claim(
         0.05,
         assume,
     )
-    parts = [
-        PartResult(
-            text=part.text,
-            margins=finite(part.margins),
-            holds=part.holds,
-            estimate=finite(part.decision.estimate if part.decision else part.margins[0]),
-            interval=finite(part.decision.interval) if part.decision else None,
-            path=part.path,
-        )
-        for part in judged.parts
-    ]
-    weakest = parts[judged.parts.index(judged.weakest)]
-    evidence = Evidence(
-        seeds=tuple(seeds),
-        estimate=weakest.estimate,
-        interval=weakest.interval,
-        e_for=judged.e_for,
-        e_against=judged.e_against,
-        alpha=0.05,
-        assume=assume,
-        decided_at=judged.decided_at,
-        reversed_at=judged.reversed_at,
-        path=judged.path,
-        parts=tuple(parts),
-    )
     return ClaimResult(
         says=says,
         expect=expect,
@@ -86,8 +61,9 @@ def claim(
         as_expected=judged.verdict == expected,
         reported=reported or {},
         because=because,
-        evidence=evidence,
-        values={name: finite(tuple(numbers)) for name, numbers in values.items()},
+        why=judged.why,
+        evidence=evidence_of(judged, seeds, Rules(assume=assume)),
+        values={name: tuple(map(known, map(float, numbers))) for name, numbers in values.items()},
         seconds=95.0,
     )
 

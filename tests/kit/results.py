@@ -94,6 +94,7 @@ def result(
     finished = f"{2026 + month // 12}-{month % 12 + 1:02}-{day + 1:02}"
     names = dict.fromkeys([*(t.arm for t in (*trials, *timings)), *(arms or ())])
     filled = {
+        "task": "classification",
         "suite_digest": "d" * 32,
         "complete": True,
         "false_discovery_level": 0.05,
@@ -107,7 +108,6 @@ def result(
         profile=profile,
         paper=None,
         about=None,
-        task="classification",
         arms={
             name: ArmResult(
                 model="net", options=(arms or {}).get(name, {}), data=None, recipe=None, weights=None

@@ -10,7 +10,7 @@ from repro.catalogue import MODELS
 from repro.recipe import Named
 from repro.store import Store
 from repro.suite import ResolvedArm, Suite, merge
-from repro.trial import TrialSpec, specify
+from repro.trial import Counting, Evaluating, Probing, Subject, TrialSpec, specify
 
 if TYPE_CHECKING:
     from repro.state.net import State
@@ -100,9 +100,12 @@ def spec(
     size: int = 7,
     device: Any = "cpu",
     trained: bool = True,
+    start: TrialSpec | None = None,
+    leaving_out: Any = (),
+    freeze: tuple[str, ...] = (),
     **recipe: Any,
 ) -> TrialSpec:
-    """A trial; keywords change the recipe."""
+    """A trial, that starts from another perhaps, but for some modules; keywords change the recipe."""
     suite = Suite.model_validate_json(
         json.dumps(
             {
@@ -120,8 +123,33 @@ def spec(
         )
     )
     arm = suite.resolve("arm", "cpu")
-    resolved = ResolvedArm(Named.model_validate(model), arm.data, arm.recipe, seed_offset=0)
-    return specify("classification", resolved, seed, device, trained=trained)
+    weights = Named(name="trial", arm="first", **{"except": leaving_out}) if start else None
+    net = Named.model_validate(model)
+    resolved = ResolvedArm(net, arm.data, arm.recipe, seed_offset=0, weights=weights, freeze=freeze)
+    return specify("classification", resolved, seed, device, trained=trained, start=start)
+
+
+CODE = {"code": "", "torch": ""}
+
+
+def counting(measure: str, *, model: Any = RESNET, data: Named | None = None, **options: Any) -> Counting:
+    """A count of a net; `data` are for its numbers of channels and classes."""
+    return Counting(measure=measure, options=options, model=Named.model_validate(model), data=data, **CODE)
+
+
+def probing(measure: str, trial: TrialSpec, treatment: Named | None = None, **options: Any) -> Probing:
+    """A probe of a trial's net, treated or not."""
+    return Probing(
+        measure=measure, options=options, subject=Subject(trial=trial, treatment=treatment), **CODE
+    )
+
+
+def evaluating(
+    trial: TrialSpec, treatment: Named | None = None, *, split: Any = "test", images: int | None = None
+) -> Evaluating:
+    """The metrics of a trial's net, treated or not."""
+    subject = Subject(trial=trial, treatment=treatment)
+    return Evaluating(subject=subject, split=split, images=images, **CODE)
 
 
 def habits(**options: Any) -> dict[str, Any]:
@@ -163,10 +191,6 @@ def run(trial: str, root: str, every: float = 0.0, call: str = "", count: int = 
 
 def outcome(store: Store, trial: TrialSpec) -> tuple[bytes, Any, Any]:
     """What must be equal, bit for bit, however a trial was trained: weights, measurements and curves."""
-    record = store.read(trial.digest)
+    record = store.read(trial)
     assert record is not None, "the trial did not end"
-    return (
-        (store.folder(trial.digest) / "weights.safetensors").read_bytes(),
-        record["measurements"],
-        record["curves"],
-    )
+    return store.read_file(trial, trial.file), record["measurements"], record["curves"]

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from kit.tiny import RESNET, install, spec
+from kit.tiny import RESNET, counting, install, probing, spec
 from torch.nn import functional as F
 
 from repro.data.augment import normalise
@@ -10,7 +10,6 @@ from repro.measures.static import params
 from repro.state import devices
 from repro.state.net import build
 from repro.store import Store
-from repro.trial import count, probe
 from repro.work.execute import execute, images
 
 CPU = torch.device("cpu")
@@ -35,7 +34,7 @@ def test_params_counts_what_is_trained():
     [
         ("first", "stem.0"),
         ("last", "classifier"),
-        ("stages.1.conv2", "stages.1.conv2"),
+        ("stages.1.0.branch.3", "stages.1.0.branch.3"),
         ("classifier", "classifier"),
     ],
 )
@@ -60,7 +59,8 @@ def test_gradient_norm_does_not_add_to_gradients_that_are_there():
 def test_a_layer_that_is_not_there_is_an_error_with_those_that_are():
     with pytest.raises(
         ReproError,
-        match=r"no convolution or linear layer 'stem'; there are stem\.0, stages\.0\.conv1, .*classifier",
+        match=r"no convolution or linear layer 'stem'; "
+        r"there are stem\.0, stages\.0\.0\.branch\.0, .*classifier",
     ):
         gradient_norm(state(), layer="stem")
 
@@ -84,22 +84,19 @@ def test_a_layer_that_the_loss_does_not_see_has_no_gradient_and_says_so():
 def test_a_probe_looks_at_the_net_before_the_first_step_or_after_the_last(tmp_path, monkeypatch):
     monkeypatch.setattr(devices, "matmul_peak", lambda *_: 1.0)
     store, trial, start = Store(tmp_path), spec(), spec(trained=False)
-    before = probe("gradient_norm", {"images": 32}, start)
-    after = probe("gradient_norm", {"images": 32}, trial)
-    assert before.digest != after.digest
+    before, after = (probing("gradient_norm", looked_at, images=32) for looked_at in (start, trial))
     execute(before, store)  # needs no training
-    assert not store.folder(start.digest).exists()
+    assert not store.folder(start).exists()
     execute(trial, store)
     execute(after, store)
-    assert store.read_number(before.digest) == pytest.approx(gradient_norm(state(), images=32))
-    assert store.read_number(after.digest) != pytest.approx(store.read_number(before.digest), rel=1e-3)
+    value = store.read(before)["value"]
+    assert value == pytest.approx(gradient_norm(state(), images=32))
+    assert store.read(after)["value"] != pytest.approx(value, rel=1e-3)
 
 
 def test_a_count_is_made_on_the_meta_device_with_the_channels_and_classes_of_the_data(tmp_path, monkeypatch):
-    from repro.suite import ResolvedArm
-
     install(tmp_path / "packages", monkeypatch)
-    store, trial = Store(tmp_path), spec(model={**RESNET, "depth": 20, "width": 16})
-    number = count("params", {}, ResolvedArm(trial.model, trial.data, None, 0))
+    net = {**RESNET, "depth": 20, "width": 16}
+    store, number = Store(tmp_path), counting("params", model=net, data=spec().data)
     execute(number, store)
-    assert store.read_number(number.digest) == 269_722 - 2 * 9 * 16  # one channel, not three
+    assert store.read(number)["value"] == 269_722 - 2 * 9 * 16  # one channel, not three

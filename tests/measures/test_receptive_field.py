@@ -3,26 +3,21 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from kit.tiny import RESNET, spec
+from kit.tiny import counting
 from torch import nn
 from torch.nn import functional as F
 
 from repro import source
-from repro.catalogue import MEASURES
+from repro.catalogue import COUNTS, PROBES
 from repro.data.split import InMemory
 from repro.errors import ReproError
 from repro.measures.receptive_field import effective_receptive_field, receptive_field
-from repro.models.cifar_resnet import CifarResNet
+from repro.models.resnet import cifar_resnet
 from repro.state.net import State
 from repro.store import Store
-from repro.suite import ResolvedArm
-from repro.trial import count
 from repro.work.execute import execute
 
-TARGETS = {
-    name: f"repro.measures.receptive_field:{name}"
-    for name in ("receptive_field", "effective_receptive_field")
-}
+TARGETS = [COUNTS.target("receptive_field"), PROBES.target("effective_receptive_field")]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -167,17 +162,17 @@ def test_normalisation_sees_nothing():
 
 
 def test_a_residual_net_sees_as_much_as_its_longest_path():
-    net = CifarResNet(8)
+    net = cifar_resnet(8)
     # Four of maps at stride 1, …
     assert receptive_field(net, layer="stages") == 1 + 2 * (4 * 1 + 2 * 2 + 1 * 4)
     assert receptive_field(net, layer="stages") == receptive_field(
-        CifarResNet(8, residual=False), layer="stages"
+        cifar_resnet(8, residual=False), layer="stages"
     )
     assert receptive_field(net, layer="stem.0") == 3
 
 
 def test_a_net_whose_outputs_see_everything_has_no_receptive_field_but_for_a_size():
-    net = CifarResNet(8)
+    net = cifar_resnet(8)
     with pytest.raises(
         ReproError,
         match="units see all of the image, whatever its size; give a `size`, or a `layer` before them",
@@ -249,16 +244,13 @@ def test_a_net_is_left_as_it_was():
     assert not net._forward_hooks and not net[0]._forward_hooks
 
 
-def test_a_claim_measures_it_on_the_meta_device(tmp_path, monkeypatch):
-    monkeypatch.setitem(MEASURES.targets, "receptive_field", TARGETS["receptive_field"])
-    trial = spec(model=RESNET)
-    number = count("receptive_field", {"layer": "stages"}, ResolvedArm(trial.model, trial.data, None, 0))
-    store = Store(tmp_path)
+def test_a_claim_measures_it_on_the_meta_device(tmp_path):
+    store, number = Store(tmp_path), counting("receptive_field", layer="stages")
     execute(number, store)
-    assert store.read_number(number.digest) == 25
+    assert store.read(number)["value"] == 25
 
 
-@pytest.mark.parametrize("target", TARGETS.values())
+@pytest.mark.parametrize("target", TARGETS)
 def test_options_can_be_read_from_the_source(target):
     first, *options = source.parameters(target).values()
     assert first.required

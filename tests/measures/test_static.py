@@ -4,7 +4,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from repro import source
-from repro.catalogue import MEASURES
+from repro.catalogue import COUNTS
 from repro.errors import ReproError
 from repro.measures import static
 from repro.models.sequential import Layers
@@ -144,9 +144,9 @@ def test_a_layer_that_is_not_there_is_an_error_that_says_what_is(name, vgg16):
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in MEASURES.builtin if MEASURES.builtin[name].startswith(static.__name__)]
+    "name", [name for name in COUNTS.builtin if COUNTS.builtin[name].startswith(static.__name__)]
 )
 def test_suites_can_name_them_with_simple_options(name):
-    first, *options = source.parameters(MEASURES.target(name))
+    first, *options = source.parameters(COUNTS.target(name))
     assert first == "model"
-    assert {source.parameters(MEASURES.target(name))[option].annotation for option in options} <= {int, str}
+    assert {source.parameters(COUNTS.target(name))[option].annotation for option in options} <= {int, str}

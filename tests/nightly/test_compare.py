@@ -9,6 +9,8 @@ from click.testing import CliRunner
 from kit.results import KEY, claim, result, timing, trial
 
 from repro.cli import main
+from repro.declaration import Declaration
+from repro.errors import ReproError
 from repro.nightly.compare import compare
 from repro.nightly.compare_text import as_markdown, as_text
 from repro.nightly.measured import sign
@@ -133,7 +135,8 @@ def timed(latency=20.0, memory=3e7, energy=0.5, *, seed=0, noise=0.02, peak=1e12
 
 
 def test_what_is_worse_and_what_is_better_is_known_of_each_timed_measure():
-    worse = {quantity: sign(quantity) for quantity in ("latency", "throughput", "peak_memory", "energy")}
+    found = timed()
+    worse = {clock: sign(found, clock) for clock in ("latency", "throughput", "peak_memory", "energy")}
     assert worse == {"latency": 1, "throughput": -1, "peak_memory": 1, "energy": 1}
 
 
@@ -235,17 +238,63 @@ def test_the_difference_of_a_timing_is_shown_as_a_share():
     assert "WORSE" in row and " %" in row
 
 
-@pytest.mark.parametrize(("metric", "value"), [("test_loss", 0.3), ("miou", 0.7)])
-def test_runs_that_all_diverge_now_are_worse_whichever_way_is_better(metric, value):
-    def run(value):
-        return result(
-            [trial(seed=seed).model_copy(update={"measurements": {metric: value}}) for seed in range(12)]
-        )
+def measuring(metric, values, **rest):
+    """A result whose trials measured one metric."""
+    trials = [trial(seed=seed) for seed in range(len(values))]
+    pairs = zip(trials, values, strict=True)
+    return result([one.model_copy(update={"measurements": {metric: value}}) for one, value in pairs], **rest)
 
-    changes = [
-        change for change in compare([run(value)], [run(None)]).measurements if change.quantity == metric
-    ]
-    assert [change.kind for change in changes] == ["worse"]
+
+def kind_of_change(metric, base, new):
+    (found,) = [change for change in compare([base], [new]).measurements if change.quantity == metric]
+    return found.kind
+
+
+@pytest.mark.parametrize(
+    ("task", "metric", "value"), [("classification", "test_loss", 0.3), ("segmentation", "miou", 0.7)]
+)
+def test_a_value_that_has_gone_is_a_regression_and_one_that_came_is_none(task, metric, value):
+    base, new = (measuring(metric, [value, each], task=task) for each in (value, None))
+    assert kind_of_change(metric, base, new) == "lost" and compare([base], [new]).regression
+    assert kind_of_change(metric, new, base) == "found" and not compare([new], [base]).regression
+    assert kind_of_change(metric, new, new) == "identical"
+    text = as_text(compare([base], [new]))
+    assert "NO VALUE" in text and "1 have no value now" in text
+
+
+@pytest.mark.parametrize(("metric", "bad"), [("test_loss", math.inf), ("margin", -math.inf)])
+def test_a_run_that_diverges_and_did_not_is_worse_without_a_test(metric, bad):
+    declared = {"margin": Declaration(better="higher")}
+    base, new = (measuring(metric, [0.3, 0.3, each], quantities=declared) for each in (0.3, bad))
+    assert kind_of_change(metric, base, new) == "worse" and compare([base], [new]).regression
+    assert kind_of_change(metric, new, base) == "better"
+
+
+@pytest.mark.parametrize(
+    ("better", "new", "kind"),
+    [("lower", 0.5, "worse"), ("lower", 0.1, "better"), ("higher", 0.5, "better"), ("higher", 0.1, "worse")],
+)
+def test_a_metric_of_ones_own_is_worse_in_the_way_that_was_declared_though_its_task_is_gone(
+    better, new, kind
+):
+    declared = {"miss_rate": Declaration(unit="share", better=better)}
+    rest = {"task": "of-a-package-that-is-gone", "quantities": declared}
+    base, new = (
+        measuring("miss_rate", [value + 0.001 * seed for seed in range(5)], **rest) for value in (0.3, new)
+    )
+    assert kind_of_change("miss_rate", base, new) == kind
+
+
+def test_what_a_result_declares_stands_before_what_is_installed_today():
+    other = {"test_error": Declaration(better="higher")}
+    assert sign(result(quantities=other), "test_error") == -1 and sign(result(), "test_error") == 1
+
+
+def test_a_metric_whose_better_way_is_declared_nowhere_is_an_error_that_names_it():
+    base, new = (measuring("oddity", [value] * 5) for value in (0.3, 0.5))
+    said = r"made-up \(2026.*\): which way 'oddity' is better is declared neither in the result nor by "
+    with pytest.raises(ReproError, match=said):
+        compare([base], [new])
 
 
 def test_the_correction_is_for_all_that_is_tested_together():
@@ -267,12 +316,10 @@ def test_below_three_common_seeds_nothing_is_tested():
     assert set(kinds(found).values()) == {"untested"} and not found.regression
 
 
-def test_two_runs_that_diverged_are_the_same_and_one_more_is_not_better():
-    base = result([trial(seed=seed, error=None if seed < 2 else 0.3) for seed in range(5)])
-    new = result([trial(seed=seed, error=None if seed < 4 else 0.31) for seed in range(5)])
-    (found,) = [change for change in compare([base], [new]).measurements if change.quantity == "test_error"]
-    assert found.kind == "same" and found.difference is None and found.new is None
-    assert kinds(compare([base], [base]))["a", "test_error"] == "identical"
+def test_runs_that_diverge_on_other_seeds_than_before_are_the_same_as_far_as_can_be_told():
+    base = measuring("test_loss", [math.inf, 0.3, 0.3, 0.3, 0.3])
+    new = measuring("test_loss", [0.3, math.inf, 0.3, 0.3, 0.3])
+    assert kind_of_change("test_loss", base, new) == "same"
 
 
 @pytest.mark.parametrize(
@@ -343,7 +390,7 @@ def test_text_and_markdown_show_the_same_rows_and_the_error_rate():
     for shown in (as_text(found), as_markdown(found)):
         assert "REGRESSION: was as expected" in shown and "test_error(a)" in shown and "WORSE" in shown
         assert "A sudden gain may be a fault too" in shown and "with probability 95%" in shown
-        assert "1 suites compared, 4 measurements: 0 identical, 4 tested: 1 worse, 2 better" in shown
+        assert "1 suite compared, 4 measurements: 0 identical, 4 tested: 1 worse, 2 better" in shown
     rows = [line for line in as_markdown(found).splitlines() if line.startswith("|")]
     assert len({line.count("|") for line in rows if "test_error" in line or "measurement" in line}) == 1
 

@@ -11,13 +11,14 @@ from torch import nn
 from repro.data.images import ImageSet
 from repro.data.split import InMemory
 from repro.errors import ReproError
-from repro.pictures.predictions import crf, predictions
+from repro.pictures.predictions import predictions
 from repro.pictures.sheet import GAP, HEADING, PALETTE, sheet
 from repro.pictures.spectrum import spectrum
 from repro.recipe import Named
 from repro.state.net import State
 from repro.tasks.reconstruction import Reconstruction
 from repro.tasks.segmentation import Segmentation
+from repro.treatments.crf import crf
 
 SIDE = 16
 CELL = 128  # of a map of 16 pixels
@@ -33,6 +34,15 @@ class Copy(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         outputs = images.clone()
         outputs[..., ::2] += self.stripe
+        return outputs
+
+
+class Spotted(Copy):
+    """One pixel of the left half is taken for what the right half is."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        outputs = super().forward(images)
+        outputs[:, :, 5, 5] = outputs[:, :, 5, 12]
         return outputs
 
 
@@ -95,10 +105,12 @@ def test_what_an_autoencoder_draws_is_shown_as_the_image_it_is():
     assert np.array_equal(cell(page, 2, 0), cell(page, 0, 0))
 
 
-def test_a_crf_is_shown_after_what_it_starts_from():
-    page = np.asarray(crf({"net": state(Copy(), Segmentation())}, images=1, iterations=1))
+def test_a_treated_net_has_a_column_of_its_own_beside_the_net_itself():
+    spotted = state(Spotted(), Segmentation())
+    page = np.asarray(predictions({"net": spotted, "treated": crf(spotted, iterations=3)}, images=1))
     before, after = (cell(page, column, 0)[::8, ::8] for column in (2, 3))
-    assert np.array_equal(before, after)  # halves of one colour and one label each
+    assert (before[5, 5] == PALETTE[1]).all() and (after[5, 5] == PALETTE[0]).all()
+    assert (before != after).any(-1).sum() == 1
     assert page.shape[1] == 4 * (CELL + GAP) + GAP
 
 
@@ -119,8 +131,7 @@ def test_a_picture_that_cannot_be_drawn_is_an_error_that_says_why():
     labelled = state(Copy(), Segmentation())
     labels = InMemory(labelled.data.test.images, torch.zeros(3, dtype=torch.int64))
     by_image = replace(labelled, data=replace(labelled.data, test=labels))
-    for picture in (predictions, crf):
-        with pytest.raises(ReproError, match="label"):
-            picture({"net": by_image})
+    with pytest.raises(ReproError, match="label"):
+        predictions({"net": by_image})
     with pytest.raises(ReproError, match=r"neither labels of pixels nor images"):
         predictions({"net": replace(state(nn.Flatten(), Reconstruction()))})

@@ -24,7 +24,7 @@ def test_the_interval_by_seed_is_that_of_deciding_on_the_seeds_so_far(assume, ef
 
 
 @pytest.mark.parametrize("assume", ["symmetric", "normal"])
-def test_a_diverged_margin_gets_the_sign_that_its_evidence_has(assume):
+def test_a_diverged_margin_is_drawn_as_what_it_is(assume):
     for values in (
         [np.inf, 0.4, 0.5, np.inf, 0.3, 0.2],
         [0.1, 0.2, 0.3, 0.2, 0.2, np.inf],
@@ -34,7 +34,6 @@ def test_a_diverged_margin_gets_the_sign_that_its_evidence_has(assume):
         for relation, sign in ((">", 1), ("<", -1)):
             made = claim(f"loss(a) {relation} loss(b)", {"loss(a)": values, "loss(b)": plain}, assume=assume)
             (part,) = made.evidence.parts
-            assert None in part.margins
             assert signs(part, assume) == pytest.approx(sign * (np.array(values) - plain))
 
 

@@ -161,7 +161,7 @@ def test_a_claim_page_has_what_was_asked_and_every_number(site, folder):
         "repro run suites/resnet-degradation.yaml --profile cpu -k degradation",
         path.stem,
         "depth 56 20",  # what differs between the arms, and nothing else
-        "test_error( plain56 ) 0.25",
+        "test_error(plain56) 0.25",
         "margins being symmetric about their centre",
         "seed 5: margin",
     ):
@@ -257,7 +257,7 @@ def test_of_one_round_there_is_a_table_without_a_chart_and_energy_where_it_was_c
     build([tmp_path / "results"], tmp_path / "site")
     page = pages(tmp_path / "site")["suites/resnet-degradation.cpu.html"]
     assert (
-        "energy, J an image" in page.text
+        "energy, J/image" in page.text
         and "timed with" not in page.text
         and "Latency by round" not in page.text
     )

@@ -80,8 +80,8 @@ def test_a_trial_that_fails_leaves_them_too_and_frees_its_lock(store, unusual):
         execute(trial, store)
     assert surroundings() == unusual
     assert store.running() == []
-    with store.claim(trial.digest) as got:
-        assert got
+    with store.take(trial) as mine:
+        assert mine
 
 
 @pytest.mark.usefixtures("unusual")

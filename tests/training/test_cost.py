@@ -34,7 +34,7 @@ def test_counting_operations_leaves_the_net_on_its_device():
 def test_a_net_that_looks_at_values_has_no_count_but_is_trained(store):
     trial = spec(model=habits(peeks=True))
     execute(trial, store)
-    cost = store.read(trial.digest)["cost"]
+    cost = store.read(trial)["cost"]
     assert (
         cost["flops"] is None
         and cost["macs"] is None

@@ -58,4 +58,4 @@ def test_what_does_not_fit_is_not_recorded(store):
     wrong = trial({**RESNET, "classes": 3})
     with pytest.raises(ReproError):
         execute(wrong, store)
-    assert store.read(wrong.digest) is None and store.running() == []
+    assert store.read(wrong) is None and store.running() == []

@@ -27,7 +27,7 @@ def forked():
         "repro.work.execute",
         "repro.training.loop",
         "repro.tasks.classification",
-        "repro.models.cifar_resnet",
+        "repro.models.resnet",
     ]
     context.set_forkserver_preload([*used, "torch._inductor", "datasets", "pyarrow.parquet"])
     return context
@@ -82,15 +82,12 @@ def test_a_killed_trial_ends_with_the_same_weights_measurements_and_curves(forke
     trial, whole = spec(steps=9, **trial), Store(tmp_path / "whole")
     for kill in KILLS:
         assert runs(forked, store, trial, *kill) == -signal.SIGKILL
-        assert store.read(trial.digest) is None
-    assert len(list(store.folder(trial.digest).glob(".*.part"))) == 1  # the last killed writer's
+        assert store.read(trial) is None
+    assert len(list(store.folder(trial).glob(".*.part"))) == 1  # the last killed writer's
     assert runs(forked, store, trial) == 0
     assert runs(forked, whole, trial, every=60.0) == 0
     assert outcome(store, trial) == outcome(whole, trial)
-    assert sorted(path.name for path in store.folder(trial.digest).iterdir()) == [
-        "record.json",
-        "weights.safetensors",
-    ]
+    assert [path.name for path in store.folder(trial).iterdir()] == ["weights.safetensors"]
     assert store.running() == []
 
     execute(spec(seed=7, model=RESNET), store)  # something else runs before it in this process
@@ -106,7 +103,7 @@ def test_a_trial_killed_while_its_outcome_is_written_ends_with_the_same_outcome(
     trial, whole = spec(), Store(tmp_path / "whole")  # 6 checkpoints, then weights and record
     execute(trial, whole)
     assert runs(forked, store, trial, *moment) == -signal.SIGKILL
-    assert (store.read(trial.digest) is not None) == (moment == ("replace", 8))
+    assert (store.read(trial) is not None) == (moment == ("replace", 8))
     assert runs(forked, store, trial) == 0
     assert outcome(store, trial) == outcome(whole, trial)
 
@@ -114,7 +111,7 @@ def test_a_trial_killed_while_its_outcome_is_written_ends_with_the_same_outcome(
 def test_a_trial_killed_from_outside_goes_on_from_its_checkpoint(forked, store, tmp_path):
     trial = spec(steps=60, model={"name": "habits", "drop": 0.2, "pause": 0.01})
     whole = Store(tmp_path / "whole")
-    checkpoint = store.folder(trial.digest) / "checkpoint.pt"
+    checkpoint = store.folder(trial) / "checkpoint.pt"
     process = forked.Process(target=run, args=(trial.model_dump_json(), str(store.root)))
     process.start()
     deadline = time.monotonic() + 30
@@ -167,11 +164,11 @@ def test_a_torn_or_foreign_checkpoint_is_ignored_and_training_starts_again(
 ):
     trial, whole = spec(), Store(tmp_path / "whole")
     execute(trial, whole)
-    folder = store.folder(trial.digest)
+    folder = store.folder(trial)
     with monkeypatch.context() as patched:
         patched.setattr(Checkpoint, "remove", lambda _: None)
         execute(trial, store, checkpoint_every=0.0)
-    (folder / "record.json").unlink()
+    store.path(trial).unlink()
     assert (folder / "checkpoint.pt").exists()
     (folder / "checkpoint.pt").write_bytes(damage(folder / "checkpoint.pt"))
     steps = []

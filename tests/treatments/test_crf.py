@@ -9,13 +9,16 @@ from torch import nn
 from torch.nn import functional as F
 
 from repro import source
+from repro.catalogue import TREATMENTS
+from repro.data.augment import normalise
 from repro.data.images import ImageSet
 from repro.data.split import InMemory
 from repro.errors import ReproError
 from repro.measures.segmentation import trimap_miou
 from repro.state.net import State
+from repro.tasks.classification import Classification
 from repro.tasks.segmentation import Segmentation
-from repro.treatments.crf import Kernels, crf_miou, crf_trimap_miou, mean_field
+from repro.treatments.crf import Kernels, WithCRF, crf, mean_field
 
 KERNELS = Kernels(bilateral=6.0, colour=20.0, weight=5.0, gaussian=1.5, gaussian_weight=2.0)
 
@@ -201,7 +204,7 @@ def test_scores_without_bounds_or_numbers_give_probabilities_all_the_same(exact)
     assert mean_field(logits.bfloat16(), image[:1], KERNELS, exact=exact).isfinite().all()  # one channel
 
 
-# ---- the measures
+# ---- the treatment
 
 
 class Coarse(nn.Module):
@@ -224,77 +227,148 @@ def state(net=None, images=5):
     mean, std = (0.5,) * 3, (0.25,) * 3
     split = InMemory(inputs, targets)
     data = ImageSet(split, split, ("ground", "disc"), mean, std)
-    spec = SimpleNamespace(seed=0, recipe=None, data=SimpleNamespace(name="discs"))
+    spec = SimpleNamespace(seed=0, recipe=None, task="discs")
     return State(spec, net or Coarse(), Segmentation(), data, torch.device("cpu"))
 
 
-def test_without_iterations_it_is_the_miou_of_the_net_on_the_same_images():
+def miou(looked_at, **options):
+    return crf(looked_at, **options).evaluate("test")["miou"]
+
+
+def test_without_iterations_it_is_the_net_itself():
     looked_at = state()
-    assert crf_miou(looked_at, images=3, iterations=0) == pytest.approx(looked_at.evaluate("test", 3)["miou"])
-    assert crf_miou(looked_at, images=50, iterations=0) == pytest.approx(looked_at.evaluate("test")["miou"])
+    nothing_done = crf(looked_at, iterations=0)
+    assert nothing_done.evaluate("test", 3) == pytest.approx(looked_at.evaluate("test", 3))
+    assert nothing_done.evaluate("train") == pytest.approx(looked_at.evaluate("train"))
 
 
 def test_a_crf_raises_the_miou_of_coarse_scores_and_most_at_the_boundary():
     looked_at = state()
-    gain = crf_miou(looked_at) - crf_miou(looked_at, iterations=0)
-    gain_at_the_boundary = crf_trimap_miou(looked_at) - crf_trimap_miou(looked_at, iterations=0)
+    gain = miou(looked_at) - looked_at.evaluate("test")["miou"]
+    gain_at_the_boundary = trimap_miou(crf(looked_at)) - trimap_miou(looked_at)
     assert 0.02 < gain < gain_at_the_boundary
     assert looked_at.model.training
 
 
-def test_the_trimap_is_that_of_the_measure_without_a_crf():
+@pytest.mark.parametrize("iterations", [0, 3])
+def test_outputs_are_the_logarithms_of_the_beliefs_about_each_image(iterations):
     looked_at = state()
-    for width in (1, 3):
-        assert crf_trimap_miou(looked_at, width=width, iterations=0) == pytest.approx(
-            trimap_miou(looked_at, width=width)
-        )
+    images = looked_at.data.test.images
+    net, options = crf(looked_at, iterations=iterations).model, defaults("crf")
+    kernels = Kernels(**{field.name: options[field.name] for field in fields(Kernels)})
+    inputs = looked_at.inputs(images)
+    with torch.no_grad():
+        found, scores = net(inputs), looked_at.model(inputs)
+    for logits, image, refined in zip(scores, images, found, strict=True):
+        beliefs = mean_field(logits, image, kernels, iterations=iterations)
+        torch.testing.assert_close(refined.exp(), beliefs, atol=1e-6, rtol=1e-5)
+    assert found.isfinite().all()  # for a loss, where a belief is 0
 
 
-def test_outputs_of_the_middle_of_an_image_meet_its_middle():
+def test_the_loss_of_a_treated_net_is_that_of_its_beliefs():
+    looked_at = state()
+    treated = crf(looked_at)
+    with torch.no_grad():
+        logs = treated.model(looked_at.inputs(looked_at.data.test.images))
+    truth = looked_at.data.test.targets.long()
+    own = logs.gather(1, truth.where(truth != 255, 0)[:, None])[:, 0][truth != 255]
+    assert treated.evaluate("test")["test_loss"] == pytest.approx(-own.mean().item(), rel=1e-4)
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """What the mean field is asked about: logits and image, and whether in mixed precision."""
+    asked = []
+
+    def watched(logits, image, *_, **__):
+        asked.append((logits, image, torch.is_autocast_enabled("cpu")))
+        return logits.float().softmax(0)
+
+    monkeypatch.setattr("repro.treatments.crf.mean_field", watched)
+    return asked
+
+
+@pytest.mark.parametrize("channels_last", [True, False])
+@pytest.mark.parametrize(
+    ("mean", "std"),
+    [
+        ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        ((0.5,) * 3, (0.25,) * 3),
+        ((0.01, 0.99, 0.3333), (0.05, 1.0, 0.3081)),
+    ],
+)
+def test_colours_are_exactly_those_of_the_image_whatever_it_was_normalised_with(
+    seen, mean, std, channels_last
+):
+    levels = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16)
+    images = torch.cat([levels, levels.flip(2), levels.transpose(2, 3)], 1)
+    inputs = normalise(images, mean, std, dtype=torch.float32, channels_last=channels_last)
+    mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (mean, std))
+    WithCRF(nn.Identity(), KERNELS, 5, mean, std)(inputs)
+    ((_, image, _),) = seen
+    assert torch.equal(image.float(), images[0].float())
+
+
+def test_in_mixed_precision_the_net_is_and_the_crf_is_not(seen):
+    net = crf(state(nn.Conv2d(3, 2, 1))).model
+    with torch.autocast("cpu", torch.bfloat16):
+        net(state().inputs(state().data.test.images[:1]))
+    ((logits, _, mixed),) = seen
+    assert logits.dtype == torch.bfloat16 and not mixed
+
+
+def test_outputs_of_the_middle_of_an_image_meet_its_middle(seen):
     looked_at = state(Coarse(border=3))
-    assert crf_miou(looked_at, iterations=0) == pytest.approx(looked_at.evaluate("test")["miou"])
-    assert crf_miou(looked_at) > crf_miou(looked_at, iterations=0) + 0.02
+    crf(looked_at).evaluate("test", 1)
+    ((logits, image, _),) = seen
+    assert logits.shape == (2, 26, 26)
+    assert torch.equal(image.float(), looked_at.data.test.images[0, :, 3:29, 3:29].float())
+
+
+def test_a_net_without_padding_gains_too():
+    looked_at = state(Coarse(border=3))
+    assert miou(looked_at, iterations=0) == pytest.approx(looked_at.evaluate("test")["miou"])
+    assert miou(looked_at) > looked_at.evaluate("test")["miou"] + 0.02
 
 
 def test_a_net_that_diverged_predicts_the_first_class():
     nothing = state(Coarse())
     nothing.model.forward = lambda x: torch.full((len(x), 2, 32, 32), math.nan)
-    assert crf_miou(nothing) == pytest.approx(nothing.evaluate("test")["miou"])
+    assert miou(nothing) == pytest.approx(nothing.evaluate("test")["miou"])
 
 
-def test_wrong_options_and_data_are_errors():
+def test_a_treated_net_is_another_one_with_the_same_data_and_task():
+    looked_at = state()
+    treated = crf(looked_at)
+    assert treated.model is not looked_at.model and isinstance(looked_at.model, Coarse)
+    assert (treated.data, treated.task, treated.spec) == (looked_at.data, looked_at.task, looked_at.spec)
+
+
+def test_wrong_options_and_another_task_are_errors():
     with pytest.raises(
         ReproError,
         match=r"a CRF wants bilateral, colour and gaussian above 0, not Kernels\(bilateral=12.0, colour=0.0,",
     ):
-        crf_miou(state(), colour=0.0)
-    with pytest.raises(ReproError, match="0 or more iterations and 1 or more images, not -1 and 60"):
-        crf_miou(state(), iterations=-1)
-    of_images = state()
-    labels = InMemory(of_images.data.test.images, torch.zeros(5, dtype=torch.int64))
-    of_images.data = replace(of_images.data, test=labels)
-    with pytest.raises(
-        ReproError, match="a CRF wants data with a label for each pixel, which 'discs' does not have"
-    ):
-        crf_miou(of_images)
+        crf(state(), colour=0.0)
+    with pytest.raises(ReproError, match="a CRF wants 0 or more iterations, not -1"):
+        crf(state(), iterations=-1)
+    of_images = replace(state(), task=Classification())
+    with pytest.raises(ReproError, match="a CRF wants a net that labels pixels; the task here is 'discs'"):
+        crf(of_images)
 
 
-@pytest.mark.parametrize("name", ["crf_miou", "crf_trimap_miou"])
-def test_options_can_be_read_from_the_source(name):
-    (first, _), *options = source.parameters(f"repro.treatments.crf:{name}").items()
-    assert first == "state"
+def defaults(name):
+    _, *options = source.parameters(TREATMENTS.target(name)).items()
+    return {option: parameter.default for option, parameter in options}
+
+
+def test_options_can_be_read_from_the_source():
+    (first, _), *options = source.parameters(TREATMENTS.target("crf")).items()
+    assert first == "state" and {name for name, _ in options} == {
+        "iterations",
+        *(field.name for field in fields(Kernels)),
+    }
     assert all(
         option.annotation in (int, float) and type(option.default) is option.annotation
         for _, option in options
     )
-
-
-def test_measures_and_picture_have_the_same_crf_unless_told_otherwise():
-    names = ["iterations", *(field.name for field in fields(Kernels))]
-    targets = [
-        "repro.treatments.crf:crf_miou",
-        "repro.treatments.crf:crf_trimap_miou",
-        "repro.pictures.predictions:crf",
-    ]
-    first, *others = ([source.parameters(target)[name] for name in names] for target in targets)
-    assert others == [first, first]

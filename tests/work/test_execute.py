@@ -11,10 +11,16 @@ from kit.tiny import RESNET, habits, outcome, spec, state
 from repro.store import Store, StoreError, from_json
 from repro.training import optimizers
 from repro.training.loop import train
-from repro.work.execute import execute, state_of
+from repro.trial import Subject
+from repro.work.execute import Work, execute
 
 CPU = torch.device("cpu")
 pytestmark = pytest.mark.usefixtures("nets")
+
+
+def ended(store, trial):
+    """The net that a trial ends with."""
+    return Work(store, CPU).state(Subject(trial=trial))
 
 
 @pytest.fixture
@@ -62,7 +68,7 @@ def test_on_a_cpu_images_are_evaluated_in_parts_and_nothing_shows(monkeypatch):
 def test_a_run_records_its_spec_measurements_curves_cost_and_environment(store):
     trial = spec()
     execute(trial, store)
-    record = store.read(trial.digest)
+    record = store.read(trial)
     assert type(trial).model_validate(record["spec"], strict=False).digest == trial.digest
     assert set(record["measurements"]) == {"train_error", "train_loss", "test_error", "test_loss"}
     assert [step for step, _ in record["curves"]["batch_error"]] == [1, 2, 3, 4, 5, 6]
@@ -80,9 +86,9 @@ def test_a_trial_that_is_done_is_not_trained_again_unless_it_must_be_newer(store
     execute(trial, store)
     assert execute(trial, store)
     assert lines(store) == 1
-    first = store.read(trial.digest)["finished"]
+    first = store.read(trial)["finished"]
     assert execute(trial, Store(store.root, newer_than=first + 0.001))
-    assert lines(store) == 2 and store.read(trial.digest)["finished"] > first
+    assert lines(store) == 2 and store.read(trial)["finished"] > first
 
 
 def lines(store):
@@ -92,16 +98,16 @@ def lines(store):
 
 def test_a_trial_that_another_process_is_at_is_refused_at_once(store):
     trial = spec()
-    with store.claim(trial.digest):
+    with store.take(trial):
         assert not execute(trial, store)
-    assert store.read(trial.digest) is None
+    assert store.read(trial) is None
 
 
 @pytest.mark.parametrize("model", [RESNET, habits()])
 def test_a_run_that_diverges_ends_with_the_error_of_what_it_predicts_and_no_loss(store, model):
     trial = spec(model=model, optimizer={"lr": 1e30}, steps=4)
     execute(trial, store)
-    measured = store.read(trial.digest)["measurements"]
+    measured = store.read(trial)["measurements"]
     assert measured["test_error"] == pytest.approx(0.9) and 0.5 < measured["train_error"] <= 1
     assert measured["test_loss"] is None and from_json(measured["train_loss"]) == math.inf
 
@@ -109,7 +115,7 @@ def test_a_run_that_diverges_ends_with_the_error_of_what_it_predicts_and_no_loss
 def test_no_steps_at_all_leave_the_net_as_it_was_initialised(store):
     trial = spec(steps=0)
     execute(trial, store)
-    trained, fresh = state_of(trial, store, CPU).model.state_dict(), state(steps=0).model.state_dict()
+    trained, fresh = ended(store, trial).model.state_dict(), state(steps=0).model.state_dict()
     assert all(torch.equal(trained[name], fresh[name]) for name in fresh)
 
 
@@ -134,28 +140,31 @@ def test_compiling_is_asked_of_torch_with_the_net(store, monkeypatch):
     execute(spec(), store)
     assert asked == []
     execute(spec(compile=True), store)
-    assert asked == ["CifarResNet"]
+    assert asked == ["ResNet"]
 
 
 def test_a_net_with_shared_weights_can_be_stored_and_read(store):
     trial = spec(model=habits(tied=True))
     execute(trial, store)
-    weights = state_of(trial, store, CPU).model.state_dict()
+    weights = ended(store, trial).model.state_dict()
     assert torch.equal(weights["head.weight"], weights["twin.weight"])
 
 
 @pytest.mark.parametrize(
-    "damage", [lambda path: path.unlink(), lambda path: path.write_bytes(path.read_bytes()[:100])]
+    ("damage", "said"),
+    [
+        (lambda path: path.unlink(), "cannot be read"),
+        (lambda path: path.write_bytes(path.read_bytes()[:100]), "not the weights of its trial"),
+    ],
+    ids=["gone", "torn"],
 )
-def test_weights_that_are_gone_or_torn_are_an_error_with_the_file_and_the_remedy(store, damage):
+def test_weights_that_are_gone_or_torn_are_an_error_with_the_file_and_the_remedy(store, damage, said):
     trial = spec()
     execute(trial, store)
-    folder = store.folder(trial.digest)
-    damage(folder / "weights.safetensors")
-    with pytest.raises(
-        StoreError, match=rf"{folder}/weights\.safetensors: not the weights of its trial .* Delete {folder}"
-    ):
-        state_of(trial, store, CPU)
+    weights = store.folder(trial) / "weights.safetensors"
+    damage(weights)
+    with pytest.raises(StoreError, match=rf"^{weights}: {said} .*Delete {store.path(trial)}"):
+        ended(store, trial)
 
 
 @pytest.mark.parametrize("every", [0.0, 60.0])
@@ -173,7 +182,7 @@ def test_a_full_disk_ends_a_trial_with_the_remedy_and_it_can_be_run_again(
             StoreError, match=r"no space left on the disk\. Nothing is lost: make room and run the same"
         ):
             execute(trial, store, checkpoint_every=every)
-    assert list(store.folder(trial.digest).iterdir()) == []
+    assert list(store.folder(trial).iterdir()) == []
     execute(trial, store)
     execute(trial, whole)
     assert outcome(store, trial) == outcome(whole, trial)
@@ -184,7 +193,7 @@ def test_a_trial_that_cannot_say_where_it_stands_is_trained_all_the_same(store):
     (store.root / "running").write_text("not a folder")
     trial = spec()
     execute(trial, store)
-    assert store.read(trial.digest) is not None
+    assert store.read(trial) is not None
 
 
 def test_training_needs_no_store_at_all():
