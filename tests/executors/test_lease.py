@@ -10,7 +10,7 @@ import pytest
 from repro.errors import ReproError
 from repro.executors import lease as leases
 from repro.executors.lease import alone, cores, hold, lease, places
-from repro.trial import Needs
+from repro.job import Needs
 
 HOLD = """
 import os, sys, time
