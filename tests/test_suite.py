@@ -85,6 +85,7 @@ def test_a_claim_is_asked_at_every_profile_unless_it_names_some(tmp_path):
     assert suite.claims["worse"].expected("gpu") == "undecided"
 
 
+@pytest.mark.slow
 def test_reading_all_suites_and_their_schema_imports_no_torch():
     code = (
         "import sys; from pathlib import Path; from repro.checking import load; "
