@@ -82,8 +82,8 @@ class SuiteFile(pytest.File):
     """A suite; its items are the claims asked at the profile."""
 
     def collect(self) -> "Iterable[ClaimItem]":
-        from repro.checking import load, one_name
         from repro.errors import ReproError
+        from repro.reading import load, one_name
 
         run: Run = self.config.pluginmanager.getplugin("repro-run")
         try:
@@ -321,8 +321,8 @@ class Run:
                 self.trouble.append(f"{self.shown(Path(file))}: {error}")
 
     def _write_result(self, path: Path, claims: dict[str, "Decided"]) -> None:
-        from repro.checking import load
         from repro.places import within
+        from repro.reading import load
 
         folder = self.config.getoption("results") or self.root / RUNS
         result = self.session().keep(load(path), within(path), claims, project(path.parent), folder)
