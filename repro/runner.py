@@ -1,6 +1,5 @@
 """How jobs get done: in the order in which they build on each other, here or by other processes."""
 
-import os
 import time
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
@@ -9,11 +8,11 @@ from typing import Any
 
 from repro.contracts import Executor
 from repro.errors import ReproError
-from repro.store import Store
+from repro.store import Status, Store
 from repro.trial import Job, closure
 
 DEATHS = 3  # of workers at one job, after which it is given up
-TELL_EVERY = 2.0  # seconds; a status that is older than 10 no longer counts
+TELL_EVERY = 2.0  # seconds
 POLL = 0.2  # seconds until a job that another process is at is looked at again
 
 
@@ -25,11 +24,14 @@ class Runner:
         self.records: dict[str, Mapping[str, Any]] = {}
         self.wanted: set[str] = set()
         self.finished: set[str] = set()
+        self.status = Status(store)
         self.told = 0.0
 
     def ensure(self, jobs: Iterable[Job]) -> None:
         """See to it that jobs are done, and what comes before them. Raises `ReproError` if one cannot be."""
         todo = deque(sorted(self._missing(jobs), key=lambda job: job.needs.alone))  # rounds come last
+        if todo and not self.wanted:
+            self.store.sweep()
         self.wanted |= {job.digest for job in todo}
         running: dict[Future[bool], Job] = {}
         deaths: Counter[str] = Counter()
@@ -39,7 +41,7 @@ class Runner:
             for _ in range(len(todo)):
                 job = todo.popleft()
                 if self._is_done(job):
-                    self.finished.add(job.digest)
+                    look_again.pop(job.digest, None)
                 elif look_again.get(job.digest, 0.0) > time.monotonic() or not self._is_ready(job):
                     todo.append(job)
                 elif len(running) < self.executor.room(job.needs):
@@ -64,7 +66,8 @@ class Runner:
                     todo.append(job)
                 self._tell()
             if time.monotonic() - self.told >= TELL_EVERY:
-                self._tell()
+                elsewhere = [job for job in todo if job.digest in look_again]
+                self._tell(() if running else elsewhere)
         self._tell()
 
     def record(self, job: Job) -> Mapping[str, Any]:
@@ -78,15 +81,16 @@ class Runner:
 
     def close(self) -> None:
         self.executor.close()
-        if self.wanted:
-            self.store.tell(f"process-{os.getpid()}", {})
+        self.status.close()
 
     def _missing(self, jobs: Iterable[Job]) -> list[Job]:
         """What is not done yet of jobs, and of what those come after."""
         return closure(jobs, unless=self._is_done)
 
     def _is_done(self, job: Job) -> bool:
-        return job.digest in self.records or self.store.read(job) is not None
+        if job.digest not in self.finished and self.store.read(job) is not None:
+            self.finished.add(job.digest)
+        return job.digest in self.finished
 
     def _is_ready(self, job: Job) -> bool:
         return all(self._is_done(before) for before in job.after)
@@ -99,10 +103,13 @@ class Runner:
         time.sleep(POLL / 4)
         return ()
 
-    def _tell(self) -> None:
-        """Say, for the display, how far this process is with what it wants."""
+    def _tell(self, elsewhere: Iterable[Job] = ()) -> None:
+        """Say, for the display, how far this process is with what it wants, and for whom it waits.
+
+        `elsewhere` are jobs that other processes are at.
+        """
         if self.wanted:
             finished = sorted(self.finished & self.wanted)
-            status = {"wanted": sorted(self.wanted), "finished": finished}
-            self.store.tell(f"process-{os.getpid()}", status)
+            waits = [f"waits for {holder}" for job in elsewhere if (holder := self.store.holder(job))]
+            self.status.tell({"wanted": sorted(self.wanted), "finished": finished, "waits": waits})
         self.told = time.monotonic()

@@ -28,7 +28,7 @@ class InProcess:
     def submit(self, job: Job, store: Store) -> Future[bool]:
         future: Future[bool] = Future()
         try:
-            future.set_result(work(job, store.root, store.newer_than))
+            future.set_result(work(job, store.root, store.since))
         except Exception as error:
             future.set_exception(error)
         return future
@@ -67,7 +67,7 @@ class Processes:
         """A future; it gives `BrokenExecutor` if the process dies. The next job then gets a fresh one."""
         worker = self._worker()
         try:
-            worker.last = worker.pool.submit(work, job, store.root, store.newer_than)
+            worker.last = worker.pool.submit(work, job, store.root, store.since)
         except BrokenExecutor:  # its process died, at its last job or after it
             self.workers.remove(worker)
             worker.close()
