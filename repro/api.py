@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Literal
 
-from repro.checking import check_all, load
+from repro import checking, result
 from repro.document import DocumentError
 from repro.errors import ReproError
 from repro.evidence import decide
 from repro.executors import executor
 from repro.format import table
-from repro.result import RIGHT, ClaimResult, Result, read, verdict_rows
+from repro.result import RIGHT, ClaimResult, Result, verdict_rows
 from repro.runner import Runner
 from repro.session import Decided, Session
 from repro.store import Store, home
@@ -24,7 +24,18 @@ __all__ = ["Results", "check", "decide", "load", "read", "run"]
 
 def check(suites: str | Path | Iterable[str | Path]) -> list[str]:
     """Everything that is wrong with suites (files or folders), a `FILE:LINE:COL: message` each."""
-    return [str(DocumentError([problem])) for problem in check_all(_paths(suites)).problems]
+    found = checking.check_all(_paths(suites))
+    return [str(DocumentError([problem])) for problem in found.problems]
+
+
+def load(suite: str | Path) -> Suite:
+    """Read a suite's file. Raises `DocumentError` with all that is wrong with it."""
+    return checking.load(Path(suite))
+
+
+def read(path: str | Path) -> Result:
+    """Read a result's JSON file. Raises `ReproError` if it is none."""
+    return result.read(Path(path))
 
 
 class NothingRan(ReproError):
@@ -93,10 +104,10 @@ def run(
                 decided(path, name, claims[name].claim)
             if claims:
                 folder = None if pilot or results is None else Path(results)
-                result = session.keep(suite, str(path), claims, Path.cwd(), folder)
-                found.append(result)
+                made = session.keep(suite, str(path), claims, Path.cwd(), folder)
+                found.append(made)
                 if folder is not None:
-                    kept(folder / result.path)
+                    kept(folder / made.path)
     finally:
         session.close()
     return found

@@ -89,7 +89,7 @@ MODELS = Catalogue(
     "repro.models",
     {
         "alexnet": "repro.models.alexnet:AlexNet",
-        "cifar_resnet": "repro.models.cifar_resnet:CifarResNet",
+        "cifar_resnet": "repro.models.resnet:cifar_resnet",
         "deeplab": "repro.models.deeplab:DeepLab",
         "deeplab_v3": "repro.models.deeplab_v3:DeepLabV3",
         "densenet": "repro.models.densenet:DenseNet",
@@ -273,9 +273,9 @@ def metrics(task: str | None) -> dict[str, Declaration]:
     """What a trained net of a task is measured by, as its class declares it in `metrics`."""
     if task is None:
         return {}
-    declared = source.constant(TASKS.target(task), "metrics")
+    said = source.constant(TASKS.target(task), "metrics")
     try:
-        return {name: Declaration.model_validate(facts) for name, facts in dict(declared).items()}
+        return {name: Declaration.model_validate(facts) for name, facts in dict(said).items()}
     except (TypeError, ValueError):
         raise ReproError(
             f"task '{task}': its class has to declare its metrics, each with unit and direction: "
@@ -285,10 +285,14 @@ def metrics(task: str | None) -> dict[str, Declaration]:
 
 def declaration(measure: str) -> Declaration:
     """What a count, a probe or a clock declares: unit and direction."""
-    catalogue = next(c for c in (COUNTS, PROBES, CLOCKS) if measure in c.targets)
-    declared = source.decoration(catalogue.target(measure), declare.__name__) or {}
+    return declared(next(c for c in (COUNTS, PROBES, CLOCKS) if measure in c.targets), measure)
+
+
+def declared(catalogue: Catalogue, measure: str) -> Declaration:
+    """What a measure of one of the catalogues declares."""
+    said = source.decoration(catalogue.target(measure), declare.__name__) or {}
     try:
-        return Declaration.model_validate({key: value for key, value in declared.items() if key != "weights"})
+        return Declaration.model_validate({key: value for key, value in said.items() if key != "weights"})
     except ValidationError as error:
         raise ReproError(f"{catalogue.kind} '{measure}': @declare(…): {error.errors()[0]['msg']}") from None
 

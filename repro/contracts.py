@@ -96,7 +96,8 @@ class Task(Protocol):
     def evaluate(self, batches: Iterable[tuple[Outputs, Targets]], split: str) -> dict[str, Tensor]:
         """The metrics of a split, `train` or `test`, each a number []. Both splits' together are `metrics`.
 
-        However a split is cut into batches, they come to the same. A metric that has no value is NaN.
+        However a split is cut into batches, they come to the same. A metric that has no value is NaN, and a
+        loss that diverged is infinite.
         """
 
 

@@ -30,6 +30,11 @@ def figure(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 1e4 and float(value).is_integer() else f"{value:.4g}"
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 suite`, `2 suites`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def interval(ends: Interval | None) -> str:
     if ends is None:
         return ""

@@ -6,7 +6,7 @@ import sys
 import time
 import warnings
 from argparse import ArgumentTypeError
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -166,7 +166,7 @@ def _mark(suite: "Suite", name: str) -> str:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[Any]:
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
     report = yield
     if isinstance(item, ClaimItem) and call.when == "call" and item.decided is not None:
         decided = item.decided.model_dump(mode="json")
@@ -249,7 +249,8 @@ class Run:
             from repro.report.progress import Display
 
             # Nothing is captured at this moment: a copy of standard output keeps on reaching the terminal.
-            stream = self._display.enter_context(os.fdopen(os.dup(sys.__stdout__.fileno()), "w"))
+            standard = sys.__stdout__ or sys.stdout
+            stream = self._display.enter_context(os.fdopen(os.dup(standard.fileno()), "w"))
             write = lambda line: print(f"\n  {line}", file=stream, flush=True)  # noqa: E731
             self._display.enter_context(Display(self.store(), write, PROGRESS_EVERY))
 

@@ -239,7 +239,7 @@ def verdict(claim: ClaimResult) -> str:
 
 def verdict_rows(claims: Mapping[str, ClaimResult]) -> list[tuple[str, ...]]:
     """The verdict table, with its head. `claims` are by the name to show."""
-    rows = [("claim", "verdict", "seeds", "margin", "interval", "e-value", "time")]
+    rows: list[tuple[str, ...]] = [("claim", "verdict", "seeds", "margin", "interval", "e-value", "time")]
     for name, claim in claims.items():
         evidence = claim.evidence
         e = evidence.e_against if claim.verdict == "refuted" else evidence.e_for

@@ -97,8 +97,8 @@ def decoration(target: str, name: str) -> dict[str, Any] | None:
 
 @cache
 def digest(targets: frozenset[str]) -> str:
-    """A content hash of the modules that define the targets and of those of their own packages that they
-    import.
+    """A content hash of the modules that define the targets and of those that they import of their own
+    packages and of the harness.
 
     What cannot change an outcome does not make a trial a new one: comments, formatting and docstrings do not
     count, nor do the harness's own top-level modules, which say what is asked and remembered (what they
@@ -162,7 +162,7 @@ def _definition(target: str) -> tuple[str, Any]:
         if isinstance(node, ast.ImportFrom):
             origin = _origin(module, node)
             for alias in node.names:
-                if (alias.asname or alias.name) == name and _is_beside(origin, module) and _file(origin):
+                if (alias.asname or alias.name) == name and _is_known(origin, module) and _file(origin):
                     return _definition(f"{origin}:{alias.name}")
     raise ReproError(f"'{target}' is registered, but {_path(module)} defines no class or function '{name}'")
 
@@ -190,7 +190,9 @@ def _literal(node: ast.expr) -> Any:
 
 
 def _imports(module: str) -> Iterable[str]:
-    """The modules of the same top-level package that a module imports, wherever the statement stands."""
+    """The modules of its top-level package and of the harness that a module imports, wherever the statement
+    stands.
+    """
     for node in ast.walk(_tree(module)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -200,8 +202,8 @@ def _imports(module: str) -> Iterable[str]:
         else:
             continue
         for name in names:
-            of_the_harness = HARNESS in (name, name.rpartition(".")[0])
-            if _is_beside(name, module) and not of_the_harness and _file(name):
+            at_its_top = HARNESS in (name, name.rpartition(".")[0])  # modules that say what is asked
+            if _is_known(name, module) and not at_its_top and _file(name):
                 yield name
 
 
@@ -214,8 +216,9 @@ def _origin(module: str, node: ast.ImportFrom) -> str:
     return ".".join([*above, *([node.module] if node.module else [])])
 
 
-def _is_beside(name: str, module: str) -> bool:
-    return name.partition(".")[0] == module.partition(".")[0]
+def _is_known(name: str, module: str) -> bool:
+    """Whether a module is of the same package as the one that imports it, or of the harness."""
+    return name.partition(".")[0] in (module.partition(".")[0], HARNESS)
 
 
 @cache

@@ -104,7 +104,7 @@ def sharing(tiny):
 def test_check_reads_suites_and_the_recipes_that_they_share(given):
     run = repro("check", *given)
     assert run.exit_code == 0, run.output
-    assert "1 named recipes: no mistakes found" in run.output
+    assert "1 named recipe: no mistakes found" in run.output
 
 
 def test_check_says_once_what_is_wrong_with_a_recipe_that_suites_share(sharing):

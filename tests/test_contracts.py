@@ -17,7 +17,7 @@ OPTIONS: dict[str, dict[str, Any]] = {  # for what has none without
     "densenet": {"depth": 121},
     "encoder_decoder": {"upsample": "bilinear"},
     "fcn_trunks": {"trunk": "alexnet"},
-    "pair": {"of": "gate_of_ones"},
+    "pair": {"case": "gate_of_ones"},
     "preact_resnet": {"depth": 20},
     "resnet": {"depth": 50},
     "sequential": {"layers": ["conv 8 3x3", "relu"]},
@@ -25,6 +25,8 @@ OPTIONS: dict[str, dict[str, Any]] = {  # for what has none without
     "fashion-mnist-small": {"size": 7},
     "scenes": {"size": 16, "train": 20, "test": 10},
     "step": {"at": [2]},
+    "lesion": {"block": 0},
+    "path_gradient_share": {"least": 0, "most": 1},
     "scale_crop": {"size": 6},
 }
 
@@ -114,6 +116,11 @@ class made(Classification):
     def evaluate(self, batches, split):
         errors = [self.error(outputs, targets) for outputs, targets in batches]
         return {{f"{{split}}_error": {2}}}
+"""
+PROBE = """
+def made(state):
+    "Looks."
+    {}
 """
 DECLARED, LOSS, MEAN = '{"unit": "share", "better": "lower"}', "outputs.mean()", "torch.stack(errors).mean()"
 DATA_SET = """
@@ -211,7 +218,37 @@ FAULTS = {
         "counts",
         "from repro.declaration import declare\nUNIT = 'kg'\n@declare(unit=UNIT)\n"
         "def made(model):\n    'Its weight.'\n    return 1",
-        "@declare(…): Input should be a valid string; what it says is written out there",
+        "count 'made': @declare(…): Input should be a valid string",
+    ),
+    "no number": (
+        "probes",
+        PROBE.format("return state.spec.task"),
+        "segmentation: gives a str, not a number",
+    ),
+    "a probe that trains": (
+        "probes",
+        PROBE.format("return state.model.train()(state.inputs(state.data.test.images)).sum().item()"),
+        "classification: changes the net that it is given",
+    ),
+    "a probe that draws": (
+        "probes",
+        PROBE.format("return float(state.data.test.images.zero_().sum())"),
+        "classification: changes the data that it is given",
+    ),
+    "a treatment in place": (
+        "treatments",
+        PROBE.format("state.model[0].weight.data.zero_(); return state"),
+        "reconstruction: changes the net that it is given",
+    ),
+    "a net instead of a state": (
+        "treatments",
+        PROBE.format("return state.model"),
+        "classification: gives a Sequential, not a State",
+    ),
+    "a net that cannot be evaluated": (
+        "treatments",
+        "from dataclasses import replace\n" + PROBE.format("return replace(state, model=state.model[:1])"),
+        "raises an error when it is tried: ",
     ),
     "no direction": (
         "tasks",
@@ -311,6 +348,8 @@ def test_a_fault_of_an_entry_point_is_a_line_that_says_where_and_what(package, f
         ("optimizers", OPTIMIZER.format("torch.optim.SGD(parameters, lr)")),
         ("augmentations", AUGMENTATION.format("images.flip(0), targets")),
         ("tasks", task()),
+        ("probes", PROBE.format("return 1 + len(state.data.test)")),
+        ("treatments", "from dataclasses import replace\n" + PROBE.format("return replace(state)")),
         ("datasets", data_set(GOOD)),
         ("datasets", data_set("InMemory(images, masks + 255)")),
         ("datasets", data_set("InMemory(images, {'boxes': Boxes(corners, items - 1), 'labels': labels})")),

@@ -4,9 +4,12 @@ import json
 import math
 
 import pytest
-from kit.made_up import ENVIRONMENT, NAMES, MadeUp, alternating, better, name, suite
+from kit.made_up import ENVIRONMENT, NAMES, MadeUp, alternating, arm_of, better, suite
 
+from repro.catalogue import TASKS
+from repro.declaration import Declaration
 from repro.errors import ReproError
+from repro.nightly.compare import compare
 from repro.result import read
 from repro.runner import Runner
 from repro.session import Session
@@ -196,7 +199,7 @@ def test_a_trial_whose_record_has_gone_is_trained_again_though_what_was_probed_o
 
 def losses(good, bad):
     of_arm = {"good": good, "bad": bad}
-    return MadeUp(lambda trial: {"train_loss": of_arm[name(trial.model)]})
+    return MadeUp(lambda trial: {"train_loss": of_arm[arm_of(trial.model)]})
 
 
 LESS = "train_loss(good) < train_loss(bad)"
@@ -337,6 +340,25 @@ def test_a_result_says_what_it_measured_in_which_unit_and_which_way_is_better(st
     timed = keep(session(store), suite(claim="latency(good) < latency(bad)"))
     assert {"latency", "throughput"} <= set(timed.quantities) and timed.units["latency"] == "ms"
     assert timed.declared("throughput").better == "higher"
+
+
+def test_what_a_task_of_ones_own_declares_is_kept_and_tells_the_better_of_two_nights_without_it(
+    store, tmp_path, monkeypatch
+):
+    declared = {"miss_rate": {"unit": "share", "better": "lower"}}
+    (tmp_path / "finding.py").write_text(f"class Finding:\n    metrics = {declared}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    asked = suite(claim="miss_rate(good) < miss_rate(bad)", rest={"task": "finding"})
+    nights = []
+    with monkeypatch.context() as installed:
+        installed.setitem(TASKS.targets, "finding", "finding:Finding")
+        for base in (0.1, 0.5):
+            missed = lambda trial, base=base: {"miss_rate": base + 0.01 * trial.seed}  # noqa: E731
+            nights.append(keep(session(Store(store.root / str(base)), MadeUp(missed)), asked))
+    assert nights[0].quantities == {"miss_rate": Declaration(unit="share", better="lower")}
+    for old, new, kind in [(*nights, "worse"), (*nights[::-1], "better")]:
+        changes = compare([old], [new]).measurements
+        assert {(change.quantity, change.kind) for change in changes} == {("miss_rate", kind)}
 
 
 def test_a_result_holds_every_trial_with_its_cost_and_the_claims_in_full(store, tmp_path):

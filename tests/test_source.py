@@ -207,6 +207,20 @@ def test_top_level_modules_of_the_harness_do_not_count(monkeypatch):
 # ---- another package
 
 
+def test_what_another_package_imports_of_the_harness_is_in_its_digest(package, monkeypatch):
+    package("tasks.py", "from repro import errors\nfrom repro.tasks.classification import Classification")
+    seen = []
+    monkeypatch.setattr(source, "_essence", lambda module: seen.append(module) or "")
+    digest("othernets.tasks:Classification")
+    assert {"othernets.tasks", "repro.tasks.classification", "repro.tasks.form"} <= set(seen)
+    assert "repro.errors" not in seen
+
+
+def test_what_another_package_builds_on_a_class_of_the_harness_has_its_options(package):
+    package("wide.py", "from repro.models.vgg import VGG\nclass Wide(VGG): ...\n")
+    assert source.parameters("othernets.wide:Wide") == source.parameters("repro.models.vgg:VGG")
+
+
 def test_another_package_adds_a_model_through_an_entry_point_and_checking_a_suite_does_not_import_it(
     package, tmp_path
 ):

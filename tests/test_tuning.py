@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from kit.made_up import MadeUp, name, suite
+from kit.made_up import MadeUp, arm_of, suite
 
 from repro.errors import ReproError
 from repro.experiment import Experiment
@@ -28,8 +28,8 @@ def rate(trial: TrialSpec) -> float:
 
 def by_rate(trial: TrialSpec) -> dict[str, float]:
     """An error that is least at the arm's own rate; the second arm's is larger."""
-    far = abs(math.log10(rate(trial)) - math.log10(BEST[name(trial.model)]))
-    error = 0.1 + 0.1 * far + (0.2 if name(trial.model) == "bad" else 0.0) + 0.001 * (trial.seed % 1000)
+    far = abs(math.log10(rate(trial)) - math.log10(BEST[arm_of(trial.model)]))
+    error = 0.1 + 0.1 * far + (0.2 if arm_of(trial.model) == "bad" else 0.0) + 0.001 * (trial.seed % 1000)
     return {"test_error": error, "train_error": 1 - error}
 
 
@@ -129,7 +129,7 @@ def test_each_arm_is_judged_with_what_it_chose_on_seeds_that_it_was_not_chosen_o
     one, asked = session(store, executor), suite(claim=BETTER, profile=tuned())
     decided = one.decide(asked, "claim")
     judging = [job for job in executor.done if job.seed < 1000]
-    assert {(name(job.model), rate(job)) for job in judging} == {("good", 0.03), ("bad", 0.01)}
+    assert {(arm_of(job.model), rate(job)) for job in judging} == {("good", 0.03), ("bad", 0.01)}
     assert sorted({job.seed for job in judging}) == [0, 1, 2, 3, 4] and len(judging) == 10
     assert len(executor.done) - len(judging) == 2 * len(RATES) * len(SEEDS)
     assert {digest for *_, digest in decided.trials} == {job.digest for job in judging}
@@ -174,7 +174,7 @@ def test_an_arm_that_several_claims_use_is_tuned_once_and_a_claim_that_trains_no
     one = session(store, executor)
     decided = {claim: one.decide(asked, claim) for claim in asked.claims}
     pilots = [
-        (name(job.model), rate(job), job.seed) for job in executor.done if getattr(job, "seed", 0) > 999
+        (arm_of(job.model), rate(job), job.seed) for job in executor.done if getattr(job, "seed", 0) > 999
     ]
     assert sorted(pilots) == sorted(
         (arm, value, seed) for arm in ("good", "bad") for value in RATES for seed in SEEDS
@@ -230,4 +230,4 @@ def test_what_a_net_starts_from_is_tuned_though_it_is_looked_at_before_the_first
     asked = suite(claim="gradient_norm(tuned, at=start) > 0", arms=DEPENDENT, profile=tuned())
     session(store, executor).decide(asked, "claim")
     judging = [job for job in executor.done if isinstance(job, TrialSpec) and job.seed < 1000]
-    assert {(name(job.model), rate(job)) for job in judging} == {("good", 0.03)}
+    assert {(arm_of(job.model), rate(job)) for job in judging} == {("good", 0.03)}

@@ -136,14 +136,15 @@ def check(suites: tuple[Path, ...], plugins: bool) -> None:
     """Read suites and say everything that is wrong with them, without running anything."""
     from repro.checking import check_all
     from repro.document import DocumentError
+    from repro.format import counted
 
     faults = _check_plugins() if plugins else 0
     if suites or not plugins:
         found = check_all(suites or DEFAULT)
         if found.problems:
             raise DocumentError(found.problems)
-        read = f"{found.suites} suites with {found.claims} claims, {found.recipes} named recipes"
-        click.echo(f"{read}: no mistakes found")
+        suites_read = f"{counted(found.suites, 'suite')} with {counted(found.claims, 'claim')}"
+        click.echo(f"{suites_read}, {counted(found.recipes, 'named recipe')}: no mistakes found")
     if faults:
         sys.exit(WRONG_USE)
 
@@ -151,12 +152,13 @@ def check(suites: tuple[Path, ...], plugins: bool) -> None:
 def _check_plugins() -> int:
     """The number of faults, which are shown."""
     from repro.conformance.entries import plugins
+    from repro.format import counted
 
     count, faults = plugins()
     for fault in faults:
         click.echo(fault, err=True)
-    entries = f"{count} entry point{'' if count == 1 else 's'}"
-    click.echo(f"{entries}: {len(faults) or 'no'} fault{'' if len(faults) == 1 else 's'} found")
+    found = counted(len(faults), "fault") if faults else "no faults"
+    click.echo(f"{counted(count, 'entry point')}: {found} found")
     return len(faults)
 
 

@@ -7,15 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import entry_points
 from typing import Any
 
-from pydantic import ValidationError
-
 from repro import catalogue, source
-from repro.catalogue import Catalogue
-from repro.conformance import recipes
+from repro.catalogue import Catalogue, declared
+from repro.conformance import recipes, states
 from repro.conformance.data_sets import data_set
 from repro.conformance.tasks import task
 from repro.data.images import MissingData
-from repro.declaration import Declaration, declare
 from repro.errors import ReproError
 
 CATALOGUES = [known for known in vars(catalogue).values() if isinstance(known, Catalogue)]
@@ -23,6 +20,8 @@ TRIED: dict[str, Callable[[Any, Mapping[str, Any]], Iterator[str]]] = {
     "repro.models": recipes.model,
     "repro.datasets": data_set,
     "repro.tasks": task,
+    "repro.probes": states.probe,
+    "repro.treatments": states.treatment,
     "repro.optimizers": recipes.optimizer,
     "repro.schedules": recipes.schedule,
     "repro.augmentations": recipes.augmentation,
@@ -68,7 +67,10 @@ def faults(known: Catalogue, name: str, options: Mapping[str, Any] | None = None
         yield f"its first parameters must be {', '.join(given)}, not {', '.join(first) or 'none'}"
         return
     if known.group in MEASURED:
-        yield from _declaration(known.target(name))
+        try:
+            declared(known, name)
+        except ReproError as error:
+            yield str(error)
     values = {**GIVEN.get(known.group, {}), **(options or {})}
     needed = [key for key, parameter in known.parameters(name).items() if parameter.required]
     if known.group not in TRIED or not set(needed) <= set(values):
@@ -79,13 +81,6 @@ def faults(known: Catalogue, name: str, options: Mapping[str, Any] | None = None
         return
     except (Exception, SystemExit) as error:
         yield f"raises an error when it is tried: {_line(error)}"
-
-
-def _declaration(target: str) -> Iterator[str]:
-    try:
-        Declaration.model_validate(source.decoration(target, declare.__name__) or {})
-    except ValidationError as error:
-        yield f"@declare(…): {error.errors()[0]['msg']}; what it says is written out there"
 
 
 def _line(error: BaseException) -> str:

@@ -88,4 +88,5 @@ def shrink(images: np.ndarray, size: int) -> np.ndarray:
         return images
     blocks = images.reshape(count, channels, size, block, size, block)
     area = block * block
-    return ((blocks.sum(axis=(3, 5), dtype=np.uint32) + area // 2) // area).astype(np.uint8)
+    means: np.ndarray = (blocks.sum(axis=(3, 5), dtype=np.uint32) + area // 2) // area
+    return means.astype(np.uint8)

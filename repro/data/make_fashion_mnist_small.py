@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -42,9 +43,9 @@ def choose(labels: np.ndarray, split: str, per_class: int) -> Iterator[int]:
         yield from sorted(one_of_each, key=order)
 
 
-def rows(source: Path) -> dict[str, list]:
+def rows(source: Path) -> dict[str, list[Any]]:
     """The columns of the file."""
-    columns: dict[str, list] = {"pixels": [], "label": [], "split": [], "source_index": []}
+    columns: dict[str, list[Any]] = {"pixels": [], "label": [], "split": [], "source_index": []}
     for split, (prefix, per_class) in SPLITS.items():
         images = fashion_mnist.read(source, f"{prefix}-images-idx3-ubyte")
         labels = fashion_mnist.read(source, f"{prefix}-labels-idx1-ubyte")
@@ -55,7 +56,7 @@ def rows(source: Path) -> dict[str, list]:
     return columns
 
 
-def write(columns: dict[str, list], output: Path) -> None:
+def write(columns: dict[str, list[Any]], output: Path) -> None:
     import pyarrow
     import pyarrow.parquet
     from datasets import ClassLabel, Features, Value

@@ -154,7 +154,8 @@ class Scenes(DataSet):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Each array's pictures and silhouettes, resized and put somewhere: brightness and mask [N, H, W]."""
         chosen = np.stack([some[int(random.integers(len(some)))] for some in garments])
-        scale = np.exp(_uniform(random, *map(math.log, self.scale), CHUNK, 1))
+        low, high = map(math.log, self.scale)
+        scale = np.exp(_uniform(random, low, high, CHUNK, 1))
         across, down = (_uniform(random, 0.125, 0.875, CHUNK, 1) * self.size for _ in range(2))
         pixels = np.arange(self.size, dtype=np.float32) + 0.5
         to_x = _bilinear((pixels - across) / scale + PICTURE / 2, PICTURE)[:, None]
@@ -182,8 +183,9 @@ def _garments(pictures: np.ndarray) -> np.ndarray:
 def _dilated(maps: np.ndarray) -> np.ndarray:
     """Booleans [N, H, W], true where any of the 3×3 pixels around is."""
     wide = np.pad(maps, ((0, 0), (1, 1), (1, 1)))
-    tall = wide[:, :, :-2] | wide[:, :, 1:-1] | wide[:, :, 2:]
-    return tall[:, :-2] | tall[:, 1:-1] | tall[:, 2:]
+    tall: np.ndarray = wide[:, :, :-2] | wide[:, :, 1:-1] | wide[:, :, 2:]
+    around: np.ndarray = tall[:, :-2] | tall[:, 1:-1] | tall[:, 2:]
+    return around
 
 
 def _bilinear(places: np.ndarray, count: int) -> np.ndarray:
@@ -191,9 +193,9 @@ def _bilinear(places: np.ndarray, count: int) -> np.ndarray:
 
     Zero lies outside the row.
     """
-    return np.maximum(1 - np.abs(places[..., None] - (np.arange(count, dtype=np.float32) + 0.5)), 0).astype(
-        np.float32
-    )
+    distances = np.abs(places[..., None] - (np.arange(count, dtype=np.float32) + 0.5))
+    weights: np.ndarray = np.maximum(1 - distances, 0)
+    return weights.astype(np.float32)
 
 
 def _uniform(random: np.random.Generator, low: float, high: float, *shape: int) -> np.ndarray:
@@ -211,11 +213,9 @@ def _background(size: int, random: np.random.Generator) -> np.ndarray:
     coarse = smooth @ _uniform(random, -0.25, 0.25, CHUNK, 3, CELLS, CELLS) @ smooth.T
     grains = np.arange(size) // 2
     fine = _uniform(random, -0.1, 0.1, CHUNK, 1, grains[-1] + 1, grains[-1] + 1)[:, :, grains][..., grains]
-    return (
-        colour
-        + coarse * _uniform(random, 0, 1, CHUNK, 1, 1, 1)
-        + fine * _uniform(random, 0, 1, CHUNK, 1, 1, 1)
-    )
+    colour = colour + coarse * _uniform(random, 0, 1, CHUNK, 1, 1, 1)
+    grained: np.ndarray = colour + fine * _uniform(random, 0, 1, CHUNK, 1, 1, 1)
+    return grained
 
 
 def _stripes(size: int, rows: np.ndarray, random: np.random.Generator) -> np.ndarray:
@@ -237,6 +237,6 @@ def _boxes(front: np.ndarray, items: int) -> np.ndarray:
 
 def _box(seen: np.ndarray) -> Iterator[np.ndarray]:
     """x1, y1, x2, y2 of true pixels [N, H, W], each [N]"""
-    extents = seen.any(1), seen.any(2)
+    extents = [np.any(seen, axis=axis) for axis in (1, 2)]
     yield from (extent.argmax(1) for extent in extents)
     yield from (np.where(extent.any(1), extent.shape[1] - extent[:, ::-1].argmax(1), 0) for extent in extents)

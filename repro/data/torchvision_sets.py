@@ -10,12 +10,16 @@ import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from repro.contracts import DataSet
 from repro.data import fashion_mnist
 from repro.data.images import ImageSet, MissingData, check_size, shrink
+
+if TYPE_CHECKING:
+    from torchvision.datasets import CIFAR10
 
 # MD5 of the files, as in torchvision.datasets.cifar: what it checks before it reads them.
 CIFAR10_FILES = {
@@ -113,7 +117,7 @@ def root() -> Path:
     return Path(os.environ.get("REPRO_DATA") or "data").expanduser().absolute()
 
 
-def _load_cifar(name: str, source: type, size: int, download: bool) -> ImageSet:
+def _load_cifar(name: str, source: "type[CIFAR10]", size: int, download: bool) -> ImageSet:
     here = root() / source.base_folder
 
     def part(train: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -53,7 +53,7 @@ def lease(places: list[str], many: int = 1) -> Iterator[tuple[int, ...]]:
     locks = [FileLock(folder / f"{place}.lock", timeout=0) for place in places]
     while True:
         with ExitStack() as stack:  # all or none: two that each hold a part would wait for each other
-            held = []
+            held: list[int] = []
             for index, lock in enumerate(locks):
                 if len(held) < many and _acquired(lock, folder):
                     stack.callback(lock.release)

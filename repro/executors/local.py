@@ -8,7 +8,7 @@ from pathlib import Path
 from repro.executors.lease import cores, count, hold
 from repro.store import Store
 from repro.trial import Job, Needs
-from repro.work.processes import follow_the_parent
+from repro.work.processes import follow_the_parent, without_the_script
 
 
 def work(job: Job, root: Path, newer_than: float) -> bool:
@@ -67,7 +67,8 @@ class Processes:
         """A future; it gives `BrokenExecutor` if the process dies. The next job then gets a fresh one."""
         worker = self._worker()
         try:
-            worker.last = worker.pool.submit(work, job, store.root, store.since)
+            with without_the_script():
+                worker.last = worker.pool.submit(work, job, store.root, store.since)
         except BrokenExecutor:  # its process died, at its last job or after it
             self.workers.remove(worker)
             worker.close()

@@ -19,8 +19,9 @@ from repro.data.split import head, image_shape
 from repro.declaration import declare
 from repro.errors import ReproError
 from repro.measures.layer import outputs_of, submodule
-from repro.state.net import State
+from repro.state.net import State, joined
 from repro.state.randomness import generator
+from repro.tasks.form import form
 
 BATCH = 100  # images through the net at a time
 
@@ -117,8 +118,10 @@ def flat_high_pass(state: State, canvases: int = 64) -> float:
     colours = torch.rand(canvases, channels, 1, 1, generator=generator(0, "colours of canvases")) * 0.8 + 0.1
     images = (255 * colours).to(torch.uint8).expand(-1, -1, *sides).to(state.device)
     outputs = outputs_on(state, images)
-    middle = tuple(slice(side * 3 // 8, side * 5 // 8) for side in outputs.shape[2:])
-    return float((outputs - F.avg_pool2d(outputs, 3, 1, 1))[..., *middle].double().square().mean().sqrt())
+    rest = outputs - F.avg_pool2d(outputs, 3, 1, 1)
+    for axis, side in enumerate(outputs.shape[2:], start=2):
+        rest = rest.narrow(axis, side * 3 // 8, side * 5 // 8 - side * 3 // 8)
+    return float(rest.double().square().mean().sqrt())
 
 
 @torch.no_grad()
@@ -184,13 +187,12 @@ def _evaluating(state: State) -> Iterator[None]:
 def outputs_on(state: State, images: Tensor) -> Tensor:
     """[N, C, H, W] in fp32. Raises `ReproError` unless sides are even and 16 or more, as the indices need."""
     with _evaluating(state):
-        outputs = torch.cat([state.model(state.inputs(some)) for some in images.split(BATCH)])
-    if outputs.dim() != 4 or any(side % 2 or side < 16 for side in outputs.shape[2:]):
-        raise ReproError(
-            "a checkerboard index wants outputs [N, C, H, W] of even sides "
-            f"from 16 up, not {list(outputs.shape)}"
-        )
-    return outputs
+        outputs = joined([state.model(state.inputs(some)) for some in images.split(BATCH)])
+    if isinstance(outputs, Tensor) and outputs.dim() == 4:
+        if all(side % 2 == 0 and side >= 16 for side in outputs.shape[2:]):
+            return outputs
+    wanted = "a checkerboard index wants outputs [N, C, H, W] of even sides from 16 up"
+    raise ReproError(f"{wanted}, not {form(outputs)}")
 
 
 def _inner(maps: Tensor, stride: int) -> Tensor:
@@ -199,19 +201,16 @@ def _inner(maps: Tensor, stride: int) -> Tensor:
         raise ReproError(
             f"phases of {stride} want maps [N, C, H, W] of sides from {4 * stride} up, not {list(maps.shape)}"
         )
-    first = [-(-side // 4 // stride) * stride for side in maps.shape[2:]]
-    return maps[
-        ...,
-        *(
-            slice(start, start + side // 2 // stride * stride)
-            for start, side in zip(first, maps.shape[2:], strict=True)
-        ),
-    ]
+    for axis, side in enumerate(maps.shape[2:], start=2):
+        first = -(-side // 4 // stride) * stride
+        maps = maps.narrow(axis, first, side // 2 // stride * stride)
+    return maps
 
 
 def _phases(maps: Tensor, stride: int) -> Tensor:
     """The mean of each phase. [N, C, H, W] → [stride, stride]"""
-    return maps.double().unflatten(3, (-1, stride)).unflatten(2, (-1, stride)).mean((0, 1, 2, 4))
+    phases: Tensor = maps.double().unflatten(3, (-1, stride)).unflatten(2, (-1, stride))
+    return phases.mean((0, 1, 2, 4))
 
 
 def _variation(values: Tensor) -> float:
@@ -220,4 +219,5 @@ def _variation(values: Tensor) -> float:
 
 def power_spectrum(maps: Tensor) -> Tensor:
     """The spectrum's squares without the maps' means, averaged. [N, C, H, W] → [H, W]"""
-    return torch.fft.fft2(maps - maps.mean((2, 3), keepdim=True)).abs().square().mean((0, 1)).double()
+    spectra: Tensor = torch.fft.fft2(maps - maps.mean((2, 3), keepdim=True))
+    return spectra.abs().square().mean((0, 1)).double()

@@ -14,7 +14,7 @@ def submodule(model: nn.Module, path: str) -> nn.Module:
     modules = dict(model.named_modules())
     if path not in modules:
         raise ReproError(f"no layer '{path}'; there are {', '.join(filter(None, modules)) or 'none'}")
-    return modules[path]
+    return model.get_submodule(path)
 
 
 @contextmanager

@@ -13,11 +13,10 @@ from itertools import zip_longest
 from typing import Any, TypeAlias
 
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from repro.declaration import declare
 from repro.errors import ReproError
+from repro.measures.follow import Call, Followed
 from repro.measures.layer import outputs_of
 from repro.measures.static import WEIGHTED, forward, image
 
@@ -45,39 +44,27 @@ def _lengths(model: nn.Module, size: int, layer: str) -> Lengths:
     x = image(model, size)
     with ExitStack() as stack:
         found = stack.enter_context(outputs_of(model, layer))
-        followed = stack.enter_context(_Followed(x))
+        followed = _Lengths(x, [1])
+        stack.enter_context(followed)
         for module in model.modules():
             if isinstance(module, WEIGHTED):
                 stack.callback(module.register_forward_hook(followed.lengthen).remove)
         forward(model, x)
-    lengths = followed.by(found[-1])
+    lengths = followed.of(found[-1])
     if lengths is None:
         raise ReproError("no path leads from the image to the output")
     return lengths
 
 
-class _Followed(TorchDispatchMode):
-    """The lengths of the paths to every tensor. It holds the tensors, so that no id comes twice."""
-
-    def __init__(self, x: Tensor):
-        super().__init__()
-        self.tensors: dict[int, tuple[Tensor, Lengths]] = {id(x): (x, [1])}
-
-    def by(self, tensor: Any) -> Lengths | None:
-        return self.tensors[id(tensor)][1] if id(tensor) in self.tensors else None
+class _Lengths(Followed[Lengths]):
+    """The lengths of the paths to every tensor."""
 
     def lengthen(self, _layer: nn.Module, _inputs: Any, output: Tensor) -> None:
-        lengths = self.by(output)
+        lengths = self.of(output)
         if lengths is not None:
-            self.tensors[id(output)] = output, [0, *lengths]
+            self.tell(output, [0, *lengths])
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        found = [lengths for lengths in map(self.by, tree_leaves((args, kwargs))) if lengths is not None]
-        if found:
-            first, *others = {id(lengths): lengths for lengths in found}.values()
-            joined = [sum(counts) for counts in zip_longest(first, *others, fillvalue=0)] if others else first
-            for output in tree_leaves(result):
-                if isinstance(output, Tensor):
-                    self.tensors[id(output)] = output, joined
-        return result
+    def follow(self, call: Call, inputs: list[Lengths]) -> list[Lengths]:
+        first, *others = {id(lengths): lengths for lengths in inputs}.values()
+        joined = [sum(counts) for counts in zip_longest(first, *others, fillvalue=0)] if others else first
+        return [joined] * len(call.outputs)

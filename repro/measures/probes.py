@@ -1,5 +1,7 @@
 """Probes: functions of a net with real weights, before or after training."""
 
+from copy import deepcopy
+
 from torch import nn
 
 from repro.data.split import head
@@ -14,16 +16,17 @@ def gradient_norm(state: State, layer: str = "first", images: int = 128) -> floa
     module's path; the batch is the first `images` training images. Raises `ReproError` if there is no such
     layer.
     """
-    weighted = {name: m for name, m in state.model.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)}
+    model = deepcopy(state.model).train()
+    weighted = {name: m for name, m in model.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)}
     path = {"first": next(iter(weighted), layer), "last": next(reversed(weighted), layer)}.get(layer, layer)
     if path not in weighted:
         raise ReproError(
             f"gradient_norm: no convolution or linear layer '{layer}'; there are "
             f"{', '.join(weighted) or 'none'}"
         )
-    state.model.train().zero_grad(set_to_none=True)
+    model.zero_grad(set_to_none=True)
     inputs, targets = state.batch(*head(state.data.train, images))
-    state.task.loss(state.model(inputs), targets).backward()
+    state.task.loss(model(inputs), targets).backward()
     gradient = weighted[path].weight.grad
     if gradient is None:
         raise ReproError(f"gradient_norm: the loss does not depend on '{path}'")

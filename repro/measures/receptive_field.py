@@ -9,66 +9,36 @@ Networks".
 import copy
 from collections.abc import Callable
 from functools import reduce
+from math import sqrt
 from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from repro.data.split import head
 from repro.declaration import declare
 from repro.errors import ReproError
+from repro.measures.follow import Call, Followed
 from repro.measures.layer import outputs_of
 from repro.state.net import State
 from repro.state.randomness import generator
 
 SIZES = [4**n for n in range(3, 8)]  # sides of the images to try, 64 to 16384 pixels: they have shapes alone
-# Int64 [2, n], of n rows or columns: the first pixel that each sees, and minus the last
+# int64 [2, n], of n rows or columns: the first pixel that each sees, and minus the last
 Axis: TypeAlias = np.ndarray
 NOTHING = np.full((2, 1), 2**40)  # of a unit without inputs: the minimum with any other is that other
 
 # Operations, as torch names them below its modules, that look at the same place of their inputs or, where
 # they remove a dimension, at all of it. So do those that torch calls pointwise; what else looks elsewhere is
-# in LOOKS. fmt: off
+# in LOOKS.
 SAME_PLACE = {
-    "native_batch_norm",
-    "native_layer_norm",
-    "native_group_norm",
-    "softmax",
-    "cat",
-    "clone",
-    "copy",
-    "to_copy",
-    "detach",
-    "alias",
-    "view",
-    "unsafe_view",
-    "reshape",
-    "expand",
-    "squeeze",
-    "unsqueeze",
-    "split",
-    "split_with_sizes",
-    "unbind",
-    "select",
-    "stack",
-    "mean",
-    "sum",
-    "amax",
-    "amin",
-    "max",
-    "min",
-    "argmax",
-    "argmin",
-    "var",
-    "mm",
-    "addmm",
-    "bmm",
-    "baddbmm",
+    *("native_batch_norm", "native_layer_norm", "native_group_norm", "softmax"),
+    *("cat", "clone", "copy", "to_copy", "detach", "alias", "view", "unsafe_view", "reshape", "expand"),
+    *("squeeze", "unsqueeze", "split", "split_with_sizes", "unbind", "select", "stack"),
+    *("mean", "sum", "amax", "amin", "max", "min", "argmax", "argmin", "var"),
+    *("mm", "addmm", "bmm", "baddbmm"),
 }
-# fmt: on
 
 
 @declare(unit="pixels")
@@ -115,7 +85,9 @@ def effective_receptive_field(state: State, layer: str = "", images: int = 32, s
     with torch.enable_grad(), outputs_of(state.model, layer) as found:
         state.model(inputs)
     state.model.train()
-    middle = found[-1][(..., *(side // 2 for side in found[-1].shape[2:]))]  # [N, C]
+    middle = found[-1]
+    for side in middle.shape[2:]:
+        middle = middle.select(2, side // 2)  # [N, C] in the end
     signs = (
         torch.randint(2, middle.shape[1:], generator=generator(state.spec.seed, "signs of channels")) * 2 - 1
     )
@@ -124,7 +96,7 @@ def effective_receptive_field(state: State, layer: str = "", images: int = 32, s
     if not energy.sum() > 0:
         raise ReproError("effective_receptive_field: the unit does not depend on the image")
     held = energy.sort(descending=True).values.cumsum(0)
-    return float((held < share * held[-1]).sum() + 1) ** 0.5
+    return sqrt((held < share * held[-1]).sum() + 1)
 
 
 def _largest(model: nn.Module, layer: str, side: int) -> int:
@@ -133,43 +105,36 @@ def _largest(model: nn.Module, layer: str, side: int) -> int:
         raise ReproError("receptive_field: the net has no convolution")
     net = copy.deepcopy(model).to("meta", torch.float32).eval()
     image = torch.empty(1, channels, side, side, device="meta")
-    with torch.no_grad(), outputs_of(net, layer) as found, _Seen(image) as seen:
+    places = np.arange(side)
+    itself = np.stack([places, -places])
+    seen = _Seen(image, [itself, itself])
+    with torch.no_grad(), outputs_of(net, layer) as found, seen:
         net(image)
-    axes = seen.by(found[-1])
+    axes = seen.of(found[-1])
     if axes is None:
         raise ReproError("receptive_field: the units do not depend on the image")
     return max(0, *(1 - int(axis.sum(0).min()) for axis in axes))
 
 
-class _Seen(TorchDispatchMode):
-    """Follows what units see through every operation. Tensors of four dimensions or more have rows and
-    columns last; each number of a smaller one sees all that its inputs see."""
+class _Seen(Followed[list[Axis]]):
+    """What units see of the image, through every operation.
 
-    def __init__(self, image: Tensor):
-        super().__init__()
-        places = [np.arange(side) for side in image.shape[2:]]
-        self.tensors: dict[int, tuple[Tensor, list[Axis]]] = {}  # holds them, so that no id comes twice
-        self.tensors[id(image)] = image, [np.stack([place, -place]) for place in places]
+    Tensors of four dimensions or more have rows and columns last; each number of a smaller one sees all that
+    its inputs see.
+    """
 
-    def by(self, tensor: Any) -> list[Axis] | None:
-        return self.tensors[id(tensor)][1] if id(tensor) in self.tensors else None
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        inputs = [axes for axes in map(self.by, tree_leaves((args, kwargs))) if axes is not None]
-        name = func.overloadpacket.__name__.strip("_")
-        if inputs and not name.endswith("_like") and not name.startswith("new_"):
-            try:
-                axes = [reduce(np.minimum, both) for both in zip(*inputs, strict=True)]
-                for output in tree_leaves(result):
-                    if isinstance(output, Tensor):
-                        self.tensors[id(output)] = output, _follow(name, func.tags, args, axes, output)
-            except (LookupError, ValueError):
-                raise ReproError(f"receptive_field: cannot follow the operation '{name}'") from None
-        return result
+    def follow(self, call: Call, inputs: list[list[Axis]]) -> list[list[Axis]]:
+        name = call.operation.overloadpacket.__name__.strip("_")
+        if name.endswith("_like") or name.startswith("new_"):
+            return []
+        try:
+            axes = [reduce(np.minimum, both) for both in zip(*inputs, strict=True)]
+            return [_follow(name, call, axes, output) for output in call.outputs]
+        except (LookupError, ValueError):
+            raise ReproError(f"receptive_field: cannot follow the operation '{name}'") from None
 
 
-def _follow(name: str, tags: Any, args: Any, axes: list[Axis], output: Tensor) -> list[Axis]:
+def _follow(name: str, call: Call, axes: list[Axis], output: Tensor) -> list[Axis]:
     """What units of an operation's output see, from what those of its inputs do.
 
     Raises `LookupError` or `ValueError` if that is unknown.
@@ -178,11 +143,11 @@ def _follow(name: str, tags: Any, args: Any, axes: list[Axis], output: Tensor) -
         return [axis.min(1, keepdims=True) for axis in axes]
     sides = output.shape[-2:]
     if name in LOOKS:
-        taps = LOOKS[name](args, list(zip(args[0].shape[-2:], sides, strict=True)))
+        taps = LOOKS[name](call.args, list(zip(call.args[0].shape[-2:], sides, strict=True)))
         return [
             np.concatenate([axis, NOTHING], 1)[:, look].min(2) for axis, look in zip(axes, taps, strict=True)
         ]
-    if name not in SAME_PLACE and torch.Tag.pointwise not in tags:
+    if name not in SAME_PLACE and torch.Tag.pointwise not in call.operation.tags:
         raise LookupError
     axes = [axis.min(1, keepdims=True) if side == 1 else axis for axis, side in zip(axes, sides, strict=True)]
     return [np.broadcast_to(axis, (2, side)) for axis, side in zip(axes, sides, strict=True)]
@@ -225,7 +190,8 @@ def _adaptive(n: int, m: int) -> np.ndarray:
 
 
 def _nearest(n: int, m: int, scale: float | None) -> np.ndarray:
-    return np.floor(np.arange(m) * (1 / scale if scale else n / m)).astype(int).clip(max=n - 1)[:, None]
+    places: np.ndarray = np.floor(np.arange(m) * (1 / scale if scale else n / m)).astype(int)
+    return places.clip(max=n - 1)[:, None]
 
 
 def _bilinear(n: int, m: int, scale: float | None, align_corners: bool) -> np.ndarray:
@@ -235,7 +201,7 @@ def _bilinear(n: int, m: int, scale: float | None, align_corners: bool) -> np.nd
 
 
 def _slice(args: Any, sides: list[tuple[int, int]]) -> list[np.ndarray]:
-    tensor, dim, start, end, step = (*args, *(0, None, None, 1)[len(args) - 1 :])
+    tensor, dim, start, end, step = list(args) + [0, None, None, 1][len(args) - 1 :]
     cut = dim % tensor.dim() - tensor.dim() + 2  # 0 for rows, 1 for columns
     return [
         (np.arange(n)[start:end:step] if axis == cut else np.arange(n))[:, None]
@@ -244,8 +210,9 @@ def _slice(args: Any, sides: list[tuple[int, int]]) -> list[np.ndarray]:
 
 
 def _pad(args: Any, sides: list[tuple[int, int]]) -> list[np.ndarray]:
-    columns, _, rows, *_ = (*args[1], 0, 0)  # how many are put before
-    return [_window(n, m, 1, 1, before, 1) for (n, m), before in zip(sides, (rows, columns), strict=True)]
+    before: list[int] = args[1]
+    columns, _, rows, *_ = (*before, 0, 0)  # how many are put before
+    return [_window(n, m, 1, 1, many, 1) for (n, m), many in zip(sides, (rows, columns), strict=True)]
 
 
 def _reordered(order: list[int], sides: list[tuple[int, int]]) -> list[np.ndarray]:

@@ -8,11 +8,12 @@ All look at a copy of the net.
 from collections.abc import Callable
 from copy import deepcopy
 from math import comb
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from repro.contracts import Block
 from repro.data.split import head
 from repro.declaration import declare
 from repro.errors import ReproError
@@ -25,7 +26,7 @@ from repro.treatments.lesion import blocks, lesion
 def response_std(state: State, layer: str = "", images: int = 128) -> float:
     """The standard deviation of all numbers that a layer puts out, of the net itself for "".
 
-    For the paper's responses the layer is a batch normalisation: `stages.0.norm1`, say. In fp32 and in
+    For the paper's responses the layer is a batch normalisation: `stages.0.0.branch.1`, say. In fp32 and in
     evaluation mode, on the first `images` training images. Raises `ReproError` if there is no such layer.
     """
     model = deepcopy(state.model).eval()
@@ -136,7 +137,8 @@ def _part(block: nn.Module, by_branch: Tensor, added: list[int]) -> None:
 
     It is looked up as gradients pass. `added` gets an entry when the block asks for its shortcut.
     """
-    short_cut, given = block.short_cut, []
+    short_cut = cast(Block, block).short_cut
+    given: list[Tensor] = []
 
     def to_branch(_block: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
         given[:] = inputs

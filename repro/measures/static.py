@@ -148,9 +148,9 @@ def image(model: nn.Module, size: int) -> Tensor:
     [1, C, size, size].
     """
     first = next((module for module in model.modules() if isinstance(module, WEIGHTED)), None)
-    channels = getattr(model, "in_channels", None)
-    if channels is None and first is None:
-        raise ReproError("the net has no convolution and no linear layer, so nothing says what goes in")
+    channels: int | None = getattr(model, "in_channels", None)
     if channels is None:
+        if first is None:
+            raise ReproError("the net has no convolution and no linear layer, so nothing says what goes in")
         channels = first.in_features // size**2 if isinstance(first, nn.Linear) else first.in_channels
     return torch.empty(1, channels, size, size, device="meta" if first is None else first.weight.device)

@@ -76,6 +76,7 @@ class AlexNet(nn.Module):
             if i in POOLED:
                 self.features.append(nn.MaxPool2d(3 if overlap else 2, 2, ceil_mode=overlap))
             channels = filters
+        self.channels = channels  # of the last map
         hidden = max(1, round(fc * width))
         self.classifier = nn.Sequential(
             *(nn.Linear(channels * side**2, hidden), ACTIVATIONS[activation](), nn.Dropout(dropout)),
@@ -86,7 +87,8 @@ class AlexNet(nn.Module):
         if init == "gaussian":
             convolutions = [m for m in self.features if isinstance(m, nn.Conv2d)]
             for layer in (*(convolutions[i] for i in SPLIT), self.classifier[0], self.classifier[3]):
-                nn.init.ones_(layer.bias)
+                nn.init.ones_(layer.get_parameter("bias"))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.classifier(self.features(x).flatten(1))
+        logits: Tensor = self.classifier(self.features(x).flatten(1))
+        return logits

@@ -10,22 +10,14 @@ is no layer). VGG's poolings are 2×2 where they have a stride; the released net
 is left out, as no paper mentions it.
 """
 
-from inspect import signature
-from typing import Any, Literal
+from typing import Literal
 
 from torch import Tensor, nn
 
 from repro.models.layers.interpolation import interpolate_scores
-from repro.models.resnet_trunk import ResNetTrunk
-from repro.models.vgg_trunk import FullyConnected, VggTrunk
-from repro.models.xception import XceptionTrunk
+from repro.models.trunks import make_trunk
+from repro.models.vgg_trunk import FullyConnected
 
-TRUNKS = {
-    "vgg16": (VggTrunk, {}),
-    "resnet50": (ResNetTrunk, {"depths": (3, 4, 6, 3)}),
-    "resnet101": (ResNetTrunk, {"depths": (3, 4, 23, 3)}),
-    "xception65": (XceptionTrunk, {}),
-}
 PAPER = {
     "v1 DeepLab": {"kernel": 4, "rates": (4,), "fc": 4096},
     "v1 DeepLab-4x4": {"kernel": 4, "rates": (8,), "fc": 4096},
@@ -36,18 +28,6 @@ PAPER = {
     "v2 ResNet-101 LargeFOV": {"trunk": "resnet101", "kernel": 3, "rates": (12,), "fc": 0},
     "v2 ResNet-101 ASPP": {"trunk": "resnet101", "kernel": 3, "rates": (6, 12, 18, 24), "fc": 0},
 }
-
-
-def make_trunk(name: str, **options: Any) -> VggTrunk | ResNetTrunk | XceptionTrunk:
-    """A trunk of `TRUNKS`; options that are None are its own. Raises ValueError for one that it does not
-    have.
-    """
-    trunk, row = TRUNKS[name]
-    given = {key: value for key, value in options.items() if value is not None}
-    known = signature(trunk).parameters
-    for option in given.keys() - known.keys():
-        raise ValueError(f"trunk '{name}' has no option '{option}' (it has {', '.join(known)})")
-    return trunk(**{**row, **given})
 
 
 class DeepLab(nn.Module):

@@ -15,10 +15,10 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from repro.models.deeplab import make_trunk
-from repro.models.layers.atrous import convolution, separable
+from repro.models.layers import atrous
 from repro.models.layers.concatenation import concatenate
 from repro.models.layers.interpolation import interpolate_scores
+from repro.models.trunks import make_trunk
 
 DECODER = {"low_level": 48, "decoder": (256, 256)}  # v3+, Tables 1 and 2
 PAPER = {
@@ -98,7 +98,7 @@ class DeepLabV3(nn.Module):
             fused = width if fused is None else fused
             self.pyramid = Pyramid(channels, width, fused, rates, pointwise, image_pool, separable)
             channels = fused
-        self.low_level = convolution(self.trunk.widths[0], low_level, 1) if low_level else None
+        self.low_level = atrous.convolution(self.trunk.widths[0], low_level, 1) if low_level else None
         channels += low_level
         self.decoder = nn.Sequential()
         for refined in decoder:
@@ -129,10 +129,10 @@ class Pyramid(nn.Module):
         separable: bool,
     ):
         super().__init__()
-        self.branches = nn.ModuleList([convolution(channels, width, 1)] if pointwise else [])
+        self.branches = nn.ModuleList([atrous.convolution(channels, width, 1)] if pointwise else [])
         self.branches.extend(three_by_three(separable)(channels, width, rate=rate) for rate in rates)
-        self.image = convolution(channels, width, 1) if image_pool else None
-        self.fuse = convolution(width * (len(rates) + pointwise + image_pool), fused, 1)
+        self.image = atrous.convolution(channels, width, 1) if image_pool else None
+        self.fuse = atrous.convolution(width * (len(rates) + pointwise + image_pool), fused, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         features = [branch(x) for branch in self.branches]
@@ -140,8 +140,9 @@ class Pyramid(nn.Module):
             # As `x.mean`, whose gradient would lie in another layout: 5 % of a CPU step
             mean = F.avg_pool2d(x, x.shape[-2:])
             features.append(self.image(mean).expand(-1, -1, *x.shape[-2:]))
-        return self.fuse(concatenate(features))
+        fused: Tensor = self.fuse(concatenate(features))
+        return fused
 
 
 def three_by_three(separated: bool) -> Callable[..., nn.Sequential]:
-    return separable if separated else convolution
+    return atrous.separable if separated else atrous.convolution

@@ -12,6 +12,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from repro.models.layers.convolutions import convolution
+from repro.models.layers.stems import stem_of
+
 IMAGENET = {  # layers in each dense block
     121: (6, 12, 24, 16),
     161: (6, 12, 36, 24),  # the paper's third version and its code, with k = 48
@@ -47,7 +50,10 @@ class DenseNet(nn.Module):
             raise ValueError(f"compression must be above 0 and at most 1, not {compression}")
         # Sections 3 and 4.2: twice the growth rate on ImageNet and for BC nets, 16 for the others.
         channels = 2 * growth_rate if stem == "imagenet" or (bottleneck and compression < 1) else 16
-        self.stem = stem_of(stem, in_channels, channels)
+        if stem == "imagenet":
+            self.stem = stem_of(stem, in_channels, channels)
+        else:
+            self.stem = nn.Sequential(convolution(in_channels, channels, 3))
         self.blocks = nn.Sequential()
         for block, layers in enumerate(layers_of_blocks(depth, bottleneck, stem)):
             if block:
@@ -68,7 +74,8 @@ class DenseNet(nn.Module):
         nn.init.zeros_(self.classifier.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.classifier(self.last(self.blocks(self.stem(x))).mean(dim=(2, 3)))
+        logits: Tensor = self.classifier(self.last(self.blocks(self.stem(x))).mean(dim=(2, 3)))
+        return logits
 
 
 class Layer(nn.Module):
@@ -98,19 +105,11 @@ def layers_of_blocks(depth: int, bottleneck: bool, stem: str) -> tuple[int, ...]
     return (layers,) * 3
 
 
-def stem_of(kind: str, channels: int, width: int) -> nn.Sequential:
-    if kind == "cifar":
-        return nn.Sequential(nn.Conv2d(channels, width, 3, padding=1, bias=False))
-    convolution = nn.Conv2d(channels, width, 7, stride=2, padding=3, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(width), nn.ReLU(), nn.MaxPool2d(3, stride=2, padding=1))
-
-
 def transition(channels: int, width: int, dropout: float) -> nn.Sequential:
     return nn.Sequential(*activated(channels, width, 1, dropout), nn.AvgPool2d(2))
 
 
 def activated(channels: int, width: int, kernel: int, dropout: float) -> list[nn.Module]:
     """A convolution with normalisation and ReLU before it."""
-    convolution = nn.Conv2d(channels, width, kernel, padding=kernel // 2, bias=False)
     dropped = [nn.Dropout(dropout)] if dropout else []
-    return [nn.BatchNorm2d(channels), nn.ReLU(), convolution, *dropped]
+    return [nn.BatchNorm2d(channels), nn.ReLU(), convolution(channels, width, kernel), *dropped]

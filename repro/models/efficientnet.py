@@ -14,9 +14,9 @@ from typing import Literal, NamedTuple
 from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 
+from repro.models.layers.convolutions import normalised
 from repro.models.layers.squeeze_excitation import SqueezeExcitation
 
-ALPHA, BETA, GAMMA = 1.2, 1.1, 1.15  # section 4: by grid search at φ = 1, so that αβ²γ² ≈ 2
 EPSILON = 1e-3  # of batch normalisation, in the authors' code
 
 
@@ -48,11 +48,11 @@ class Scale(NamedTuple):
     depth: float
     width: float
     resolution: int
-    dropout: float = 0.2
+    dropout: float
 
 
-# of the authors' code; equation 3 gives B1 to B3 (φ = 0.5, 1, 2) rounded to a digit, and B4 to B7 less
-# closely
+# Of the authors' code. Equation 3, α^φ, β^φ and γ^φ with 1.2, 1.1 and 1.15, gives B1 to B3 (φ = 0.5, 1, 2)
+# rounded to a digit, and B4 to B7 less closely.
 VARIANTS = {
     "B0": Scale(1.0, 1.0, 224, 0.2),
     "B1": Scale(1.1, 1.0, 240, 0.2),
@@ -63,13 +63,6 @@ VARIANTS = {
     "B6": Scale(2.6, 1.8, 528, 0.5),
     "B7": Scale(3.1, 2.0, 600, 0.5),
 }
-
-
-def compound(phi: float, *, resolution: int = 224) -> Scale:
-    """Equation 3: depth α^φ, width β^φ and resolution γ^φ (to the nearest pixel), for about 2^φ times the
-    multiply-adds.
-    """
-    return Scale(ALPHA**phi, BETA**phi, round(resolution * GAMMA**phi))
 
 
 def scaled_width(width: int, factor: float) -> int:
@@ -137,7 +130,9 @@ class EfficientNet(nn.Module):
         nn.init.zeros_(self.classifier.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.classifier(self.dropout(self.head(self.blocks(self.stem(x))).mean(dim=(2, 3))))
+        features = self.head(self.blocks(self.stem(x))).mean(dim=(2, 3))
+        logits: Tensor = self.classifier(self.dropout(features))
+        return logits
 
 
 class MobileBottleneck(nn.Module):
@@ -160,12 +155,5 @@ class MobileBottleneck(nn.Module):
         self.skip = StochasticDepth(skipped, "row")
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.branch(x)
+        y: Tensor = self.branch(x)
         return x + self.skip(y) if self.residual else y
-
-
-def normalised(channels: int, width: int, kernel: int, stride: int = 1, groups: int = 1) -> list[nn.Module]:
-    return [
-        nn.Conv2d(channels, width, kernel, stride, kernel // 2, groups=groups, bias=False),
-        nn.BatchNorm2d(width),
-    ]

@@ -56,9 +56,8 @@ class FCN(nn.Module):
             self.trunk.requires_grad_(False)
             self.fc.requires_grad_(False)
         if zero_skips:
-            for layer in self.skip_scores:
-                nn.init.zeros_(layer.weight)
-                nn.init.zeros_(layer.bias)
+            for parameter in self.skip_scores.parameters():
+                nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor) -> Tensor:
         *earlier, last = self.trunk(x)

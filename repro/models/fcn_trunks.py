@@ -14,9 +14,8 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from repro.models.alexnet import AlexNet
-from repro.models.googlenet import GoogLeNet
 from repro.models.layers.interpolation import interpolate_scores
+from repro.models.trunks import make_trunk
 
 
 class CoarseFCN(nn.Module):
@@ -32,28 +31,25 @@ class CoarseFCN(nn.Module):
         classes: int = 21,
     ):
         super().__init__()
-        self.trunk, channels = TRUNKS[trunk](width, dropout, in_channels)
+        self.trunk = make_trunk(trunk, width=width, in_channels=in_channels)
+        self.head, channels = HEADS[trunk](self.trunk.channels, width, dropout)
         self.score = nn.Conv2d(channels, classes, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return interpolate_scores(self.score(self.trunk(x)), x.shape[-2:])
+        return interpolate_scores(self.score(self.head(self.trunk(x)[-1])), x.shape[-2:])
 
 
-def alexnet(width: float, dropout: float, in_channels: int) -> tuple[nn.Sequential, int]:
-    """To fc7, and its channels."""
-    net = AlexNet(width=width, init="he", in_channels=in_channels)
-    channels = [m.out_channels for m in net.features if isinstance(m, nn.Conv2d)][-1]
+def fully_connected(channels: int, width: float, dropout: float) -> tuple[nn.Sequential, int]:
+    """fc6 and fc7, and the channels of fc7."""
     hidden = max(1, round(4096 * width))
     fc6 = (nn.ZeroPad2d((2, 3, 2, 3)), nn.Conv2d(channels, hidden, 6), nn.ReLU(), nn.Dropout(dropout))
     fc7 = (nn.Conv2d(hidden, hidden, 1), nn.ReLU(), nn.Dropout(dropout))
-    return nn.Sequential(net.features, *fc6, *fc7), hidden
+    return nn.Sequential(*fc6, *fc7), hidden
 
 
-def googlenet(width: float, _dropout: float, in_channels: int) -> tuple[nn.Sequential, int]:
-    """To the average pooling, and its channels."""
-    net = GoogLeNet(width=width, in_channels=in_channels)
-    average = nn.AvgPool2d(7, stride=1, padding=3, count_include_pad=False)
-    return nn.Sequential(net.stem, *net.body.values(), average), net.classifier[-1].in_features
+def average(channels: int, _width: float, _dropout: float) -> tuple[nn.Sequential, int]:
+    """The average pooling, and its channels."""
+    return nn.Sequential(nn.AvgPool2d(7, stride=1, padding=3, count_include_pad=False)), channels
 
 
-TRUNKS = {"alexnet": alexnet, "googlenet": googlenet}
+HEADS = {"alexnet": fully_connected, "googlenet": average}

@@ -30,10 +30,8 @@ MODULES = {  # Table 1: #1×1, #3×3 reduce, #3×3, #5×5 reduce, #5×5, pool pr
 }
 POOLED = ("3b", "4e")  # the modules with a pooling behind them
 AUXILIARY = ("4a", "4d")  # the modules with an auxiliary classifier
-STEMS = {
-    "imagenet": (7, 2),
-    "small": (3, 1),
-}  # the first convolution's kernel, and its stride and that of its pooling
+# the first convolution's kernel, and its stride and that of its pooling
+STEMS = {"imagenet": (7, 2), "small": (3, 1)}
 
 
 class GoogLeNet(nn.Module):
@@ -73,20 +71,24 @@ class GoogLeNet(nn.Module):
         batch_norm, response = norm == "batch", norm == "response"
         first, second = scaled((64, 192), width)
         self.stem = nn.Sequential(
-            convolution(in_channels, first, kernel, stride, batch_norm=batch_norm),
+            biased(in_channels, first, kernel, stride, batch_norm=batch_norm),
             *([pooling()] if stride == 2 else []),
             *([bvlc_norm()] if response else []),
-            convolution(first, first, 1, batch_norm=batch_norm),
-            convolution(first, second, 3, batch_norm=batch_norm),
+            biased(first, first, 1, batch_norm=batch_norm),
+            biased(first, second, 3, batch_norm=batch_norm),
             *([bvlc_norm()] if response else []),
             pooling(),
         )
-        self.body, channels, wide = nn.ModuleDict(), second, {}
+        self.body = nn.ModuleDict()
+        channels = second
+        wide: dict[str, int] = {}
         for name, row in MODULES.items():
-            self.body[name] = Inception(channels, scaled(row, width), reduce=reduce, batch_norm=batch_norm)
-            channels = wide[name] = self.body[name].channels
+            module = Inception(channels, scaled(row, width), reduce=reduce, batch_norm=batch_norm)
+            self.body[name] = module
+            channels = wide[name] = module.channels
             if name in POOLED:
                 self.body[f"pool{name}"] = pooling()
+        self.channels = channels  # of the last map
         side = -(-image_size // stride) // stride // 2 // 2  # of the maps at 4a to 4e
         positions = 1 if global_pooling else (side // 2) ** 2
         pool = [nn.AdaptiveAvgPool2d(1)] if global_pooling else []
@@ -126,12 +128,12 @@ class Inception(nn.Module):
         kernels = {1: (one,), 3: (three_reduce, three), 5: (five_reduce, five)}
         self.branches = nn.ModuleList()
         for kernel, (*reduced, filters) in kernels.items():
-            before = [convolution(channels, r, 1, batch_norm=batch_norm) for r in reduced if reduce]
+            before = [biased(channels, r, 1, batch_norm=batch_norm) for r in reduced if reduce]
             inside = reduced[0] if before else channels
             self.branches.append(
-                nn.Sequential(*before, convolution(inside, filters, kernel, batch_norm=batch_norm))
+                nn.Sequential(*before, biased(inside, filters, kernel, batch_norm=batch_norm))
             )
-        after = [convolution(channels, projection, 1, batch_norm=batch_norm)] if reduce else []
+        after = [biased(channels, projection, 1, batch_norm=batch_norm)] if reduce else []
         self.branches.append(nn.Sequential(pool, *after))
         self.channels = one + three + five + (projection if reduce else channels)
 
@@ -139,9 +141,8 @@ class Inception(nn.Module):
         return torch.cat([branch(x) for branch in self.branches], dim=1)
 
 
-def convolution(
-    channels: int, filters: int, kernel: int, stride: int = 1, *, batch_norm: bool
-) -> nn.Sequential:
+def biased(channels: int, filters: int, kernel: int, stride: int = 1, *, batch_norm: bool) -> nn.Sequential:
+    """A convolution, batch normalisation if wanted, ReLU. Its bias stays with the former, as in Caffe."""
     norm = [nn.BatchNorm2d(filters)] if batch_norm else []
     return nn.Sequential(nn.Conv2d(channels, filters, kernel, stride, kernel // 2), *norm, nn.ReLU())
 
@@ -168,7 +169,7 @@ def auxiliary_classifier(
         )
     return nn.Sequential(
         nn.AvgPool2d(5, stride=3),
-        convolution(channels, filters, 1, batch_norm=False),
+        biased(channels, filters, 1, batch_norm=False),
         nn.Flatten(),
         *(nn.Linear(filters * pooled**2, hidden), nn.ReLU(), nn.Dropout(dropout)),
         nn.Linear(hidden, classes),

@@ -47,18 +47,19 @@ class Hypercolumn(nn.Module):
         self.trunk = VggTrunk(widths=widths, depths=depths, batch_norm=batch_norm, in_channels=in_channels)
         self.fc = FullyConnected(widths[-1], fc, kernels, rates, batch_norm=batch_norm, dropout=dropout)
         self.pools, self.fuse = tuple(pools), fuse
-        channels = [*(widths[pool - 1] for pool in pools), fc]
+        below = [widths[pool - 1] for pool in pools]
+        self.classifier = nn.ModuleList()
         if fuse == "concat":
-            self.classifier: nn.Module = nn.Conv2d(sum(channels), classes, 1)
+            self.classifier.append(nn.Conv2d(sum(below) + fc, classes, 1))
         else:  # one bias is enough
-            self.classifier = nn.ModuleList(
-                nn.Conv2d(c, classes, 1, bias=i == len(pools)) for i, c in enumerate(channels)
-            )
+            self.classifier.extend(nn.Conv2d(channels, classes, 1, bias=False) for channels in below)
+            self.classifier.append(nn.Conv2d(fc, classes, 1))
 
     def forward(self, x: Tensor) -> Tensor:
+        maps = [self.hypercolumns(x)] if self.fuse == "concat" else self.maps(x)
+        scores: list[Tensor] = [classify(m) for classify, m in zip(self.classifier, maps, strict=True)]
         if self.fuse == "concat":
-            return self.classifier(self.hypercolumns(x))
-        scores = [classify(feature) for classify, feature in zip(self.classifier, self.maps(x), strict=True)]
+            return scores[0]
         return torch.stack(self.upsampled(scores, x)).sum(dim=0)
 
     def hypercolumns(self, x: Tensor) -> Tensor:

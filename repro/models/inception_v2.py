@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from repro.models.googlenet import STEMS, pooling, scaled
+from repro.models.layers.convolutions import rectified
 from repro.models.layers.initialisation import initialise
 from repro.models.layers.squeeze_excitation import SqueezeExcitation
 
@@ -57,10 +58,10 @@ class InceptionV2(nn.Module):
         kernel, stride = STEMS[stem]
         first, second = scaled((64, 192), width)
         self.stem = nn.Sequential(
-            convolution(in_channels, first, kernel, stride),
+            rectified(in_channels, first, kernel, stride),
             *([pooling()] if stride == 2 else []),
-            convolution(first, first, 1),
-            convolution(first, second, 3),
+            rectified(first, first, 1),
+            rectified(first, second, 3),
             pooling(),
         )
         self.body, channels = nn.Sequential(), second
@@ -68,15 +69,18 @@ class InceptionV2(nn.Module):
             module = Inception(channels, tuple(scaled((n,), width)[0] if n else 0 for n in filters), pool)
             channels = module.channels
             if squeeze_excitation:
-                module = nn.Sequential(module, SqueezeExcitation(channels, channels // reduction))
-            self.body.add_module(name, module)
+                excited = SqueezeExcitation(channels, channels // reduction)
+                self.body.add_module(name, nn.Sequential(module, excited))
+            else:
+                self.body.add_module(name, module)
         self.classifier = nn.Sequential(
             nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout), nn.Linear(channels, classes)
         )
         initialise(self, "xavier")
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.classifier(self.body(self.stem(x)))
+        logits: Tensor = self.classifier(self.body(self.stem(x)))
+        return logits
 
 
 class Inception(nn.Module):
@@ -92,29 +96,21 @@ class Inception(nn.Module):
         one, three_reduce, three, double_reduce, double, projection = filters
         stride = 1 if one else 2
         pooled = {"average": nn.AvgPool2d, "max": nn.MaxPool2d}[pool](3, stride, padding=1)
-        self.branches = nn.ModuleList([convolution(channels, one, 1)] if one else [])
+        self.branches = nn.ModuleList([rectified(channels, one, 1)] if one else [])
         self.branches.append(
-            nn.Sequential(convolution(channels, three_reduce, 1), convolution(three_reduce, three, 3, stride))
+            nn.Sequential(rectified(channels, three_reduce, 1), rectified(three_reduce, three, 3, stride))
         )
         self.branches.append(
             nn.Sequential(
-                convolution(channels, double_reduce, 1),
-                convolution(double_reduce, double, 3),
-                convolution(double, double, 3, stride),
+                rectified(channels, double_reduce, 1),
+                rectified(double_reduce, double, 3),
+                rectified(double, double, 3, stride),
             )
         )
         self.branches.append(
-            nn.Sequential(pooled, *([convolution(channels, projection, 1)] if projection else []))
+            nn.Sequential(pooled, *([rectified(channels, projection, 1)] if projection else []))
         )
         self.channels = one + three + double + (projection or channels)
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([branch(x) for branch in self.branches], dim=1)
-
-
-def convolution(channels: int, filters: int, kernel: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(channels, filters, kernel, stride, kernel // 2, bias=False),
-        nn.BatchNorm2d(filters),
-        nn.ReLU(),
-    )

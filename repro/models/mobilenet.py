@@ -9,9 +9,12 @@ that code are the start, N(0, 0.09²) cut at two deviations, and the ε of batch
 0.001 is left out.
 """
 
+from functools import partial
 from typing import Literal
 
 from torch import Tensor, nn
+
+from repro.models.layers.convolutions import rectified
 
 FIRST = 32  # filters of the first, full convolution
 # Table 1: stride and filters of each layer
@@ -48,14 +51,15 @@ class MobileNet(nn.Module):
         classes: int = 1000,
     ):
         super().__init__()
+        layer = partial(rectified, epsilon=1e-3)
         channels = max(1, round(FIRST * width))
-        self.features = nn.Sequential(normalised(in_channels, channels, 3, STEMS[stem]))
+        self.features = nn.Sequential(layer(in_channels, channels, 3, STEMS[stem]))
         for stride, filters in (*BEFORE, *[MIDDLE] * middle, *AFTER):
             filters = max(1, round(filters * width))
             if separable:
-                self.features.append(normalised(channels, channels, 3, stride, groups=channels))
+                self.features.append(layer(channels, channels, 3, stride, groups=channels))
             kernel, remaining = (1, 1) if separable else (3, stride)
-            self.features.append(normalised(channels, filters, kernel, remaining))
+            self.features.append(layer(channels, filters, kernel, remaining))
             channels = filters
         self.classifier = nn.Linear(channels, classes)
         for module in self.modules():
@@ -64,10 +68,5 @@ class MobileNet(nn.Module):
         nn.init.zeros_(self.classifier.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.classifier(self.features(x).mean(dim=(2, 3)))
-
-
-def normalised(channels: int, filters: int, kernel: int, stride: int, groups: int = 1) -> nn.Sequential:
-    """A convolution, batch normalisation and ReLU: Figure 3."""
-    convolution = nn.Conv2d(channels, filters, kernel, stride, kernel // 2, groups=groups, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(filters, eps=1e-3), nn.ReLU())
+        logits: Tensor = self.classifier(self.features(x).mean(dim=(2, 3)))
+        return logits

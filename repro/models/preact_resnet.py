@@ -17,7 +17,9 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from repro.models.resnet import ROWS, ZeroPadded, convolution, convolutions, stem_of
+from repro.models.layers.convolutions import convolution
+from repro.models.layers.stems import stem_of
+from repro.models.resnet import ROWS, ZeroPadded, convolutions, equal_stages
 
 
 class Order(NamedTuple):
@@ -99,7 +101,7 @@ class PreActResNet(nn.Module):
                 inner = width * 2**stage
                 out = inner * (4 if bottleneck else 1)
                 layers = convolutions((channels, inner, out), stride, bottleneck, bottleneck_stride)
-                # The stem ends with it
+                # The stem ends with what would stand before the first
                 placed = ORDERS[order] if units else ORDERS[order]._replace(before="")
                 units.append(Unit(layers, stride, placed, shortcuts))
                 channels = out
@@ -113,7 +115,8 @@ class PreActResNet(nn.Module):
         nn.init.zeros_(self.classifier.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.classifier(self.last(self.stages(self.stem(x))).mean(dim=(2, 3)))
+        logits: Tensor = self.classifier(self.last(self.stages(self.stem(x))).mean(dim=(2, 3)))
+        return logits
 
 
 def units_of_stages(depth: int, bottleneck: bool, stem: str) -> tuple[int, ...]:
@@ -122,11 +125,7 @@ def units_of_stages(depth: int, bottleneck: bool, stem: str) -> tuple[int, ...]:
             possible = ", ".join(str(known) for known, narrowed in sorted(IMAGENET) if narrowed == bottleneck)
             raise ValueError(f"depth must be one of {possible} with bottleneck={bottleneck}, not {depth}")
         return IMAGENET[depth, bottleneck]
-    layers = 9 if bottleneck else 6
-    units, rest = divmod(depth - 2, layers)
-    if rest or units < 1:
-        raise ValueError(f"depth must be {layers}n+2 with bottleneck={bottleneck}, not {depth}")
-    return (units,) * 3
+    return equal_stages(depth, bottleneck)
 
 
 class Shared(NamedTuple):
@@ -165,10 +164,10 @@ class Unit(nn.Module):
             self.shortcut.append(Scaled(shortcuts.scale))
 
         self.exclusive = shortcuts.gate == "exclusive"
-        self.gate = None
+        self.gate: nn.Conv2d | None = None
         if shortcuts.gate != "none":
             self.gate = nn.Conv2d(channels, width, 1, stride)
-            nn.init.constant_(self.gate.bias, shortcuts.gate_bias)
+            nn.init.constant_(self.gate.get_parameter("bias"), shortcuts.gate_bias)
         self.joined = activations(order.joined, width)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -176,7 +175,8 @@ class Unit(nn.Module):
         y = self.branch(shared.active)
         if self.exclusive:
             y = shared.opened * y
-        return self.joined(self.short_cut(x, shared) + y)
+        joined: Tensor = self.joined(self.short_cut(x, shared) + y)
+        return joined
 
     def shared(self, x: Tensor) -> Shared:
         return Shared(self.before(x), None if self.gate is None else torch.sigmoid(self.gate(x)))
@@ -184,7 +184,7 @@ class Unit(nn.Module):
     def short_cut(self, x: Tensor, shared: Shared | None = None) -> Tensor:
         """What is added to the branch, the gate's 1−g included. `shared` is computed from x unless given."""
         active, opened = self.shared(x) if shared is None else shared
-        kept = self.shortcut(active if self.projected else x)
+        kept: Tensor = self.shortcut(active if self.projected else x)
         return kept if opened is None else (1 - opened) * kept
 
 

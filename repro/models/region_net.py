@@ -10,23 +10,29 @@ All have Fast R-CNN's two outputs here, scores and box offsets, where the first 
 regressions.
 """
 
-from functools import partial
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torchvision.ops import roi_align, roi_pool
 
-from repro.models.alexnet import AlexNet
 from repro.models.region_proposals import GivenRegions, RegionProposals, scaled
-from repro.models.spatial_pyramid import SpatialPyramidNet, SpatialPyramidPooling
-from repro.models.vgg import VGG
+from repro.models.spatial_pyramid import SpatialPyramidPooling
+from repro.models.trunks import make_trunk
 
-# the net, its images' side, and the kernel and the bins a side of the pooling behind its last convolution
-TRUNKS = {
-    "alexnet": (partial(AlexNet, fc=1), 227, 3, 6),
-    "zf5": (partial(SpatialPyramidNet, levels=(), fc=1), 224, 3, 6),
-    "vgg16": (partial(VGG, classifier=1), 224, 2, 7),
+
+class Classifier(NamedTuple):
+    """The net that labels images on a trunk."""
+
+    side: int  # of its images
+    kernel: int  # of the pooling behind its last convolution, at stride 2
+    bins: int  # a side, which that pooling makes
+
+
+CLASSIFIERS = {
+    "alexnet": Classifier(227, 3, 6),
+    "zf5": Classifier(224, 3, 6),
+    "vgg16": Classifier(224, 2, 7),
 }
 
 
@@ -90,14 +96,14 @@ class RegionNet(nn.Module):
             raise ValueError(
                 "proposals must be 'given' with sharing 'none', not 'rpn', which looks at the shared map"
             )
-        make, self.side, kernel, bins = TRUNKS[trunk]
-        layers = make(width=width, in_channels=in_channels).features
-        self.features = layers[:-1] if isinstance(layers[-1], nn.MaxPool2d) else layers
-        self.sharing, self.at_once = sharing, at_once
-        channels = next(layer.out_channels for layer in reversed(layers) if isinstance(layer, nn.Conv2d))
+        self.side, kernel, bins = CLASSIFIERS[trunk]
+        self.sharing = sharing
+        self.at_once = at_once
+        self.trunk = make_trunk(trunk, width=width, last_pool=False, in_channels=in_channels)
+        channels = self.trunk.channels
         self.proposals = RegionProposals(channels, regions) if proposals == "rpn" else GivenRegions(regions)
         if sharing == "map":
-            self.pool = RegionPooling(levels or (bins,))
+            self.pool: nn.Module = RegionPooling(levels or (bins,))
         elif levels:
             self.pool = SpatialPyramidPooling(levels)
         else:
@@ -113,7 +119,7 @@ class RegionNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
-        source = self.features(x) if self.sharing == "map" else x
+        source = self.trunk(x)[-1] if self.sharing == "map" else x
         boxes = self.proposals(source, height, width)
         image = torch.arange(len(x), device=x.device).repeat_interleave(boxes.shape[1])
         boxes = scaled(boxes.flatten(0, 1), source.shape[-1] / width, source.shape[-2] / height)
@@ -121,12 +127,12 @@ class RegionNet(nn.Module):
         if self.sharing == "map":
             pooled = self.pool(source, regions)
         else:
-            pooled = torch.cat(
-                [self.pool(self.features(self.warped(x, some))) for some in regions.split(self.at_once)]
-            )
+            parts = (self.warped(x, some) for some in regions.split(self.at_once))
+            pooled = torch.cat([self.pool(self.trunk(part)[-1]) for part in parts])
         hidden = self.hidden(pooled)
         return torch.cat([self.scores(hidden), self.offsets(hidden)], dim=1)
 
     def warped(self, x: Tensor, regions: Tensor) -> Tensor:
         """Each region at the trunk's side, bilinear, not smoothed before, as in R-CNN: [R, C, side, side]."""
-        return roi_align(x.float(), regions, self.side, sampling_ratio=1, aligned=True)
+        warped: Tensor = roi_align(x.float(), regions, self.side, sampling_ratio=1, aligned=True)
+        return warped

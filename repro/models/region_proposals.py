@@ -47,6 +47,8 @@ def scaled(boxes: Tensor, horizontally: float, vertically: float) -> Tensor:
 class GivenRegions(nn.Module):
     """The same boxes for every image, those of `spread`. [N, C, h, w] of height × width → [N, count, 4]"""
 
+    boxes: Tensor
+
     def __init__(self, count: int):
         super().__init__()
         self.register_buffer("boxes", spread(count), persistent=False)
@@ -62,6 +64,8 @@ class RegionProposals(nn.Module):
     that trains it is one on its own scores and offsets. Does not run on the meta device, where nobody knows
     how many are left.
     """
+
+    anchors: Tensor
 
     def __init__(self, channels: int, count: int):
         super().__init__()

@@ -13,13 +13,15 @@ from torch import Tensor, nn
 from torchvision.models.resnet import Bottleneck
 
 from repro.models.layers.atrous import strides_and_rates
+from repro.models.layers.convolutions import normalised
+from repro.models.layers.stems import stem_of
 
 UNGRIDDED = 3  # stages before block4
-SOURCES = {
+SOURCES: dict[tuple[int, ...], str] = {  # torchvision's, by depths
     (3, 4, 6, 3): "resnet50",
     (3, 4, 23, 3): "resnet101",
     (3, 8, 36, 3): "resnet152",
-}  # torchvision's, by depths
+}
 
 
 class ResNetTrunk(nn.Module):
@@ -44,17 +46,12 @@ class ResNetTrunk(nn.Module):
             )
         strides = [1] + [2] * (len(widths) - 1)
         placed = strides_and_rates(strides, output_stride or 2 ** (len(widths) + 1), stem=4)
-        self.stem = nn.Sequential(
-            nn.Conv2d(in_channels, widths[0], 7, stride=2, padding=3, bias=False),
-            nn.BatchNorm2d(widths[0]),
-            nn.ReLU(),
-            nn.MaxPool2d(3, stride=2, padding=1),
-        )
+        self.stem = stem_of("imagenet", in_channels, widths[0])
         self.stages = nn.ModuleList()
         channels = widths[0]
         for i, (width, depth, (stride, rate)) in enumerate(zip(widths, depths, placed, strict=True)):
             out = width * Bottleneck.expansion
-            projection = nn.Sequential(nn.Conv2d(channels, out, 1, stride, bias=False), nn.BatchNorm2d(out))
+            projection = normalised(channels, out, 1, stride)
             rates = [
                 rate * (multi_grid[unit % len(multi_grid)] if i >= UNGRIDDED else 1) for unit in range(depth)
             ]

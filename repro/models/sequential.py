@@ -90,8 +90,9 @@ def linear(line: Line, x: Tensor) -> nn.Module:
 
 
 def pool(line: Line, _: Tensor) -> nn.Module:
-    kind = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}[line.kind]
-    return kind(line.kernel, line.get("stride", line.kernel), line.get("pad", 0), ceil_mode=line.has("ceil"))
+    kinds: dict[str, Callable[..., nn.Module]] = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}
+    stride, pad = line.get("stride", line.kernel), line.get("pad", 0)
+    return kinds[line.kind](line.kernel, stride, pad, ceil_mode=line.has("ceil"))
 
 
 KINDS: dict[str, Callable[[Line, Tensor], nn.Module]] = {
@@ -155,6 +156,6 @@ def _shape(layer: nn.Module, x: Tensor) -> Tensor:
     """What a layer makes of a map, on the meta device: a shape. Its weights stay where they are."""
     there = {name: tensor.to("meta") for name, tensor in (*layer.named_parameters(), *layer.named_buffers())}
     training = layer.training
-    y = torch.func.functional_call(layer.eval(), there, (x,))
+    y: Tensor = torch.func.functional_call(layer.eval(), there, (x,))
     layer.train(training)
     return y

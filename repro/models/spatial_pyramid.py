@@ -70,6 +70,7 @@ class SpatialPyramidNet(nn.Module):
                 self.features.extend([LocalResponseNorm(), nn.MaxPool2d(3, 2, ceil_mode=True)])
                 side //= 2
             channels = filters
+        self.channels = channels  # of the last map
         bins = sum(n**2 for n in levels) if levels else (side // 2) ** 2
         if bins < 1:
             raise ValueError(f"image_size must be at least 39 without a pyramid, not {image_size}")
@@ -86,4 +87,5 @@ class SpatialPyramidNet(nn.Module):
         initialise(self, init)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.classifier(self.pool(self.features(x)))
+        logits: Tensor = self.classifier(self.pool(self.features(x)))
+        return logits

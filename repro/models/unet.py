@@ -82,7 +82,8 @@ class UNet(nn.Module):
             if self.skips:
                 x = concatenate([x if self.skips == "self" else centre(skipped, x), x])
             x = convolutions(x)
-        return self.classifier(x)
+        logits: Tensor = self.classifier(x)
+        return logits
 
     def output_size(self, side: int) -> int:
         """The logits' side for an image's: 388 for 572 in the paper. Raises ValueError if there is none."""

@@ -6,6 +6,7 @@ no such pattern. The net here is no paper's: a small encoder and a decoder that 
 without skips.
 """
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -15,7 +16,7 @@ from torch.nn import functional as F
 from repro.models.vgg_trunk import FullyConnected, VggTrunk, crop
 
 # What makes a map of `width` channels, twice as high and wide. The last layer of a net alone has a bias.
-UPSAMPLE = {
+UPSAMPLE: dict[str, Callable[[int, int, bool], nn.Module]] = {
     "transposed2": lambda channels, width, bias: nn.ConvTranspose2d(channels, width, 2, stride=2, bias=bias),
     "transposed3": lambda channels, width, bias: nn.ConvTranspose2d(
         channels, width, 3, stride=2, padding=1, output_padding=1, bias=bias
@@ -48,7 +49,8 @@ class Unpool(nn.Module):
         self.conv = nn.Conv2d(pooled, width, 3, padding=1, bias=bias)
 
     def forward(self, x: Tensor, before: Tensor) -> Tensor:
-        return self.conv(unpool(self.project(x), before))
+        y: Tensor = self.conv(unpool(self.project(x), before))
+        return y
 
 
 def unpool(x: Tensor, before: Tensor) -> Tensor:

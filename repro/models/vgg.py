@@ -18,20 +18,15 @@ from repro.models.layers.initialisation import initialise
 from repro.models.layers.response_norm import LocalResponseNorm
 
 WIDTHS = (64, 128, 256, 512, 512)  # of the stages, in all configurations
-CONFIGURATIONS = {  # Table 1: the kernels of each stage, and where A-LRN normalises responses
+# Table 1: the kernels of each stage, and where A-LRN normalises responses
+CONFIGURATIONS: dict[str, tuple[tuple[int | str, ...], ...]] = {
     "A": ((3,), (3,), (3, 3), (3, 3), (3, 3)),
     "A-LRN": ((3, "LRN"), (3,), (3, 3), (3, 3), (3, 3)),
     "B": ((3, 3), (3, 3), (3, 3), (3, 3), (3, 3)),
     "C": ((3, 3), (3, 3), (3, 3, 1), (3, 3, 1), (3, 3, 1)),
     "D": ((3, 3), (3, 3), (3, 3, 3), (3, 3, 3), (3, 3, 3)),
     "E": ((3, 3), (3, 3), (3, 3, 3, 3), (3, 3, 3, 3), (3, 3, 3, 3)),
-    "B-5x5": (
-        (5,),
-        (5,),
-        (5,),
-        (5,),
-        (5,),
-    ),  # section 4.1: each pair of B as one 5×5 convolution, 7 points worse
+    "B-5x5": ((5,),) * 5,  # section 4.1: each pair of B as one 5×5 convolution, 7 points worse
 }
 
 
@@ -67,7 +62,7 @@ class VGG(nn.Module):
         for stage, filters in zip(CONFIGURATIONS[configuration], WIDTHS, strict=True):
             filters = max(1, round(filters * width))
             for layer in stage:
-                if layer == "LRN":
+                if isinstance(layer, str):  # LRN
                     self.features.append(LocalResponseNorm())
                     continue
                 self.features.append(nn.Conv2d(channels, filters, layer, padding=layer // 2))
@@ -85,4 +80,5 @@ class VGG(nn.Module):
         initialise(self, init)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.classifier(self.features(x).flatten(1))
+        logits: Tensor = self.classifier(self.features(x).flatten(1))
+        return logits

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from repro.models.layers.atrous import convolution, separable, strides_and_rates
+from repro.models.layers import atrous
 
 VGG_16 = ((64, 128, 256, 512, 512), (2, 2, 3, 3, 3))  # widths and depths
 
@@ -22,7 +22,7 @@ class VggTrunk(nn.Module):
     """[N, in_channels, H, W] → each pooling's map, [N, widths[i], ⌈H/s⌉, ⌈W/s⌉], s = 2, 4, … `output_stride`.
 
     `rate` is the rate at which a layer after it sees what it would see at full stride, `channels` the last
-    width.
+    width. `width` multiplies `widths`. Without `last_pool` the last map is that of the last convolution.
     """
 
     def __init__(
@@ -30,6 +30,8 @@ class VggTrunk(nn.Module):
         *,
         widths: tuple[int, ...] = (64, 128, 256, 512, 512),
         depths: tuple[int, ...] = (2, 2, 3, 3, 3),
+        width: float = 1.0,
+        last_pool: bool = True,
         output_stride: int | None = None,
         batch_norm: bool = False,
         separable_trunk: bool = False,
@@ -40,22 +42,26 @@ class VggTrunk(nn.Module):
             raise ValueError(
                 f"widths and depths must be as long as each other, not {len(widths)} and {len(depths)} stages"
             )
-        self.stages, self.pools, self.widths = nn.ModuleList(), nn.ModuleList(), tuple(widths)
+        self.stages = nn.ModuleList()
+        self.pools = nn.ModuleList()
+        self.widths = tuple(max(1, round(filters * width)) for filters in widths)
         channels, rate = in_channels, 1
-        pooled = strides_and_rates([2] * len(widths), output_stride or 2 ** len(widths))
-        for width, depth, (stride, rate_after) in zip(widths, depths, pooled, strict=True):
+        pooled = atrous.strides_and_rates([2] * len(widths), output_stride or 2 ** len(widths))
+        for filters, depth, (stride, rate_after) in zip(self.widths, depths, pooled, strict=True):
             stage = nn.Sequential()
             for _ in range(depth):
                 # Stays a full convolution: 9 weights for each colour make no features
                 first = not (self.stages or stage)
-                layer = separable if separable_trunk and not first else convolution
-                stage.append(layer(channels, width, rate=rate, batch_norm=batch_norm))
-                channels = width
+                layer = atrous.separable if separable_trunk and not first else atrous.convolution
+                stage.append(layer(channels, filters, rate=rate, batch_norm=batch_norm))
+                channels = filters
             self.stages.append(stage)
             self.pools.append(
                 nn.MaxPool2d(2, ceil_mode=True) if stride == 2 else nn.MaxPool2d(3, stride=1, padding=1)
             )
             rate = rate_after
+        if not last_pool:
+            self.pools[-1] = nn.Identity()
         self.rate, self.channels = rate, channels
         whole = (
             (self.widths, tuple(depths)) == VGG_16
@@ -103,7 +109,8 @@ class FullyConnected(nn.Sequential):
         inputs = [channels, *[width] * (len(kernels) - 1)]
         for_each = zip(inputs, kernels, rates, strict=True)
         layers = [
-            convolution(c, width, kernel, rate=rate, batch_norm=batch_norm) for c, kernel, rate in for_each
+            atrous.convolution(c, width, kernel, rate=rate, batch_norm=batch_norm)
+            for c, kernel, rate in for_each
         ]
         super().__init__(*(nn.Sequential(*layer, nn.Dropout(dropout)) for layer in layers))
 
@@ -112,7 +119,8 @@ class FullyConnected(nn.Sequential):
         """Take torchvision's fc6, fc7; of smaller layers every n-th filter and tap (v1, section 3.1)."""
         side = 7  # of the map that fc6 sees
         for layer, name in zip(self, ("classifier.0", "classifier.3"), strict=True):
-            conv, weight = layer[0], weights[f"{name}.weight"].unflatten(1, (-1, side, side))
+            conv = next(module for module in layer.modules() if isinstance(module, nn.Conv2d))
+            weight: Tensor = weights[f"{name}.weight"].unflatten(1, (-1, side, side))
             taps = torch.linspace(0, side - 1, conv.kernel_size[0]).round().long()
             sizes = zip(conv.weight.shape[:2], weight.shape[:2], strict=True)
             rows, columns = (torch.arange(kept) * (whole // kept) for kept, whole in sizes)

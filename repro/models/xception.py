@@ -13,16 +13,17 @@ follows the released net.
 from torch import Tensor, nn
 
 from repro.models.layers.atrous import separable, strides_and_rates
+from repro.models.layers.convolutions import normalised, rectified
 
 EPSILON = 1e-3  # of batch normalisation, in the released net
 
 
 class XceptionTrunk(nn.Module):
-    """[N, in_channels, H, W] → two maps: [N, widths[3], H/4, W/4] inside the second block, before its stride,
-    and the last, [N, widths[7], H/output_stride, …].
+    """[N, in_channels, H, W] → two maps: [N, widths[3], H/4, W/4] and [N, widths[7], H/output_stride, …].
 
-    `widths` are those of the two convolutions, the three blocks of the entry flow and, of the exit flow,
-    1024, 1536, 2048; `depths` holds the blocks of the middle flow.
+    The first is inside the second block, before its stride. `widths` are those of the two convolutions, the
+    three blocks of the entry flow and, of the exit flow, 1024, 1536, 2048; `depths` holds the blocks of the
+    middle flow.
     """
 
     def __init__(
@@ -40,9 +41,7 @@ class XceptionTrunk(nn.Module):
         strided = strides_and_rates((2, 2, 2, 2), output_stride, stem=2)
         rates = [1, *(rate for _, rate in strided)]  # of the blocks: what came before sets it
         strides = [stride for stride, _ in strided]
-        self.stem = nn.Sequential(
-            *normalised(in_channels, first, 2), nn.ReLU(), *normalised(first, second, 1), nn.ReLU()
-        )
+        self.stem = nn.Sequential(*rectified(in_channels, first, 3, 2), *rectified(first, second, 3))
         self.first = Block(second, (third,) * 3, strides[0], rates[0])
         self.second = Block(third, (fourth,) * 3, strides[1], rates[1])
         self.third = Block(fourth, (middle,) * 3, strides[2], rates[2])
@@ -72,34 +71,23 @@ class Block(nn.Module):
     def __init__(self, channels: int, widths: tuple[int, int, int], stride: int, rate: int):
         super().__init__()
         plain = channels == widths[-1] and stride == 1
-        self.shortcut = (
-            nn.Identity() if plain else nn.Sequential(*normalised(channels, widths[-1], stride, kernel=1))
+        self.shortcut = nn.Identity() if plain else normalised(channels, widths[-1], 1, stride)
+        one, two, three = widths
+        self.before_stride = nn.Sequential(
+            *(nn.ReLU(), *separated(channels, one, 1, rate)),
+            *(nn.ReLU(), *separated(one, two, 1, rate)),
+            nn.ReLU(),
         )
-        self.convolutions = nn.ModuleList()
-        for width, own_stride in zip(widths, (1, 1, stride), strict=True):
-            depthwise = normalised(channels, channels, own_stride, rate=rate, groups=channels)
-            self.convolutions.append(
-                nn.Sequential(nn.ReLU(), *depthwise, *normalised(channels, width, 1, kernel=1))
-            )
-            channels = width
+        self.strided = separated(two, three, stride, rate)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.join(self.before_stride(x), x)
 
-    def before_stride(self, x: Tensor) -> Tensor:
-        """What the third convolution sees."""
-        first, second, third = self.convolutions
-        return third[0](second(first(x)))
-
     def join(self, inner: Tensor, x: Tensor) -> Tensor:
-        return self.convolutions[2][1:](inner) + self.shortcut(x)
+        joined: Tensor = self.strided(inner) + self.shortcut(x)
+        return joined
 
 
-def normalised(
-    channels: int, width: int, stride: int, *, kernel: int = 3, rate: int = 1, groups: int = 1
-) -> list[nn.Module]:
-    padding = rate * (kernel // 2)
-    return [
-        nn.Conv2d(channels, width, kernel, stride, padding, rate, groups, bias=False),
-        nn.BatchNorm2d(width),
-    ]
+def separated(channels: int, width: int, stride: int, rate: int) -> nn.Sequential:
+    depthwise = normalised(channels, channels, 3, stride, rate=rate, groups=channels)
+    return depthwise.extend(normalised(channels, width, 1))

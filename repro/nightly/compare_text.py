@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from repro.format import figure, table
+from repro.format import counted, figure, table
 from repro.nightly.compare import WORSE, Change, ClaimChange, Comparison
 from repro.nightly.measured import COSTS
 
@@ -31,7 +31,7 @@ def share(value: float | None) -> str:
 def _blocks(comparison: Comparison, to_table: Callable[[Rows], str], bullet: str) -> Iterable[str]:
     claims, changes = comparison.claims, [c for c in comparison.measurements if c.kind in SAYS]
     if claims:
-        yield f"{len(claims)} claims have another verdict:"
+        yield f"Another verdict of {counted(len(claims), 'claim')}:"
         yield to_table([("claim", "base", "new", ""), *map(_claim_row, claims)])
     if changes:
         yield "Measurements that are no longer the same:"
@@ -77,10 +77,10 @@ def _rank(change: Change) -> tuple[bool, float]:
 
 
 def _summary(comparison: Comparison) -> str:
-    kinds = [change.kind for change in comparison.measurements]
+    kinds: list[str] = [change.kind for change in comparison.measurements]
     tested = sum(change.p is not None for change in comparison.measurements)
     text = [
-        f"{len(comparison.compared)} suites compared, {len(kinds)} measurements: "
+        f"{counted(len(comparison.compared), 'suite')} compared, {counted(len(kinds), 'measurement')}: "
         f"{kinds.count('identical')} identical"
     ]
     text[0] += f", {tested} tested: {kinds.count('worse')} worse, {kinds.count('better')} better"

@@ -192,8 +192,8 @@ def _problems(past: Sequence[Result], tonight: Sequence[Result]) -> Iterable[str
         known = {_devices(other) for other in earlier}
         if _devices(result) not in known:
             seen = "; ".join(sorted({", ".join(sorted(device)) for device in known}))
-            now = ", ".join(sorted(_devices(result)))
-            yield f"{place}: a device that the history does not know: {now}, not {seen}"
+            here = ", ".join(sorted(_devices(result)))
+            yield f"{place}: a device that the history does not know: {here}, not {seen}"
 
 
 def _devices(result: Result) -> frozenset[str]:

@@ -1,6 +1,7 @@
 """Pairs of the blocks of nets, as the models have them, and of what is written of them."""
 
 from itertools import product
+from typing import TypeVar
 
 import torch
 from torch import Generator, Tensor, nn
@@ -11,38 +12,36 @@ from repro.models import densenet, preact_resnet, resnet
 from repro.models.layers.deformable import DeformableConvolution
 from repro.models.layers.squeeze_excitation import SqueezeExcitation
 from repro.models.spatial_pyramid import SpatialPyramidPooling
-from repro.pairs.layers import Pairs, gradient, numbers
+from repro.pairs.numbers import gradient, numbers
 
-PAIRS = Pairs()
+Module = TypeVar("Module", bound=nn.Module)
 
 
-def started(module: nn.Module, generator: Generator) -> nn.Module:
+def started(module: Module, generator: Generator) -> Module:
     """The module with random weights of the generator, in double precision and evaluation mode."""
     for parameter in module.parameters():
         nn.init.normal_(parameter, std=0.5, generator=generator)
     return module.double().eval().requires_grad_(False)
 
 
-@PAIRS.add
 def residual_block_as_a_sum(generator: Generator) -> tuple[Tensor, Tensor]:
     """What the branch of a residual block learns, F, and H(x) - x, H being the block before its last ReLU."""
-    branch = started(resnet.normalised(resnet.convolutions((4, 4, 4), 1, bottleneck=False)), generator)
-    nn.init.constant_(branch[-1].bias, 1000)  # so far above 0 that the last ReLU changes nothing
+    branch = started(resnet.branch_of(resnet.convolutions((4, 4, 4), 1, bottleneck=False)), generator)
+    # So far above 0 that the last ReLU changes nothing
+    nn.init.constant_(branch[-1].get_parameter("bias"), 1000)
     x = numbers(generator, 2, 4, 6, 6)
     return branch(x), resnet.Block(branch, nn.Identity(), residual=True)(x) - x
 
 
-@PAIRS.add
 def residual_block_without_branch(generator: Generator) -> tuple[Tensor, Tensor]:
     """A residual block whose branch has weights of zero, and the map that goes in."""
-    branch = resnet.normalised(resnet.convolutions((4, 4, 4), 1, bottleneck=False)).double().eval()
+    branch = resnet.branch_of(resnet.convolutions((4, 4, 4), 1, bottleneck=False)).double().eval()
     for parameter in branch.parameters():
         nn.init.zeros_(parameter)
     x = numbers(generator, 2, 4, 6, 6).abs()
     return resnet.Block(branch, nn.Identity(), residual=True)(x), x
 
 
-@PAIRS.add
 def residual_gradient(generator: Generator) -> tuple[Tensor, Tensor]:
     """The gradient below a unit without ReLU after its addition; that above it plus what the branch adds."""
     x, above = numbers(generator, 2, 4, 6, 6), numbers(generator, 2, 4, 6, 6)
@@ -50,7 +49,6 @@ def residual_gradient(generator: Generator) -> tuple[Tensor, Tensor]:
     return gradient(unit, x, above), above + gradient(lambda x: unit.branch(unit.before(x)), x, above)
 
 
-@PAIRS.add
 def residual_gradient_below_relu(generator: Generator) -> tuple[Tensor, Tensor]:
     """The same of the first paper's unit, with a ReLU after the addition: not the same."""
     x, above = numbers(generator, 2, 4, 6, 6), numbers(generator, 2, 4, 6, 6)
@@ -66,21 +64,18 @@ def _unit(order: str) -> preact_resnet.Unit:
     return preact_resnet.Unit(layers, 1, preact_resnet.ORDERS[order], plain)
 
 
-@PAIRS.add
 def residual_branch_that_was_fitted(generator: Generator) -> tuple[Tensor, Tensor]:
     """F of x + Fx, fitted by least squares to a task y = Hx, and H - I."""
     x, task = numbers(generator, 100, 8), numbers(generator, 8, 8)
     return torch.linalg.lstsq(x, x @ task.T - x).solution.T, task - torch.eye(8, dtype=x.dtype)
 
 
-@PAIRS.add
 def residual_branch_that_was_minimised(generator: Generator) -> tuple[Tensor, Tensor]:
     """The same F, and 0, which would make the output the input: not the same."""
     fitted, _ = residual_branch_that_was_fitted(generator)
     return fitted, torch.zeros_like(fitted)
 
 
-@PAIRS.add
 def residual_net_as_paths(generator: Generator) -> tuple[Tensor, Tensor]:
     """Four residual blocks without activations, one after the other, and the sum of their 2⁴ paths."""
     x, branches = numbers(generator, 8), numbers(generator, 4, 8, 8)
@@ -96,7 +91,6 @@ def residual_net_as_paths(generator: Generator) -> tuple[Tensor, Tensor]:
     return output, paths
 
 
-@PAIRS.add
 def dense_layer_keeps_its_input(generator: Generator) -> tuple[Tensor, Tensor]:
     """The output of a DenseNet layer, and its input with the new maps behind it."""
     layer = started(densenet.Layer(6, growth_rate=4, bottleneck=True, dropout=0.0), generator)
@@ -104,51 +98,45 @@ def dense_layer_keeps_its_input(generator: Generator) -> tuple[Tensor, Tensor]:
     return layer(x), torch.cat([x, layer.new(x)], dim=1)
 
 
-@PAIRS.add
 def channels_times_their_scores(generator: Generator) -> tuple[Tensor, Tensor]:
     """Squeeze and excitation, and each channel times its score: σ(W₂ relu(W₁ mean)), with linear layers."""
     block, x = started(SqueezeExcitation(8, 2), generator), numbers(generator, 2, 8, 5, 5)
-    first, _, second = block.excitation
-    hidden = torch.relu(F.linear(x.flatten(2).mean(2), first.weight.flatten(1), first.bias))
-    scores = torch.sigmoid(F.linear(hidden, second.weight.flatten(1), second.bias))
+    first, first_bias, second, second_bias = block.excitation.parameters()
+    hidden = torch.relu(F.linear(x.flatten(2).mean(2), first.flatten(1), first_bias))
+    scores = torch.sigmoid(F.linear(hidden, second.flatten(1), second_bias))
     return block(x), x * scores[:, :, None, None]
 
 
-@PAIRS.add
 def gate_of_ones(generator: Generator) -> tuple[Tensor, Tensor]:
     """Squeeze and excitation whose scores are all 1, and the map that goes in."""
     block, x = started(SqueezeExcitation(8, 2, gate="relu"), generator), numbers(generator, 2, 8, 5, 5)
-    nn.init.zeros_(block.excitation[2].weight)
-    nn.init.ones_(block.excitation[2].bias)
+    nn.init.zeros_(block.excitation.get_parameter("2.weight"))
+    nn.init.ones_(block.excitation.get_parameter("2.bias"))
     return block(x), x
 
 
-@PAIRS.add
 def deformed_by_nothing(generator: Generator) -> tuple[Tensor, Tensor]:
     """A deformable convolution with offsets of zero, and the plain one."""
     layer, x = deformable(generator, (0, 0)), numbers(generator, 1, 3, 9, 9).float()
     return layer(x), F.conv2d(x, layer.weight)
 
 
-@PAIRS.add
 def deformed_by_a_pixel(generator: Generator) -> tuple[Tensor, Tensor]:
     """One with offsets of one row and two columns everywhere, and the plain one of the image moved so."""
     layer, x = deformable(generator, (1, 2)), numbers(generator, 1, 3, 9, 9).float()
     return layer(x)[:, :, :-1, :-2], F.conv2d(x[:, :, 1:, 2:], layer.weight)
 
 
-@PAIRS.add
 def offsets_added_to_weights(generator: Generator) -> tuple[Tensor, Tensor]:
     """With offsets of a row and a column everywhere, and the plain one with weights + 1: not the same."""
     layer, x = deformable(generator, (1, 1)), numbers(generator, 1, 3, 9, 9).float()
     return layer(x), F.conv2d(x, layer.weight + 1)
 
 
-@PAIRS.add
 def gradient_by_offsets(generator: Generator) -> tuple[Tensor, Tensor]:
     """The gradient of a deformable convolution's sum by its offsets' bias, and 0: not the same, it learns."""
     layer, x = deformable(generator, (0.3, 0.6)), numbers(generator, 1, 3, 9, 9).float()
-    bias = layer.offsets.bias.requires_grad_()
+    bias = layer.offsets.get_parameter("bias").requires_grad_()
     with torch.enable_grad():
         (found,) = torch.autograd.grad(layer(x).square().sum(), bias)
     return found, torch.zeros_like(found)
@@ -158,11 +146,10 @@ def deformable(generator: Generator, offset: tuple[float, float]) -> DeformableC
     """A 3×3 one without padding, the same offset (rows, columns) everywhere. fp32, as it computes in."""
     layer = DeformableConvolution(3, 4, 3, bias=False).requires_grad_(False)
     nn.init.normal_(layer.weight, generator=generator)
-    layer.offsets.bias.copy_(torch.tensor(offset).repeat(9))
+    layer.offsets.get_parameter("bias").copy_(torch.tensor(offset).repeat(9))
     return layer
 
 
-@PAIRS.add
 def roi_pooling_as_pyramid_level(generator: Generator) -> tuple[Tensor, Tensor]:
     """RoI pooling of a region to 7×7, and spatial pyramid pooling of that part of the map, with one level."""
     x = numbers(generator, 1, 4, 20, 30)
@@ -171,7 +158,6 @@ def roi_pooling_as_pyramid_level(generator: Generator) -> tuple[Tensor, Tensor]:
     return roi_pool(x, region, 7).flatten(1), SpatialPyramidPooling((7,))(x[:, :, 2:19, 5:28])
 
 
-@PAIRS.add
 def cell_of_a_centre(generator: Generator) -> tuple[Tensor, Tensor]:
     """In which of 7×7 bins of 64×64 pixels the centres of 20 boxes lie, and ⌊7 centre / 448⌋."""
     rows, columns = torch.randint(448, (2, 20), generator=generator)

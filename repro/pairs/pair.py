@@ -2,18 +2,20 @@
 
     {model: pair, case: fc6_as_convolution}   and   max_abs_diff(that arm) < 1e-10
 
-A pair is a function of a random generator that gives two tensors; its docstring says what they are. Numbers
-are in double precision unless said, so that what is equal in exact arithmetic differs by about 1e-14.
+A pair is a function of a random generator that gives two tensors; its docstring says what they are. It stands
+in `layers`, `upsampling` or `blocks`, and is named here. Numbers are in double precision unless said, so that
+what is equal in exact arithmetic differs by about 1e-14.
 """
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
 
 from repro.pairs import blocks, layers, upsampling
 
-PAIRS = {**layers.PAIRS, **upsampling.PAIRS, **blocks.PAIRS}
+Function: TypeAlias = Callable[[torch.Generator], tuple[Tensor, Tensor]]
 
 
 class Pair(nn.Module):
@@ -66,10 +68,14 @@ class Pair(nn.Module):
             "roi_pooling_as_pyramid_level",
             "cell_of_a_centre",
         ],
-        in_channels: int = 3,
     ):
         super().__init__()
-        self.case, self.in_channels = case, in_channels
+        self.function = function_of(case)
 
     def forward(self) -> tuple[Tensor, Tensor]:
-        return PAIRS[self.case](torch.Generator().manual_seed(0))
+        return self.function(torch.Generator().manual_seed(0))
+
+
+def function_of(name: str) -> Function:
+    (function,) = (vars(module)[name] for module in (layers, upsampling, blocks) if name in vars(module))
+    return cast(Function, function)

@@ -4,12 +4,9 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from repro.pairs.layers import Pairs, numbers
-
-PAIRS = Pairs()
+from repro.pairs.numbers import numbers
 
 
-@PAIRS.add
 def transposed_as_stamps(generator: Generator) -> tuple[Tensor, Tensor]:
     """A transposed convolution, and the kernel stamped at each input value, scaled by it, overlaps added."""
     x, kernel, stride = numbers(generator, 5, 6), numbers(generator, 3, 3), 2
@@ -22,7 +19,6 @@ def transposed_as_stamps(generator: Generator) -> tuple[Tensor, Tensor]:
     return F.conv_transpose2d(x[None, None], kernel[None, None], stride=stride)[0, 0], stamped
 
 
-@PAIRS.add
 def transposed_as_gradient(generator: Generator) -> tuple[Tensor, Tensor]:
     """A transposed convolution, and the backward pass of the convolution with the same weights."""
     y, weight = numbers(generator, 2, 4, 5, 5), numbers(generator, 4, 3, 4, 4)
@@ -32,14 +28,12 @@ def transposed_as_gradient(generator: Generator) -> tuple[Tensor, Tensor]:
     return F.conv_transpose2d(y, weight, stride=2), gradient
 
 
-@PAIRS.add
 def transposed_undoes_convolution(generator: Generator) -> tuple[Tensor, Tensor]:
     """An image, and the transposed convolution of its convolution: of the same size, not the same."""
     x, weight = numbers(generator, 1, 3, 12, 12), numbers(generator, 4, 3, 4, 4)
     return x, F.conv_transpose2d(F.conv2d(x, weight, stride=2), weight, stride=2)
 
 
-@PAIRS.add
 def transposed_as_padded_convolution(generator: Generator) -> tuple[Tensor, Tensor]:
     """A transposed convolution; the convolution, its kernel turned, of the input with zeros in between."""
     x, weight = numbers(generator, 1, 3, 5, 5), numbers(generator, 3, 4, 3, 3)
@@ -50,7 +44,6 @@ def transposed_as_padded_convolution(generator: Generator) -> tuple[Tensor, Tens
     )
 
 
-@PAIRS.add
 def nearest_as_blocks(_: Generator) -> tuple[Tensor, Tensor]:
     """[[1, 2], [3, 4]] enlarged to 4×4 by the nearest pixel, and blocks of 2×2."""
     x = torch.tensor([[1.0, 2.0], [3.0, 4.0]], dtype=torch.float64)
@@ -58,14 +51,12 @@ def nearest_as_blocks(_: Generator) -> tuple[Tensor, Tensor]:
     return F.interpolate(x[None, None], scale_factor=2)[0, 0], blocks
 
 
-@PAIRS.add
 def bilinear_as_midpoints(_: Generator) -> tuple[Tensor, Tensor]:
     """(1, 2) enlarged twice bilinearly, and with the midpoint 1.5 for what is new: not the same."""
     x = torch.tensor([[[[1.0, 2.0]]]], dtype=torch.float64)
     return _widened(x), torch.tensor([1.0, 1.5, 1.5, 2.0], dtype=x.dtype)
 
 
-@PAIRS.add
 def bilinear_by_distance(_: Generator) -> tuple[Tensor, Tensor]:
     """(1, 2) enlarged twice bilinearly, and the mean of both by their distances: 1, 1.25, 1.75, 2."""
     x = torch.tensor([[[[1.0, 2.0]]]], dtype=torch.float64)
@@ -76,7 +67,6 @@ def _widened(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=(1, 2), mode="bilinear", align_corners=False).flatten()
 
 
-@PAIRS.add
 def resize_and_convolve_is_linear(generator: Generator) -> tuple[Tensor, Tensor]:
     """A sum of two maps resized and convolved, and the sum of both resized and convolved: a linear map."""
     (x, y), weight = numbers(generator, 2, 1, 3, 6, 6), numbers(generator, 4, 3, 3, 3)

@@ -29,7 +29,7 @@ def predictions(states: dict[str, State], *, images: int = 6) -> Image.Image:
 def _outputs(state: State, images: Tensor) -> Tensor:
     state.model.eval()
     with state.autocast():
-        outputs = state.model(state.inputs(images))
+        outputs: Tensor = state.model(state.inputs(images))
     state.model.train()
     return outputs.float()
 

@@ -26,5 +26,7 @@ def spectrum(states: dict[str, State], *, images: int = 300) -> Image.Image:
 def _shown(spectrum: torch.Tensor) -> np.ndarray:
     """[H, W] → uint8 [H, W, 3], with frequency 0 in the middle"""
     decibels = 10 * torch.log10(spectrum / spectrum.max())
-    grey = torch.fft.fftshift(255 * (1 + decibels / 60).clamp(0, 1)).round().to(torch.uint8)
-    return grey.cpu()[..., None].expand(-1, -1, 3).numpy()
+    levels: torch.Tensor = 255 * (1 + decibels / 60).clamp(0, 1)
+    grey = torch.fft.fftshift(levels).round().to(torch.uint8)
+    shown: np.ndarray = grey.cpu()[..., None].expand(-1, -1, 3).numpy()
+    return shown

@@ -5,7 +5,7 @@ import gc
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -24,7 +24,11 @@ MATMUL = 1024
 
 def resolve(name: str, index: int = 0) -> torch.device:
     """The device of a name. Raises `ReproError` where it is not there."""
-    available = {"cpu": lambda: True, "cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
+    available: dict[str, Callable[[], bool]] = {
+        "cpu": lambda: True,
+        "cuda": torch.cuda.is_available,
+        "mps": torch.backends.mps.is_available,
+    }
     if not available[name]():
         present = ", ".join(key for key, there in available.items() if there())
         raise ReproError(
@@ -37,21 +41,23 @@ def resolve(name: str, index: int = 0) -> torch.device:
 def flags(deterministic: bool) -> Iterator[None]:
     """One CPU thread, true fp32, deterministic kernels, as trials want them; then everything as it was."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS is not deterministic
+    deterministic_: Any = torch.utils.deterministic  # modules that make their settings as they are imported
+    cudnn: Any = torch.backends.cudnn
     before = (
         torch.get_num_threads(),
         torch.get_deterministic_debug_mode(),
-        torch.utils.deterministic.fill_uninitialized_memory,
-        torch.backends.cudnn.benchmark,
-        torch.backends.cudnn.conv.fp32_precision,
+        deterministic_.fill_uninitialized_memory,
+        cudnn.benchmark,
+        cudnn.conv.fp32_precision,
         torch.backends.cuda.matmul.fp32_precision,
     )
 
     def put(threads: int, mode: int, fill: bool, benchmark: bool, conv: str, matmul: str) -> None:
         torch.set_num_threads(threads)
         torch.set_deterministic_debug_mode(mode)  # as use_deterministic_algorithms, without 2 s of imports
-        torch.utils.deterministic.fill_uninitialized_memory = fill  # costs time, finds only bugs of torch
-        torch.backends.cudnn.benchmark = benchmark
-        torch.backends.cudnn.conv.fp32_precision = conv
+        deterministic_.fill_uninitialized_memory = fill  # costs time, finds only bugs of torch
+        cudnn.benchmark = benchmark
+        cudnn.conv.fp32_precision = conv
         torch.backends.cuda.matmul.fp32_precision = matmul
 
     put(1, ERROR if deterministic else 0, False, not deterministic, "ieee", "ieee")
@@ -100,9 +106,10 @@ class PeakMemory:
 
 def _trim() -> None:
     """Give the heap's free pages back, or what takes them again would not show. Only glibc can be asked."""
-    libc = ctypes.CDLL(None) if os.name == "posix" else None
-    if hasattr(libc, "malloc_trim"):
-        libc.malloc_trim(0)
+    if os.name == "posix":
+        libc = ctypes.CDLL(None)
+        if hasattr(libc, "malloc_trim"):
+            libc.malloc_trim(0)
 
 
 @cache

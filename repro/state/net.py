@@ -98,10 +98,14 @@ def build(
             given = {"start": start} if start is not None else {}
             WEIGHTS.bound(spec.weights.name, spec.weights.options)(model, **given)
     freeze(model, spec.freeze)
-    channels_last = spec.recipe is None or spec.recipe.channels_last
+    model = put(model, device, channels_last=spec.recipe is None or spec.recipe.channels_last)
+    return State(spec, model.train(), TASKS.load(spec.task)(), data, device)
+
+
+def put(model: nn.Module, device: torch.device, *, channels_last: bool) -> nn.Module:
+    """The net on a device, with its weights in the layout of the maps."""
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    model = model.to(device, memory_format=layout).train()
-    return State(spec, model, TASKS.load(spec.task)(), data, device)
+    return model.to(device, memory_format=layout)  # type: ignore[call-overload, no-any-return]  # torch's lacks it
 
 
 def make_model(model: Named, data: Named | None) -> nn.Module:
@@ -114,6 +118,7 @@ def make_model(model: Named, data: Named | None) -> nn.Module:
             k: v for k, v in (("in_channels", source.channels), ("classes", source.classes)) if k in known
         }
     try:
-        return MODELS.load(model.name)(**{**given, **model.options})
+        net: nn.Module = MODELS.load(model.name)(**{**given, **model.options})
     except (ValueError, TypeError) as error:
         raise ReproError(f"model '{model.name}' with {model.options or 'no options'}: {error}") from error
+    return net

@@ -67,13 +67,16 @@ def _is_in(name: str, paths: Iterable[str]) -> bool:
 def _weights(source: str, download: bool) -> dict[str, Tensor]:
     url = get_model_weights(source).IMAGENET1K_V1.url
     path = root() / "weights" / url.rpartition("/")[2]
+    weights: dict[str, Tensor]
     if download:
-        return hub.load_state_dict_from_url(
+        weights = hub.load_state_dict_from_url(
             url, str(path.parent), map_location="cpu", check_hash=True, weights_only=True
         )
+        return weights
     if not path.is_file():
         raise MissingData(
             f"the ImageNet weights of torchvision's {source} are not at {path}. Set REPRO_DATA to a folder "
             f"with weights/{path.name}, or say `weights: {{name: imagenet, download: true}}` ({url})"
         )
-    return load(path, map_location="cpu", mmap=True, weights_only=True)
+    weights = load(path, map_location="cpu", mmap=True, weights_only=True)
+    return weights

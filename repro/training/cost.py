@@ -64,7 +64,7 @@ def arithmetic(state: State) -> Arithmetic | None:
     return Arithmetic(of_forward + backward.get_total_flops(), of_forward // (2 * recipe.batch_size))
 
 
-_counted: dict[tuple[str, str, str, int], Arithmetic | None] = {}
+_counted: dict[tuple[str, ...], Arithmetic | None] = {}
 
 
 def _of_the_arm(state: State) -> Arithmetic | None:

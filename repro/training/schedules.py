@@ -20,7 +20,7 @@ def cosine(now: int, steps: int) -> float:
 
 def poly(now: int, steps: int, *, power: float = 0.9) -> float:
     """(1 - now / steps) to a power: Chen et al. 2016, arXiv 1606.00915, section 4.1.1."""
-    return (1 - now / steps) ** power
+    return float((1 - now / steps) ** power)
 
 
 def one_cycle(now: int, steps: int, *, rise: float = 0.3, start: float = 0.04, end: float = 4e-6) -> float:

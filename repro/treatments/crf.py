@@ -49,6 +49,9 @@ class WithCRF(nn.Module):
     `mean` and `std` [C, 1, 1] are those that images were normalised with: colours become levels again.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, net: nn.Module, kernels: "Kernels", iterations: int, mean: Tensor, std: Tensor):
         super().__init__()
         self.net, self.kernels, self.iterations = net, kernels, iterations

@@ -7,9 +7,11 @@ the identity, but one whose shortcut is scaled by 0 (`PreActResNet`) leaves noth
 
 from copy import deepcopy
 from dataclasses import replace
+from typing import cast
 
 from torch import Tensor, nn
 
+from repro.contracts import Block
 from repro.errors import ReproError
 from repro.state.net import State
 
@@ -30,7 +32,9 @@ class Lesion(nn.Module):
         self.block = block
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.block.joined(self.block.short_cut(x))
+        block = cast(Block, self.block)
+        kept: Tensor = block.joined(block.short_cut(x))
+        return kept
 
 
 def blocks(net: nn.Module) -> list[str]:

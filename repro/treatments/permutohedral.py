@@ -47,7 +47,8 @@ def _elevate(features: Tensor) -> Tensor:
     d = features.shape[1]
     axis = torch.arange(1, d + 1, device=features.device, dtype=features.dtype)
     basis = features.new_ones(d, d + 1).tril() - torch.diag(axis, 1)[:d]  # row i: i ones, then -i
-    return features * ((2 / 3) ** 0.5 * (d + 1) / (axis * (axis + 1)).sqrt()) @ basis
+    scale: Tensor = (2 / 3) ** 0.5 * (d + 1) / (axis * (axis + 1)).sqrt()
+    return features * scale @ basis
 
 
 def _simplex(elevated: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -151,7 +151,8 @@ def images(data: Named, device: torch.device) -> ImageSet:
 def _images(data: str, device: torch.device) -> ImageSet:
     named = Named.model_validate_json(data)
     try:
-        return DATASETS.load(named.name)(**named.options).load().to(device)
+        loaded: ImageSet = DATASETS.load(named.name)(**named.options).load()
+        return loaded.to(device)
     except torch.OutOfMemoryError as error:
         raise ReproError(
             f"data set '{named.name}' does not fit into the memory of {device}: {error}"

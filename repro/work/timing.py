@@ -22,11 +22,11 @@ from torch.utils import _pytree as pytree
 from repro.errors import ReproError
 from repro.measures.static import image
 from repro.state import devices
-from repro.state.net import DTYPES, make_model
+from repro.state.net import DTYPES, make_model, put
 from repro.state.randomness import own_default_stream, seed_default, stream
 from repro.store import Store
 from repro.trial import Round, TimedNet
-from repro.work.processes import follow_the_parent
+from repro.work.processes import follow_the_parent, without_the_script
 
 FORWARD = "a forward pass in evaluation mode of a batch that is on the device, until the device is done"
 TRAINING = (
@@ -51,7 +51,9 @@ def time_round(job: Round, store: Store, device_index: int = 0) -> dict[str, Any
             }
             store.tell(job.digest, {**at, "seed": job.number})
             with ProcessPoolExecutor(1, context, follow_the_parent) as process:
-                nets[name] = process.submit(time_net, net, job.number, job.device, device_index).result()
+                with without_the_script():
+                    timed = process.submit(time_net, net, job.number, job.device, device_index)
+                nets[name] = timed.result()
     finally:
         store.tell(job.digest, {})
     return {"round": job.model_dump(mode="json"), "nets": nets, "seconds": time.perf_counter() - begun}
@@ -73,11 +75,11 @@ def time_net(net: TimedNet, seed: int, device_name: str, device_index: int = 0) 
         torch.set_num_threads(timing.threads)
         seed_default(torch.device("cpu"), stream(seed, "initialisation"))
         layout = torch.channels_last if timing.channels_last else torch.contiguous_format
-        model = make_model(net.model, net.data).to(device, memory_format=layout).train(timing.training)
+        model = put(make_model(net.model, net.data), device, channels_last=timing.channels_last)
+        model.train(timing.training)
         channels = image(model, timing.size).shape[1]
-        batch = torch.randn(timing.batch_size, channels, timing.size, timing.size).to(
-            device, memory_format=layout
-        )
+        batch = torch.randn(timing.batch_size, channels, timing.size, timing.size)
+        batch = batch.to(device, memory_format=layout)
         step = _pass(model, timing.training, timing.precision, device)
         try:
             seconds = passes(step, batch, device, timing.runs)
@@ -103,7 +105,7 @@ def passes(step: Callable[[Tensor], Any], batch: Tensor, device: torch.device, r
     """Seconds of each of so many passes, after a fifth as many to warm up, or one."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # gputil, below it, imports distutils
-        benchmark = import_module("pytorch_benchmark.benchmark")
+        benchmark: Any = import_module("pytorch_benchmark.benchmark")
     benchmark.tqdm = lambda passes, **_: passes  # no bars
     seconds: list[float] = []
 
@@ -169,4 +171,5 @@ def energy(step: Callable[[], Any], device: torch.device) -> float | None:
         step()
         devices.synchronise(device)
         count += 1
-    return (pynvml.nvmlDeviceGetTotalEnergyConsumption(handle) - before) / 1000 / count
+    millijoules: float = pynvml.nvmlDeviceGetTotalEnergyConsumption(handle) - before
+    return millijoules / 1000 / count

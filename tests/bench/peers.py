@@ -15,7 +15,7 @@ from torchvision import transforms
 from repro.data.augment import flip, normalise, pad_crop
 from repro.data.embedded import FashionMnistSmall
 from repro.data.images import ImageSet
-from repro.models.cifar_resnet import CifarResNet
+from repro.models.resnet import cifar_resnet
 
 LEARNING_RATE, MOMENTUM, PAD = 0.05, 0.9, 2
 
@@ -45,7 +45,7 @@ def usual(data: ImageSet, *, depth: int, width: int, batch_size: int, steps: int
             return transform(picture), label
 
     loader = DataLoader(Pictures(), batch_size=batch_size, shuffle=True, num_workers=0)
-    model = CifarResNet(depth, width=width, in_channels=1).train()
+    model = cifar_resnet(depth, width=width, in_channels=1).train()
     optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
     start = time.perf_counter()
     for images, labels in loader:
@@ -59,7 +59,7 @@ def usual(data: ImageSet, *, depth: int, width: int, batch_size: int, steps: int
 def bare(data: ImageSet, *, depth: int, width: int, batch_size: int, steps: int) -> float:
     """The project's operations in the shortest script: no curves, no progress, no checkpoint, no schedule."""
     model: nn.Module = (
-        CifarResNet(depth, width=width, in_channels=1).to(memory_format=torch.channels_last).train()
+        cifar_resnet(depth, width=width, in_channels=1).to(memory_format=torch.channels_last).train()
     )
     optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM, fused=True)
     generator = torch.Generator()

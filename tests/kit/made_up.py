@@ -43,20 +43,20 @@ def suite(
     return Suite.model_validate_json(json.dumps(content))
 
 
-def name(net: Named) -> str:
+def arm_of(net: Named) -> str:
     """The arm that a net is of."""
     return NAMES[net.options["depth"]]
 
 
 def better(trial: TrialSpec) -> dict[str, float]:
     """One arm is better for every seed, by about the same."""
-    error = {"good": 0.1, "bad": 0.2, "other": 0.3}[name(trial.model)] + 0.001 * trial.seed
+    error = {"good": 0.1, "bad": 0.2, "other": 0.3}[arm_of(trial.model)] + 0.001 * trial.seed
     return {"test_error": error, "train_error": error}
 
 
 def alternating(trial: TrialSpec) -> dict[str, float]:
     """Seed by seed another arm is better."""
-    return {"test_error": 0.5 + (0.1 if name(trial.model) == "bad" else -0.1) * (-1) ** trial.seed}
+    return {"test_error": 0.5 + (0.1 if arm_of(trial.model) == "bad" else -0.1) * (-1) ** trial.seed}
 
 
 def half(_: TrialSpec) -> dict[str, float]:
@@ -145,7 +145,7 @@ class MadeUp:
     @property
     def trained(self) -> list[tuple[str, int]]:
         """Whose trials were done, and with which seed."""
-        return [(name(job.model), job.seed) for job in self.done if isinstance(job, TrialSpec)]
+        return [(arm_of(job.model), job.seed) for job in self.done if isinstance(job, TrialSpec)]
 
 
 def probe(trial: TrialSpec, measure: str = "gradient_norm") -> Probing:

@@ -100,9 +100,12 @@ def spec(
     size: int = 7,
     device: Any = "cpu",
     trained: bool = True,
+    start: TrialSpec | None = None,
+    leaving_out: Any = (),
+    freeze: tuple[str, ...] = (),
     **recipe: Any,
 ) -> TrialSpec:
-    """A trial; keywords change the recipe."""
+    """A trial, that starts from another perhaps, but for some modules; keywords change the recipe."""
     suite = Suite.model_validate_json(
         json.dumps(
             {
@@ -120,8 +123,10 @@ def spec(
         )
     )
     arm = suite.resolve("arm", "cpu")
-    resolved = ResolvedArm(Named.model_validate(model), arm.data, arm.recipe, seed_offset=0)
-    return specify("classification", resolved, seed, device, trained=trained)
+    weights = Named(name="trial", arm="first", **{"except": leaving_out}) if start else None
+    net = Named.model_validate(model)
+    resolved = ResolvedArm(net, arm.data, arm.recipe, seed_offset=0, weights=weights, freeze=freeze)
+    return specify("classification", resolved, seed, device, trained=trained, start=start)
 
 
 CODE = {"code": "", "torch": ""}

@@ -295,6 +295,8 @@ def test_what_an_index_cannot_look_at_is_an_error():
         line_index(state(Net(lambda x: x), side=15))
     with pytest.raises(ReproError, match=r"even sides from 16 up, not \[32, 3\]"):
         line_index(state(Net(lambda x: x.mean((2, 3)))))
+    with pytest.raises(ReproError, match=r"from 16 up, not dict of \[32, 3, 64, 64\]"):
+        line_index(state(Net(lambda x: {"maps": x})))
     with pytest.raises(
         ReproError, match=r"wants outputs as large as the inputs, \[32, 3, 64, 64\], not \[32, 2, 64, 64\]"
     ):

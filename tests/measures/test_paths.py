@@ -7,11 +7,10 @@ from torch import nn
 from repro.errors import ReproError
 from repro.measures.paths import depth, path_share, paths
 from repro.models.alexnet import AlexNet
-from repro.models.cifar_resnet import CifarResNet
 from repro.models.densenet import DenseNet
 from repro.models.googlenet import GoogLeNet
 from repro.models.preact_resnet import ORDERS, PreActResNet
-from repro.models.resnet import ResNet
+from repro.models.resnet import ResNet, cifar_resnet
 from repro.models.sequential import Layers
 
 
@@ -39,7 +38,7 @@ class Net(nn.Module):
         ((GoogLeNet,), 224, 22),  # "22 layers deep when counting only layers with parameters", section 5
         ((ResNet, 50), 224, 50),
         ((ResNet, 152), 224, 152),
-        ((CifarResNet, 20), 32, 20),
+        ((cifar_resnet, 20), 32, 20),
         ((DenseNet, 121), 224, 121),
     ],
 )
@@ -53,8 +52,8 @@ def test_projections_and_auxiliary_classifiers_are_not_on_the_longest_path():
 
 
 def test_n_residual_blocks_have_two_to_the_n_paths_and_a_plain_net_has_one():
-    assert [paths(made(CifarResNet, depth), 32) for depth in (8, 14, 20)] == [2**3, 2**6, 2**9]
-    assert paths(made(CifarResNet, 20, residual=False), 32) == 1
+    assert [paths(made(cifar_resnet, depth), 32) for depth in (8, 14, 20)] == [2**3, 2**6, 2**9]
+    assert paths(made(cifar_resnet, 20, residual=False), 32) == 1
     assert (
         paths(made(DenseNet, 40, growth_rate=12, bottleneck=False, stem="cifar"), 32, layer="blocks.0")
         == 2**12
@@ -62,7 +61,7 @@ def test_n_residual_blocks_have_two_to_the_n_paths_and_a_plain_net_has_one():
 
 
 def test_lengths_of_paths_through_equal_blocks_are_binomial():
-    net = made(CifarResNet, 20)
+    net = made(cifar_resnet, 20)
     for blocks in range(10):
         length = 2 + 2 * blocks  # the stem and the classifier, and two layers a block
         assert path_share(net, 32, least=length, most=length) == comb(9, blocks) / 2**9
@@ -139,4 +138,4 @@ def test_nets_that_do_not_look_at_the_image_or_do_not_take_it_are_errors():
     with pytest.raises(ReproError, match="the net takes no image of 8×8 pixels"):
         paths(made(Layers, layers=("linear 5",), image_size=16), 8)
     with pytest.raises(ReproError, match="no layer 'x'; there are"):
-        depth(made(CifarResNet, 8), 32, layer="x")
+        depth(made(cifar_resnet, 8), 32, layer="x")

@@ -34,7 +34,7 @@ def test_params_counts_what_is_trained():
     [
         ("first", "stem.0"),
         ("last", "classifier"),
-        ("stages.1.conv2", "stages.1.conv2"),
+        ("stages.1.0.branch.3", "stages.1.0.branch.3"),
         ("classifier", "classifier"),
     ],
 )
@@ -59,7 +59,8 @@ def test_gradient_norm_does_not_add_to_gradients_that_are_there():
 def test_a_layer_that_is_not_there_is_an_error_with_those_that_are():
     with pytest.raises(
         ReproError,
-        match=r"no convolution or linear layer 'stem'; there are stem\.0, stages\.0\.conv1, .*classifier",
+        match=r"no convolution or linear layer 'stem'; "
+        r"there are stem\.0, stages\.0\.0\.branch\.0, .*classifier",
     ):
         gradient_norm(state(), layer="stem")
 

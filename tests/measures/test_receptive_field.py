@@ -12,7 +12,7 @@ from repro.catalogue import COUNTS, PROBES
 from repro.data.split import InMemory
 from repro.errors import ReproError
 from repro.measures.receptive_field import effective_receptive_field, receptive_field
-from repro.models.cifar_resnet import CifarResNet
+from repro.models.resnet import cifar_resnet
 from repro.state.net import State
 from repro.store import Store
 from repro.work.execute import execute
@@ -162,17 +162,17 @@ def test_normalisation_sees_nothing():
 
 
 def test_a_residual_net_sees_as_much_as_its_longest_path():
-    net = CifarResNet(8)
+    net = cifar_resnet(8)
     # Four of maps at stride 1, …
     assert receptive_field(net, layer="stages") == 1 + 2 * (4 * 1 + 2 * 2 + 1 * 4)
     assert receptive_field(net, layer="stages") == receptive_field(
-        CifarResNet(8, residual=False), layer="stages"
+        cifar_resnet(8, residual=False), layer="stages"
     )
     assert receptive_field(net, layer="stem.0") == 3
 
 
 def test_a_net_whose_outputs_see_everything_has_no_receptive_field_but_for_a_size():
-    net = CifarResNet(8)
+    net = cifar_resnet(8)
     with pytest.raises(
         ReproError,
         match="units see all of the image, whatever its size; give a `size`, or a `layer` before them",

@@ -17,12 +17,11 @@ from repro.measures.residual import (
     path_gradient_share,
     response_std,
 )
-from repro.models.cifar_resnet import CifarResNet
 from repro.models.preact_resnet import ORDERS, PreActResNet
-from repro.models.resnet import ResNet
+from repro.models.resnet import ResNet, cifar_resnet
 from repro.state.net import State, build
 from repro.tasks.classification import Classification
-from repro.treatments.lesion import lesion
+from repro.treatments.lesion import blocks, lesion
 from repro.work.execute import images
 
 CPU = torch.device("cpu")
@@ -33,9 +32,9 @@ def preactivated(**options) -> nn.Module:
 
 
 NETS = {
-    "of CIFAR": lambda **options: made(CifarResNet, 8, width=4, in_channels=1, **options),
-    "of ImageNet's form": lambda **options: made(
-        ResNet, 20, width=4, stem="cifar", in_channels=1, classes=10, **options
+    "of CIFAR": lambda **options: made(cifar_resnet, 8, width=4, in_channels=1, **options),
+    "of bottlenecks": lambda **options: made(
+        ResNet, 29, width=4, stem="cifar", in_channels=1, classes=10, **options
     ),
     "with pre-activation": preactivated,
 }
@@ -60,22 +59,20 @@ def batch(looked_at: State, count: int) -> tuple[Tensor, Tensor]:
 def test_responses_are_those_behind_the_normalisation_and_before_what_follows():
     looked_at = state()
     net, (x, _) = looked_at.model.eval(), batch(looked_at, 32)
-    pair = net.stages[0]
-    first = pair.norm1(pair.conv1(net.stem(x)))
-    second = pair.norm2(pair.conv2(F.relu(first)))
-    assert response_std(looked_at, layer="stages.0.norm1", images=32) == pytest.approx(
-        first.std().item(), rel=1e-5
-    )
-    assert response_std(looked_at, layer="stages.0.norm2", images=32) == pytest.approx(
-        second.std().item(), rel=1e-5
-    )
+    conv1, norm1, _, conv2, norm2 = net.stages[0][0].branch
+    first = norm1(conv1(net.stem(x)))
+    second = norm2(conv2(F.relu(first)))
+    for layer, expected in (("stages.0.0.branch.1", first), ("stages.0.0.branch.4", second)):
+        assert response_std(looked_at, layer=layer, images=32) == pytest.approx(
+            expected.std().item(), rel=1e-5
+        )
     assert response_std(looked_at, images=32) == pytest.approx(net(x).std().item(), rel=1e-5)
     assert first.std().item() != pytest.approx(second.std().item(), rel=0.1)
 
 
 def test_the_mean_response_is_over_all_3_by_3_layers_and_not_over_projections():
     looked_at = state(NETS["of CIFAR"](shortcut="B"))
-    layers = ["stem.1", *(f"stages.{i}.norm{j}" for i in range(3) for j in (1, 2))]
+    layers = ["stem.1", *(f"stages.{i}.0.branch.{j}" for i in range(3) for j in (1, 4))]
     each = [response_std(looked_at, layer=layer, images=16) for layer in layers]
     assert mean_response_std(looked_at, images=16) == pytest.approx(sum(each) / 7, rel=1e-5)
 
@@ -100,7 +97,7 @@ def lesion_error(looked_at: State, block: int) -> float:
 
 
 def test_the_mean_lesion_error_is_over_the_blocks_that_keep_the_shape():
-    looked_at = state(made(CifarResNet, 14, width=4, in_channels=1))
+    looked_at = state(made(cifar_resnet, 14, width=4, in_channels=1))
     each = [lesion_error(looked_at, block=block) for block in (0, 1, 3, 5)]
     assert len(set(each)) > 1
     assert mean_lesion_error(looked_at) == pytest.approx(sum(each) / 4)
@@ -123,9 +120,9 @@ def test_a_task_without_errors_has_no_lesion_error():
         mean_lesion_error(looked_at)
 
 
-def of_pair(pair: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+def of_block(block: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
     """What a block's branch and its shortcut give."""
-    return pair.norm2(pair.conv2(F.relu(pair.norm1(pair.conv1(x))))), pair.short_cut(x)
+    return block.branch(x), block.short_cut(x)
 
 
 def of_unit(unit: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -140,8 +137,9 @@ def of_unit(unit: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
 def along(net: nn.Module, inputs: Tensor, path: tuple[bool, ...]) -> Tensor:
     """Logits whose gradient comes through the branches that `path` chooses and other blocks' shortcuts."""
     x = net.stem(inputs)
-    for block, by_branch in zip(net.stages, path, strict=True):
-        branch, kept = (of_unit if isinstance(net, PreActResNet) else of_pair)(block, x)
+    for name, by_branch in zip(blocks(net), path, strict=True):
+        block = net.get_submodule(name)
+        branch, kept = (of_unit if isinstance(net, PreActResNet) else of_block)(block, x)
         branch, kept = (branch, kept.detach()) if by_branch else (branch.detach(), kept)
         x = block.joined(branch + kept) if isinstance(net, PreActResNet) else F.relu(branch + kept)
     x = net.last(x) if isinstance(net, PreActResNet) else x
@@ -219,7 +217,7 @@ def test_probes_work_on_nets(name):
     assert 0 <= mean_lesion_error(looked_at) <= 1 and mean_response_std(looked_at, images=4) > 0
 
 
-@pytest.mark.parametrize("name", ["of CIFAR", "of ImageNet's form"])
+@pytest.mark.parametrize("name", ["of CIFAR", "of bottlenecks"])
 def test_a_plain_net_has_no_paths(name):
     with pytest.raises(
         ReproError, match=r"path_gradient_share: 0 of the net's \d blocks use their short_cut"
@@ -254,7 +252,7 @@ def test_probes_leave_the_net_as_it_was(training):
     net.stem.eval()
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     modes = [module.training for module in net.modules()]
-    response_std(looked_at, layer="stages.0.norm1", images=4)
+    response_std(looked_at, layer="stages.0.0.branch.1", images=4)
     mean_response_std(looked_at, images=4)
     mean_lesion_error(looked_at)
     path_gradient_share(looked_at, least=0, most=1, images=4)

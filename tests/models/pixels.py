@@ -5,7 +5,6 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 
@@ -50,26 +49,6 @@ def calibrated(net: nn.Module, x: Tensor) -> nn.Module:
     with torch.no_grad():
         net.train()(x)
     return net.eval()
-
-
-def learns(net: nn.Module, x: Tensor, outputs: int) -> None:
-    """Two steps in bf16, channels last: the loss falls and every weight has a part in it."""
-    net = net.to(memory_format=torch.channels_last).train()
-    x = x.contiguous(memory_format=torch.channels_last)
-    targets = torch.zeros(len(x), *x.shape[-2:], dtype=torch.int64)
-    targets[..., x.shape[-1] // 2 :] = outputs - 1
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.02)
-    losses = []
-    for _ in range(3):
-        with torch.autocast("cpu", torch.bfloat16):
-            logits = net(x)
-        assert logits.shape == (len(x), outputs, *x.shape[-2:])
-        losses.append(F.cross_entropy(logits.float(), targets))
-        optimizer.zero_grad()
-        losses[-1].backward()
-        assert [name for name, p in net.named_parameters() if not p.grad.abs().sum() > 0] == []
-        optimizer.step()
-    assert losses[0] > losses[1] > losses[2], losses
 
 
 def stays_on_a_gpu(make: Callable[..., nn.Module], *shape: int, **options) -> None:

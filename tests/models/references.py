@@ -1,46 +1,39 @@
-"""What the tests of nets that classify share: the same net in two packages, with the same weights."""
+"""What the tests of nets that label images share: one net in two packages, with the same weights."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
-from models.pixels import calibrated, images, made
+from models.pixels import calibrated, images, made, on_meta
 from torch import Tensor, nn
-from torch.nn import functional as F
+
+
+def weights(net: nn.Module) -> list[nn.Conv2d | nn.Linear]:
+    """The convolutions and linear layers, in their order."""
+    return [m for m in net.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+
+
+def with_weights(net: nn.Module, given: Iterable[Tensor]) -> nn.Module:
+    """The net, maybe on the meta device, with copies of tensors: in the order of its own, same shapes."""
+    own = net.state_dict()
+    copies = [tensor.detach().clone() for tensor in given]
+    assert [tensor.shape for tensor in own.values()] == [tensor.shape for tensor in copies]
+    net.load_state_dict(dict(zip(own, copies, strict=True)), assign=True)
+    return net
+
+
+def carry(source: nn.Module, target: nn.Module) -> nn.Module:
+    """The target with the tensors of the source. Both list their layers in the order of the data."""
+    return with_weights(target, source.state_dict().values())
 
 
 def logits_agree(
     make: Callable[..., nn.Module], build: Callable[[], nn.Module], *, side: int = 64, **options
 ) -> None:
-    """Ours, `make(**options)`, has the reference's logits with its weights. Layers are in the same order."""
+    """Ours, `make(**options)`, has the logits of the reference with its weights."""
     x = images(2, 3, side, side)
     reference = calibrated(made(build), x)
-    net = same_weights(make, list(reference.state_dict().values()), **options).eval()
+    net = carry(reference, on_meta(make, **options))
     with torch.no_grad():
         expected, found = reference(x), net(x)
     assert expected.std() > 0.05
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
-
-
-def same_weights(make: Callable[..., nn.Module], weights: list[Tensor], **options) -> nn.Module:
-    with torch.device("meta"):
-        net = make(**options)
-    net.load_state_dict(dict(zip(net.state_dict(), weights, strict=True)), assign=True)
-    return net
-
-
-def learns(net: nn.Module, x: Tensor) -> None:
-    """Two steps in bf16, channels last: the loss has fallen and every weight has a part in it."""
-    net = net.to(memory_format=torch.channels_last).train()
-    x = x.contiguous(memory_format=torch.channels_last)
-    targets = torch.arange(len(x)) % 3
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.02)
-    losses = []
-    for _ in range(3):
-        with torch.autocast("cpu", torch.bfloat16):
-            logits = net(x)
-        losses.append(F.cross_entropy(logits.float(), targets))
-        optimizer.zero_grad()
-        losses[-1].backward()
-        assert [name for name, p in net.named_parameters() if not p.grad.abs().sum() > 0] == []
-        optimizer.step()
-    assert losses[2] < losses[0], losses

@@ -1,7 +1,8 @@
 import pytest
 import torch
-from models.labels import carry, learns, weights
+from models.learning import learns
 from models.pixels import images, made, on_meta, size, stays_on_a_gpu
+from models.references import carry, weights
 from torch import nn
 from torchvision.models import alexnet
 
@@ -206,5 +207,5 @@ def test_arms_that_differ_in_no_convolution_start_from_equal_weights(change):
     [{}, {"towers": 1}, {"norm": "batch"}, {"norm": "none", "overlap": False}, {"activation": "tanh"}],
 )
 def test_small_nets_learn_and_stay_on_a_gpu(options):
-    learns(made(AlexNet, **{**SMALL, **options}), images(8, 1, 28, 28), 10)
+    learns(made(AlexNet, **{**SMALL, **options}), images(8, 1, 28, 28), 10, lr=0.005)
     stays_on_a_gpu(AlexNet, 2, 1, 28, 28, **{**SMALL, **options})

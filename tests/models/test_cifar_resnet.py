@@ -3,23 +3,23 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional as F
-from torchvision.models.resnet import BasicBlock, ResNet
+from torchvision.models import resnet as torchvision_resnet
 
 from repro.measures.static import params
-from repro.models.cifar_resnet import CifarResNet
+from repro.models.resnet import ResNet, cifar_resnet
 from repro.tasks.classification import Classification
 
 
-def on_meta(**options) -> CifarResNet:
+def on_meta(**options) -> ResNet:
     with torch.device("meta"):
-        return CifarResNet(**options)
+        return cifar_resnet(**options)
 
 
-def used(**options) -> CifarResNet:
+def used(**options) -> ResNet:
     """A net whose batch normalisation is not the identity it starts as."""
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        net = CifarResNet(**options)
+        net = cifar_resnet(**options)
         for module in net.modules():
             if isinstance(module, nn.BatchNorm2d):
                 nn.init.uniform_(module.weight, 0.5, 1.5)
@@ -55,8 +55,9 @@ def test_a_net_has_as_many_weighted_layers_as_its_depth_says(depth):
 
 @pytest.mark.parametrize("depth", [-4, 0, 2, 18, 57])
 def test_a_depth_that_the_paper_has_not_is_an_error_that_says_which_there_are(depth):
-    with pytest.raises(ValueError, match=rf"depth must be 6n\+2 \(8, 14, 20, …\), not {depth}"):
-        CifarResNet(depth)
+    said = rf"depth must be 6n\+2 \(8, 14, 20, …\) with basic blocks, not {depth}"
+    with pytest.raises(ValueError, match=said):
+        cifar_resnet(depth)
 
 
 @pytest.mark.parametrize(
@@ -71,13 +72,14 @@ def test_shapes_at_the_papers_scale(channels, side, classes):
 def test_stages_halve_the_map_and_double_the_width():
     net = on_meta(depth=20)
     x, shapes = net.stem(torch.empty(1, 3, 32, 32, device="meta")), []
-    for pair in net.stages:
-        x = pair(x)
-        shapes.append(tuple(x.shape[1:]))
+    for stage in net.stages:
+        for block in stage:
+            x = block(x)
+            shapes.append(tuple(x.shape[1:]))
     assert shapes == [(16, 32, 32)] * 3 + [(32, 16, 16)] * 3 + [(64, 8, 8)] * 3
 
 
-def by_hand(net: CifarResNet, x: torch.Tensor, residual: bool) -> torch.Tensor:
+def by_hand(net: cifar_resnet, x: torch.Tensor, residual: bool) -> torch.Tensor:
     """The paper's net with option A as a loop over its state dict."""
     w = net.state_dict()
 
@@ -88,17 +90,18 @@ def by_hand(net: CifarResNet, x: torch.Tensor, residual: bool) -> torch.Tensor:
         return (x - mean) / (var + 1e-5).sqrt() * scale + shift
 
     x = norm(F.conv2d(x, w["stem.0.weight"], padding=1), "stem.1").relu()
-    pairs = len(net.stages) // 3
-    for i in range(3 * pairs):
-        stride = 2 if i in (pairs, 2 * pairs) else 1
-        y = F.conv2d(x, w[f"stages.{i}.conv1.weight"], stride=stride, padding=1)
-        y = F.conv2d(norm(y, f"stages.{i}.norm1").relu(), w[f"stages.{i}.conv2.weight"], padding=1)
-        y = norm(y, f"stages.{i}.norm2")
-        if residual:
-            if stride == 2:
-                x = torch.cat([x[..., ::2, ::2], torch.zeros_like(x[..., ::2, ::2])], dim=1)
-            y = y + x
-        x = y.relu()
+    for stage, blocks in enumerate(net.stages):
+        for i in range(len(blocks)):
+            branch = f"stages.{stage}.{i}.branch"
+            stride = 2 if stage and not i else 1
+            y = F.conv2d(x, w[f"{branch}.0.weight"], stride=stride, padding=1)
+            y = F.conv2d(norm(y, f"{branch}.1").relu(), w[f"{branch}.3.weight"], padding=1)
+            y = norm(y, f"{branch}.4")
+            if residual:
+                if stride == 2:
+                    x = torch.cat([x[..., ::2, ::2], torch.zeros_like(x[..., ::2, ::2])], dim=1)
+                y = y + x
+            x = y.relu()
     return x.flatten(2).mean(2) @ w["classifier.weight"].T + w["classifier.bias"]
 
 
@@ -112,32 +115,24 @@ def test_logits_are_those_of_the_net_computed_by_hand(residual, side):
 
 
 def test_option_b_is_torchvisions_net_of_basic_blocks_at_the_papers_widths():
-
-    reference = ResNet(BasicBlock, [1, 1, 1, 1])
+    block = torchvision_resnet.BasicBlock
+    reference = torchvision_resnet.ResNet(block, [1, 1, 1, 1])
     reference.inplanes = 16
-    reference.conv1, reference.bn1, reference.maxpool = (
-        nn.Conv2d(3, 16, 3, padding=1, bias=False),
-        nn.BatchNorm2d(16),
-        nn.Identity(),
-    )
-    reference.layer1 = reference._make_layer(BasicBlock, 16, 3)
-    reference.layer2 = reference._make_layer(BasicBlock, 32, 3, stride=2)
-    reference.layer3 = reference._make_layer(BasicBlock, 64, 3, stride=2)
-    reference.layer4, reference.fc = nn.Identity(), nn.Linear(64, 10)
+    reference.conv1 = nn.Conv2d(3, 16, 3, padding=1, bias=False)
+    reference.bn1 = nn.BatchNorm2d(16)
+    reference.maxpool = nn.Identity()
+    reference.layer1 = reference._make_layer(block, 16, 3)
+    reference.layer2 = reference._make_layer(block, 32, 3, stride=2)
+    reference.layer3 = reference._make_layer(block, 64, 3, stride=2)
+    reference.layer4 = nn.Identity()
+    reference.fc = nn.Linear(64, 10)
 
     net = used(depth=20, shortcut="B")
-    carried = dict(zip(reference.state_dict(), in_order_of_torchvision(net), strict=True))
-    reference.load_state_dict(carried)
+    weights = net.state_dict().values()  # in torchvision's order: conv1, bn1, conv2, bn2, downsample
+    reference.load_state_dict(dict(zip(reference.state_dict(), weights, strict=True)))
     x = images(4, 3, 32, 32)
     for mode in (True, False):
         torch.testing.assert_close(net.train(mode)(x), reference.train(mode)(x), rtol=1e-5, atol=1e-5)
-
-
-def in_order_of_torchvision(net: CifarResNet) -> list[torch.Tensor]:
-    """A block there is conv1, bn1, conv2, bn2, downsample, as here: conv1, norm1, conv2, norm2,
-    projection.
-    """
-    return list(net.state_dict().values())
 
 
 def test_without_shortcuts_it_is_the_same_net_without_the_addition():
@@ -145,15 +140,16 @@ def test_without_shortcuts_it_is_the_same_net_without_the_addition():
     plain.load_state_dict(residual.state_dict())
     x = images(2, 3, 14, 14)
     assert not torch.allclose(residual.eval()(x), plain.eval()(x))
-    for pair in residual.stages:
-        pair.short_cut = lambda _: 0.0
+    for stage in residual.stages:
+        for block in stage:
+            block.short_cut.register_forward_hook(lambda *_: 0.0)
     assert torch.equal(residual(x), plain(x))
 
 
 def test_convolutions_start_as_he_et_al_say():
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        net = CifarResNet(20, shortcut="B")
+        net = cifar_resnet(20, shortcut="B")
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
             fan_out = module.out_channels * module.kernel_size[0] ** 2
@@ -170,7 +166,7 @@ def test_convolutions_start_as_he_et_al_say():
 def test_on_a_gpu_prediction_loss_and_metrics_stay_there(options):
     with FakeTensorMode():  # no GPU is needed; only the backward pass would need one
         with torch.device("cuda"):
-            net = CifarResNet(8, **options)
+            net = cifar_resnet(8, **options)
         x = torch.empty(6, 3, 32, 32, device="cuda")
         targets = torch.zeros(6, dtype=torch.int64, device="cuda")
         task = Classification()

@@ -1,6 +1,8 @@
 import pytest
 import torch
-from models.pixels import calibrated, images, learns, made, multiply_adds, on_meta, size, stays_on_a_gpu
+from models.learning import learns
+from models.pixels import calibrated, images, made, multiply_adds, on_meta, size, stays_on_a_gpu
+from models.references import carry
 from torch import nn
 from torch.nn import functional as F
 from torchvision.models.segmentation import deeplabv3_resnet50, deeplabv3_resnet101
@@ -175,11 +177,6 @@ def scores(net: nn.Module, classifier: nn.Module, x: torch.Tensor) -> torch.Tens
     return seen[0]
 
 
-def carry(net: nn.Module, reference: nn.Module) -> None:
-    """Both register their layers in the order of the data."""
-    reference.load_state_dict(dict(zip(reference.state_dict(), net.state_dict().values(), strict=True)))
-
-
 @pytest.mark.parametrize(
     ("trunk", "build"), [("resnet50", deeplabv3_resnet50), ("resnet101", deeplabv3_resnet101)]
 )
@@ -290,5 +287,5 @@ def test_logits_have_the_size_of_the_image_whatever_it_is(name, shape):
 @pytest.mark.parametrize("name", SMALL_NETS)
 def test_small_nets_learn_and_stay_on_a_gpu(name):
     make, options = SMALL_NETS[name]
-    learns(made(make, **options), images(4, 3, 64, 64), 6)
+    learns(made(make, **options), images(4, 3, 64, 64), 6, 64, 64)
     stays_on_a_gpu(make, 2, 3, 64, 48, **options)

@@ -1,7 +1,8 @@
 import pytest
 import torch
+from models.learning import learns
 from models.pixels import images, made, multiply_adds, on_meta, size, stays_on_a_gpu
-from models.references import learns, logits_agree
+from models.references import logits_agree
 from torch import nn
 from torchvision import models
 
@@ -128,7 +129,7 @@ def test_convolutions_start_as_in_the_authors_code():
 
 @pytest.mark.parametrize("name", [name for name in SMALL_NETS if name != "with dropout"])
 def test_it_learns(name):
-    learns(made(DenseNet, **SMALL_NETS[name]), images(6, 3, 16, 16))
+    learns(made(DenseNet, **SMALL_NETS[name]), images(6, 3, 16, 16), 10)
 
 
 @pytest.mark.parametrize("name", ["basic", "with dropout"])

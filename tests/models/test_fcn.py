@@ -1,6 +1,7 @@
 import pytest
 import torch
-from models.pixels import images, learns, made, on_meta, size, stays_on_a_gpu
+from models.learning import learns
+from models.pixels import images, made, on_meta, size, stays_on_a_gpu
 from torch import nn
 from torch.nn import functional as F
 from torchvision.models.vgg import make_layers
@@ -126,7 +127,7 @@ def test_one_more_skip_looks_one_pooling_earlier():
 @pytest.mark.parametrize("options", [SMALL, STRIDE_8])
 @pytest.mark.parametrize("skips", [0, 2])
 def test_small_nets_learn_and_stay_on_a_gpu(options, skips):
-    learns(made(FCN, skips=skips, classes=6, **options), images(4, 3, 64, 64), 6)
+    learns(made(FCN, skips=skips, classes=6, **options), images(4, 3, 64, 64), 6, 64, 64)
     stays_on_a_gpu(FCN, 2, 3, 48, 64, skips=skips, **options)
 
 

@@ -1,7 +1,8 @@
 import pytest
 import torch
-from models.labels import learns, weights
+from models.learning import learns
 from models.pixels import images, made, multiply_adds, on_meta, size, stays_on_a_gpu
+from models.references import weights
 from torch import Tensor, nn
 from torchvision.models.googlenet import GoogLeNet as TorchvisionNet
 from torchvision.models.googlenet import Inception as TorchvisionModule
@@ -232,5 +233,5 @@ def test_small_nets_learn_and_stay_on_a_gpu(options):
 
 def test_a_small_net_with_auxiliary_classifiers_learns_and_stays_on_a_gpu():
     net = made(GoogLeNet, auxiliary=True, **SMALL)
-    learns(net, images(8, 1, 28, 28), 3, 10)
+    learns(net, images(8, 1, 28, 28), 3, 10, lr=0.005)
     stays_on_a_gpu(GoogLeNet, 2, 1, 28, 28, auxiliary=True, **SMALL)

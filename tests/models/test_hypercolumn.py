@@ -1,6 +1,7 @@
 import pytest
 import torch
-from models.pixels import images, learns, made, on_meta, size, stays_on_a_gpu
+from models.learning import learns
+from models.pixels import images, made, on_meta, size, stays_on_a_gpu
 from torch.nn import functional as F
 
 from repro import source
@@ -64,8 +65,8 @@ def test_scoring_maps_and_adding_is_scoring_the_concatenated_maps(shape):
     assert params(added) == params(stacked)
     weights = added.state_dict()
     parts = [weights.pop(f"classifier.{i}.weight") for i in range(3)]
-    weights["classifier.bias"] = weights.pop("classifier.2.bias")
-    stacked.load_state_dict({**weights, "classifier.weight": torch.cat(parts, dim=1)})
+    weights["classifier.0.bias"] = weights.pop("classifier.2.bias")
+    stacked.load_state_dict({**weights, "classifier.0.weight": torch.cat(parts, dim=1)})
     x = images(2, 3, *shape)
     assert added(x).std() > 0.1
     torch.testing.assert_close(added(x), stacked(x), rtol=1e-4, atol=1e-5)
@@ -87,5 +88,5 @@ def test_a_pooling_that_is_not_there_is_an_error(pools):
 
 @pytest.mark.parametrize("fuse", ["sum", "concat"])
 def test_small_nets_learn_and_stay_on_a_gpu(fuse):
-    learns(made(Hypercolumn, pools=[1, 2], fuse=fuse, classes=6, **SMALL), images(4, 3, 32, 32), 6)
+    learns(made(Hypercolumn, pools=[1, 2], fuse=fuse, classes=6, **SMALL), images(4, 3, 32, 32), 6, 32, 32)
     stays_on_a_gpu(Hypercolumn, 2, 3, 32, 48, pools=[1, 2], fuse=fuse, **SMALL)

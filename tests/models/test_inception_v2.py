@@ -1,7 +1,8 @@
 import pytest
 import torch
-from models.labels import learns, weights
+from models.learning import learns
 from models.pixels import images, made, multiply_adds, on_meta, size, stays_on_a_gpu
+from models.references import weights
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -107,7 +108,7 @@ def test_there_is_no_dropout_unless_asked_for():
 
 
 def test_small_nets_learn_and_stay_on_a_gpu():
-    learns(made(InceptionV2, **SMALL), images(8, 1, 28, 28), 10)
+    learns(made(InceptionV2, **SMALL), images(8, 1, 28, 28), 10, lr=0.005)
     stays_on_a_gpu(InceptionV2, 2, 1, 28, 28, **SMALL)
 
 

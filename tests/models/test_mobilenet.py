@@ -1,7 +1,8 @@
 import pytest
 import torch
-from models.labels import carry, learns, weights
+from models.learning import learns
 from models.pixels import images, made, multiply_adds, on_meta, size
+from models.references import carry, weights
 from torch import nn
 
 from repro.measures.static import params

@@ -1,12 +1,13 @@
 import pytest
 import torch
+from models.learning import learns
 from models.pixels import calibrated, images, made, on_meta, size, stays_on_a_gpu
-from models.references import learns, same_weights
+from models.references import carry, with_weights
 from torch import nn
 
 from repro.measures.static import params
-from repro.models.cifar_resnet import CifarResNet
 from repro.models.preact_resnet import ORDERS, PreActResNet
+from repro.models.resnet import cifar_resnet
 
 IMAGENET = {"stem": "imagenet", "width": 64, "classes": 1000, "shortcut": "B"}
 SMALL = {"depth": 8, "width": 4}
@@ -61,10 +62,10 @@ def test_logits_on_imagenet_are_timms(depth):
     x = images(2, 3, 64, 64)
     reference = made(timm.create_model, f"resnetv2_{depth}")
     if depth == 18:
-        reference.stages[0].blocks[
-            0
-        ].downsample = nn.Identity()  # so that, as in the appendix, both paths of the first unit
-    reference = calibrated(reference, x)  # have the activation; with bottlenecks its projection makes it so
+        # So that, as in the appendix, both paths of the first unit have the activation; with bottlenecks its
+        # projection makes it so.
+        reference.stages[0].blocks[0].downsample = nn.Identity()
+    reference = calibrated(reference, x)
     weights = [*reference.stem.state_dict().values()]
     for stage in reference.stages:
         for unit in stage.blocks:
@@ -75,9 +76,8 @@ def test_logits_on_imagenet_are_timms(depth):
     weights += [*reference.norm.state_dict().values(), head.weight.flatten(1), head.bias]
     # Its first normalisation is after the pooling, ours before: the same where its weights are positive, as
     # they are.
-    net = same_weights(
-        PreActResNet, weights, depth=depth, bottleneck=depth >= 50, bottleneck_stride="3x3", **IMAGENET
-    ).eval()
+    options = {"depth": depth, "bottleneck": depth >= 50, "bottleneck_stride": "3x3", **IMAGENET}
+    net = with_weights(on_meta(PreActResNet, **options), weights)
     with torch.no_grad():
         expected = reference(x)
         assert expected.std() > 0.05
@@ -86,18 +86,15 @@ def test_logits_on_imagenet_are_timms(depth):
 
 @pytest.mark.parametrize("shortcut", ["A", "B"])
 def test_in_the_original_order_it_is_the_resnet_of_the_year_before(shortcut):
-    reference, x = made(CifarResNet, 20, shortcut=shortcut).eval(), images(4, 3, 32, 32)
-    weights = list(reference.state_dict().values())
-    net = same_weights(PreActResNet, weights, depth=20, order="original", shortcut=shortcut).eval()
+    reference, x = made(cifar_resnet, 20, shortcut=shortcut).eval(), images(4, 3, 32, 32)
+    net = carry(reference, on_meta(PreActResNet, depth=20, order="original", shortcut=shortcut))
     torch.testing.assert_close(net(x), reference(x), rtol=1e-5, atol=1e-5)
 
 
 def test_a_shortcut_scaled_by_zero_is_a_plain_net():
-    reference, x = made(CifarResNet, 20, residual=False).eval(), images(4, 3, 32, 32)
-    net = same_weights(
-        PreActResNet, list(reference.state_dict().values()), depth=20, order="original", shortcut_scale=0.0
-    )
-    torch.testing.assert_close(net.eval()(x), reference(x), rtol=1e-5, atol=1e-5)
+    reference, x = made(cifar_resnet, 20, residual=False).eval(), images(4, 3, 32, 32)
+    net = carry(reference, on_meta(PreActResNet, depth=20, order="original", shortcut_scale=0.0))
+    torch.testing.assert_close(net(x), reference(x), rtol=1e-5, atol=1e-5)
 
 
 FIGURE_4 = {
@@ -197,7 +194,7 @@ def test_small_images_have_one_logit_a_class(name):
 
 @pytest.mark.parametrize("name", [name for name in SMALL_NETS if name != "dropout"])
 def test_it_learns(name):
-    learns(made(PreActResNet, **{**SMALL, **SMALL_NETS[name]}), images(6, 3, 16, 16))
+    learns(made(PreActResNet, **{**SMALL, **SMALL_NETS[name]}), images(6, 3, 16, 16), 10)
 
 
 @pytest.mark.parametrize("name", ["original", "bottleneck", "exclusive gating"])
@@ -208,9 +205,12 @@ def test_it_stays_on_a_gpu(name):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"depth": 57, "bottleneck": True}, r"depth must be 9n\+2 with bottleneck=True, not 57"),
-        ({"depth": 21}, r"depth must be 6n\+2 with bottleneck=False, not 21"),
-        ({"depth": 2}, r"depth must be 6n\+2 with bottleneck=False, not 2"),
+        (
+            {"depth": 57, "bottleneck": True},
+            r"depth must be 9n\+2 \(11, 20, 29, …\) with bottlenecks, not 57",
+        ),
+        ({"depth": 21}, r"depth must be 6n\+2 \(8, 14, 20, …\) with basic blocks, not 21"),
+        ({"depth": 2}, r"depth must be 6n\+2 \(8, 14, 20, …\) with basic blocks, not 2"),
         ({"depth": 50, "stem": "imagenet"}, "depth must be one of 18, 34 with bottleneck=False, not 50"),
         (
             {"depth": 18, "bottleneck": True, "stem": "imagenet"},

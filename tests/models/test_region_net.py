@@ -1,6 +1,6 @@
 import pytest
 import torch
-from models.labels import learns
+from models.learning import learns
 from models.pixels import images, made, multiply_adds, on_meta, size, stays_on_a_gpu
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -14,17 +14,17 @@ from repro.models.region_net import RegionNet, RegionPooling
 from repro.models.spatial_pyramid import SpatialPyramidNet, SpatialPyramidPooling
 from repro.models.vgg import VGG
 
-TRUNKS = {
+CNNS = {
     "alexnet": (AlexNet, 227, {"init": "he"}, {"fc": 16}),
     "zf5": (SpatialPyramidNet, 224, {"levels": (), "init": "he"}, {"fc": 16}),
     "vgg16": (VGG, 224, {"init": "he"}, {"classifier": 16}),
 }
 SMALL = {"width": 1 / 16, "fc": 16, "in_channels": 1, "classes": 3, "dropout": 0.0}
-WAYS = [(trunk, sharing) for trunk in TRUNKS for sharing in ("none", "map")]
+WAYS = [(trunk, sharing) for trunk in CNNS for sharing in ("none", "map")]
 
 
 def cnn(trunk: str, outputs: int, width: float, in_channels: int = 1) -> nn.Module:
-    make, _, options, hidden = TRUNKS[trunk]
+    make, _, options, hidden = CNNS[trunk]
     fc = {"fc": 256} if trunk == "alexnet" else hidden  # AlexNet's `width` is that of its hidden layers too
     return made(make, classes=outputs, width=width, in_channels=in_channels, **options, **fc).eval()
 
@@ -51,7 +51,7 @@ def carried(net: RegionNet, from_cnn: nn.Module) -> RegionNet:
 
 @pytest.mark.parametrize(("trunk", "sharing"), WAYS)
 def test_a_region_that_is_the_whole_image_gets_what_the_cnn_says_of_it(trunk, sharing):
-    reference, side = cnn(trunk, 15, 1 / 16), TRUNKS[trunk][1]
+    reference, side = cnn(trunk, 15, 1 / 16), CNNS[trunk][1]
     net = carried(RegionNet(trunk, sharing=sharing, regions=1, **SMALL), reference).eval()
     x = images(2, 1, side, side)
     found, expected = net(x), reference(x)
@@ -59,14 +59,13 @@ def test_a_region_that_is_the_whole_image_gets_what_the_cnn_says_of_it(trunk, sh
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("trunk", TRUNKS)
+@pytest.mark.parametrize("trunk", CNNS)
 def test_convolutions_are_those_of_the_trunk(trunk):
-    make, _, options, hidden = TRUNKS[trunk]
+    make, _, options, hidden = CNNS[trunk]
     reference = on_meta(make, **options, **hidden)
     for sharing in ("none", "map"):
-        assert params(on_meta(RegionNet, trunk=trunk, sharing=sharing), "features") == params(
-            reference, "features"
-        )
+        net = on_meta(RegionNet, trunk=trunk, sharing=sharing)
+        assert params(net, "trunk") == params(reference, "features")
 
 
 @pytest.mark.parametrize("sharing", ["none", "map"])
@@ -95,8 +94,8 @@ def test_a_region_net_gives_the_linear_layers_of_torchvisions_detector():
     outputs.cls_score.load_state_dict(net.scores.state_dict())
     outputs.bbox_pred.load_state_dict(net.offsets.state_dict())
     pooled = images(5, 16, 6, 6)
-    net.features, net.pool = nn.Identity(), Pooled(pooled)
-    torch.testing.assert_close(net(images(1, 1, 9, 9)), torch.cat(outputs(body(pooled)), dim=1))
+    net.pool = Pooled(pooled)
+    torch.testing.assert_close(net(images(1, 1, 64, 64)), torch.cat(outputs(body(pooled)), dim=1))
 
 
 class Pooled(nn.Module):
@@ -151,7 +150,7 @@ def test_without_sharing_a_part_of_an_image_is_an_image_of_its_own():
 def test_with_sharing_a_region_is_the_part_of_the_map_that_lies_there():
     net, x = lively("vgg16", regions=2), images(1, 1, 128, 256)
     net.proposals.boxes = torch.tensor([[0.25, 0.0, 1.0, 0.5], [0.0, 0.5, 0.5, 1.0]])
-    map_ = net.features(x)
+    map_ = net.trunk(x)[-1]
     assert map_.shape[2:] == (8, 16)
     parts = torch.cat(
         [F.adaptive_max_pool2d(part, 7).flatten(1) for part in (map_[..., :4, 4:], map_[..., 4:, :8])]
@@ -171,7 +170,7 @@ def test_images_of_a_batch_come_one_after_another(sharing):
 def test_regions_go_through_the_convolutions_a_few_at_once():
     whole, few = (lively("alexnet", sharing="none", regions=7, at_once=count) for count in (32, 3))
     x, seen = images(1, 1, 90, 70), []
-    few.features.register_forward_hook(lambda _, inputs, __: seen.append(len(inputs[0])))
+    few.trunk.register_forward_hook(lambda _, inputs, __: seen.append(len(inputs[0])))
     torch.testing.assert_close(few(x), whole(x))
     assert seen == [3, 3, 1]
 
@@ -185,9 +184,9 @@ def test_both_ways_give_as_much_for_images_of_any_size(trunk, shape):
         assert size(net, 2, 3, *shape) == (80, 35)
 
 
-@pytest.mark.parametrize("trunk", TRUNKS)
+@pytest.mark.parametrize("trunk", CNNS)
 def test_without_sharing_a_net_costs_as_many_passes_of_the_cnn_as_there_are_regions(trunk):
-    make, side, options, _ = TRUNKS[trunk]
+    make, side, options, _ = CNNS[trunk]
     one_pass = multiply_adds(on_meta(make, classes=105, **options), 1, 3, side, side)
     net = on_meta(RegionNet, trunk=trunk, sharing="none", regions=50)
     assert multiply_adds(net, 1, 3, 500, 375) == 50 * one_pass
@@ -211,7 +210,7 @@ def test_the_rpn_adds_its_layers_to_fast_r_cnn():
 
 def test_with_an_rpn_the_regions_are_those_that_it_proposes():
     net, x = lively("vgg16", proposals="rpn", regions=4), images(2, 1, 160, 224)
-    found, boxes = net(x), net.proposals(net.features(x), 160, 224)
+    found, boxes = net(x), net.proposals(net.trunk(x)[-1], 160, 224)
     assert found.shape == (8, 15) and boxes.shape == (2, 4, 4)
     for i in range(2):
         given = RegionNet("vgg16", regions=4, **SMALL).eval()
@@ -240,7 +239,7 @@ def test_options_that_make_no_net_are_errors(options, message):
 @pytest.mark.parametrize(("trunk", "sharing"), WAYS)
 def test_small_nets_learn_and_stay_on_a_gpu(trunk, sharing):
     options = {**SMALL, "trunk": trunk, "sharing": sharing, "regions": 1}
-    learns(made(RegionNet, **options), images(4, 1, 96, 96), 15)
+    learns(made(RegionNet, **options), images(4, 1, 96, 96), 15, lr=0.005)
     stays_on_a_gpu(RegionNet, 2, 1, 96, 96, **options, levels=(3, 1))
 
 

@@ -1,12 +1,12 @@
 import pytest
 import torch
+from models.learning import learns
 from models.pixels import images, made, multiply_adds, on_meta, size, stays_on_a_gpu
-from models.references import learns, logits_agree, same_weights
+from models.references import logits_agree
 from torch import nn
 from torchvision import models
 
 from repro.measures.static import params
-from repro.models.cifar_resnet import CifarResNet
 from repro.models.resnet import ResNet
 
 SMALL = {"stem": "cifar", "width": 4, "classes": 10}
@@ -108,14 +108,19 @@ def test_the_papers_stride_in_the_first_convolution_is_torchvisions_net_with_it_
     logits_agree(ResNet, build, depth=50)
 
 
-@pytest.mark.parametrize("options", [{"shortcut": "A"}, {"shortcut": "B"}, {"residual": False}])
-def test_at_depth_20_for_cifar_it_is_the_net_of_table_6(options):
-    reference = made(CifarResNet, 20, **options).eval()
-    net = same_weights(
-        ResNet, list(reference.state_dict().values()), depth=20, stem="cifar", width=16, classes=10, **options
-    ).eval()
-    x = images(4, 3, 32, 32)
-    torch.testing.assert_close(net(x), reference(x), rtol=1e-5, atol=1e-5)
+def test_depths_of_6n_plus_2_are_three_equal_stages_of_basic_blocks_but_for_those_of_the_rows():
+    assert [stages_of(depth) for depth in (8, 20, 56)] == [("basic", (n, n, n)) for n in (1, 3, 9)]
+    assert stages_of(50) == ("bottleneck", (3, 4, 6, 3)) and stages_of(152) == ("bottleneck", (3, 8, 36, 3))
+    assert stages_of(50, bottleneck=False) == ("basic", (8, 8, 8))
+    assert stages_of(29) == stages_of(29, bottleneck=True) == ("bottleneck", (3, 3, 3))
+    assert stages_of(11, bottleneck=True) == ("bottleneck", (1, 1, 1))
+    assert stages_of(18, bottleneck=False) == ("basic", (2, 2, 2, 2))
+
+
+def stages_of(depth: int, **options) -> tuple[str, tuple[int, ...]]:
+    net = on_meta(ResNet, depth=depth, width=4, **options)
+    convolutions = [m for m in net.stages[0][0].branch if isinstance(m, nn.Conv2d)]
+    return {2: "basic", 3: "bottleneck"}[len(convolutions)], tuple(map(len, net.stages))
 
 
 def test_a_bottleneck_adds_its_shortcut_before_the_last_relu():
@@ -146,7 +151,7 @@ def test_small_images_have_one_logit_a_class(name):
     "name", [name for name in SMALL_NETS if name != "deformable"]
 )  # whose offsets come to life later
 def test_it_learns(name):
-    learns(made(ResNet, **SMALL_NETS[name]), images(6, 3, 32, 32))
+    learns(made(ResNet, **SMALL_NETS[name]), images(6, 3, 32, 32), 10)
 
 
 @pytest.mark.parametrize("name", ["basic", "option A", "SE-ResNet", "deformable"])
@@ -166,7 +171,15 @@ def test_convolutions_start_as_he_et_al_say():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"depth": 56}, "depth must be one of 18, 20, 29, 34, 50, 101, 152, 200, not 56"),
+        (
+            {"depth": 57},
+            r"depth must be 6n\+2 \(8, 14, 20, …\) with basic blocks, "
+            "or one of 18, 29, 34, 50, 101, 152, 200, not 57",
+        ),
+        (
+            {"depth": 18, "bottleneck": True},
+            r"9n\+2 \(11, 20, 29, …\) with bottlenecks, or one of 29, 50, 101, 152, 200, not 18",
+        ),
         (
             {"depth": 18, "cardinality": 32},
             "cardinality and group_width are those of bottlenecks, and ResNet-18 has basic blocks",

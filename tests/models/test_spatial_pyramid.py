@@ -2,8 +2,9 @@ from math import ceil, floor
 
 import pytest
 import torch
-from models.labels import carry, learns
+from models.learning import learns
 from models.pixels import images, made, on_meta, size, stays_on_a_gpu
+from models.references import carry
 from torch.nn import functional as F
 
 from repro.measures.static import params
@@ -82,5 +83,5 @@ def test_a_pyramid_of_6_by_6_bins_alone_is_the_baseline_at_224_pixels():
 @pytest.mark.parametrize("levels", [(6, 3, 2, 1), (3, 1), ()])
 def test_small_nets_learn_and_stay_on_a_gpu(levels):
     options = {**SMALL, "levels": levels, "image_size": 48}
-    learns(made(SpatialPyramidNet, **options), images(8, 1, 48, 48), 10)
+    learns(made(SpatialPyramidNet, **options), images(8, 1, 48, 48), 10, lr=0.005)
     stays_on_a_gpu(SpatialPyramidNet, 2, 1, 48, 48, **options)

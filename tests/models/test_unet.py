@@ -1,6 +1,7 @@
 import pytest
 import torch
-from models.pixels import images, learns, made, on_meta, size, stays_on_a_gpu
+from models.learning import learns
+from models.pixels import images, made, on_meta, size, stays_on_a_gpu
 from torch import nn
 from torch.nn import functional as F
 
@@ -133,5 +134,5 @@ def test_levels_without_a_depth_are_an_error():
 @pytest.mark.parametrize("up", ["transposed", "bilinear"])
 def test_small_nets_learn_and_stay_on_a_gpu(up, skips):
     options = {**NORMALISED, "up": up, "skips": skips}
-    learns(made(UNet, **options), images(4, 3, 64, 64), 6)
+    learns(made(UNet, **options), images(4, 3, 64, 64), 6, 64, 64)
     stays_on_a_gpu(UNet, 2, 3, 32, 48, **options)

@@ -1,6 +1,7 @@
 import pytest
 import torch
-from models.pixels import images, learns, made, on_meta, size, stays_on_a_gpu
+from models.learning import learns
+from models.pixels import images, made, on_meta, size, stays_on_a_gpu
 from torch import nn
 from torch.nn import functional as F
 
@@ -83,5 +84,5 @@ def test_a_decoder_of_another_depth_than_the_encoder_is_an_error():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_small_nets_learn_and_stay_on_a_gpu(kind):
-    learns(made(EncoderDecoder, upsample=kind, classes=6, **SMALL), images(4, 3, 32, 32), 6)
+    learns(made(EncoderDecoder, upsample=kind, classes=6, **SMALL), images(4, 3, 32, 32), 6, 32, 32)
     stays_on_a_gpu(EncoderDecoder, 2, 3, 16, 24, upsample=kind, **SMALL)

@@ -1,8 +1,9 @@
 import pytest
 import torch
 import torchvision
-from models.labels import carry, learns, weights
+from models.learning import learns
 from models.pixels import images, made, multiply_adds, on_meta, size, stays_on_a_gpu
+from models.references import carry, weights
 from torch import nn
 
 from repro.measures.static import params
@@ -143,5 +144,5 @@ def test_dropout_is_that_of_the_two_hidden_linear_layers():
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
 def test_small_nets_learn_and_stay_on_a_gpu(configuration):
     options = {**SMALL, "configuration": configuration, "batch_norm": configuration == "E"}
-    learns(made(VGG, **options), images(8, 1, 28, 28), 10)
+    learns(made(VGG, **options), images(8, 1, 28, 28), 10, lr=0.005)
     stays_on_a_gpu(VGG, 2, 1, 28, 28, **options)

@@ -390,7 +390,7 @@ def test_text_and_markdown_show_the_same_rows_and_the_error_rate():
     for shown in (as_text(found), as_markdown(found)):
         assert "REGRESSION: was as expected" in shown and "test_error(a)" in shown and "WORSE" in shown
         assert "A sudden gain may be a fault too" in shown and "with probability 95%" in shown
-        assert "1 suites compared, 4 measurements: 0 identical, 4 tested: 1 worse, 2 better" in shown
+        assert "1 suite compared, 4 measurements: 0 identical, 4 tested: 1 worse, 2 better" in shown
     rows = [line for line in as_markdown(found).splitlines() if line.startswith("|")]
     assert len({line.count("|") for line in rows if "test_error" in line or "measurement" in line}) == 1
 

@@ -7,10 +7,10 @@ from torchvision.models.vgg import cfgs, make_layers
 
 from repro.data.images import MissingData
 from repro.errors import ReproError
-from repro.models.cifar_resnet import CifarResNet
 from repro.models.deeplab import DeepLab
 from repro.models.deeplab_v3 import DeepLabV3, cascade
 from repro.models.fcn import FCN
+from repro.models.resnet import cifar_resnet
 from repro.models.resnet_trunk import ResNetTrunk
 from repro.models.vgg_trunk import FullyConnected, VggTrunk
 from repro.state import weights as pretrained
@@ -117,7 +117,5 @@ def test_weights_are_downloaded_into_the_data_folder(tmp_path, monkeypatch):
 
 
 def test_a_net_that_there_are_no_weights_for_is_an_error_that_names_it():
-    with pytest.raises(
-        ReproError, match="there are no ImageNet weights for a CifarResNet with these options"
-    ):
-        imagenet(made(CifarResNet, 8))
+    with pytest.raises(ReproError, match="there are no ImageNet weights for a ResNet with these options"):
+        imagenet(made(cifar_resnet, 8))

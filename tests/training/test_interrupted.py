@@ -27,7 +27,7 @@ def forked():
         "repro.work.execute",
         "repro.training.loop",
         "repro.tasks.classification",
-        "repro.models.cifar_resnet",
+        "repro.models.resnet",
     ]
     context.set_forkserver_preload([*used, "torch._inductor", "datasets", "pyarrow.parquet"])
     return context

@@ -140,7 +140,7 @@ def test_compiling_is_asked_of_torch_with_the_net(store, monkeypatch):
     execute(spec(), store)
     assert asked == []
     execute(spec(compile=True), store)
-    assert asked == ["CifarResNet"]
+    assert asked == ["ResNet"]
 
 
 def test_a_net_with_shared_weights_can_be_stored_and_read(store):

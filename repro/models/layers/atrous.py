@@ -78,5 +78,6 @@ class Depthwise(nn.Conv2d):
             .flatten(0, 2)
         )
         filtered = F.conv2d(phases.permute(0, 3, 1, 2), self.weight, self.bias, padding=1, groups=channels)
-        back = filtered.permute(0, 2, 3, 1).unflatten(0, (rate, rate, images)).permute(2, 3, 0, 4, 1, 5)
+        parts: Tensor = filtered.permute(0, 2, 3, 1).unflatten(0, (rate, rate, images))
+        back = parts.permute(2, 3, 0, 4, 1, 5)
         return back.flatten(3, 4).flatten(1, 2)[:, :height, :width].contiguous().permute(0, 3, 1, 2)

@@ -27,4 +27,5 @@ class Concatenation(torch.autograd.Function):
 
 def concatenate(maps: Sequence[Tensor]) -> Tensor:
     """[N, C₁, H, W], [N, C₂, H, W], … → [N, C₁ + C₂ + …, H, W]"""
-    return Concatenation.apply(*maps)
+    joined: Tensor = Concatenation.apply(*maps)
+    return joined

@@ -6,6 +6,8 @@ multiply is read at the shifted positions, between pixels bilinearly. Offsets st
 the plain convolution.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -13,20 +15,19 @@ from torch import Tensor, nn
 class DeformableConvolution(nn.Conv2d):
     """A convolution, with its arguments, and `offsets` in pixels: (dy, dx) a position, 2·kernel² channels."""
 
-    def __init__(self, *args, **options):
+    def __init__(self, *args: Any, **options: Any):
         super().__init__(*args, **options)
         positions = self.kernel_size[0] * self.kernel_size[1]
-        self.offsets = nn.Conv2d(
-            self.in_channels, 2 * positions, self.kernel_size, self.stride, self.padding, self.dilation
-        )
-        nn.init.zeros_(self.offsets.weight)
-        nn.init.zeros_(self.offsets.bias)
+        way: Any = (self.kernel_size, self.stride, self.padding, self.dilation)
+        self.offsets = nn.Conv2d(self.in_channels, 2 * positions, *way)
+        for parameter in self.offsets.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor) -> Tensor:
         from torchvision.ops import deform_conv2d  # here, for it imports for 3 s, and few nets need it
 
         # It has no bfloat16 on the CPU.
-        return deform_conv2d(
+        y: Tensor = deform_conv2d(
             x.float(),
             self.offsets(x).float(),
             self.weight,
@@ -35,6 +36,7 @@ class DeformableConvolution(nn.Conv2d):
             self.padding,
             self.dilation,
         )
+        return y
 
 
 def deform_last(net: nn.Module, count: int) -> None:
@@ -42,15 +44,14 @@ def deform_last(net: nn.Module, count: int) -> None:
 
     Their weights stay, so that the net still computes what it did. Raises ValueError if it has not as many.
     """
-    names = [
-        name
+    found = [
+        (name, module)
         for name, module in net.named_modules()
         if isinstance(module, nn.Conv2d) and module.kernel_size == (3, 3)
     ]
-    if not 0 <= count <= len(names):
-        raise ValueError(f"deformable must be 0 to {len(names)}, the number of 3×3 convolutions, not {count}")
-    for name in names[len(names) - count :]:
-        plain = net.get_submodule(name)
+    if not 0 <= count <= len(found):
+        raise ValueError(f"deformable must be 0 to {len(found)}, the number of 3×3 convolutions, not {count}")
+    for name, plain in found[len(found) - count :]:
         with torch.device(plain.weight.device):
             deformable = DeformableConvolution(
                 plain.in_channels,

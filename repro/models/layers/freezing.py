@@ -1,6 +1,6 @@
 """Modules that are not trained."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from functools import partial
 
 from torch import nn
@@ -9,11 +9,11 @@ from repro.document import nearest
 from repro.errors import ReproError
 
 
-def freeze(model: nn.Module, paths: Iterable[str]) -> None:
+def freeze(model: nn.Module, paths: Collection[str]) -> None:
     """Leave the modules at these paths as they are: no gradients, and always in evaluation mode.
 
     So their batch normalisation goes by what it has seen before, and keeps it. Raises `ReproError` for a path
-    that the net does not have.
+    that the net does not have, and if nothing is left to train.
     """
     modules = dict(model.named_modules())
     for path in paths:
@@ -22,7 +22,9 @@ def freeze(model: nn.Module, paths: Iterable[str]) -> None:
                 f"freeze: a {type(model).__name__} has no module '{path}'{nearest(path, modules)}"
             )
         module = modules[path].requires_grad_(False).eval()
-        module.train = partial(_stay, module)  # type: ignore[method-assign]
+        module.train = partial(_stay, module)
+    if paths and not any(parameter.requires_grad for parameter in model.parameters()):
+        raise ReproError(f"freeze: nothing of a {type(model).__name__} is left to train")
 
 
 def _stay(module: nn.Module, _mode: bool = True) -> nn.Module:

@@ -1,8 +1,15 @@
 """How the weights of convolutions and linear layers are drawn."""
 
+from collections.abc import Callable
 from functools import partial
 
-from torch import nn
+from torch import Tensor, nn
+
+DRAWS: dict[str, Callable[[Tensor], Tensor]] = {
+    "gaussian": partial(nn.init.normal_, std=0.01),
+    "xavier": nn.init.xavier_uniform_,
+    "he": partial(nn.init.kaiming_normal_, nonlinearity="relu"),
+}
 
 
 def initialise(net: nn.Module, how: str) -> None:
@@ -11,13 +18,8 @@ def initialise(net: nn.Module, how: str) -> None:
     `gaussian` is N(0, 0.01²), `xavier` Glorot and Bengio's 2010 uniform one, `he` He et al.'s 2015
     N(0, 2 / fan-in).
     """
-    draw = {
-        "gaussian": partial(nn.init.normal_, std=0.01),
-        "xavier": nn.init.xavier_uniform_,
-        "he": partial(nn.init.kaiming_normal_, nonlinearity="relu"),
-    }[how]
     for module in net.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
-            draw(module.weight)
+            DRAWS[how](module.weight)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)

@@ -19,7 +19,7 @@ class ChannelsLastGradient(torch.autograd.Function):
         return gradient.contiguous(memory_format=torch.channels_last)
 
 
-def interpolate_scores(scores: Tensor, size: tuple[int, int]) -> Tensor:
+def interpolate_scores(scores: Tensor, size: tuple[int, ...]) -> Tensor:
     """[N, C, h, w] → [N, C, *size] in float32: bilinear, corners not aligned, as `F.interpolate`.
 
     A CPU's kernels are quick over the channels of a pixel, of which scores have few. With those of all images
@@ -33,5 +33,5 @@ def interpolate_scores(scores: Tensor, size: tuple[int, int]) -> Tensor:
     side_by_side = scores.reshape(1, images * classes, height, width).contiguous(
         memory_format=torch.channels_last
     )
-    pixels = ChannelsLastGradient.apply(F.interpolate(side_by_side, size=size, mode="bilinear"))
+    pixels: Tensor = ChannelsLastGradient.apply(F.interpolate(side_by_side, size=size, mode="bilinear"))
     return pixels.view(images, classes, *size)

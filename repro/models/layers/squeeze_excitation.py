@@ -8,13 +8,14 @@ In a residual block it stands at the end of the branch, before the addition (Fig
 after each module, `nn.Sequential(module, SqueezeExcitation(...))` (Figure 2).
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-SQUEEZES = {
+SQUEEZES: dict[str, Callable[[Tensor], Tensor]] = {
     "average": partial(torch.mean, dim=(2, 3), keepdim=True),
     "max": partial(torch.amax, dim=(2, 3), keepdim=True),
     "none": nn.Identity(),

@@ -1,0 +1,1 @@
+"""What this package adds to repro: `pyproject.toml` says under which names."""
