@@ -1,6 +1,5 @@
 """The harness from Python: `repro.run("suites/…yaml")` decides claims and gives their results."""
 
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Literal
@@ -87,7 +86,7 @@ def run(
         raise NothingRan(
             f"nothing to run: no claim{like} at profile '{profile}' (profiles: {', '.join(known)})"
         )
-    store = Store(home(), newer_than=time.time() if fresh else 0.0)
+    store = Store(home()).anew() if fresh else Store(home())
     session = Session(
         Runner(store, executor(where, jobs)),
         profile,

@@ -49,7 +49,8 @@ def holder(path: Path) -> str | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except HELD:
-        return os.read(descriptor, 10 * LONGEST).decode(errors="replace")
+        said = os.read(descriptor, 10 * LONGEST).decode(errors="replace")
+        return said or "another process"  # which has had it for no longer than an instant
     finally:
         os.close(descriptor)
     return None
@@ -78,8 +79,10 @@ def _locked(path: Path) -> int | None:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except HELD:
                 return None
+            except OSError as error:
+                raise OSError(error.errno, f"it cannot be locked: {error.strerror}", str(path)) from error
             if os.fstat(descriptor).st_nlink > 1:
-                raise OSError(errno.EMLINK, "it is a link to another file")
+                raise OSError(errno.EMLINK, "it is a link to another file", str(path))
             if _is_at(path, descriptor):
                 undone.pop_all()
                 return descriptor

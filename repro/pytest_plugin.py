@@ -3,11 +3,11 @@
 import os
 import re
 import sys
-import time
 import warnings
 from argparse import ArgumentTypeError
 from collections.abc import Generator, Iterable
 from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -191,7 +191,6 @@ class Run:
 
     def __init__(self, config: pytest.Config):
         self.config = config
-        self.started = getattr(config, "workerinput", {}).get("repro_started", time.time())
         self.profiles: set[str] = set()
         self.reports: dict[str, list[dict[str, Any]]] = {}
         self.written: list[Path] = []
@@ -222,8 +221,17 @@ class Run:
     def store(self) -> "Store":
         from repro.store import Store, home
 
-        fresh = self.config.getoption("fresh")
-        return Store(home(self.config.rootpath), newer_than=self.started if fresh else 0.0)
+        return Store(home(self.config.rootpath), self.since)
+
+    @cached_property
+    def since(self) -> int:
+        """The generation of the store that counts: with `--fresh` a new one, the same for all workers."""
+        from repro.store import Store, home
+
+        if not self.config.getoption("fresh"):
+            return 0
+        given = getattr(self.config, "workerinput", {}).get("repro_since")
+        return given or Store(home(self.config.rootpath)).anew().since
 
     def shown(self, path: Path) -> str:
         """A path as a user would type it."""
@@ -232,7 +240,7 @@ class Run:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        node.workerinput["repro_started"] = self.started
+        node.workerinput["repro_since"] = self.since
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         profile = self.config.getoption("profile")

@@ -18,6 +18,7 @@ AHEAD = 86_400.0  # seconds that the clock of who wrote a record may be ahead, t
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Number = Finite | Literal["inf", "-inf"] | None
+Point = Annotated[tuple[int, Number], Field(strict=False)]  # step and value; JSON has lists alone
 Seconds = Annotated[float, Field(allow_inf_nan=False, ge=0)]
 
 
@@ -54,7 +55,7 @@ class Cost(Base):
 
 
 class TrialRecord(EvaluationRecord):
-    curves: dict[str, list[tuple[int, Number]]]
+    curves: dict[str, list[Point]]
     cost: Cost
     environment: Conditions
 

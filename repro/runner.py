@@ -22,8 +22,10 @@ class Runner:
     def __init__(self, store: Store, executor: Executor):
         self.store, self.executor = store, executor
         self.records: dict[str, Mapping[str, Any]] = {}
+        self.done: set[str] = set()
         self.wanted: set[str] = set()
         self.finished: set[str] = set()
+        self.elsewhere: list[Job] = []  # what others are at, while nothing is left to do here
         self.status = Status(store)
         self.told = 0.0
 
@@ -41,7 +43,7 @@ class Runner:
             for _ in range(len(todo)):
                 job = todo.popleft()
                 if self._is_done(job):
-                    look_again.pop(job.digest, None)
+                    self.finished.add(job.digest)
                 elif look_again.get(job.digest, 0.0) > time.monotonic() or not self._is_ready(job):
                     todo.append(job)
                 elif len(running) < self.executor.room(job.needs):
@@ -65,9 +67,9 @@ class Runner:
                     look_again[job.digest] = time.monotonic() + POLL
                     todo.append(job)
                 self._tell()
+            self.elsewhere = [] if running else [job for job in todo if job.digest in look_again]
             if time.monotonic() - self.told >= TELL_EVERY:
-                elsewhere = [job for job in todo if job.digest in look_again]
-                self._tell(() if running else elsewhere)
+                self._tell()
         self._tell()
 
     def record(self, job: Job) -> Mapping[str, Any]:
@@ -88,9 +90,9 @@ class Runner:
         return closure(jobs, unless=self._is_done)
 
     def _is_done(self, job: Job) -> bool:
-        if job.digest not in self.finished and self.store.read(job) is not None:
-            self.finished.add(job.digest)
-        return job.digest in self.finished
+        if job.digest not in self.done and self.store.read(job) is not None:
+            self.done.add(job.digest)
+        return job.digest in self.done
 
     def _is_ready(self, job: Job) -> bool:
         return all(self._is_done(before) for before in job.after)
@@ -103,13 +105,10 @@ class Runner:
         time.sleep(POLL / 4)
         return ()
 
-    def _tell(self, elsewhere: Iterable[Job] = ()) -> None:
-        """Say, for the display, how far this process is with what it wants, and for whom it waits.
-
-        `elsewhere` are jobs that other processes are at.
-        """
+    def _tell(self) -> None:
+        """Say, for the display, how far this process is with what it wants, and for whom it waits."""
         if self.wanted:
             finished = sorted(self.finished & self.wanted)
-            waits = [f"waits for {holder}" for job in elsewhere if (holder := self.store.holder(job))]
+            waits = [f"waits for {holder}" for job in self.elsewhere if (holder := self.store.holder(job))]
             self.status.tell({"wanted": sorted(self.wanted), "finished": finished, "waits": waits})
         self.told = time.monotonic()

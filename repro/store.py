@@ -141,8 +141,16 @@ class Store:
 
     def read(self, job: Named) -> dict[str, Any] | None:
         """A job's record; None if it has none. Raises `StoreError` if it is damaged or not ours."""
-        record = self._read(self.path(job), job)
-        return None if record is None or record["generation"] < self.since else record
+        path, record = self.path(job), self._read(self.path(job), job)
+        if record is None:
+            return None
+        generation = record.get("generation")
+        if isinstance(generation, int) and generation < self.since:
+            return None
+        wrong = mistake(job.kind, record)
+        if wrong:
+            raise StoreError(f"{path}: not a record of {job.kind}: {wrong}. Delete it, and it is made again")
+        return record
 
     def read_file(self, job: Named, name: str) -> bytes:
         """A file that a job has left. Raises `StoreError`, with the remedy, where it cannot be read, or is
@@ -275,9 +283,6 @@ class Store:
             )
         if not whole:
             raise StoreError(f"{path}: damaged: its checksum is another. Delete it, and it is made again")
-        wrong = mistake(job.kind, record)
-        if wrong:
-            raise StoreError(f"{path}: not a record of {job.kind}: {wrong}. Delete it, and it is made again")
         return dict(record)
 
 

@@ -27,7 +27,8 @@ def describe(states: list[dict[str, Any]]) -> str:
         parts.append(
             f"{state['model']} seed {state['seed']}: step {state['step']}/{state['steps']}{rate}{left}"
         )
-    return "; ".join(parts)
+    waits = {text for state in states for text in state.get("waits", ())}
+    return "; ".join([*parts, *sorted(waits)])
 
 
 class Display:

@@ -7,7 +7,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from repro.recipe import Named
-from repro.store import Store, write_atomically
+from repro.store import Store
 from repro.suite import Suite
 from repro.trial import Counting, Drawing, Evaluating, Job, Needs, Probing, Round, Subject, TrialSpec
 
@@ -98,9 +98,10 @@ class MadeUp:
 
     def do(self, job: Job, store: Store) -> None:
         self.done.append(job)
+        files = {}
         if isinstance(job, Drawing):
-            write_atomically(store.folder(job) / job.file, ", ".join(job.subjects).encode())
-        store.write(job, self.record(job))
+            files = store.write_file(job, job.file, ", ".join(job.subjects).encode())
+        store.write(job, {**self.record(job), "files": files})
 
     def record(self, job: Job) -> dict[str, Any]:
         match job:
