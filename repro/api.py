@@ -10,9 +10,10 @@ from repro.errors import ReproError
 from repro.evidence import decide
 from repro.executors import executor
 from repro.format import table
+from repro.outcome import Decided
 from repro.result import RIGHT, ClaimResult, Result, verdict_rows
 from repro.runner import Runner
-from repro.session import Decided, Session
+from repro.session import Session
 from repro.store import Store, home
 from repro.suite import Device, Suite
 from repro.suite_files import suite_files

@@ -17,7 +17,8 @@ from repro.places import RUNS
 from repro.suite_files import RECIPES
 
 if TYPE_CHECKING:
-    from repro.session import Decided, Session
+    from repro.outcome import Decided
+    from repro.session import Session
     from repro.store import Store
     from repro.suite import Suite
 
@@ -314,6 +315,6 @@ class Run:
 
 def _decided(entry: dict[str, Any]) -> "Decided":
     """What a process, perhaps another one, decided."""
-    from repro.session import Decided
+    from repro.outcome import Decided
 
     return Decided.model_validate(entry["decided"])

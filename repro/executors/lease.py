@@ -15,7 +15,7 @@ from pathlib import Path
 
 from repro import lock
 from repro.errors import ReproError
-from repro.trial import Needs
+from repro.job import Needs
 
 POLL = 0.05  # seconds
 SAY_EVERY = 2.0  # seconds of waiting

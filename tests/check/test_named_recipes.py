@@ -6,7 +6,7 @@ from kit.small_suite import SUITE
 from repro import named_recipes
 from repro.checking import load
 from repro.document import DocumentError
-from repro.trial import digest
+from repro.job import digest
 
 RECIPES = """\
 short:

@@ -11,7 +11,7 @@ import pytest
 from repro.errors import ReproError
 from repro.executors import lease as leases
 from repro.executors.lease import alone, cores, hold, lease, places
-from repro.trial import Needs
+from repro.job import Needs
 
 HOLD = """
 import os, sys, time
@@ -306,7 +306,7 @@ TRAIN = """
 import os, sys, time
 from pathlib import Path
 from repro.executors import lease
-from repro.trial import Needs
+from repro.job import Needs
 log, alone = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND), sys.argv[2] == "alone"
 lease.places = lambda device: [f"{device}-0", f"{device}-1"]
 if alone:

@@ -11,6 +11,8 @@ from repro.runner import Runner
 from repro.session import Session
 from repro.store import Store
 
+pytestmark = pytest.mark.slow  # processes
+
 
 @pytest.mark.filterwarnings("default")  # Ray's own
 def test_ray_gives_the_numbers_that_local_gives_and_its_errors(tiny, tmp_path):

@@ -80,6 +80,7 @@ def test_the_threshold_is_the_number_of_measurements_over_the_suspects_allowed()
     assert watch(results[:-1], results[-1:], suspects=0.05).threshold == 160
 
 
+@pytest.mark.slow
 def test_a_suspect_is_due_on_its_night_and_again_after_a_week():
     due = [suspects(nights(count, slower_from=25, by=0.2)) for count in range(26, 41)]
     speeds = [

@@ -17,9 +17,9 @@ from torch.nn import functional as F
 from repro.errors import ReproError
 from repro.measures.static import macs
 from repro.recipe import Named, Timing
+from repro.round import Round, TimedNet
 from repro.state import devices
 from repro.store import Store
-from repro.trial import Round, TimedNet
 from repro.work import timing
 from repro.work.timing import FORWARD, TRAINING, energy, passes, time_net, time_round
 
