@@ -80,11 +80,18 @@ class RoundRecord(Record):
     seconds: Seconds
 
 
+class ContentsRecord(Record):
+    """See `repro.contents.Known`."""
+
+    known: dict[str, Annotated[tuple[int, int, int, str, float], Field(strict=False)]]
+
+
 KINDS: dict[str, type[Record]] = {
     "numbers": NumberRecord,
     "evaluations": EvaluationRecord,
     "trials": TrialRecord,
     "rounds": RoundRecord,
+    "contents": ContentsRecord,
 }
 
 

@@ -6,7 +6,6 @@ from functools import lru_cache
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load as load_weights
 from safetensors.torch import save as dump_weights
 from torch import Tensor
@@ -23,7 +22,7 @@ from repro.round import Round
 from repro.state import devices
 from repro.state.net import State, build, make_model
 from repro.state.randomness import own_default_stream, seed_default, stream
-from repro.store import Store, StoreError, remove_parts
+from repro.store import Store, remove_parts
 from repro.training.checkpoint import EVERY, Checkpoint
 from repro.training.fit import check_fit
 from repro.training.loop import Progress, train
@@ -137,12 +136,8 @@ class Work:
         return build(spec, data, self.device, start)
 
     def weights(self, spec: TrialSpec) -> dict[str, Tensor]:
-        """Those that a finished trial has left. Raises `StoreError` if they cannot be read."""
-        try:
-            return load_weights(self.store.read_file(spec, spec.file))
-        except (RuntimeError, SafetensorError) as error:
-            path, record = self.store.folder(spec) / spec.file, self.store.path(spec)
-            raise StoreError(f"{path}: not the weights of its trial ({error}). Delete {record}") from error
+        """Those that a finished trial has left. Raises `StoreError` if they are not, or no longer, there."""
+        return load_weights(self.store.read_file(spec, spec.file))
 
 
 def _on_cpu(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
