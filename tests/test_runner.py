@@ -11,7 +11,6 @@ from repro.errors import ReproError
 from repro.recipe import Timing
 from repro.round import Round, TimedNet
 from repro.runner import Runner
-from repro.store import Store
 from repro.trial import Drawing, Subject, TrialSpec
 
 

@@ -1,6 +1,5 @@
 """What a claim costs until it is decided, and what is kept of a run. Nothing is trained here."""
 
-import json
 import math
 
 import pytest

@@ -61,7 +61,7 @@ def test_the_files_of_a_job_stand_beside_its_record_and_one_that_is_gone_is_an_e
     with pytest.raises(StoreError, match=rf"{gone}Delete {store.path(TRIAL)}, and it is made again"):
         store.read_file(TRIAL, "weights")
     store.path(TRIAL).unlink()
-    with pytest.raises(StoreError, match=rf"weights: its record has gone from {store.path(TRIAL)}; run again"):
+    with pytest.raises(StoreError, match=rf"weights: its record has gone from {store.path(TRIAL)}; run"):
         store.read_file(TRIAL, "weights")
 
 
@@ -496,7 +496,7 @@ def test_what_killed_processes_have_left_is_swept_and_nothing_of_those_that_live
     store.write(NUMBER, {"value": 1.0})
     store.sweep()
     of_the_living = {name for name in files(store.root) if OTHER in name}
-    assert len(of_the_living) == 6  # two locks, what it and its job said, and a part of a record and of a file
+    assert len(of_the_living) == 6  # locks, what it and its job said, parts of a record and of a file
     assert set(files(store.root)) == {*of_the_living, f"numbers/{NAME}.json"}
     living.kill()
     living.communicate()

@@ -1,7 +1,7 @@
 """Leases: how many trials run at once on a machine, whatever the number of processes that want to run one.
 
-A place is a lock of the machine (not of a store). Who wants the machine alone takes the place `alone` first, and
-what has not begun waits behind him: so he gets the rest as soon as what runs has ended.
+A place is a lock of the machine (not of a store). Who wants the machine alone takes the place `alone` first,
+and what has not begun waits behind him: so he gets the rest as soon as what runs has ended.
 """
 
 import errno
@@ -35,8 +35,8 @@ def cores() -> int:
 
 @contextmanager
 def hold(needs: Needs, what: str = "", waits: Waits = _unheard) -> Iterator[tuple[int, ...]]:
-    """Wait for what a job needs of this machine and hold it; gives the indices of its places. `what` it is held
-    for is what others hear that wait.
+    """Wait for what a job needs of this machine and hold it; gives the indices of its places. `what` it is
+    held for is what others hear that wait.
     """
     if needs.alone:
         with alone(needs.device, what, waits):
@@ -55,8 +55,8 @@ def lease(
     *,
     behind: tuple[str, ...] = (ALONE,),
 ) -> Iterator[tuple[int, ...]]:
-    """Wait for so many of some places and hold them; gives their indices. Nothing is taken while somebody holds
-    a place that this one stands `behind`.
+    """Wait for so many of some places and hold them; gives their indices. Nothing is taken while somebody
+    holds a place that this one stands `behind`.
 
     Raises `ReproError` if there are fewer.
     """

@@ -41,7 +41,7 @@ class Checkpoint:
             buffer = io.BytesIO()
             torch.save({**state, "trial": self.trial, "generation": self.since}, buffer)
             buffer.write(hashlib.sha256(buffer.getbuffer()).digest())
-            write_atomically(self.path, buffer.getbuffer())
+            write_atomically(self.path, buffer.getvalue())
         self.last = time.monotonic()
 
     def load(self) -> dict[str, Any] | None:

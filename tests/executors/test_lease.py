@@ -143,7 +143,7 @@ def is_linked(folder):
 
 
 @pytest.mark.parametrize("put", [is_linked, Path.touch], ids=["a-link", "a-file"])
-def test_something_that_another_has_put_in_the_place_of_that_folder_is_an_error_with_the_remedy(tmp_path, put):
+def test_what_another_has_put_in_the_place_of_that_folder_is_an_error_with_the_remedy(tmp_path, put):
     folder = tmp_path / f"repro-{os.getuid()}"
     put(folder)
     told = rf"^{folder}: cannot be written \(somebody else has put something there\)\. Set TMPDIR to a folder"
@@ -163,7 +163,7 @@ def test_a_link_in_the_place_of_a_lock_is_refused_and_its_target_stays_as_it_is(
         (folder,) = tmp_path.glob("repro-*")
     (tmp_path / "thesis").write_text("content")
     (folder / "one.lock").symlink_to(tmp_path / "thesis")
-    with pytest.raises(ReproError, match=r"one\.lock: cannot be written \(.*symbolic links\)"), lease(["one"]):
+    with pytest.raises(ReproError, match=r"one\.lock: cannot be written \(.*links\)"), lease(["one"]):
         pass
     assert (tmp_path / "thesis").read_text() == "content"
 
@@ -321,8 +321,8 @@ while not Path(sys.argv[3]).exists():
 
 
 def test_who_wants_to_be_alone_comes_next_while_many_train_one_after_another(tmp_path):
-    """Eight processes train on two cores, without a pause: he waits for those two that run, not for a moment in
-    which none does.
+    """Eight processes train on two cores, without a pause: he waits for those two that run, not for a moment
+    in which none does.
     """
     log, stop = tmp_path / "log", tmp_path / "stop"
     log.touch()

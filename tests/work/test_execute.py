@@ -155,7 +155,7 @@ def test_a_net_with_shared_weights_can_be_stored_and_read(store):
     ("damage", "said"),
     [
         (lambda path: path.unlink(), "cannot be read"),
-        (lambda path: path.write_bytes(path.read_bytes()[:100]), "damaged"),
+        (lambda path: path.write_bytes(path.read_bytes()[:100]), "damaged:"),
     ],
     ids=["gone", "torn"],
 )
