@@ -1,26 +1,22 @@
 """A comparison as text, or as Markdown for the summary of a job."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
-from repro.format import counted, figure, table
+from repro.format import MARKDOWN, TEXT, Style, counted, figure
 from repro.nightly.compare import WORSE, Change, ClaimChange, Comparison
 from repro.nightly.measured import COSTS
 
 SAYS = {"worse": "WORSE", "lost": "NO VALUE", "better": "better", "found": "has a value"}
-Rows = Sequence[Sequence[str]]
+CLAIMS = ("claim", "base", "new", "")
+MEASUREMENTS = ("measurement", "seeds", "base", "new", "difference", "95 % interval", "p", "")
 
 
 def as_text(comparison: Comparison) -> str:
-    return "\n\n".join(_blocks(comparison, lambda rows: table(rows, right=range(1, len(rows[0]) - 1)), "- "))
+    return "\n\n".join(_blocks(comparison, TEXT))
 
 
 def as_markdown(comparison: Comparison) -> str:
-    return "\n\n".join(["### What has changed", *_blocks(comparison, markdown_table, "- ")])
-
-
-def markdown_table(rows: Rows) -> str:
-    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
-    return "\n".join([lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]])
+    return "\n\n".join(["### What has changed", *_blocks(comparison, MARKDOWN)])
 
 
 def share(value: float | None) -> str:
@@ -28,39 +24,38 @@ def share(value: float | None) -> str:
     return "no value" if value is None else f"{100 * value:+.3g} %"
 
 
-def _blocks(comparison: Comparison, to_table: Callable[[Rows], str], bullet: str) -> Iterable[str]:
+def _blocks(comparison: Comparison, style: Style) -> Iterable[str]:
     claims, changes = comparison.claims, [c for c in comparison.measurements if c.kind in SAYS]
     if claims:
         yield f"Another verdict of {counted(len(claims), 'claim')}:"
-        yield to_table([("claim", "base", "new", ""), *map(_claim_row, claims)])
+        yield style.table([CLAIMS, *(_claim_row(claim, style) for claim in claims)], (1, 2))
     if changes:
         yield "Measurements that are no longer the same:"
-        rows = [_row(change) for change in sorted(changes, key=_rank)]
-        yield to_table(
-            [("measurement", "seeds", "base", "new", "difference", "95 % interval", "p", ""), *rows]
-        )
+        rows = [_row(change, style) for change in sorted(changes, key=_rank)]
+        yield style.table([MEASUREMENTS, *rows], range(1, len(MEASUREMENTS) - 1))
         if any(change.kind not in WORSE for change in changes):
             yield "A sudden gain may be a fault too: of what is measured, or of how."
     for side, names in (("base", comparison.only_base), ("new", comparison.only_new)):
         if names:
-            yield f"Only in {side}:\n" + "\n".join(f"{bullet}{name}" for name in names)
+            yield f"Only in {side}:\n" + "\n".join(f"- {style.name(name)}" for name in names)
     if comparison.notes:
-        yield "\n".join(f"{bullet}{note}" for note in comparison.notes)
+        yield "\n".join(f"- {style.name(note)}" for note in comparison.notes)
     yield _summary(comparison)
 
 
-def _claim_row(claim: ClaimChange) -> Sequence[str]:
+def _claim_row(claim: ClaimChange, style: Style) -> Sequence[str]:
     what = "REGRESSION: was as expected" if claim.regression else "as expected now" if claim.gain else ""
-    return f"{claim.suite}::{claim.claim} ({claim.profile})", claim.base, claim.new, what
+    name = style.name(f"{claim.suite}::{claim.claim} ({claim.profile})")
+    return name, claim.base, claim.new, what
 
 
-def _row(change: Change) -> Sequence[str]:
+def _row(change: Change, style: Style) -> Sequence[str]:
     cost = change.quantity in COSTS
     ends = ""
     if change.interval is not None:
         ends = f"[{', '.join(map(share if cost else figure, change.interval))}]"
     return (
-        f"{change.suite} ({change.profile}) {change.quantity}({change.arm})",
+        style.name(f"{change.suite} ({change.profile}) {change.quantity}({change.arm})"),
         str(len(change.seeds)),
         figure(change.base),
         figure(change.new),

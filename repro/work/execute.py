@@ -14,9 +14,13 @@ from torch import Tensor
 from repro.catalogue import COUNTS, DATASETS, PICTURES, PROBES, TREATMENTS, looks_at_weights
 from repro.contents import Contents
 from repro.contracts import DataSet
+from repro.counting import Counting
 from repro.data.images import ImageSet
 from repro.errors import ReproError
+from repro.faults import told
+from repro.job import Job
 from repro.recipe import Named
+from repro.round import Round
 from repro.state import devices
 from repro.state.net import State, build, make_model
 from repro.state.randomness import own_default_stream, seed_default, stream
@@ -24,7 +28,7 @@ from repro.store import Store, StoreError, remove_parts, write_atomically
 from repro.training.checkpoint import EVERY, Checkpoint
 from repro.training.fit import check_fit
 from repro.training.loop import Progress, train
-from repro.trial import Counting, Drawing, Evaluating, Job, Probing, Round, Subject, TrialSpec
+from repro.trial import Drawing, Evaluating, Probing, Subject, TrialSpec
 from repro.work.timing import time_round
 
 
@@ -54,11 +58,14 @@ class Work:
         }
 
     def do(self, job: Job) -> None:
-        """Do the job and record it; then nothing is left of what was only needed to go on after a kill."""
+        """Do the job and record it; then nothing is left of what was only needed to go on after a kill.
+
+        Raises `ReproError`, whatever the code does that the job names.
+        """
         folder = self.store.folder(job)
         remove_parts(folder)
         try:
-            with own_default_stream(self.device):
+            with told(job.label), own_default_stream(self.device):
                 record = self.ways[type(job)](job)
         finally:
             self.store.tell(job.digest, {})
