@@ -172,6 +172,6 @@ def _images(data: str, device: torch.device, fingerprint: str | None) -> ImageSe
             f"data set '{named.name}' has changed since the run began, or is another on this machine; run "
             "the same command again"
         )
-    for fault in loaded.faults:
-        raise ReproError(f"data set '{named.name}': {fault}")
+    for doubt in loaded.doubts:
+        raise ReproError(f"data set '{named.name}': {doubt}")
     return loaded
