@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from repro import environment
-from repro.catalogue import CLOCKS, declaration, metrics
+from repro.catalogue import CLOCKS, PROBES, declaration, metrics
 from repro.declaration import Declaration
 from repro.errors import ReproError
 from repro.evidence import first_look
@@ -228,7 +228,7 @@ class Session:
             task=suite.task,
             arms={arm: _arm(experiment.resolve(arm)) for arm in _arms(experiment, claims)},
             tuning=self._tunings.get(experiment, {}),
-            quantities=_declared(suite.task, timed=bool(rounds)),
+            quantities=_declared(suite.task, claims.values(), timed=bool(rounds)),
             environment=Environment(
                 key=_environments([*records.values(), *_timed_nets(rounds)]), facts=environment.facts(here)
             ),
@@ -281,10 +281,14 @@ def _arm(arm: ResolvedArm) -> ArmResult:
     )
 
 
-def _declared(task: str | None, *, timed: bool) -> dict[str, Declaration]:
-    """Unit and direction of what trials and timings measure."""
-    clocks = {name: declaration(name) for name in CLOCKS.targets} if timed else {}
-    return {**metrics(task), **clocks}
+def _declared(
+    task: str | None, claims: Iterable[ClaimResult], *, timed: bool
+) -> dict[str, Declaration]:
+    """Unit and direction of what trials, timings and the probes of claims measure."""
+    measures = {name for claim in claims for name in claim.measures} & PROBES.targets.keys()
+    if timed:
+        measures |= CLOCKS.targets.keys()
+    return {**metrics(task), **{name: declaration(name) for name in sorted(measures)}}
 
 
 def _environments(records: Iterable[Mapping[str, Any]]) -> tuple[dict[str, str | None], ...]:

@@ -1,51 +1,46 @@
-"""What a history says tonight, and what turns side by side decided, as text or as Markdown."""
+"""What a history says tonight, as text or as Markdown."""
 
 from collections.abc import Sequence
 
-from repro.format import figure, table
-from repro.nightly.compare_text import markdown_table, share
-from repro.nightly.measured import COSTS
-from repro.nightly.turns import LEVEL, Decision
+from repro.format import counted, figure, table
+from repro.nightly.compare_text import markdown_table
 from repro.nightly.watch import Suspect, Watch
 
 
 def watch_text(watch: Watch, *, markdown: bool = False) -> str:
-    blocks = [f"NOT THE CODE BUT THE RUN: {problem}" for problem in watch.problems]
+    blocks = [f"BROKE TONIGHT: {alarm}" for alarm in watch.alarms]
+    blocks += [f"NOT THE CODE BUT THE RUN: {problem}" for problem in watch.problems]
+    if watch.notes:
+        blocks.append("\n".join(f"- {note}" for note in watch.notes))
     if watch.suspects:
-        rows = [("suspect", "", "evidence", "since", "step between"), *map(_suspect, watch.suspects)]
+        rows = [
+            ("suspect", "", "before", "now", "evidence", "since", "step between"),
+            *map(_suspect, watch.suspects),
+        ]
         blocks.append(markdown_table(rows) if markdown else table(rows))
         blocks.append("Suspects are no alarms: `repro confirm` measures them again, beside the old code.")
     blocks.append(
-        f"{watch.watched} measurements watched, {watch.young} with a history that is too short; "
-        f"{len(watch.suspects)} suspects (an e-value of {watch.threshold:.4g} makes one)"
+        f"{counted(watch.watched, 'measurement')} watched, {watch.young} with a history that is too short; "
+        f"{counted(len(watch.suspects), 'suspect')} (an e-value of {watch.threshold:.4g} makes one)"
     )
     return "\n\n".join(blocks)
 
 
 def _suspect(suspect: Suspect) -> Sequence[str]:
-    found = (
-        f"e = {figure(suspect.evidence)}"
-        if suspect.evidence is not None
-        else f"p = {suspect.p or 0:.1g} against the run before"
-    )
     when = f"{suspect.way}, {'due tonight' if suspect.due else f'nominated {suspect.nights} nights ago'}"
-    return _name(suspect), when, found, suspect.since or "", " and ".join(suspect.between or ())
-
-
-def decisions_text(decisions: Sequence[Decision], *, markdown: bool = False) -> str:
-    rows = [("measurement", "turns", "difference", "p", "")]
-    for decision in decisions:
-        difference = (share if decision.quantity in COSTS else figure)(decision.difference)
-        what = f"CONFIRMED: {decision.way}" if decision.confirmed else f"not confirmed ({decision.way})"
-        rows.append((_name(decision), str(decision.turns), difference, f"{decision.p:.1g}", what))
-    confirmed = sum(decision.confirmed for decision in decisions)
-    said = (
-        f"{confirmed} of {len(decisions)} suspects confirmed. Old and new code ran in turns, in random "
-        "order; exact sign-flip tests, one-sided, with Holm's correction, "
-        f"at level {LEVEL:.2g}: 5 % in 30 nights."
+    return (
+        f"{suspect.suite} ({suspect.profile}) {suspect.quantity}({suspect.arm})",
+        when,
+        figure(suspect.before),
+        figure(suspect.now),
+        _evidence(suspect),
+        suspect.since or "",
+        " and ".join(suspect.between or ()),
     )
-    return f"{markdown_table(rows) if markdown else table(rows)}\n\n{said}"
 
 
-def _name(of: Suspect | Decision) -> str:
-    return f"{of.suite} ({of.profile}) {of.quantity}({of.arm})"
+def _evidence(suspect: Suspect) -> str:
+    if suspect.evidence is not None:
+        return f"e = {figure(suspect.evidence)}"
+    sure = "" if suspect.p is None else f"p = {suspect.p:.1g} "
+    return f"{sure}against the run before"
