@@ -1,22 +1,27 @@
 """The harness from Python: `repro.run("suites/…yaml")` decides claims and gives their results."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from repro import checking, result
+from repro import reading, result
 from repro.document import DocumentError
 from repro.errors import ReproError
 from repro.evidence import decide
 from repro.executors import executor
 from repro.format import table
+from repro.outcome import Decided
+from repro.places import home, project, within
+from repro.reading import load_all
+from repro.report.text import failures
 from repro.result import RIGHT, ClaimResult, Result, verdict_rows
 from repro.runner import Runner
-from repro.session import Decided, Session
-from repro.store import Store, home
+from repro.session import Session
+from repro.store import Store
 from repro.suite import Device, Suite
-from repro.suite_files import suite_files
+from repro.suite_files import project_of, suite_files
 from repro.tuning import PILOT
 
 __all__ = ["Results", "check", "decide", "load", "read", "run"]
@@ -24,13 +29,13 @@ __all__ = ["Results", "check", "decide", "load", "read", "run"]
 
 def check(suites: str | Path | Iterable[str | Path]) -> list[str]:
     """Everything that is wrong with suites (files or folders), a `FILE:LINE:COL: message` each."""
-    found = checking.check_all(_paths(suites))
+    found = reading.check_all(_paths(suites))
     return [str(DocumentError([problem])) for problem in found.problems]
 
 
 def load(suite: str | Path) -> Suite:
     """Read a suite's file. Raises `DocumentError` with all that is wrong with it."""
-    return checking.load(Path(suite))
+    return reading.load(Path(suite))
 
 
 def read(path: str | Path) -> Result:
@@ -42,8 +47,27 @@ class NothingRan(ReproError):
     """No claim was asked."""
 
 
+class NothingMeasured(ReproError):
+    """Claims were asked, and none could be measured."""
+
+
 class Results(list[Result]):
-    """Results, shown as a table of their claims in a notebook."""
+    """Results, shown as a table of their claims in a notebook.
+
+    `failed` holds why what is not in them could not be measured, or not be kept, by `FILE::CLAIM` or `FILE`.
+    """
+
+    def __init__(self, results: Iterable[Result] = ()):
+        super().__init__(results)
+        self.failed: dict[str, ReproError] = {}
+
+    @contextmanager
+    def noting(self, name: str) -> Iterator[None]:
+        """What fails is noted under a name, and ends nothing."""
+        try:
+            yield
+        except ReproError as error:
+            self.failed[name] = error
 
     def _repr_html_(self) -> str:
         return "".join(result._repr_html_() for result in self)
@@ -76,18 +100,22 @@ def run(
     folder, each result is written there with its pictures. `decided` hears of each claim, `kept` of each
     file.
 
-    Raises `DocumentError` for suites with mistakes, `NothingRan` where no claim is asked, and `ReproError`
-    where something is missing.
+    What cannot be measured ends nothing: it is in the results' `failed`, and those it was to be in are not
+    complete. The trials of all suites are kept in the store of the first one's project.
+
+    Raises `DocumentError` for suites with mistakes, `NothingRan` where no claim is asked, and
+    `NothingMeasured`, with all reasons, where none could be measured.
     """
-    loaded = [(path, load(path)) for path in suite_files(_paths(suites))]
-    asked = [(path, suite, _names(suite, profile, only)) for path, suite in loaded]
+    given = _paths(suites)
+    loaded = load_all(suite_files(given))
+    asked = [(path, suite, _names(suite, profile, only)) for path, suite in loaded.items()]
     if not any(names for _, _, names in asked):
-        known = sorted({name for _, suite in loaded for name in suite.profiles})
+        known = sorted({name for suite in loaded.values() for name in suite.profiles})
         like = f" like {only!r}" if only else ""
         raise NothingRan(
             f"nothing to run: no claim{like} at profile '{profile}' (profiles: {', '.join(known)})"
         )
-    store = Store(home(), newer_than=time.time() if fresh else 0.0)
+    store = Store(home(project_of(given)), newer_than=time.time() if fresh else 0.0)
     session = Session(
         Runner(store, executor(where, jobs)),
         profile,
@@ -95,21 +123,26 @@ def run(
         seeds_max=seeds_max,
         first_seed=PILOT if pilot else first_seed,
     )
-    found = Results()
+    found, folder = Results(), None if pilot or results is None else Path(results)
+    any_decided = False
     try:
         for path, suite, names in asked:
             claims = dict[str, Decided]()
             for name in names:
-                claims[name] = session.decide(suite, name)
-                decided(path, name, claims[name].claim)
-            if claims:
-                folder = None if pilot or results is None else Path(results)
-                made = session.keep(suite, str(path), claims, Path.cwd(), folder)
-                found.append(made)
+                with found.noting(f"{path}::{name}"):
+                    claims[name] = session.decide(suite, name)
+                    decided(path, name, claims[name].claim)
+            if not claims:
+                continue
+            any_decided = True
+            with found.noting(str(path)):
+                found.append(session.keep(suite, within(path), claims, project(path.parent), folder))
                 if folder is not None:
-                    kept(folder / made.path)
+                    kept(folder / found[-1].path)
     finally:
         session.close()
+    if not any_decided:
+        raise NothingMeasured("\n".join(failures(found.failed)))
     return found
 
 

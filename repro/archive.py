@@ -223,9 +223,9 @@ def find(name: str, folder: Path) -> dict[Path, Result]:
 
     Raises `ReproError` if there is none of that name, or a file is broken.
     """
-    if Path(name).exists():
+    if name and Path(name).exists():
         return read_all(files(Path(name)))
-    known = files(folder)
+    known = files(folder) if name else []
     runs = {file.stem: file for file in reversed(known) if file.stem.startswith(name)}
     if len(runs) == 1:
         return read_all(runs.values())
@@ -236,6 +236,8 @@ def find(name: str, folder: Path) -> dict[Path, Result]:
         return {file: result for file, result in of_suite.items() if run_key(result) in used}
     if runs:
         raise ReproError(f"'{name}' is the start of {len(runs)} run ids: {', '.join(sorted(runs)[:5])} …")
+    if len(Path(name).parts) > 1 or name.endswith(".json"):
+        raise ReproError(f"{name}: no such file or folder")
     raise ReproError(f"no result '{name}': neither a file, nor a run id or suite under {folder}")
 
 

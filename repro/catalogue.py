@@ -18,6 +18,7 @@ from repro import source
 from repro.declaration import Declaration, declare
 from repro.document import nearest
 from repro.errors import ReproError
+from repro.faults import told
 
 
 class UnknownName(ReproError):
@@ -43,9 +44,10 @@ class Catalogue:
         return self.targets[name]
 
     def load(self, name: str) -> Any:
-        """The class or function itself; imports its module."""
+        """The class or function itself. Raises `ReproError` if its module cannot be imported."""
         module, _, attribute = self.target(name).partition(":")
-        return getattr(import_module(module), attribute)
+        with told(f"{self.kind} '{name}' cannot be imported"):
+            return getattr(import_module(module), attribute)
 
     def bound(self, name: str, options: Mapping[str, Any]) -> Callable[..., Any]:
         """The class or function with its options given."""
@@ -61,7 +63,7 @@ class Catalogue:
 
     def numbers(self, name: str) -> list[str]:
         """The options of a name that can be multiplied: numbers, and those of a type that is not known."""
-        return [key for key, p in self.parameters(name).items() if p.annotation in (int, float, Any)]
+        return [key for key, p in self.parameters(name).items() if p.bare in (int, float, Any)]
 
     def options(self, name: str) -> type[BaseModel]:
         """A strict class for the options of a name, made from the signature behind it."""

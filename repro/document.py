@@ -8,7 +8,7 @@ installed.
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +25,7 @@ FLOAT = re.compile(r"[-+]?((0|[1-9][0-9]*)?\.[0-9]+|(0|[1-9][0-9]*)\.?)([eE][-+]
 FORBIDDEN = re.compile(
     "[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 )  # YAML 1.2, section 5.1
+TOP_KEY = re.compile(r"""^(["']?)(\w+)\1[ ]*:""", re.MULTILINE)
 CONSTANTS = {"": None, "~": None, "null": None, "true": True, "false": False}
 FAST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, where PyYAML was built with it
 
@@ -140,6 +141,44 @@ def read(path: Path) -> Document:
     if problems:
         raise DocumentError([*problems, *document.duplicates])
     return document
+
+
+def top_keys(path: Path, among: Iterable[str]) -> set[str]:
+    """The keys at the top of a file, as far as it can be read; none, if it holds not one of these words.
+
+    So whoever looks for a few files among many need not parse them all.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return set()
+    # Of UTF-16 this leaves the keys: what cannot be read is told by whoever reads it.
+    text = content.replace(b"\0", b"").decode("utf-8-sig", errors="replace").lstrip("\ufffd")
+    if not any(word in text for word in among):
+        return set()
+    return set(_top_keys(text))
+
+
+def _top_keys(text: str) -> Iterator[str]:
+    """Of every document in it. Behind what is no YAML, those that begin a line."""
+    depth, in_mapping, at_key, line = 0, False, False, 0
+    try:
+        for event in yaml.parse(text, Loader=FAST):
+            line = event.end_mark.line
+            if isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+            elif isinstance(event, yaml.NodeEvent):
+                if depth == 1 and in_mapping:
+                    at_key = not at_key
+                    if at_key and isinstance(event, yaml.ScalarEvent):
+                        yield event.value
+                if isinstance(event, yaml.CollectionStartEvent):
+                    if depth == 0:
+                        in_mapping, at_key = isinstance(event, yaml.MappingStartEvent), False
+                    depth += 1
+    except yaml.YAMLError:
+        rest = "\n".join(text.split("\n")[line:])
+        yield from (found[2] for found in TOP_KEY.finditer(rest))
 
 
 def _parse(path: Path, text: str, loader: Any) -> tuple[Document, list[Problem]]:

@@ -7,21 +7,29 @@ from typing import Any
 
 from repro import environment
 from repro.catalogue import MODELS, PICTURES
+from repro.contents import Contents
 from repro.expression import Measurement
+from repro.job import code_of
 from repro.quantity import Quantity, kind_of
-from repro.recipe import Timing
+from repro.recipe import Named, Timing
+from repro.round import CLOCK, Round, TimedNet
 from repro.suite import Claim, Device, ResolvedArm, Suite, changed
-from repro.trial import CLOCK, Drawing, Round, Subject, TimedNet, TrialSpec, code_of, specify
+from repro.trial import Drawing, Subject, TrialSpec, fingerprint_of, specify
 
 
 class Experiment:
-    """`device` is where the arms are trained, instead of what the profile says."""
+    """`device` is where the arms are trained, instead of what the profile says. `contents` remembers what the
+    files of data sets hold.
+    """
 
-    def __init__(self, suite: Suite, profile: str, device: Device | None = None):
-        self.suite, self.profile = suite, profile
+    def __init__(
+        self, suite: Suite, profile: str, device: Device | None = None, contents: Contents | None = None
+    ):
+        self.suite, self.profile, self.contents = suite, profile, contents or Contents()
         self.device: Device = device or suite.profiles[profile].device
         self.chosen: dict[str, Mapping[str, Any]] = {}  # by arm: what tuning has chosen for its recipe
         self._quantities: dict[Measurement, Quantity] = {}
+        self._fingerprints: dict[str, str] = {}
 
     def resolve(self, arm: str, values: Mapping[str, Any] | None = None) -> ResolvedArm:
         """An arm with these values in its recipe, or with those that were chosen for it."""
@@ -60,7 +68,23 @@ class Experiment:
         resolved = self.resolve(arm, values)
         before = self.suite.start_of(arm, self.profile)
         start = self.trial(before, seed) if before else None
-        return specify(self.suite.task, resolved, seed, self.device, trained=trained, start=start)
+        return specify(
+            self.suite.task,
+            resolved,
+            seed,
+            self.device,
+            trained=trained,
+            start=start,
+            fingerprint=self.fingerprint,
+        )
+
+    def fingerprint(self, data: Named) -> str:
+        """What names the content of a data set, as it was when it was first asked for."""
+        key = data.model_dump_json()
+        if key not in self._fingerprints:
+            with self.contents.in_use():
+                self._fingerprints[key] = fingerprint_of(data)
+        return self._fingerprints[key]
 
     @cached_property
     def timed(self) -> dict[str, tuple[str, Timing]]:

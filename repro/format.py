@@ -1,15 +1,25 @@
-"""Numbers, intervals, durations and tables, as text and as HTML."""
+"""Numbers, intervals, durations, names and tables, as text, Markdown and HTML."""
 
+import json
 import math
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
+from typing import NamedTuple
 
 Interval = tuple[float | None, float | None]
 
 
+def printable(text: str) -> str:
+    """Text on one line. Whatever could move the cursor or turn the writing round is shown as JSON shows it:
+    a name that somebody made up forges no other line.
+    """
+    return "".join(sign if sign.isprintable() else json.dumps(sign)[1:-1] for sign in text)
+
+
 def table(rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> str:
     """Columns aligned with two blanks between; those numbered in `right` to the right."""
-    rows = [list(row) for row in rows]
+    rows = [list(map(printable, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = (
         "  ".join(
@@ -49,6 +59,33 @@ def duration(seconds: float) -> str:
         if seconds >= 3600
         else f"{seconds // 60}:{seconds % 60:02}"
     )
+
+
+def verbatim(text: str) -> str:
+    """Text that somebody made up, in Markdown: no link, HTML, mention or other line comes of it."""
+    text = printable(text)
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    fence, blank = "`" * (longest + 1), " " if text.strip("` ") != text else ""
+    return f"{fence}{blank}{text}{blank}{fence}" if text else ""
+
+
+def markdown_table(rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> str:
+    """The first row is the head; the columns numbered in `right` are aligned to the right."""
+    head, *body = ("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
+    columns = range(head.replace("\\|", "").count("|") - 1)
+    ruler = "".join(" --: |" if column in right else " --- |" for column in columns)
+    return "\n".join([head, f"|{ruler}", *body])
+
+
+class Style(NamedTuple):
+    """How tables are written, and names that somebody made up."""
+
+    table: Callable[[Iterable[Sequence[str]], Sequence[int]], str]
+    name: Callable[[str], str]
+
+
+TEXT = Style(table, printable)
+MARKDOWN = Style(markdown_table, verbatim)
 
 
 def html_table(rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> str:

@@ -91,7 +91,7 @@ def _add(chosen: Found, held: Found, kept: Path) -> Iterable[str]:
         beside = path.parent / result.id
         if beside.is_dir():
             shutil.copytree(beside, target.with_suffix(""), dirs_exist_ok=True)
-        write_atomically(target, path.read_bytes())
+        write_atomically(target, path.read_bytes(), remedy="")
         yield f"kept: {target} ({len(result.claims)} claims, {len(result.pictures)} pictures)"
 
 

@@ -1,23 +1,23 @@
 """The pytest face: `pytest suites/` has one item a claim. Collecting imports no torch."""
 
 import os
-import re
 import sys
 import time
 import warnings
 from argparse import ArgumentTypeError
 from collections.abc import Generator, Iterable
 from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from repro.places import RUNS
-from repro.suite_files import RECIPES
+from repro.places import RUNS, SUFFIXES, project, shown
 
 if TYPE_CHECKING:
-    from repro.session import Decided, Session
+    from repro.outcome import Decided
+    from repro.session import Session
     from repro.store import Store
     from repro.suite import Suite
 
@@ -69,36 +69,30 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> "SuiteFile | None":
-    if file_path.suffix in (".yaml", ".yml") and file_path.name != RECIPES and _is_suite(file_path, parent):
+    if file_path.suffix not in SUFFIXES:
+        return None
+    from repro.suite_files import is_suite
+
+    if is_suite(file_path, named=parent.session.isinitpath(file_path)):
         return SuiteFile.from_parent(parent, path=file_path)
     return None
-
-
-def _is_suite(path: Path, parent: pytest.Collector) -> bool:
-    """Whether a YAML file says it is a suite, or was asked for by name."""
-    if any(Path(argument.partition("::")[0]).resolve() == path for argument in parent.config.args):
-        return True
-    try:
-        return (
-            re.search(r"^suite\s*:", path.read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
-            is not None
-        )
-    except OSError:
-        return False
 
 
 class SuiteFile(pytest.File):
     """A suite; its items are the claims asked at the profile."""
 
     def collect(self) -> "Iterable[ClaimItem]":
-        from repro.checking import load
         from repro.errors import ReproError
+        from repro.reading import load, one_name
 
         run: Run = self.config.pluginmanager.getplugin("repro-run")
         try:
             suite = load(self.path)
         except ReproError as error:
             raise self.CollectError(str(error)) from None
+        first = run.suites.setdefault(suite.suite, self.path)
+        if first != self.path:
+            raise self.CollectError(str(one_name(first, self.path)))
         run.profiles |= set(suite.profiles)
         if suite.task:
             self.config.addinivalue_line("markers", f"{suite.task}: a claim of a {suite.task} suite")
@@ -138,7 +132,7 @@ class ClaimItem(pytest.Item):
             again = self.run.session().command(self.run.shown(self.path), self.name)
             return claim_details(self.decided.claim, again)
         if isinstance(excinfo.value, ReproError):
-            return str(excinfo.value)
+            return f"{excinfo.value}\n  in {self.run.shown(self.path)}::{self.name}"
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
@@ -192,12 +186,14 @@ class Run:
     def __init__(self, config: pytest.Config):
         self.config = config
         self.started = getattr(config, "workerinput", {}).get("repro_started", time.time())
+        self.here = config.invocation_params.dir
         self.profiles: set[str] = set()
+        self.suites: dict[str, Path] = {}  # by name
         self.reports: dict[str, list[dict[str, Any]]] = {}
         self.written: list[Path] = []
-        self.trouble: str | None = None  # in writing results
+        self.trouble: list[str] = []  # in writing results
         self._session: Session | None = None
-        self._display = ExitStack()
+        self._display, self._shown = ExitStack(), False
 
     def session(self) -> "Session":
         if self._session is None:
@@ -219,40 +215,79 @@ class Run:
             )
         return self._session
 
+    @cached_property
+    def root(self) -> Path:
+        """The folder of the project that store and results belong to, whatever pytest's rootdir is."""
+        from repro.errors import ReproError
+        from repro.suite_files import project_of
+
+        named = [self.here / argument.partition("::")[0] for argument in self.config.args]
+        try:
+            return project_of(path for path in named if path.is_dir() or path.suffix in SUFFIXES)
+        except ReproError:  # what is named otherwise than by its path
+            return project(self.here)
+
     def store(self) -> "Store":
-        from repro.store import Store, home
+        from repro.places import home
+        from repro.store import Store
 
         fresh = self.config.getoption("fresh")
-        return Store(home(self.config.rootpath), newer_than=self.started if fresh else 0.0)
+        return Store(home(self.root), newer_than=self.started if fresh else 0.0)
 
     def shown(self, path: Path) -> str:
         """A path as a user would type it."""
-        here = self.config.invocation_params.dir
-        return str(path.relative_to(here) if path.is_relative_to(here) else path)
+        return shown(path, self.here)
+
+    @property
+    def is_worker(self) -> bool:
+        """Whether this is a process of pytest-xdist, which another one asks."""
+        return hasattr(self.config, "workerinput")
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         node.workerinput["repro_started"] = self.started
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Hear from a worker what profiles there are: it alone has read the suites."""
+        self.profiles |= set(getattr(node, "workeroutput", {}).get("repro_profiles", ()))
+
     def pytest_collection_finish(self, session: pytest.Session) -> None:
+        if self._no_such_profile() and not self.is_worker:
+            raise pytest.UsageError(self._no_such_profile())
+        if any(isinstance(item, ClaimItem) for item in session.items):
+            self._start_display()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Iterable[str]) -> None:
+        if any(Path(name.partition("::")[0]).suffix in SUFFIXES for name in ids):
+            self._start_display()
+
+    def _no_such_profile(self) -> str | None:
         profile = self.config.getoption("profile")
-        if self.profiles and profile not in self.profiles and not hasattr(self.config, "workerinput"):
-            known = ", ".join(sorted(self.profiles))
-            raise pytest.UsageError(f"no suite has a profile '{profile}'; there are: {known}")
+        if not self.profiles or profile in self.profiles:
+            return None
+        return f"no suite has a profile '{profile}'; there are: {', '.join(sorted(self.profiles))}"
 
-    def pytest_runtestloop(self, session: pytest.Session) -> None:
-        """Start the display where the terminal is: in the controller, or in the one process there is."""
+    def _start_display(self) -> None:
+        """Once, where the terminal is: in the controller, or in the one process there is."""
         terminal = self.config.pluginmanager.getplugin("terminalreporter")
-        if terminal is None or hasattr(self.config, "workerinput") or self.config.getoption("collectonly"):
+        if self._shown or self.is_worker or terminal is None or sys.__stdout__ is None:
             return
-        if terminal.verbosity >= 0 and (self.profiles or self.config.getoption("numprocesses", None)):
-            from repro.report.progress import Display
+        if self.config.getoption("collectonly"):
+            return
+        from repro import streams
+        from repro.report.progress import Display
 
-            # Nothing is captured at this moment: a copy of standard output keeps on reaching the terminal.
-            standard = sys.__stdout__ or sys.stdout
-            stream = self._display.enter_context(os.fdopen(os.dup(standard.fileno()), "w"))
-            write = lambda line: print(f"\n  {line}", file=stream, flush=True)  # noqa: E731
-            self._display.enter_context(Display(self.store(), write, PROGRESS_EVERY))
+        self._shown = True
+        streams.adapt(sys.__stdout__)
+        if terminal.verbosity < 0:
+            return
+        # Nothing is captured at this moment: a copy of standard output keeps on reaching the terminal.
+        copy = os.fdopen(os.dup(sys.__stdout__.fileno()), "w", errors=streams.OTHER_SIGNS)
+        stream = self._display.enter_context(copy)
+        write = lambda line: print(f"\n  {line}", file=stream, flush=True)  # noqa: E731
+        self._display.enter_context(Display(self.store(), write, PROGRESS_EVERY))
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         found = getattr(report, "repro", None)
@@ -261,35 +296,42 @@ class Run:
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         self._display.close()
-        from repro.errors import ReproError
-
+        if self.is_worker:
+            getattr(self.config, "workeroutput", {})["repro_profiles"] = sorted(self.profiles)
+        elif self._no_such_profile():
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
         try:
             self._write_results()
-        except ReproError as error:
-            self.trouble = str(error)
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
         finally:
             if self._session is not None:
                 self._session.close()
+        if self.trouble:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def _write_results(self) -> None:
-        if hasattr(self.config, "workerinput") or not self.reports or self.config.getoption("pilot"):
-            return
-        from repro.checking import load
+        """Each suite's. What is in the way of one is told at the end."""
+        from repro.errors import ReproError
 
-        folder = self.config.getoption("results") or self.config.rootpath / RUNS
+        if self.is_worker or self.config.getoption("pilot"):
+            return
         for file, found in self.reports.items():
-            claims = {entry["name"]: _decided(entry) for entry in found}
-            suite, path = load(Path(file)), self.shown(Path(file))
-            result = self.session().keep(suite, path, claims, self.config.rootpath, folder)
-            self.written.append(folder / result.path)
+            try:
+                self._write_result(Path(file), {entry["name"]: _decided(entry) for entry in found})
+            except ReproError as error:
+                self.trouble.append(f"{self.shown(Path(file))}: {error}")
+
+    def _write_result(self, path: Path, claims: dict[str, "Decided"]) -> None:
+        from repro.places import within
+        from repro.reading import load
+
+        folder = self.config.getoption("results") or self.root / RUNS
+        result = self.session().keep(load(path), within(path), claims, project(path.parent), folder)
+        self.written.append(folder / result.path)
 
     def pytest_terminal_summary(self, terminalreporter: Any, exitstatus: int) -> None:
-        profile = self.config.getoption("profile")
+        if self._no_such_profile() and exitstatus != pytest.ExitCode.USAGE_ERROR:  # else pytest says it
+            terminalreporter.write_line(f"ERROR: {self._no_such_profile()}", red=True)
         if not self.reports:
-            workers = self.config.getoption("numprocesses", None)
-            if workers and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
-                terminalreporter.write_line(f"no claim is asked at the profile '{profile}'")
             return
         from repro.report.text import summary
 
@@ -297,15 +339,15 @@ class Run:
         for file, found in sorted(self.reports.items()):
             for entry in sorted(found, key=lambda entry: entry["place"]):
                 claims[f"{self.shown(Path(file))}::{entry['name']}"] = _decided(entry).claim
-        terminalreporter.section(f"verdicts at profile {profile}")
+        terminalreporter.section(f"verdicts at profile {self.config.getoption('profile')}")
         for line in summary(claims, map(self.shown, self.written)):
             terminalreporter.write_line(line)
-        if self.trouble:
-            terminalreporter.write_line(self.trouble, red=True)
+        for line in self.trouble:
+            terminalreporter.write_line(line, red=True)
 
 
 def _decided(entry: dict[str, Any]) -> "Decided":
     """What a process, perhaps another one, decided."""
-    from repro.session import Decided
+    from repro.outcome import Decided
 
     return Decided.model_validate(entry["decided"])

@@ -25,6 +25,7 @@ from repro.value import Value, known
 from repro.verdict import Judgement, Part
 
 SCHEMA = 1
+ELSEWHERE = "Name another folder for results with --results"
 RIGHT = (2, 3, 5, 6)  # columns of the verdict table that are numbers
 EValues = tuple[tuple[float, float], ...]
 
@@ -330,7 +331,7 @@ def write(result: Result, folder: Path) -> Path:
     content = json.dumps(
         result.model_dump(mode="json", by_alias=True), sort_keys=True, indent=1, allow_nan=False
     )
-    write_atomically(path, content.encode() + b"\n")
+    write_atomically(path, content.encode() + b"\n", ELSEWHERE)
     return path
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from repro.contracts import Executor
 from repro.errors import ReproError
+from repro.job import Job, closure
 from repro.store import Store
-from repro.trial import Job, closure
 
 DEATHS = 3  # of workers at one job, after which it is given up
 TELL_EVERY = 2.0  # seconds; a status that is older than 10 no longer counts
@@ -25,11 +25,15 @@ class Runner:
         self.records: dict[str, Mapping[str, Any]] = {}
         self.wanted: set[str] = set()
         self.finished: set[str] = set()
+        self.failed: dict[str, ReproError] = {}  # what cannot be done is not tried again
         self.told = 0.0
 
     def ensure(self, jobs: Iterable[Job]) -> None:
         """See to it that jobs are done, and what comes before them. Raises `ReproError` if one cannot be."""
         todo = deque(sorted(self._missing(jobs), key=lambda job: job.needs.alone))  # rounds come last
+        for job in todo:
+            if job.digest in self.failed:
+                raise self.failed[job.digest]
         self.wanted |= {job.digest for job in todo}
         running: dict[Future[bool], Job] = {}
         deaths: Counter[str] = Counter()
@@ -56,7 +60,11 @@ class Runner:
                     deaths[job.digest] += 1
                     if deaths[job.digest] >= DEATHS:
                         died = f"its process died {DEATHS} times; is the memory enough?"
-                        raise ReproError(f"{job.label}: {died}") from None
+                        self.failed[job.digest] = ReproError(f"{job.label}: {died}")
+                        raise self.failed[job.digest] from None
+                except ReproError as error:
+                    self.failed[job.digest] = error
+                    raise
                 if did_it:
                     self.finished.add(job.digest)
                 else:

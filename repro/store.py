@@ -22,27 +22,16 @@ from repro.errors import ReproError
 from repro.value import to_json
 
 SCHEMA = 1
-ROOT_MARKS = ("tox.ini", "pyproject.toml", ".git")
+MOVE = "Set REPRO_HOME to move the store to a folder that can be"
 
 
 class StoreError(ReproError):
     """Something in the store, or the disk under it, is not as it should be."""
 
 
-def home(start: Path | None = None) -> Path:
-    """`REPRO_HOME`, or `.repro` at the root of the project that a folder belongs to."""
-    if os.environ.get("REPRO_HOME"):
-        return Path(os.environ["REPRO_HOME"]).expanduser().resolve()
-    start = (start or Path.cwd()).resolve()
-    for folder in (start, *start.parents):
-        if any((folder / mark).exists() for mark in ROOT_MARKS):
-            return folder / ".repro"
-    return start / ".repro"
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """The whole content under the name, or nothing: never a part. Raises `StoreError` where it cannot be
-    written.
+def write_atomically(path: Path, content: bytes, remedy: str = MOVE) -> None:
+    """The whole content under the name, or nothing: never a part. Raises `StoreError`, with the remedy, where
+    it cannot be written.
     """
     part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
@@ -56,7 +45,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         with suppress(OSError):
             part.unlink()
         if isinstance(error, OSError):
-            raise StoreError(_cannot_write(path, error)) from error
+            raise StoreError(_cannot_write(path, error, remedy)) from error
         raise
 
 
@@ -67,13 +56,10 @@ def remove_parts(folder: Path) -> None:
             part.unlink()
 
 
-def _cannot_write(path: Path, error: OSError) -> str:
+def _cannot_write(path: Path, error: OSError, remedy: str = MOVE) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{path}: no space left on the disk. Nothing is lost: make room and run the same command again"
-    return (
-        f"{path}: cannot be written ({error.strerror or error}). "
-        "Set REPRO_HOME to move the store to a folder that can be"
-    )
+    return f"{path}: cannot be written ({error.strerror or error}). {remedy}".rstrip()
 
 
 class Named(Protocol):
@@ -137,7 +123,7 @@ class Store:
             yield False
             return
         except OSError as error:
-            raise StoreError(_cannot_write(path, error)) from error
+            raise StoreError(_cannot_write(self.root, error)) from error
         try:
             yield True
         finally:

@@ -1,38 +1,64 @@
-"""Which files are suites, and what stands beside them: the ledger, and recipes that several of them share."""
+"""Which files are suites, and what stands beside them: the ledger, and recipes that several of them share.
 
-from collections.abc import Iterable
+Both faces ask here. A file that is named is a suite, whatever is in it: what is wrong with it is told. Of the
+files in a folder those are suites that say so.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
+from repro.document import top_keys
 from repro.errors import ReproError
+from repro.places import SUFFIXES, project
 
 RECIPES = "recipes.yaml"
+# What pytest does not enter (`norecursedirs`), by name; and what is in the folder of an environment.
+NOT_ENTERED = ("*.egg", ".*", "_darcs", "build", "CVS", "dist", "node_modules", "venv", "{arch}")
+ENVIRONMENT = ("pyvenv.cfg", "conda-meta/history")
 
 
 def suite_files(paths: Iterable[Path]) -> list[Path]:
-    """Suite files, from files and folders. Raises `ReproError` where there are none."""
-    given = list(paths)
-    found: list[Path] = []
+    """Suite files, each once, from files and folders. Raises `ReproError` where there are none."""
+    given, found = list(paths), dict[Path, Path]()
     for path in given:
-        if path.is_dir():
-            found += suites_below(path)
-        elif path.is_file():
-            found.append(path)
-        else:
-            raise ReproError(f"{path}: no such file or folder")
+        for file in suites_below(path) if path.is_dir() else [_named(path)]:
+            found.setdefault(file.resolve(), file)
     if not found:
         raise ReproError(f"no suites under {', '.join(map(str, given))}")
-    return found
+    return list(found.values())
+
+
+def project_of(paths: Iterable[Path]) -> Path:
+    """The project's folder that a run's store and results belong to: that of its first suite, even where
+    others are of another project. Raises `ReproError` where there are none.
+    """
+    return project(suite_files(paths)[0].parent)
 
 
 def suites_below(folder: Path) -> list[Path]:
-    """The YAML files in a folder and below it, in order, without the recipes that stand beside suites."""
-    found = (path for suffix in (".yaml", ".yml") for path in folder.rglob(f"*{suffix}"))
-    return sorted(path for path in found if path.name != RECIPES)
+    """The suites in a folder and below it, in order."""
+    return [path for path in _yaml_below(folder) if is_suite(path)]
+
+
+def is_suite(path: Path, *, named: bool = False) -> bool:
+    """Whether a file says that it is a suite: YAML with the key `suite` at its top, or with `arms` and
+    `claims`: then the name was forgotten. Hidden files are none. One that is `named` need not say so.
+    """
+    if path.suffix not in SUFFIXES or path.name == RECIPES:
+        return False
+    if named or path.name.startswith("."):
+        return named
+    keys = top_keys(path, among=("suite", "claims"))
+    return "suite" in keys or {"arms", "claims"} <= keys
 
 
 def recipes_below(path: Path) -> list[Path]:
     """The files of recipes in a folder and below it, in order; or the path itself, if it is one."""
-    return [path] if path.name == RECIPES else sorted(path.rglob(RECIPES))
+    if path.name == RECIPES:
+        return [path]
+    return [found for found in _yaml_below(path) if found.name == RECIPES]
 
 
 def nearest_above(path: Path, name: str) -> Path | None:
@@ -42,3 +68,32 @@ def nearest_above(path: Path, name: str) -> Path | None:
     found = next((f / name for f in path.resolve().parents if (f / name).is_file()), None)
     as_given = (f / name for f in path.parents)
     return next((file for file in as_given if file.resolve() == found), found)
+
+
+def _named(path: Path) -> Path:
+    """A file that was asked for. Raises `ReproError` if it is not there, or is not called as suites are."""
+    if not path.is_file():
+        raise ReproError(f"{path}: no such file or folder")
+    if path.suffix not in SUFFIXES:
+        raise ReproError(f"{path}: not a suite: the name of one ends in {' or '.join(SUFFIXES)}")
+    return path
+
+
+def _yaml_below(folder: Path) -> list[Path]:
+    return sorted(path for path in _files_below(folder) if path.suffix in SUFFIXES)
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """All files, but for those in folders that pytest does not enter."""
+    for root, folders, files in os.walk(folder, followlinks=True):
+        here = Path(root)
+        folders[:] = [name for name in folders if _is_entered(here, here / name)]
+        yield from (here / name for name in files)
+
+
+def _is_entered(above: Path, folder: Path) -> bool:
+    if any(fnmatch(folder.name, pattern) for pattern in NOT_ENTERED):
+        return False
+    if any((folder / mark).is_file() for mark in ENVIRONMENT):
+        return False
+    return not folder.is_symlink() or not above.resolve().is_relative_to(folder.resolve())  # a loop

@@ -168,6 +168,21 @@ FAULTS = {
         "def made(steps, now):\n    'Turned round.'\n    return 1.0",
         "its first parameters must be now, steps, not steps, now",
     ),
+    "an option that arms have": (
+        "models",
+        "class made:\n    'A net.'\n    def __init__(self, *, freeze: int): ...",
+        "its option 'freeze' cannot be given: suites have a key of this name",
+    ),
+    "an option that measurements have": (
+        "probes",
+        "def made(state, at: str):\n    'Looks.'\n    return 1.0",
+        "its option 'at' cannot be given: suites have a key of this name",
+    ),
+    "an option that is the name": (
+        "schedules",
+        "def made(now, steps, name: str):\n    'Named.'\n    return 1.0",
+        "its option 'name' cannot be given: suites have a key of this name",
+    ),
     "raises when tried": (
         "schedules",
         SCHEDULE.format("1 / now"),

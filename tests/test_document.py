@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 import repro.document
-from repro.checking import load
 from repro.document import DocumentError, closest, nearest, read
 from repro.errors import ReproError
+from repro.reading import load
 
 SUITES = sorted((Path(__file__).parents[1] / "suites").glob("*/*.yaml"))
 
@@ -355,6 +355,7 @@ def mutated(text, rng):
     return text
 
 
+@pytest.mark.slow
 def test_whatever_becomes_of_a_suite_it_is_read_or_refused_in_so_many_words(tmp_path):
     rng, path, read_well = random.Random(0), tmp_path / "x.yaml", 0
     (tmp_path / "ledger.json").write_text(

@@ -16,6 +16,8 @@ from conftest import TINY
 
 from repro.result import Result
 
+pytestmark = pytest.mark.slow  # processes
+
 FAST = ("--jobs", "1", "-p", "no:cacheprovider", "-p", "no:benchmark")
 
 

@@ -9,9 +9,10 @@ from kit.made_up import MadeUp, probe
 
 from repro.errors import ReproError
 from repro.recipe import Timing
+from repro.round import Round, TimedNet
 from repro.runner import Runner
 from repro.store import Store
-from repro.trial import Drawing, Round, Subject, TimedNet, TrialSpec
+from repro.trial import Drawing, Subject, TrialSpec
 
 
 def trial(seed: int = 0, **changes: object) -> TrialSpec:

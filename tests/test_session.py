@@ -7,6 +7,7 @@ import pytest
 from kit.made_up import ENVIRONMENT, NAMES, MadeUp, alternating, arm_of, better, suite
 
 from repro.catalogue import TASKS
+from repro.counting import Counting
 from repro.declaration import Declaration
 from repro.errors import ReproError
 from repro.nightly.compare import compare
@@ -14,7 +15,7 @@ from repro.result import read
 from repro.runner import Runner
 from repro.session import Session
 from repro.store import Store
-from repro.trial import Counting, Drawing, Evaluating, Probing, TrialSpec
+from repro.trial import Drawing, Evaluating, Probing, TrialSpec
 
 BETTER = "test_error(good) < test_error(bad)"
 

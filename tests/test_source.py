@@ -242,7 +242,7 @@ def test_another_package_adds_a_model_through_an_entry_point_and_checking_a_suit
     code = """
         import sys
         from pathlib import Path
-        from repro.checking import load
+        from repro.reading import load
         print(load(Path("good.yaml")).resolve("a", "cpu").model)
         for name in ("bad.yaml", "worse.yaml"):
             try:

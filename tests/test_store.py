@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from repro.store import Key, Store, StoreError, home, remove_parts, write_atomically
+from repro.store import Key, Store, StoreError, remove_parts, write_atomically
 from repro.value import from_json
 
 NAME, OTHER = "a" * 32, "b" * 32
@@ -313,14 +313,3 @@ def test_progress_that_is_torn_foreign_or_old_is_passed_over(store, content):
     store.tell(NAME, {"step": 5})
     (store.root / "running" / f"{OTHER}.json").write_text(content)
     assert [state["step"] for state in store.running()] == [5]
-
-
-def test_the_store_is_where_repro_home_says_or_at_the_root_of_the_project(tmp_path, monkeypatch):
-    (tmp_path / "project" / "deep" / "er").mkdir(parents=True)
-    (tmp_path / "project" / "pyproject.toml").touch()
-    monkeypatch.delenv("REPRO_HOME", raising=False)
-    monkeypatch.chdir(tmp_path / "project" / "deep")
-    assert home() == home(tmp_path / "project" / "deep" / "er") == tmp_path / "project" / ".repro"
-    monkeypatch.setenv("REPRO_HOME", "~/elsewhere")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert home() == tmp_path / "elsewhere"

@@ -209,6 +209,7 @@ def test_more_evidence_never_loses_a_verdict(parts):
     assert seen == {"reproduced", "refuted", "undecided", "reversed", "stayed"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parts", [1, 2, 3])
 def test_with_one_part_that_is_not_so_the_whole_is_seldom_reproduced(parts):
     margins = noise(parts, RUNS, parts, LOOKS)
@@ -216,6 +217,7 @@ def test_with_one_part_that_is_not_so_the_whole_is_seldom_reproduced(parts):
     assert share("reproduced", margins) <= ALPHA
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("common", [0.0, 0.9], ids=["independent", "correlated"])
 @pytest.mark.parametrize("parts", [1, 2, 3])
 def test_with_parts_that_are_all_just_so_the_whole_is_seldom_refuted(parts, common):
@@ -223,6 +225,7 @@ def test_with_parts_that_are_all_just_so_the_whole_is_seldom_refuted(parts, comm
     assert share("refuted", margins) <= ALPHA
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parts", [1, 2, 3])
 def test_what_is_clearly_so_or_clearly_not_is_nearly_always_decided(parts):
     margins = noise(parts, 500, parts, LOOKS) + 3
@@ -242,12 +245,14 @@ def equivalence(true_difference, runs, sd=1.0, tolerance=2.0):
     return np.stack([tolerance - differences, tolerance + differences], axis=1)
 
 
+@pytest.mark.slow
 def test_arms_that_are_equal_are_found_to_be_and_those_that_are_not_are_not():
     assert share("reproduced", equivalence(0.0, 500)) > 0.9
     assert share("refuted", equivalence(5.0, 500)) > 0.9
     assert share("refuted", equivalence(-5.0, 500)) > 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sd", [0.2, 1.0, 5.0])
 def test_arms_that_differ_by_the_tolerance_are_seldom_decided_either_way(sd):
     found = verdicts(equivalence(2.0, RUNS, sd))

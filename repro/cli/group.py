@@ -1,26 +1,49 @@
-"""What the commands share: the group, its exit codes, and the suites that are asked for.
+"""What the commands share: the group, its exit codes, how they speak, and the suites that are asked for.
 
-Exit codes: 0 as expected, 1 a claim not as expected, 2 wrong use or a bad suite, 3 a regression, 4 nothing
-ran, 5 a run that says nothing of the code.
+Exit codes: 0 as expected, 1 a claim not as expected, 2 wrong use or what cannot be measured, 3 a regression,
+4 nothing ran, 5 a run that says nothing of the code. 130 and 141 are those of a shell: interrupted, and
+nobody reads on.
 """
 
+import json
+import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from repro import streams
 from repro.errors import ReproError
-from repro.places import RESULTS
+from repro.format import printable
+from repro.places import RESULTS, SUITES, project, shown
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 AS_EXPECTED, NOT_AS_EXPECTED, WRONG_USE, REGRESSION, NOTHING_RAN, NOT_THE_CODE = range(6)
-DEFAULT = (Path("suites"),)
-SUITES = click.argument("suites", nargs=-1, type=click.Path(path_type=Path), metavar="[SUITE]...")
+INTERRUPTED, NOBODY_READS = 130, 141
+DEFAULT = (SUITES,)
+
+
+class Place(click.Path):
+    """A path. The empty text is none: a variable of a shell that is not set is not the current folder."""
+
+    def __init__(self, **checks: Any):
+        super().__init__(path_type=Path, **checks)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("the name is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+ASKED = click.argument("suites", nargs=-1, type=Place(), metavar="[SUITE]...")
 LOOKED_UP = click.option(
     "--results",
-    type=click.Path(path_type=Path),
-    default=RESULTS,
-    show_default=True,
+    type=Place(),
+    default=lambda: here(RESULTS),
+    show_default="results, in the project's folder",
     help="The folder below which run ids and suites are looked up: of what runs wrote, and what is kept.",
 )
 FORMAT = click.option(
@@ -28,18 +51,50 @@ FORMAT = click.option(
 )
 
 
+def here(place: Path) -> Path:
+    """A place in the project that one stands in."""
+    return Path(shown(project(Path.cwd()) / place))
+
+
+def say(text: str, *, to_stderr: bool = False) -> None:
+    """Names in results are other people's: control characters are shown, and do nothing."""
+    stream = sys.stderr if to_stderr else sys.stdout
+    stream.write("\n".join([*map(printable, text.split("\n")), ""]))
+    stream.flush()
+
+
+def as_json(content: "BaseModel") -> str:
+    return json.dumps(content.model_dump(mode="json"), indent=1)
+
+
+def end(code: int, why: str) -> NoReturn:
+    say(why, to_stderr=True)
+    sys.exit(code)
+
+
 class Errors(click.Group):
     """Shows a user's mistakes as text, with exit code 2."""
+
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        streams.prepare()
+        try:
+            Path.cwd()
+        except OSError:
+            end(WRONG_USE, "the current folder has been deleted: go to one that exists")
+        return super().main(*arguments, **options)
 
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
         except ReproError as error:
-            click.echo(str(error), err=True)
-            sys.exit(WRONG_USE)
+            end(WRONG_USE, str(error))
+        except BrokenPipeError:
+            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+            sys.exit(NOBODY_READS)
+        except OSError as error:
+            end(WRONG_USE, f"{error.filename or 'the output'}: {error.strerror or error}")
         except KeyboardInterrupt:
-            click.echo("\ninterrupted: what is done is kept; the same command goes on from there", err=True)
-            sys.exit(130)
+            end(INTERRUPTED, "\ninterrupted: what is done is kept; the same command goes on from there")
 
 
 @click.group(cls=Errors, context_settings={"help_option_names": ["-h", "--help"]})

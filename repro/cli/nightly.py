@@ -8,20 +8,24 @@ import click
 
 from repro.cli.group import (
     AS_EXPECTED,
+    ASKED,
     DEFAULT,
     FORMAT,
     NOT_THE_CODE,
     NOTHING_RAN,
     REGRESSION,
-    SUITES,
+    Place,
+    as_json,
+    end,
     main,
+    say,
 )
 from repro.errors import ReproError
 
 
 @main.command()
-@click.argument("history", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.argument("tonight", type=click.Path(path_type=Path))
+@click.argument("history", type=Place(exists=True, file_okay=False))
+@click.argument("tonight", type=Place())
 @click.option(
     "--suspects",
     type=click.FloatRange(0, min_open=True),
@@ -32,7 +36,7 @@ from repro.errors import ReproError
 @click.option(
     "-o",
     "out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=Place(dir_okay=False),
     help="Write the suspects to a file, for `repro confirm`.",
 )
 @FORMAT
@@ -52,25 +56,21 @@ def watch(history: Path, tonight: Path, suspects: float, out: Path | None, form:
         measured = load(str(tonight), tonight) if tonight.exists() else []
         before = load(str(history), history)
     except ReproError as error:
-        click.echo(str(error), err=True)
-        sys.exit(NOT_THE_CODE)
+        end(NOT_THE_CODE, str(error))
     if not measured:
-        click.echo(f"{tonight}: nothing was measured", err=True)
-        sys.exit(NOTHING_RAN)
+        end(NOTHING_RAN, f"{tonight}: nothing was measured")
     found = watch(before, measured, suspects)
     if out is not None:
         out.write_text(found.model_dump_json(indent=1), encoding="utf-8")
-    click.echo(
-        found.model_dump_json(indent=1) if form == "json" else watch_text(found, markdown=form == "markdown")
-    )
+    say(as_json(found) if form == "json" else watch_text(found, markdown=form == "markdown"))
     if found.problems:
         sys.exit(NOT_THE_CODE)
     sys.exit(REGRESSION if any(suspect.due for suspect in found.suspects) else AS_EXPECTED)
 
 
 @main.command()
-@click.argument("suspects", type=click.Path(path_type=Path, dir_okay=False, exists=True))
-@SUITES
+@click.argument("suspects", type=Place(dir_okay=False, exists=True))
+@ASKED
 @click.option("--base", required=True, metavar="COMMAND", help="The `repro` of the old code's installation.")
 @click.option(
     "--new",
@@ -85,7 +85,7 @@ def watch(history: Path, tonight: Path, suspects: float, out: Path | None, form:
 )
 @click.option(
     "--results",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=Place(file_okay=False),
     required=True,
     help="Where the turns' results go.",
 )
@@ -108,10 +108,10 @@ def confirm(
 
     import numpy as np
 
-    from repro.checking import load
     from repro.nightly.history_text import decisions_text
     from repro.nightly.turns import decide, fewest_turns, take_turns
     from repro.nightly.watch import Watch
+    from repro.reading import load_all
     from repro.suite_files import suite_files
 
     try:
@@ -123,14 +123,15 @@ def confirm(
     except (OSError, ValueError):
         raise ReproError(f"{suspects}: not what `repro watch -o` writes") from None
     if not due:
-        click.echo("no suspect is due to be confirmed")
+        say("no suspect is due to be confirmed")
         sys.exit(AS_EXPECTED)
     if turns < fewest_turns(len(due)):
         raise ReproError(
             f"{turns} turns cannot confirm {len(due)} suspects: --turns "
             f"must be {fewest_turns(len(due))} at least"
         )
-    files = {load(path).suite: path for path in suite_files(suites or DEFAULT)}
+    loaded = load_all(suite_files(suites or DEFAULT))
+    files = {suite.suite: path for path, suite in loaded.items()}
     try:
         taken = take_turns(
             (base, new),
@@ -140,16 +141,15 @@ def confirm(
             seeds,
             results,
             np.random.default_rng(),
-            partial(click.echo, err=True),
+            partial(say, to_stderr=True),
         )
         decisions = decide(due, taken)
     except ReproError as error:
-        click.echo(str(error), err=True)
-        sys.exit(NOT_THE_CODE)
+        end(NOT_THE_CODE, str(error))
     if form == "json":
-        click.echo(json.dumps([decision.model_dump() for decision in decisions], indent=1))
+        say(json.dumps([decision.model_dump() for decision in decisions], indent=1))
     else:
-        click.echo(decisions_text(decisions, markdown=form == "markdown"))
+        say(decisions_text(decisions, markdown=form == "markdown"))
     sys.exit(
         REGRESSION if any(found.confirmed and found.way == "worse" for found in decisions) else AS_EXPECTED
     )

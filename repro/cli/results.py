@@ -6,7 +6,19 @@ from typing import Any
 
 import click
 
-from repro.cli.group import AS_EXPECTED, FORMAT, LOOKED_UP, NOTHING_RAN, REGRESSION, main
+from repro.cli.group import (
+    AS_EXPECTED,
+    FORMAT,
+    LOOKED_UP,
+    NOTHING_RAN,
+    REGRESSION,
+    Place,
+    as_json,
+    end,
+    here,
+    main,
+    say,
+)
 from repro.errors import ReproError
 from repro.places import KEPT, RESULTS, RUNS
 
@@ -28,7 +40,7 @@ def show(name: str, results: Path, only: str | None) -> None:
     of_name = list(standings(found.values()).values())
     if len(of_name) != 1:
         raise ReproError(f"{name}: holds {len(of_name)} suites' results; name a file, a run id or a suite")
-    click.echo(as_text(of_name[0], {result.id: path.parent for path, result in found.items()}, only))
+    say(as_text(of_name[0], {result.id: path.parent for path, result in found.items()}, only))
 
 
 @main.command()
@@ -45,18 +57,18 @@ def keep(names: tuple[str, ...], dirty: bool, tables: bool) -> None:
     from repro.keep import keep
     from repro.report import kept
 
-    for line in [] if tables else keep(names, RUNS, KEPT, dirty=dirty):
-        click.echo(line)
-    for path in kept.write(Path()):
-        click.echo(f"made anew: the table in {path}")
+    for line in [] if tables else keep(names, here(RUNS), here(KEPT), dirty=dirty):
+        say(line)
+    for path in kept.write(here(Path())):
+        say(f"made anew: the table in {path}")
 
 
 @main.command()
-@click.argument("results", nargs=-1, type=click.Path(path_type=Path), metavar="[RESULT]...")
+@click.argument("results", nargs=-1, type=Place(), metavar="[RESULT]...")
 @click.option(
     "--out",
     "-o",
-    type=click.Path(path_type=Path),
+    type=Place(),
     default=Path("site"),
     show_default=True,
     help="The site's folder.",
@@ -65,10 +77,10 @@ def report(results: tuple[Path, ...], out: Path) -> None:
     """Make a static site of results (files or folders; by default all below results/)."""
     from repro.site.build import build
 
-    site = build(results or (RESULTS,), out)
+    site = build(results or (here(RESULTS),), out)
     for problem in site.problems:
-        click.echo(problem, err=True)
-    click.echo(f"{site.pages} pages on {site.claims} claims from {site.runs} runs: {site.front}")
+        say(problem, to_stderr=True)
+    say(f"{site.pages} pages on {site.claims} claims from {site.runs} runs: {site.front}")
 
 
 @main.command()
@@ -92,21 +104,18 @@ def compare(base: str, new: str, results: Path, alpha: float, form: str) -> None
 
     found = compare(load(base, results), load(new, results), alpha)
     if not found.compared:
-        click.echo(f"nothing to compare: {base} and {new} have no suite and profile in common", err=True)
-        sys.exit(NOTHING_RAN)
+        end(NOTHING_RAN, f"nothing to compare: {base} and {new} have no suite and profile in common")
     if form == "json":
-        click.echo(found.model_dump_json(indent=1))
+        say(as_json(found))
     else:
-        click.echo(compare_text.as_markdown(found) if form == "markdown" else compare_text.as_text(found))
+        say(compare_text.as_markdown(found) if form == "markdown" else compare_text.as_text(found))
     sys.exit(REGRESSION if found.regression else AS_EXPECTED)
 
 
 @main.command()
 @click.argument("names", nargs=-1, required=True, metavar="RESULT...")
 @click.option("--to", type=click.Choice(["csv", "parquet", "tensorboard"]), required=True)
-@click.option(
-    "-o", "out", type=click.Path(path_type=Path), required=True, help="The file; for tensorboard a folder."
-)
+@click.option("-o", "out", type=Place(), required=True, help="The file; for tensorboard a folder.")
 @LOOKED_UP
 def export(names: tuple[str, ...], to: Any, out: Path, results: Path) -> None:
     """Write the trials and timings of results (files, folders or run ids; of a suite what stands of it) as
@@ -121,6 +130,5 @@ def export(names: tuple[str, ...], to: Any, out: Path, results: Path) -> None:
         of_name = load(name, results)
         found += of_name if Path(name).exists() else latest(of_name).values()
     if not found:
-        click.echo(f"nothing to export: no results in {', '.join(names)}", err=True)
-        sys.exit(NOTHING_RAN)
-    click.echo(export(found, to, out))
+        end(NOTHING_RAN, f"nothing to export: no results in {', '.join(names)}")
+    say(export(found, to, out))

@@ -9,20 +9,23 @@ import click
 
 from repro.cli.group import (
     AS_EXPECTED,
+    ASKED,
     DEFAULT,
     NOT_AS_EXPECTED,
     NOTHING_RAN,
-    SUITES,
     WRONG_USE,
+    Place,
+    end,
     main,
+    say,
 )
 from repro.executors import EXECUTORS
-from repro.places import RUNS
+from repro.places import RUNS, shown
 from repro.suite_files import RECIPES
 
 
 @main.command()
-@SUITES
+@ASKED
 @click.option("--profile", default="cpu", show_default=True, help="The scale at which claims are tested.")
 @click.option(
     "--device",
@@ -49,10 +52,8 @@ from repro.suite_files import RECIPES
 )
 @click.option(
     "--results",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=RUNS,
-    show_default=True,
-    help="Where result JSONs go.",
+    type=Place(file_okay=False),
+    help=f"Where result JSONs go (default: {RUNS.as_posix()}, in the suites' project).",
 )
 @click.option("--strict-claims", is_flag=True, help="Fail where a claim is undecided.")
 @click.option(
@@ -79,23 +80,29 @@ def run(
     fresh: bool,
     first_seed: int,
     pilot: bool,
-    results: Path,
+    results: Path | None,
     strict_claims: bool,
     jobs: int | None,
     where: Any,
     only: str | None,
 ) -> None:
-    """Decide the claims of suites (files or folders; by default all under suites/) and write result JSONs."""
-    from repro import api
-    from repro.report.progress import Display, to_terminal
-    from repro.report.text import claim_details, summary
-    from repro.result import ClaimResult
-    from repro.store import Store, home
+    """Decide the claims of suites (files or folders; by default all under suites/) and write result JSONs.
 
-    shown, written = dict[str, ClaimResult](), list[Path]()
+    What cannot be measured is listed at the end, and ends nothing.
+    """
+    from repro import api
+    from repro.places import home
+    from repro.report.progress import Display, to_terminal
+    from repro.report.text import claim_details, failures, summary
+    from repro.result import ClaimResult
+    from repro.store import Store
+    from repro.suite_files import project_of
+
+    root = project_of(suites or DEFAULT)
+    verdicts, written = dict[str, ClaimResult](), list[Path]()
     try:
-        with Display(Store(home()), *to_terminal()):
-            api.run(
+        with Display(Store(home(root)), *to_terminal()):
+            found = api.run(
                 suites or DEFAULT,
                 profile,
                 only=only,
@@ -106,27 +113,28 @@ def run(
                 fresh=fresh,
                 jobs=jobs,
                 where=where,
-                results=results,
-                decided=lambda path, name, claim: shown.update({f"{path}::{name}": claim}),
+                results=results or root / RUNS,
+                decided=lambda path, name, claim: verdicts.update({f"{path}::{name}": claim}),
                 kept=written.append,
             )
     except api.NothingRan as error:
-        click.echo(str(error), err=True)
-        sys.exit(NOTHING_RAN)
+        end(NOTHING_RAN, str(error))
     finally:
         if sys.stderr.isatty():
             click.echo("\r\033[K", nl=False, err=True)
-    for name, claim in shown.items():
+    for name, claim in verdicts.items():
         if not claim.as_expected:
-            click.echo(f"{name}\n{claim_details(claim)}\n")
-    for line in summary(shown, map(str, written)):
-        click.echo(line)
-    failed = [claim for claim in shown.values() if not claim.is_tolerated(strict_claims)]
-    sys.exit(NOT_AS_EXPECTED if failed else AS_EXPECTED)
+            say(f"{name}\n{claim_details(claim)}\n")
+    for line in summary(verdicts, map(shown, written)):
+        say(line)
+    if found.failed:
+        end(WRONG_USE, "\n".join(["", *failures(found.failed)]))
+    tolerated = (claim.is_tolerated(strict_claims) for claim in verdicts.values())
+    sys.exit(AS_EXPECTED if all(tolerated) else NOT_AS_EXPECTED)
 
 
 @main.command()
-@SUITES
+@ASKED
 @click.option(
     "--plugins",
     is_flag=True,
@@ -134,9 +142,9 @@ def run(
 )
 def check(suites: tuple[Path, ...], plugins: bool) -> None:
     """Read suites and say everything that is wrong with them, without running anything."""
-    from repro.checking import check_all
     from repro.document import DocumentError
     from repro.format import counted
+    from repro.reading import check_all
 
     faults = _check_plugins() if plugins else 0
     if suites or not plugins:
@@ -144,7 +152,7 @@ def check(suites: tuple[Path, ...], plugins: bool) -> None:
         if found.problems:
             raise DocumentError(found.problems)
         suites_read = f"{counted(found.suites, 'suite')} with {counted(found.claims, 'claim')}"
-        click.echo(f"{suites_read}, {counted(found.recipes, 'named recipe')}: no mistakes found")
+        say(f"{suites_read}, {counted(found.recipes, 'named recipe')}: no mistakes found")
     if faults:
         sys.exit(WRONG_USE)
 
@@ -156,30 +164,29 @@ def _check_plugins() -> int:
 
     count, faults = plugins()
     for fault in faults:
-        click.echo(fault, err=True)
+        say(fault, to_stderr=True)
     found = counted(len(faults), "fault") if faults else "no faults"
-    click.echo(f"{counted(count, 'entry point')}: {found} found")
+    say(f"{counted(count, 'entry point')}: {found} found")
     return len(faults)
 
 
 @main.command("list")
-@SUITES
+@ASKED
 def list_(suites: tuple[Path, ...]) -> None:
     """List suites with their claims, and where each is asked."""
-    from repro.checking import load
     from repro.format import table
+    from repro.reading import load_all
     from repro.suite_files import suite_files
 
     rows = [("claim", "profiles", "says")]
-    for path in suite_files(suites or DEFAULT):
-        suite = load(path)
+    for path, suite in load_all(suite_files(suites or DEFAULT)).items():
         for name, claim in suite.claims.items():
             profiles = [
                 p + (f" ({claim.at[p].verdict})" if p in claim.at else "")
                 for p in claim.profiles or suite.profiles
             ]
             rows.append((f"{path}::{name}", ", ".join(profiles), " ".join(claim.says.split())))
-    click.echo(table(rows))
+    say(table(rows))
 
 
 @main.command()
@@ -201,4 +208,4 @@ def schema(of: str | None) -> None:
             if known.problems:
                 raise DocumentError(known.problems)
             made = of_suites(known.recipes)
-    click.echo(json.dumps(made, indent=1, sort_keys=True))
+    say(json.dumps(made, indent=1, sort_keys=True))

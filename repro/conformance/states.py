@@ -48,4 +48,5 @@ def _what_it_changes(before: State, after: State) -> Iterator[str]:
 
 def _data(state: State) -> list[torch.Tensor]:
     splits = (state.data.train, state.data.test)
-    return tree_leaves([split.rows(torch.arange(len(split))) for split in splits])
+    leaves: list[torch.Tensor] = tree_leaves([split.rows(torch.arange(len(split))) for split in splits])
+    return leaves

@@ -10,9 +10,14 @@ from typing import Any, Literal
 
 import numpy as np
 
+from repro import contents
+from repro.bounds import PositiveInt
 from repro.contracts import DataSet
 from repro.data.images import ImageSet, MissingData
+from repro.data.levels import in_bytes
 from repro.errors import ReproError
+
+MODES: dict[int, Literal["L", "RGB"]] = {1: "L", 3: "RGB"}  # of pictures, by channels
 
 
 class HuggingFace(DataSet):
@@ -20,16 +25,17 @@ class HuggingFace(DataSet):
 
     `config` is the configuration, of hub sets that have several. `train` and `test` are splits, or slices of
     them as `datasets` writes them: `train[:80%]`. `image` and `label` are columns. Images are stretched to
-    `size` × `size` (bilinear over the source's area) and made grey (`channels` 1) or colour (3). The hub is
-    asked only with `download`; else a hub set comes from what `datasets` has in its cache.
+    `size` × `size` (bilinear over the source's area) and made grey (`channels` 1) or colour (3); of 16 bits
+    the upper 8 are taken. The hub is asked only with `download`; else a hub set comes from what `datasets`
+    has in its cache.
     """
 
     def __init__(
         self,
         *,
         path: str,
-        size: int,
-        classes: int,
+        size: PositiveInt,
+        classes: PositiveInt,
         config: str | None = None,
         train: str = "train",
         test: str = "test",
@@ -48,7 +54,7 @@ class HuggingFace(DataSet):
         self.size, self.classes, self.channels, self.download = size, classes, channels, download
 
     def fingerprint(self) -> str:
-        """Of the options and the content: local files' relative names and bytes, or the hub's revision."""
+        """Of the options and the content: local files' relative names and hashes, or the hub's revision."""
         content = hashlib.sha256()
         options = (
             self.config,
@@ -66,10 +72,11 @@ class HuggingFace(DataSet):
             with self._splits() as splits:
                 content.update(repr([split._fingerprint for split in splits]).encode())
         else:
-            for file in _files(local):
-                bytes_ = file.read_bytes()
-                relative = file.relative_to(local).as_posix()  # "." of a single file, whose name may change
-                content.update(f"{relative}\0{len(bytes_)}\0".encode() + bytes_)
+            try:
+                held = contents.hashes(local, _files(local))
+            except OSError as error:
+                raise self._unreadable(local, error) from None
+            content.update(repr(list(held.items())).encode())
         return content.hexdigest()[:16]
 
     def load(self) -> ImageSet:
@@ -131,6 +138,8 @@ class HuggingFace(DataSet):
             raise ReproError(f"data set '{self.path}' has no slice '{wanted}': {_line(error)}") from None
         for column in (self.image, self.label):
             if column not in rows.features:
+                if column == "label" and list(rows.features) == ["image"] and self._is_a_folder():
+                    raise self._without_labels(wanted)
                 raise self._unknown("column", column, rows.features)
         if not len(rows):
             raise ReproError(f"data set '{self.path}' has no rows in '{wanted}'")
@@ -144,21 +153,24 @@ class HuggingFace(DataSet):
         import datasets
         from PIL import Image
 
+        where = f"data set '{self.path}': column '{self.image}' of '{split}'"
         try:
-            pictures = rows.select_columns([self.image]).cast_column(self.image, datasets.Image())
-            mode = "L" if self.channels == 1 else "RGB"
-            pixels = np.empty((len(rows), self.size, self.size, self.channels), np.uint8)
-            for number, row in enumerate(pictures):
-                picture = (
-                    row[self.image].convert(mode).resize((self.size, self.size), Image.Resampling.BILINEAR)
-                )
-                pixels[number] = np.asarray(picture).reshape(pixels.shape[1:])
-        except Exception as error:  # of pyarrow, PIL or `datasets`, by what the column holds
+            files = rows.select_columns([self.image]).cast_column(self.image, datasets.Image(decode=False))
+        except Exception as error:  # of pyarrow or `datasets`, by what the column holds
             kind = rows.features[self.image]
-            raise ReproError(
-                f"data set '{self.path}': column '{self.image}' of '{split}' "
-                f"({kind}) cannot be read as images: {_line(error)}"
-            ) from None
+            raise ReproError(f"{where} ({kind}) cannot be read as images: {_line(error)}") from None
+        pixels = np.empty((len(rows), self.size, self.size, self.channels), np.uint8)
+        decode, mode, size = datasets.Image().decode_example, MODES[self.channels], (self.size, self.size)
+        for number, row in enumerate(files):
+            file = row[self.image]
+            if file is None:
+                raise ReproError(f"{where}: row {number} has no image (the first row is 0)")
+            try:
+                picture = in_bytes(decode(file), mode).resize(size, Image.Resampling.BILINEAR)
+            except Exception as error:  # of PIL or `datasets`, by what the file holds
+                name = file["path"] or f"row {number}"
+                raise ReproError(f"{where}: {name} cannot be read as an image: {_line(error)}") from None
+            pixels[number] = np.asarray(picture).reshape(pixels.shape[1:])
         return pixels.transpose(0, 3, 1, 2)
 
     def _labels(self, rows: Any, split: str) -> np.ndarray:
@@ -166,7 +178,14 @@ class HuggingFace(DataSet):
         names = getattr(rows.features[self.label], "names", None)
         if names and len(names) != self.classes:
             raise ReproError(f"{where} has {len(names)} classes, not {self.classes}: {', '.join(names)}")
-        labels = np.array(rows[self.label][:])
+        values = rows[self.label][:]
+        unlabelled = [number for number, value in enumerate(values) if value is None]
+        if len(unlabelled) == len(values) and self._is_a_folder():
+            raise self._without_labels(split)
+        if unlabelled:
+            others = f", nor have {len(unlabelled) - 1} others" if unlabelled[1:] else ""
+            raise ReproError(f"{where}: row {unlabelled[0]} has no label (the first row is 0){others}")
+        labels = np.array(values)
         if labels.ndim != 1 or labels.dtype.kind not in "iu":
             kind = rows.features[self.label]
             raise ReproError(f"{where} wants one integer a row, from 0 to {self.classes - 1}; it has {kind}")
@@ -175,6 +194,17 @@ class HuggingFace(DataSet):
             listed = ", ".join(map(str, outside[:5])) + (", …" if len(outside) > 5 else "")
             raise ReproError(f"{where} has labels outside 0 to {self.classes - 1}: {listed}")
         return labels
+
+    def _is_a_folder(self) -> bool:
+        local = self._local()
+        return local is not None and local.is_dir()
+
+    def _without_labels(self, split: str) -> ReproError:
+        """`datasets` finds labels of pictures where there is a folder for each of several classes."""
+        return ReproError(
+            f"data set '{self.path}': the pictures of '{split}' have no labels. Wanted is a folder for each "
+            "of two classes or more: train/CLASS/*.png and test/CLASS/*.png"
+        )
 
     def _unknown(self, kind: str, name: str, present: Any) -> ReproError:
         near = get_close_matches(name, list(present), 1)
@@ -222,16 +252,14 @@ def _quiet_and_offline(unless: bool) -> Iterator[None]:
             datasets.enable_progress_bars()
 
 
-def _files(local: Path) -> list[Path]:
-    """The file itself, or all files under the folder but hidden ones, sorted by relative name."""
+def _files(local: Path) -> list[str]:
+    """The relative names of all files under a folder but hidden ones, sorted; "." of a file, whose own name
+    may change.
+    """
     if local.is_file():
-        return [local]
-    relatives = sorted(path.relative_to(local).as_posix() for path in local.rglob("*") if path.is_file())
-    return [
-        local / relative
-        for relative in relatives
-        if not any(part.startswith(".") for part in relative.split("/"))
-    ]
+        return ["."]
+    names = sorted(path.relative_to(local).as_posix() for path in local.rglob("*") if path.is_file())
+    return [name for name in names if not any(part.startswith(".") for part in name.split("/"))]
 
 
 def _line(error: Exception) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from repro.contracts import Split
+from repro.data import faults
 from repro.errors import ReproError
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ class ImageSet:
     """What is trained on, and what is tested on.
 
     `mean` and `std` have a number a channel: those of all pixels of the training images, scaled to 0 to 1.
+    Where there are `faults`, no number would mean anything; nor, where there are `faults_of_labels`, one of a
+    task that looks at labels.
     """
 
     train: Split
@@ -31,6 +34,8 @@ class ImageSet:
     class_names: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    faults: tuple[str, ...] = ()
+    faults_of_labels: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -42,7 +47,16 @@ class ImageSet:
         """From images, uint8 [N, C, H, W], and targets of both splits: labels [N] of any integer type, or
         masks, uint8 [N, H, W].
         """
-        return cls(_in_memory(*train), _in_memory(*test), class_names, *mean_and_std(train[0]))
+        mean, std = mean_and_std(train[0])
+        return cls(
+            train=_in_memory(*train),
+            test=_in_memory(*test),
+            class_names=class_names,
+            mean=mean,
+            std=std,
+            faults=(*faults.of_levels(mean, std), *faults.of_images(train[0], test[0])),
+            faults_of_labels=tuple(faults.of_labels(train[1], test[1], class_names)),
+        )
 
     def to(self, device: device | str) -> ImageSet:
         """The same set, whose rows are given on a device."""

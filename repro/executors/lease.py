@@ -13,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from repro.errors import ReproError
-from repro.trial import Needs
+from repro.job import Needs
 
 POLL = 0.05  # seconds
 ALONE = "alone"

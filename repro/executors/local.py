@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from repro.executors.lease import cores, count, hold
+from repro.job import Job, Needs
 from repro.store import Store
-from repro.trial import Job, Needs
 from repro.work.processes import follow_the_parent, without_the_script
 
 

@@ -7,8 +7,8 @@ from concurrent.futures import Future
 
 from repro.errors import ReproError
 from repro.executors.local import work
+from repro.job import Job, Needs
 from repro.store import Store
-from repro.trial import Job, Needs
 
 
 class Ray:

@@ -188,12 +188,12 @@ def outputs_on(state: State, images: Tensor) -> Tensor:
     """[N, C, H, W] in fp32. Raises `ReproError` unless sides are even and 16 or more, as the indices need."""
     with _evaluating(state):
         outputs = joined([state.model(state.inputs(some)) for some in images.split(BATCH)])
-    maps = isinstance(outputs, Tensor) and outputs.dim() == 4
-    if not maps or any(side % 2 or side < 16 for side in outputs.shape[2:]):
+    maps = outputs if isinstance(outputs, Tensor) and outputs.dim() == 4 else None
+    if maps is None or any(side % 2 or side < 16 for side in maps.shape[2:]):
         raise ReproError(
             f"a checkerboard index wants outputs [N, C, H, W] of even sides from 16 up, not {form(outputs)}"
         )
-    return outputs
+    return maps
 
 
 def _inner(maps: Tensor, stride: int) -> Tensor:

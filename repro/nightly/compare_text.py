@@ -1,9 +1,9 @@
 """A comparison as text, or as Markdown for the summary of a job."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
 
-from repro.format import counted, figure, table
+from repro.format import MARKDOWN, TEXT, Style, counted, figure
 from repro.nightly.compare import ClaimChange, Comparison
 from repro.nightly.measured import COSTS, RECORDED
 from repro.nightly.measurements import FEWEST_SEEDS, REGRESSIONS, Change
@@ -17,20 +17,16 @@ SAYS = {
     "untested": "too few seeds",
 }
 SHOWN = (*REGRESSIONS, "better", "found", "untested")  # in this order
-Rows = Sequence[Sequence[str]]
+CLAIMS = ("claim", "base", "new", "")
+MEASUREMENTS = ("measurement", "seeds", "base", "new", "difference", "95 % interval", "p", "")
 
 
 def as_text(comparison: Comparison) -> str:
-    return "\n\n".join(_blocks(comparison, lambda rows: table(rows, right=range(1, len(rows[0]) - 1))))
+    return "\n\n".join(_blocks(comparison, TEXT))
 
 
 def as_markdown(comparison: Comparison) -> str:
-    return "\n\n".join(["### What has changed", *_blocks(comparison, markdown_table)])
-
-
-def markdown_table(rows: Rows) -> str:
-    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
-    return "\n".join([lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]])
+    return "\n\n".join(["### What has changed", *_blocks(comparison, MARKDOWN)])
 
 
 def share(value: float | None) -> str:
@@ -38,50 +34,49 @@ def share(value: float | None) -> str:
     return "no value" if value is None else f"{100 * value:+.3g} %"
 
 
-def _blocks(comparison: Comparison, to_table: Callable[[Rows], str]) -> Iterator[str]:
+def _blocks(comparison: Comparison, style: Style) -> Iterator[str]:
     claims, changes = comparison.claims, [c for c in comparison.measurements if c.kind in SHOWN]
     if comparison.gone:
-        yield "GONE, which is a regression: base has them, new has not\n" + _list(comparison.gone)
+        yield f"GONE, which is a regression: base has them, new has not\n{_list(comparison.gone, style)}"
     if comparison.alike:
-        yield "SEEDS THAT ARE NONE, which is a regression: all ended with the same numbers\n" + _list(
-            comparison.alike
-        )
+        yield f"ALL SEEDS ALIKE, which is a regression: they were not\n{_list(comparison.alike, style)}"
     if claims:
         yield f"Another verdict of {counted(len(claims), 'claim')}:"
-        yield to_table([("claim", "base", "new", ""), *map(_claim_row, claims)])
+        yield style.table([CLAIMS, *(_claim_row(claim, style) for claim in claims)], (1, 2))
     if changes:
         yield "Measurements that are no longer the same:"
-        head = ("measurement", "seeds", "base", "new", "difference", "95 % interval", "p", "")
-        yield to_table([head, *(_row(change) for change in sorted(changes, key=_rank))])
+        rows = [_row(change, style) for change in sorted(changes, key=_rank)]
+        yield style.table([MEASUREMENTS, *rows], range(1, len(MEASUREMENTS) - 1))
         if any(change.kind in ("better", "found") for change in changes):
             yield "A sudden gain may be a fault too: of what is measured, or of how."
     for side, names in (("base", comparison.only_base), ("new", comparison.only_new)):
         if names:
-            yield f"Only in {side}:\n{_list(names)}"
+            yield f"Only in {side}:\n{_list(names, style)}"
     if comparison.notes:
-        yield _list(comparison.notes)
-    costs = "\n".join(_costs(comparison.measurements))
+        yield _list(comparison.notes, style)
+    costs = "\n".join(_costs(comparison.measurements, style))
     if costs:
         yield f"Costs of trials, as they were recorded beside whatever else ran; no regression:\n{costs}"
     yield "\n".join(_summary(comparison))
 
 
-def _list(lines: Iterable[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)
+def _list(lines: Iterable[str], style: Style) -> str:
+    return "\n".join(f"- {style.name(line)}" for line in lines)
 
 
-def _claim_row(claim: ClaimChange) -> Sequence[str]:
+def _claim_row(claim: ClaimChange, style: Style) -> Sequence[str]:
     what = "REGRESSION: was as expected" if claim.regression else "as expected now" if claim.gain else ""
-    return f"{claim.suite}::{claim.claim} ({claim.profile})", claim.base, claim.new, what
+    name = style.name(f"{claim.suite}::{claim.claim} ({claim.profile})")
+    return name, claim.base, claim.new, what
 
 
-def _row(change: Change) -> Sequence[str]:
+def _row(change: Change, style: Style) -> Sequence[str]:
     cost = change.quantity in COSTS
     ends = ""
     if change.interval is not None:
         ends = f"[{', '.join(map(share if cost else figure, change.interval))}]"
     return (
-        f"{change.suite} ({change.profile}) {change.quantity}({change.arm})",
+        style.name(f"{change.suite} ({change.profile}) {change.quantity}({change.arm})"),
         _seeds(change),
         figure(change.base),
         figure(change.new),
@@ -103,7 +98,7 @@ def _rank(change: Change) -> tuple[int, float]:
     return SHOWN.index(change.kind), 0.0 if change.p is None else change.p
 
 
-def _costs(changes: Iterable[Change]) -> Iterator[str]:
+def _costs(changes: Iterable[Change], style: Style) -> Iterator[str]:
     """A line for each cost of trials: the median over arms, and the arm that differs most."""
     recorded = [change for change in changes if change.kind == "recorded" and change.difference is not None]
     for quantity in RECORDED:
@@ -111,7 +106,7 @@ def _costs(changes: Iterable[Change]) -> Iterator[str]:
         if not ratios:
             continue
         most = max(ratios, key=lambda change: abs(ratios[change]))
-        where = f"{most.suite} ({most.profile}) {most.arm}"
+        where = style.name(f"{most.suite} ({most.profile}) {most.arm}")
         over = f"median of {counted(len(ratios), 'arm')}"
         yield f"- {quantity} {share(median(ratios.values()))} ({over}); {share(ratios[most])} of {where}"
 

@@ -2,22 +2,21 @@
 
 from collections.abc import Sequence
 
-from repro.format import counted, figure, table
-from repro.nightly.compare_text import markdown_table
+from repro.format import MARKDOWN, TEXT, Style, counted, figure
 from repro.nightly.watch import Suspect, Watch
 
 
+SUSPECTS = ("suspect", "", "before", "now", "evidence", "since", "step between")
+
+
 def watch_text(watch: Watch, *, markdown: bool = False) -> str:
-    blocks = [f"BROKE TONIGHT: {alarm}" for alarm in watch.alarms]
-    blocks += [f"NOT THE CODE BUT THE RUN: {problem}" for problem in watch.problems]
+    style = MARKDOWN if markdown else TEXT
+    blocks = [f"BROKE TONIGHT: {style.name(alarm)}" for alarm in watch.alarms]
+    blocks += [f"NOT THE CODE BUT THE RUN: {style.name(problem)}" for problem in watch.problems]
     if watch.notes:
-        blocks.append("\n".join(f"- {note}" for note in watch.notes))
+        blocks.append("\n".join(f"- {style.name(note)}" for note in watch.notes))
     if watch.suspects:
-        rows = [
-            ("suspect", "", "before", "now", "evidence", "since", "step between"),
-            *map(_suspect, watch.suspects),
-        ]
-        blocks.append(markdown_table(rows) if markdown else table(rows))
+        blocks.append(style.table([SUSPECTS, *(_suspect(suspect, style) for suspect in watch.suspects)], ()))
         blocks.append("Suspects are no alarms: `repro confirm` measures them again, beside the old code.")
     blocks.append(
         f"{counted(watch.watched, 'measurement')} watched, {watch.young} with a history that is too short; "
@@ -26,16 +25,16 @@ def watch_text(watch: Watch, *, markdown: bool = False) -> str:
     return "\n\n".join(blocks)
 
 
-def _suspect(suspect: Suspect) -> Sequence[str]:
+def _suspect(suspect: Suspect, style: Style) -> Sequence[str]:
     when = f"{suspect.way}, {'due tonight' if suspect.due else f'nominated {suspect.nights} nights ago'}"
     return (
-        f"{suspect.suite} ({suspect.profile}) {suspect.quantity}({suspect.arm})",
+        style.name(f"{suspect.suite} ({suspect.profile}) {suspect.quantity}({suspect.arm})"),
         when,
         figure(suspect.before),
         figure(suspect.now),
         _evidence(suspect),
-        suspect.since or "",
-        " and ".join(suspect.between or ()),
+        style.name(suspect.since or ""),
+        " and ".join(map(style.name, suspect.between or ())),
     )
 
 

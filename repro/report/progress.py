@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from repro.format import duration
+from repro.format import duration, printable
 from repro.store import Store
 
 
@@ -24,9 +24,8 @@ def describe(states: list[dict[str, Any]]) -> str:
     for state in running:
         rate = f", {state['images_per_second']:,.0f} images/s" if state["images_per_second"] else ""
         left = f", {duration(state['seconds_left'])} left" if state["seconds_left"] is not None else ""
-        parts.append(
-            f"{state['model']} seed {state['seed']}: step {state['step']}/{state['steps']}{rate}{left}"
-        )
+        who = printable(f"{state['model']} seed {state['seed']}")
+        parts.append(f"{who}: step {state['step']}/{state['steps']}{rate}{left}")
     return "; ".join(parts)
 
 
@@ -53,8 +52,9 @@ class Display:
                 self.write(line)
 
 
-def to_terminal(stream: TextIO = sys.stderr) -> tuple[Callable[[str], None], float]:
+def to_terminal(stream: TextIO | None = None) -> tuple[Callable[[str], None], float]:
     """A line that renews itself on a terminal; a line now and then in a log. With how often, in seconds."""
+    stream = stream or sys.stderr
     if not stream.isatty():
         return (lambda line: print(f"{time.strftime('%H:%M:%S')} {line}", file=stream, flush=True)), 30.0
     return (lambda line: print(f"\r\033[K{line}", end="", file=stream, flush=True)), 0.5

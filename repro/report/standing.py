@@ -5,6 +5,7 @@ from pathlib import Path
 
 from repro.archive import Standing
 from repro.errors import ReproError
+from repro.format import printable
 from repro.report.text import claim_details, discoveries, verdicts
 from repro.result import Result
 
@@ -19,15 +20,15 @@ def as_text(standing: Standing, folders: Mapping[str, Path], only: str | None = 
     if not claims:
         raise ReproError(f"no claim like '{only}'; there are: {', '.join(standing.claims)}")
     whole = standing.together
-    blocks = [_origin(whole)]
+    blocks = [printable(_origin(whole))]
     if only is not None:
-        blocks += [f"{name}\n{claim_details(claim)}" for name, claim in claims.items()]
+        blocks += [f"{printable(name)}\n{claim_details(claim)}" for name, claim in claims.items()]
     below = [
         verdicts(claims),
-        *_older(standing, claims),
-        *_pictures(standing, folders),
+        *map(printable, _older(standing, claims)),
+        *map(printable, _pictures(standing, folders)),
         discoveries(claims.values(), whole.false_discovery_level),
-        f"again: {whole.command}",
+        printable(f"again: {whole.command}"),
     ]
     return "\n\n".join([*blocks, "\n".join(filter(None, below))])
 

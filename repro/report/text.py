@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping
 from itertools import islice
 
+from repro.errors import ReproError
 from repro.evidence import first_look
-from repro.format import figure, interval, table
+from repro.format import figure, interval, printable, table
 from repro.result import RIGHT, ClaimResult, Evidence, level, verdict, verdict_rows
 
 MOST_SEEDS = 20  # rows of a claim's table
@@ -23,6 +24,17 @@ def summary(claims: Mapping[str, ClaimResult], written: Iterable[str]) -> Iterab
     if together:
         yield together
     yield from (f"result: {path}" for path in written)
+
+
+def failures(failed: Mapping[str, ReproError]) -> Iterable[str]:
+    """What could not be measured or kept, and why: each reason once, below all that it is the reason of."""
+    by_reason: dict[str, list[str]] = {}
+    for name, error in failed.items():
+        by_reason.setdefault(str(error), []).append(name)
+    yield f"{len(failed)} failed:"
+    for reason, names in by_reason.items():
+        yield from (f"  {name}" for name in names)
+        yield from (f"    {line}" for line in reason.splitlines())
 
 
 def discoveries(claims: Iterable[ClaimResult], level: float) -> str:
@@ -52,8 +64,10 @@ def claim_details(claim: ClaimResult, command: str | None = None) -> str:
             rows.append([str(seed), *values, *([figure(single.margins[i])] if single else [])])
     else:
         rows = [[name, figure(values[0])] for name, values in claim.values.items()]
-    text += ["", _indented(table(rows, right=range(1, len(rows[0])))), ""]
-    return "\n".join([*text, *(f"  {line}" for line in _conclusion(claim, evidence))])
+    numbers = table(rows, right=range(1, len(rows[0]))).splitlines()
+    text += ["", *(f"  {line}" for line in numbers), ""]
+    text += [f"  {line}" for line in _conclusion(claim, evidence)]
+    return "\n".join(map(printable, text))
 
 
 def _conclusion(claim: ClaimResult, evidence: Evidence) -> Iterable[str]:
@@ -119,7 +133,3 @@ def undecided(claim: ClaimResult) -> Iterable[str]:
     if len(tried) > len(waiting) > 0:
         held = len(tried) - len(waiting)
         yield f"What the claim says beside this is settled: {held} of its {len(tried)} parts held."
-
-
-def _indented(text: str) -> str:
-    return "\n".join(f"  {line}" for line in text.splitlines())

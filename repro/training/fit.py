@@ -1,7 +1,7 @@
 """Whether a net, its data and its task fit: found out before the first step."""
 
 import torch
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
 from repro.errors import ReproError
 from repro.state.net import State
@@ -30,3 +30,6 @@ def check_fit(state: State) -> None:
         state.task.check(outputs, targets, len(state.data.class_names))
     except ReproError as error:
         raise ReproError(f"model '{name}' with data set '{state.spec.data.name}': {error}") from None
+    if not any(tensor.is_floating_point() for tensor in tree_leaves(targets)):
+        for fault in state.data.faults_of_labels:
+            raise ReproError(f"data set '{state.spec.data.name}': {fault}")

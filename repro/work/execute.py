@@ -12,9 +12,15 @@ from safetensors.torch import save as dump_weights
 from torch import Tensor
 
 from repro.catalogue import COUNTS, DATASETS, PICTURES, PROBES, TREATMENTS, looks_at_weights
+from repro.contents import Contents
+from repro.contracts import DataSet
+from repro.counting import Counting
 from repro.data.images import ImageSet
 from repro.errors import ReproError
+from repro.faults import told
+from repro.job import Job
 from repro.recipe import Named
+from repro.round import Round
 from repro.state import devices
 from repro.state.net import State, build, make_model
 from repro.state.randomness import own_default_stream, seed_default, stream
@@ -22,7 +28,7 @@ from repro.store import Store, StoreError, remove_parts, write_atomically
 from repro.training.checkpoint import EVERY, Checkpoint
 from repro.training.fit import check_fit
 from repro.training.loop import Progress, train
-from repro.trial import Counting, Drawing, Evaluating, Job, Probing, Round, Subject, TrialSpec
+from repro.trial import Drawing, Evaluating, Probing, Subject, TrialSpec
 from repro.work.timing import time_round
 
 
@@ -52,11 +58,14 @@ class Work:
         }
 
     def do(self, job: Job) -> None:
-        """Do the job and record it; then nothing is left of what was only needed to go on after a kill."""
+        """Do the job and record it; then nothing is left of what was only needed to go on after a kill.
+
+        Raises `ReproError`, whatever the code does that the job names.
+        """
         folder = self.store.folder(job)
         remove_parts(folder)
         try:
-            with own_default_stream(self.device):
+            with told(job.label), own_default_stream(self.device):
                 record = self.ways[type(job)](job)
         finally:
             self.store.tell(job.digest, {})
@@ -126,7 +135,9 @@ class Work:
     def fresh(self, spec: TrialSpec) -> State:
         """The net of a trial before its first step."""
         start = self.weights(spec.start) if spec.start else None
-        return build(spec, images(spec.data, self.device), self.device, start)
+        with Contents(self.store).in_use():
+            data = images(spec.data, self.device, spec.fingerprint)
+        return build(spec, data, self.device, start)
 
     def weights(self, spec: TrialSpec) -> dict[str, Tensor]:
         """Those that a finished trial has left. Raises `StoreError` if they cannot be read."""
@@ -141,18 +152,30 @@ def _on_cpu(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in weights.items()}
 
 
-def images(data: Named, device: torch.device) -> ImageSet:
-    """A data set on a device; the last one stays loaded."""
-    return _images(data.model_dump_json(), device)
+def images(data: Named, device: torch.device, fingerprint: str | None = None) -> ImageSet:
+    """A data set on a device; the last one stays loaded.
+
+    Raises `ReproError` where nothing can be learnt from it, and where it has another fingerprint, if one is
+    given.
+    """
+    return _images(data.model_dump_json(), device, fingerprint)
 
 
 @lru_cache(maxsize=1)
-def _images(data: str, device: torch.device) -> ImageSet:
+def _images(data: str, device: torch.device, fingerprint: str | None) -> ImageSet:
     named = Named.model_validate_json(data)
+    made: DataSet = DATASETS.load(named.name)(**named.options)
     try:
-        loaded: ImageSet = DATASETS.load(named.name)(**named.options).load()
-        return loaded.to(device)
+        loaded = made.load().to(device)
     except torch.OutOfMemoryError as error:
         raise ReproError(
             f"data set '{named.name}' does not fit into the memory of {device}: {error}"
         ) from error
+    if fingerprint is not None and made.fingerprint() != fingerprint:
+        raise ReproError(
+            f"data set '{named.name}' has changed since the run began, or is another on this machine; run "
+            "the same command again"
+        )
+    for fault in loaded.faults:
+        raise ReproError(f"data set '{named.name}': {fault}")
+    return loaded

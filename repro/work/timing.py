@@ -20,12 +20,13 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from repro.errors import ReproError
+from repro.faults import told
 from repro.measures.static import image
+from repro.round import Round, TimedNet
 from repro.state import devices
 from repro.state.net import DTYPES, make_model, put
 from repro.state.randomness import own_default_stream, seed_default, stream
 from repro.store import Store
-from repro.trial import Round, TimedNet
 from repro.work.processes import follow_the_parent, without_the_script
 
 FORWARD = "a forward pass in evaluation mode of a batch that is on the device, until the device is done"
@@ -52,7 +53,7 @@ def time_round(job: Round, store: Store, device_index: int = 0) -> dict[str, Any
             store.tell(job.digest, {**at, "seed": job.number})
             with ProcessPoolExecutor(1, context, follow_the_parent) as process:
                 with without_the_script():
-                    timed = process.submit(time_net, net, job.number, job.device, device_index)
+                    timed = process.submit(_told, net, job.number, job.device, device_index)
                 nets[name] = timed.result()
     finally:
         store.tell(job.digest, {})
@@ -66,6 +67,11 @@ def _fresh_processes() -> BaseContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__, "pytorch_benchmark.benchmark", "torchvision"])
     return context
+
+
+def _told(net: TimedNet, seed: int, device_name: str, device_index: int) -> dict[str, Any]:
+    with told(f"timing model '{net.model.name}'"):
+        return time_net(net, seed, device_name, device_index)
 
 
 def time_net(net: TimedNet, seed: int, device_name: str, device_index: int = 0) -> dict[str, Any]:

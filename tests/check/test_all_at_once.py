@@ -2,10 +2,11 @@
 
 import time
 
+import pytest
 from kit.small_suite import SUITE
 
 from repro import form, recipe, suite
-from repro.checking import load
+from repro.reading import load
 
 
 def test_the_small_suite_is_sound(errors):
@@ -83,6 +84,7 @@ def test_everything_that_a_suite_requires_has_something_to_stand_in_for_it_while
     assert required == {name for name in form.STAND_INS if "." not in name}
 
 
+@pytest.mark.slow
 def test_a_suite_of_a_megabyte_is_checked_in_seconds(tmp_path):
     claim = (
         "  c{}:\n    says: The plain net is worse.\n    expect: train_error(a{}) > train_error(resnet20)\n"

@@ -123,6 +123,7 @@ def test_naming_and_fingerprinting_the_set_import_neither_torch_nor_datasets():
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 
 
+@pytest.mark.slow
 def test_eight_processes_read_at_once_and_leave_nothing_in_the_home_folder(tmp_path):
     code = (
         "import concurrent.futures, sys; from repro.data.embedded import FashionMnistSmall\n"

@@ -207,3 +207,79 @@ def test_nothing_is_left_on_disk(folder, monkeypatch, tmp_path):
     before = sorted(folder.rglob("*"))
     tiny(folder).load()
     assert list(tmp_path.iterdir()) == [] and sorted(folder.rglob("*")) == before
+
+
+def deep(folder: Path, kind: type) -> tuple[Path, np.ndarray]:
+    """An imagefolder of two grey pictures of this kind in each split; with the levels of train/cat."""
+    random = np.random.default_rng(0)
+    for split in ("train", "test"):
+        for label in ("cat", "dog"):
+            path = folder / split / label / f"0.{'png' if kind is np.uint16 else 'tiff'}"
+            path.parent.mkdir(parents=True)
+            levels = random.integers(0, 2**16, (8, 8)).astype(kind)
+            Image.fromarray(levels).save(path)
+            if (split, label) == ("train", "cat"):
+                seen = levels
+    return folder, seen
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_of_16_bits_the_upper_8_are_taken(tmp_path, channels):
+    folder, levels = deep(tmp_path / "deep", np.uint16)
+    images = tiny(folder, channels=channels).load().train.images
+    assert images.shape == (2, channels, 8, 8)
+    assert (images[0] == torch.from_numpy((levels // 256).astype(np.uint8))).all()
+
+
+@pytest.mark.parametrize(("kind", "mode"), [(np.int32, "mode I"), (np.float32, "mode F")])
+def test_pixels_that_have_no_white_are_refused_with_the_file_and_the_remedy(tmp_path, kind, mode):
+    folder, _ = deep(tmp_path / "deep", kind)
+    said = (
+        rf"{folder}/train/cat/0\.tiff cannot be read as an image: its pixels are .*{mode}.*: save it with 8"
+    )
+    with pytest.raises(ReproError, match=said):
+        tiny(folder).load()
+
+
+def test_a_picture_that_cannot_be_read_and_a_row_without_one_are_named(tmp_path):
+    folder, _ = deep(tmp_path / "deep", np.uint16)
+    (folder / "test" / "dog" / "0.png").write_bytes(b"text")
+    with pytest.raises(ReproError, match=rf"of 'test': {folder}/test/dog/0\.png cannot be read as an image"):
+        tiny(folder).load()
+    path = parquet(tmp_path / "all.parquet", {"image": [png(0), None, png(1)], "label": [0, 1, 1]})
+    with pytest.raises(
+        ReproError, match=r"column 'image' of 'train': row 1 has no image \(the first row is 0\)"
+    ):
+        tiny(path, test="train").load()
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        ([0, None, 1], r"column 'label' of 'train': row 1 has no label \(the first row is 0\)$"),
+        ([0, 1, None, None], r"row 2 has no label \(the first row is 0\), nor have 1 others$"),
+    ],
+)
+def test_a_row_without_a_label_is_named(tmp_path, labels, said):
+    path = parquet(tmp_path / "all.parquet", {"image": [png(0)] * len(labels), "label": labels})
+    with pytest.raises(ReproError, match=said):
+        tiny(path, test="train").load()
+
+
+@pytest.mark.parametrize("layout", ["{split}/0.png", "{split}/cat/0.png"])
+def test_a_folder_without_a_folder_for_each_of_several_classes_is_told_what_is_wanted(tmp_path, layout):
+    for split in ("train", "test"):
+        path = tmp_path / "set" / layout.format(split=split)
+        path.parent.mkdir(parents=True)
+        Image.new("L", (4, 4)).save(path)
+    with pytest.raises(ReproError, match=r"of 'train' have no labels. Wanted is a folder for each of two"):
+        tiny(tmp_path / "set").load()
+
+
+def test_a_file_that_cannot_be_read_is_no_reason_for_a_traceback(folder, monkeypatch):
+    def refused(*_):
+        raise PermissionError(13, "Permission denied", "/data/0.png")
+
+    monkeypatch.setattr("repro.contents.hashes", refused)
+    with pytest.raises(ReproError, match=r"cannot read .*: .*Permission denied: '/data/0\.png'"):
+        tiny(folder).fingerprint()

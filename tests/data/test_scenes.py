@@ -12,6 +12,8 @@ from repro.data.images import ImageSet
 from repro.data.scenes import CHUNK, Scenes
 from repro.errors import ReproError
 
+pytestmark = pytest.mark.slow  # draws thousands of canvases
+
 FEW = {"train": 60, "test": 20}
 
 

@@ -9,10 +9,12 @@ from PIL import Image
 from torchvision import datasets
 
 from repro.data.images import MissingData
-from repro.data.segmentation_sets import GREY, Cityscapes, OxfordPets, PascalVoc
+from repro.data.masked_images import GREY
+from repro.data.segmentation_sets import Cityscapes, OxfordPets, PascalVoc
 from repro.errors import ReproError
 
 random = np.random.default_rng(0)
+LEFT_BEHIND = "by an Apple file system"
 
 
 @pytest.fixture(autouse=True)
@@ -81,9 +83,7 @@ def pets(data: Path) -> None:
         for name in names:
             write_image(folder / f"images/{name}.jpg", 20, 14)
             write_mask(folder / f"annotations/trimaps/{name}.png", 20, 14, [1, 2, 3])
-    (folder / "annotations/trimaps/._pug_3.png").write_text(
-        "left behind by an Apple file system, as in the official archive"
-    )
+    (folder / "annotations/trimaps/._pug_3.png").write_text(LEFT_BEHIND)  # as in the official archive
 
 
 def cityscapes(data: Path) -> None:
@@ -93,6 +93,7 @@ def cityscapes(data: Path) -> None:
             write_image(data / f"cityscapes/leftImg8bit/{place}_leftImg8bit.png", 64, 32)
             write_mask(data / f"cityscapes/gtFine/{place}_gtFine_labelIds.png", 64, 32, list(range(34)))
             write_mask(data / f"cityscapes/gtFine/{place}_gtFine_instanceIds.png", 64, 32, [0])
+    (data / "cityscapes/leftImg8bit/train/ulm/._ulm_0_leftImg8bit.png").write_text(LEFT_BEHIND)
 
 
 SETS = [
@@ -182,17 +183,31 @@ def test_cityscapes_has_the_19_classes_of_its_benchmark_in_a_fixed_order_of_imag
 
 
 @pytest.mark.parametrize(("write", "source", "options"), SETS)
-def test_the_fingerprint_tells_options_lists_and_files_apart(data, write, source, options):
+def test_the_fingerprint_is_of_options_and_of_what_the_used_files_hold(data, write, source, options):
     write(data)
     before = source(**options).fingerprint()
     assert source(**options).fingerprint() == before != source(**{**options, "size": 17}).fingerprint()
-    picture = next(path for path in sorted(data.rglob("*[0-9]*.[jp][pn]g")) if "instance" not in path.name)
-    picture.write_bytes(picture.read_bytes() + b"\0")
-    after = source(**options).fingerprint()
-    assert after != before
+    made = source(**options)
+    used = {data / file for split in made._splits() for row in split for file in (row.image, row.mask)}
+    for path in filter(Path.is_file, data.rglob("*.[jpm][pna][gt]")):
+        content = path.read_bytes()
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))  # of equal size
+        assert (made.fingerprint() != before) == (path in used), path
+        path.write_bytes(content)
+    assert made.fingerprint() == before
+
+
+@pytest.mark.parametrize(("write", "source", "options"), [case for case in SETS if case[0] is not cityscapes])
+def test_the_fingerprint_is_of_the_names_that_lists_hold_in_their_order(data, write, source, options):
+    write(data)
+    before = source(**options).fingerprint()
     for path in data.rglob("*.txt"):
-        path.write_text(path.read_text() + "\n")
-        assert source(**options).fingerprint() != after
+        lines = path.read_text().splitlines()
+        path.write_text("\n\n".join(["", *lines, ""]))
+        assert source(**options).fingerprint() == before, path
+    for path in data.rglob("*.txt"):
+        path.write_text("\n".join(path.read_text().splitlines()[::-1]))
+    assert source(**options).fingerprint() != before
 
 
 @pytest.mark.parametrize(("write", "source", "options"), SETS)
@@ -238,13 +253,106 @@ def test_a_listed_file_that_is_not_there_and_one_that_is_damaged_are_named(data)
     voc(data)
     mask = data / "VOCdevkit/VOC2012/SegmentationClass/2007_2.png"
     mask.write_bytes(mask.read_bytes()[:60])
-    with pytest.raises(
-        ReproError, match="data set 'pascal-voc': image 2 of 2 in a list, or its mask, cannot be read: "
-    ):
+    with pytest.raises(ReproError, match=f"data set 'pascal-voc': {mask} cannot be read as a picture: "):
         PascalVoc().load()
     mask.unlink()
-    with pytest.raises(MissingData, match=f"{mask} does not exist, but it is listed"):
-        PascalVoc().load()
+    said = f"data set 'pascal-voc': {mask} does not exist, but {data}/.*/Segmentation/train.txt:2 lists it"
+    for method in (PascalVoc().load, PascalVoc().fingerprint):
+        with pytest.raises(MissingData, match=said):
+            method()
+
+
+def test_an_image_of_a_street_without_its_mask_is_told(data):
+    cityscapes(data)
+    mask = data / "cityscapes/gtFine/train/bonn/bonn_1_gtFine_labelIds.png"
+    mask.unlink()
+    with pytest.raises(MissingData, match=f"{mask} does not exist, though its image is there"):
+        Cityscapes().fingerprint()
+
+
+def test_train_ids_in_place_of_ids_are_refused(data):
+    cityscapes(data)
+    for path in data.rglob("*_labelIds.png"):
+        write_mask(path, 64, 32, [*range(19), 255])
+    said = r"no mask of a split has a value from 19 to 33, so .*_labelIds\.png seem to hold train ids"
+    with pytest.raises(ReproError, match=said):
+        Cityscapes(size=32).load()
+    write_mask(data / "cityscapes/gtFine/train/ulm/ulm_0_gtFine_labelIds.png", 64, 32, [19])
+    write_mask(data / "cityscapes/gtFine/val/koeln/koeln_0_gtFine_labelIds.png", 64, 32, [7, 26])
+    assert Cityscapes(size=32).load().train.targets[2].unique().tolist() == [6]
+
+
+def deep(path: Path, kind: type = np.uint16) -> np.ndarray:
+    """Put a grey picture of 16 bits, or of another kind, in a file's place; gives its levels."""
+    with Image.open(path) as picture:
+        levels = random.integers(0, 2**16, (picture.height, picture.width)).astype(kind)
+    Image.fromarray(levels).save(path, "png" if kind is np.uint16 else "tiff")
+    return levels
+
+
+IMAGES = [
+    pytest.param(voc, PascalVoc, "VOCdevkit/VOC2012/JPEGImages/2007_1.jpg", id="voc"),
+    pytest.param(pets, OxfordPets, "oxford-iiit-pet/images/Abyssinian_1.jpg", id="pets"),
+    pytest.param(
+        cityscapes, Cityscapes, "cityscapes/leftImg8bit/train/bonn/bonn_0_leftImg8bit.png", id="cityscapes"
+    ),
+]
+
+
+@pytest.mark.parametrize(("write", "source", "name"), IMAGES)
+def test_of_16_bits_the_upper_8_are_taken(data, write, source, name):
+    write(data)
+    levels = deep(data / name)
+    seen = source(size=64).load().train.images[0, :, : levels.shape[0], : levels.shape[1]]
+    assert (seen == torch.from_numpy((levels // 256).astype(np.uint8))).all()
+
+
+@pytest.mark.parametrize(("write", "source", "name"), IMAGES)
+@pytest.mark.parametrize("kind", [np.int32, np.float32])
+def test_pixels_that_have_no_white_are_refused_with_the_file_and_the_remedy(data, write, source, name, kind):
+    write(data)
+    deep(data / name, kind)
+    said = f"{data / name}: its pixels are .*, of which none is white: save it with 8 or 16"
+    with pytest.raises(ReproError, match=said):
+        source(size=64).load()
+
+
+def test_blank_lines_marks_of_byte_order_and_comments_in_lists_are_no_names(data):
+    pets(data)
+    before = OxfordPets(size=20).load()
+    path = data / "oxford-iiit-pet/annotations/trainval.txt"
+    lines = ["#Image CLASS-ID SPECIES", "", "Abyssinian_1 1 1 1", "  beagle_2\t5 2 1", "", " ", ""]
+    path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode())
+    assert torch.equal(OxfordPets(size=20).load().train.images, before.train.images)
+    path.write_text("Abyssinian_1\nbeagle_2\n")  # names alone, as a list of one's own has them
+    assert torch.equal(OxfordPets(size=20).load().train.images, before.train.images)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "{path} lists no image"),
+        (b"\n# none\n \n", "{path} lists no image"),
+        ("2007_1\n".encode("utf-16"), "{path} is not UTF-8 text, as a list of images is; save it as such"),
+        (b"2007_1\n\n2007_2.jpg\n", "2007_2.jpg.jpg does not exist, but {path}:3 lists it"),
+        (b"name\n2007_1\n", "JPEGImages/name.jpg does not exist, but {path}:1 lists it"),
+        (b"2007_1 1\n", "JPEGImages/2007_1 1.jpg does not exist, but {path}:1 lists it"),
+    ],
+)
+def test_a_list_that_is_empty_or_of_another_form_is_told_with_file_and_line(data, content, said):
+    voc(data)
+    path = data / "VOCdevkit/VOC2012/ImageSets/Segmentation/train.txt"
+    path.write_bytes(content)
+    for method in (PascalVoc().load, PascalVoc().fingerprint):
+        with pytest.raises(ReproError, match=said.format(path=path)):
+            method()
+
+
+def test_a_file_of_matlab_that_is_no_mask_is_named(data):
+    voc(data, "sbd")
+    (data / "sbd/cls/2008_4.mat").write_bytes(b"text")
+    with pytest.raises(ReproError, match=f"{data}/sbd/cls/2008_4.mat cannot be read as a mask of SBD: "):
+        PascalVoc(train="trainaug").load()
 
 
 def test_masks_of_colours_of_another_size_or_with_unknown_values_are_refused_by_name(data):

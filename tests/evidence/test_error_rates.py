@@ -8,6 +8,8 @@ from kit.differences import ALPHA, LOOKS, RUNS, false_verdicts
 
 from repro.evidence import first_crossings
 
+pytestmark = pytest.mark.slow  # simulates
+
 SYMMETRIC_NULLS = {
     "normal": lambda rng, shape: rng.normal(size=shape),
     "t3": lambda rng, shape: rng.standard_t(3, size=shape),

@@ -9,6 +9,8 @@ from kit.differences import ALPHA, ASSUMPTIONS, LOOKS, RUNS, false_verdicts, ran
 
 from repro.evidence import decide, first_crossings
 
+pytestmark = pytest.mark.slow  # simulates
+
 
 @pytest.mark.parametrize("assume", ASSUMPTIONS)
 def test_margins_below_the_interval_are_reproduced_and_margins_above_it_refuted(assume):

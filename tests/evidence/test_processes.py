@@ -10,6 +10,8 @@ from scipy import integrate, special, stats
 
 from repro.evidence import decide, log_e
 
+pytestmark = pytest.mark.slow  # simulates
+
 
 def test_the_symmetric_process_is_the_sum_of_products_it_is_defined_as():
     for differences in random_differences(np.random.default_rng(20), 30):

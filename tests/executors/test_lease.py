@@ -10,7 +10,7 @@ import pytest
 from repro.errors import ReproError
 from repro.executors import lease as leases
 from repro.executors.lease import alone, cores, hold, lease, places
-from repro.trial import Needs
+from repro.job import Needs
 
 HOLD = """
 import os, sys, time
@@ -47,12 +47,14 @@ def most_at_once(log):
     return most
 
 
+@pytest.mark.slow
 def test_no_more_trials_run_at_once_than_there_are_places_over_all_processes(tmp_path):
     holders = [holder(tmp_path / "log", 6, 0.03) for _ in range(4)]
     assert [each.wait(60) for each in holders] == [0, 0, 0, 0]
     assert most_at_once(tmp_path / "log") == 2
 
 
+@pytest.mark.slow
 def test_holders_that_each_want_two_of_three_places_do_not_wait_for_each_other(tmp_path):
     holders = [holder(tmp_path / "log", 8, 0.02, "one,two,three", many=2) for _ in range(3)]
     holders.append(holder(tmp_path / "log", 8, 0.02, "one,two,three"))
@@ -162,6 +164,7 @@ for _ in range(int(sys.argv[3])):
 """
 
 
+@pytest.mark.slow
 def test_who_holds_the_machine_alone_is_alone_on_it(tmp_path):
     """No trial runs meanwhile, and two that want it do not wait for each other."""
     kinds = [("alone", 6), ("alone", 6), ("trial", 12), ("trial", 12)]

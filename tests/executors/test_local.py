@@ -22,6 +22,8 @@ from repro.state import devices
 from repro.store import Store
 from repro.work.execute import execute
 
+pytestmark = pytest.mark.slow  # processes
+
 
 @pytest.fixture(autouse=True)
 def surroundings(tmp_path, monkeypatch):

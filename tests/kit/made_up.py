@@ -6,10 +6,13 @@ from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
+from repro.counting import Counting
+from repro.job import Job, Needs
 from repro.recipe import Named
+from repro.round import Round
 from repro.store import Store, write_atomically
 from repro.suite import Suite
-from repro.trial import Counting, Drawing, Evaluating, Job, Needs, Probing, Round, Subject, TrialSpec
+from repro.trial import Drawing, Evaluating, Probing, Subject, TrialSpec
 
 ARMS = {"good": 8, "bad": 14, "other": 20}  # by depth: that is how a trial tells whose it is
 NAMES = {depth: name for name, depth in ARMS.items()}

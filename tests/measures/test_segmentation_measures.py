@@ -129,6 +129,7 @@ def test_upper_bounds_leave_out_what_has_no_label_and_take_any_size():
     assert stride_upper_bound_miou(state(only_one, nothing), stride=4) == 1
 
 
+@pytest.mark.slow
 def test_upper_bounds_of_scenes_are_those_measured_on_canvases_of_all_of_fashion_mnist():
     looked_at = SimpleNamespace(data=Scenes(train=1).load(), device=torch.device("cpu"))
     measured = {

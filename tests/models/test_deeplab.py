@@ -16,6 +16,8 @@ from repro.models.resnet_trunk import ResNetTrunk
 from repro.models.vgg_trunk import VggTrunk
 from repro.models.xception import XceptionTrunk
 
+pytestmark = pytest.mark.slow  # makes large nets
+
 VGG = {"widths": [4, 6, 8, 8, 12], "depths": [1, 1, 1, 1, 1], "batch_norm": True, "classes": 6}
 V1 = {**VGG, "fc": 12, "dropout": 0.0}
 V3 = {**VGG, "trunk": "vgg16", "output_stride": 8, "rates": [1, 2, 3], "width": 8}

@@ -9,6 +9,8 @@ from torchvision import models
 from repro.measures.static import params
 from repro.models.densenet import DenseNet
 
+pytestmark = pytest.mark.slow  # makes large nets
+
 BASIC = {"bottleneck": False, "compression": 1.0}
 CIFAR = {"stem": "cifar", "classes": 10}
 SMALL = {"growth_rate": 4, "stem": "cifar", "classes": 10}

@@ -12,6 +12,8 @@ from repro.measures.static import params
 from repro.models.efficientnet import VARIANTS, EfficientNet, scaled_depth, scaled_width
 from repro.models.layers.squeeze_excitation import SqueezeExcitation
 
+pytestmark = pytest.mark.slow  # makes large nets
+
 SMALL = {"width": 0.25, "stem": "cifar", "classes": 10, "norm_momentum": 0.1}
 STILL = {"stochastic_depth": 0.0, "dropout": 0.0}
 

@@ -7,6 +7,8 @@ from repro.measures.receptive_field import receptive_field
 from repro.measures.static import out_size, params
 from repro.models.fcn_trunks import CoarseFCN
 
+pytestmark = pytest.mark.slow  # makes large nets
+
 
 @pytest.mark.parametrize(("trunk", "millions", "side"), [("alexnet", 57, 15), ("googlenet", 6, 16)])
 def test_parameters_and_stride_are_those_of_table_1(trunk, millions, side):

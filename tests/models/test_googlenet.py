@@ -11,6 +11,8 @@ from repro.measures.static import params
 from repro.models.googlenet import MODULES, GoogLeNet, Inception, bvlc_norm, pooling
 from repro.models.layers.response_norm import LocalResponseNorm
 
+pytestmark = pytest.mark.slow  # makes large nets
+
 DRY = {"dropout": 0.0, "auxiliary_dropout": 0.0}
 SMALL = {
     "stem": "small",

@@ -9,6 +9,8 @@ from repro.measures.static import params
 from repro.models.fcn import FCN
 from repro.models.hypercolumn import Hypercolumn
 
+pytestmark = pytest.mark.slow  # makes large nets
+
 SMALL = {
     "widths": [4, 8, 12],
     "depths": [1, 1, 2],

@@ -9,6 +9,8 @@ from torchvision.models.inception import InceptionOutputs
 from repro.measures.static import params
 from repro.models.inception import InceptionV3, TimmInception
 
+pytestmark = pytest.mark.slow  # makes large nets
+
 
 @pytest.mark.parametrize(("auxiliary", "count"), [(False, 23_834_568), (True, 27_161_264)])
 def test_parameters_and_multiply_adds_of_v3(auxiliary, count):

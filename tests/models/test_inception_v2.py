@@ -9,6 +9,8 @@ from torch.nn import functional as F
 from repro.measures.static import params
 from repro.models.inception_v2 import MODULES, Inception, InceptionV2
 
+pytestmark = pytest.mark.slow  # makes large nets
+
 SMALL = {"stem": "small", "width": 0.125, "in_channels": 1, "classes": 10}
 
 

@@ -8,6 +8,8 @@ from torch import nn
 from repro.measures.static import params
 from repro.models.mobilenet import MobileNet
 
+pytestmark = pytest.mark.slow  # makes large nets
+
 SMALL = {"width": 0.125, "stem": "small", "in_channels": 1, "classes": 10}
 
 

@@ -9,6 +9,8 @@ from repro.measures.static import params
 from repro.models.preact_resnet import ORDERS, PreActResNet
 from repro.models.resnet import cifar_resnet
 
+pytestmark = pytest.mark.slow  # makes large nets
+
 IMAGENET = {"stem": "imagenet", "width": 64, "classes": 1000, "shortcut": "B"}
 SMALL = {"depth": 8, "width": 4}
 SMALL_NETS = {

@@ -14,6 +14,8 @@ from repro.models.region_net import RegionNet, RegionPooling
 from repro.models.spatial_pyramid import SpatialPyramidNet, SpatialPyramidPooling
 from repro.models.vgg import VGG
 
+pytestmark = pytest.mark.slow  # makes large nets
+
 CNNS = {
     "alexnet": (AlexNet, 227, {"init": "he"}, {"fc": 16}),
     "zf5": (SpatialPyramidNet, 224, {"levels": (), "init": "he"}, {"fc": 16}),

@@ -9,6 +9,8 @@ from torchvision import models
 from repro.measures.static import params
 from repro.models.resnet import ResNet
 
+pytestmark = pytest.mark.slow  # makes large nets
+
 SMALL = {"stem": "cifar", "width": 4, "classes": 10}
 SMALL_NETS = {
     "basic": {"depth": 20, **SMALL},

@@ -10,6 +10,8 @@ from repro.measures.static import params
 from repro.models.layers.response_norm import LocalResponseNorm
 from repro.models.vgg import CONFIGURATIONS, VGG
 
+pytestmark = pytest.mark.slow  # makes large nets
+
 SMALL = {
     "width": 1 / 16,
     "classifier": 16,

@@ -18,6 +18,8 @@ from repro.nightly.changes import (
 )
 from repro.nightly.turns import LEVEL
 
+pytestmark = pytest.mark.slow  # simulates
+
 NOISES = {
     "normal": lambda rng, shape: rng.normal(size=shape),
     "heavy-tailed": lambda rng, shape: rng.standard_t(3, shape) / 3**0.5,  # sd 1 too

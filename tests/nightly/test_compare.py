@@ -49,6 +49,7 @@ def test_noise_alone_is_no_change():
     assert set(kinds(found).values()) == {"same"} and not found.regression
 
 
+@pytest.mark.slow
 def test_in_at_most_5_percent_of_comparisons_anything_unchanged_is_called_changed():
     arms = "abcdefgh"
     wrong = sum(

@@ -183,6 +183,7 @@ def watched(path, *suspects):
     return path
 
 
+@pytest.mark.slow
 def test_confirm_ends_with_3_on_a_confirmed_regression_and_with_0_otherwise(installation, suite, tmp_path):
     suspects, base = watched(tmp_path / "watch.json", suspect()), installation("base")
     options = ("--base", base, "--turns", 11)

@@ -80,6 +80,7 @@ def test_the_threshold_is_the_number_of_measurements_over_the_suspects_allowed()
     assert watch(results[:-1], results[-1:], suspects=0.05).threshold == 160
 
 
+@pytest.mark.slow
 def test_a_suspect_is_due_on_its_night_and_again_after_a_week():
     due = [suspects(nights(count, slower_from=25, by=0.2)) for count in range(26, 41)]
     speeds = [
@@ -206,7 +207,7 @@ def test_exit_code_3_and_a_file_of_suspects_when_one_is_due(folders, tmp_path):
     results = nights(60, slower_from=31, by=0.2)
     first = next(n for n in range(32, 60) if suspects(results[:n]))
     found = repro("watch", *folders(results[:first]), "-o", tmp_path / "watch.json", "--format", "markdown")
-    assert found.exit_code == 3 and "(a) | worse, due tonight |" in found.output
+    assert found.exit_code == 3 and "(a)` | worse, due tonight |" in found.output
     written = Watch.model_validate_json((tmp_path / "watch.json").read_text())
     night = int(written.base.removeprefix("commit-of-night-"))
     assert night <= 30 and results[night - 1].id == min(suspect.between[0] for suspect in written.suspects)

@@ -7,6 +7,8 @@ from kit.judged_results import ARMS, compared, keep, picture, result, sized, tim
 
 from repro.site.build import build
 
+pytestmark = pytest.mark.slow  # opens a browser
+
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = [
     "--no-sandbox",

@@ -59,6 +59,7 @@ for blocks, numbers in ((1, 30_000_000), (100, 300_000), (100, 300_000), (0, 0))
 """
 
 
+@pytest.mark.slow
 def test_memory_is_that_of_a_stretch_of_work_whatever_was_freed_before_it():
     """In a process of its own: what others leave may be freed at any moment. Small blocks are the heap's."""
     told = subprocess.run(

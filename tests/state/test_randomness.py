@@ -9,7 +9,7 @@ from repro.store import Store
 from repro.work.execute import execute
 
 CPU = torch.device("cpu")
-pytestmark = pytest.mark.usefixtures("nets")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("nets")]  # trains, in processes too
 
 PLAIN = {**RESNET, "residual": False}
 

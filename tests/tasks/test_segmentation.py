@@ -62,6 +62,7 @@ def test_a_split_is_measured_as_one_however_it_is_cut_into_batches(cut):
     )
 
 
+@pytest.mark.slow
 def test_miou_is_that_of_torchmetrics():
     classification = pytest.importorskip(
         "torchmetrics.classification", reason="torchmetrics is a reference for this test only"
@@ -218,6 +219,7 @@ class Dots(nn.Sequential):
 '''
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("padding", [2, 0])
 def test_a_trial_of_two_convolutions_learns_more_than_how_frequent_the_classes_are(
     tmp_path, monkeypatch, padding

@@ -16,7 +16,7 @@ from repro.work.execute import execute
 
 HABITS = {"name": "habits", "drop": 0.5}
 ADAMW = {"name": "adamw", "lr": 0.01}
-pytestmark = pytest.mark.usefixtures("nets")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("nets")]  # processes
 
 
 @pytest.fixture(scope="module")
