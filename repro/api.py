@@ -1,23 +1,23 @@
 """The harness from Python: `repro.run("suites/…yaml")` decides claims and gives their results."""
 
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from repro import checking, result
-from repro.checking import load_all
+from repro import reading, result
 from repro.document import DocumentError
 from repro.errors import ReproError
 from repro.evidence import decide
 from repro.executors import executor
 from repro.format import table
+from repro.outcome import Decided
 from repro.places import home, project, within
+from repro.reading import load_all
 from repro.report.text import failures
 from repro.result import RIGHT, ClaimResult, Result, verdict_rows
 from repro.runner import Runner
-from repro.session import Decided, Session
+from repro.session import Session
 from repro.store import Store
 from repro.suite import Device, Suite
 from repro.suite_files import project_of, suite_files
@@ -28,13 +28,13 @@ __all__ = ["Results", "check", "decide", "load", "read", "run"]
 
 def check(suites: str | Path | Iterable[str | Path]) -> list[str]:
     """Everything that is wrong with suites (files or folders), a `FILE:LINE:COL: message` each."""
-    found = checking.check_all(_paths(suites))
+    found = reading.check_all(_paths(suites))
     return [str(DocumentError([problem])) for problem in found.problems]
 
 
 def load(suite: str | Path) -> Suite:
     """Read a suite's file. Raises `DocumentError` with all that is wrong with it."""
-    return checking.load(Path(suite))
+    return reading.load(Path(suite))
 
 
 def read(path: str | Path) -> Result:
@@ -114,7 +114,8 @@ def run(
         raise NothingRan(
             f"nothing to run: no claim{like} at profile '{profile}' (profiles: {', '.join(known)})"
         )
-    store = Store(home(project_of(given)), newer_than=time.time() if fresh else 0.0)
+    store = Store(home(project_of(given)))
+    store = store.anew() if fresh else store
     session = Session(
         Runner(store, executor(where, jobs)),
         profile,

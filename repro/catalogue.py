@@ -63,7 +63,7 @@ class Catalogue:
 
     def numbers(self, name: str) -> list[str]:
         """The options of a name that can be multiplied: numbers, and those of a type that is not known."""
-        return [key for key, p in self.parameters(name).items() if p.annotation in (int, float, Any)]
+        return [key for key, p in self.parameters(name).items() if p.bare in (int, float, Any)]
 
     def options(self, name: str) -> type[BaseModel]:
         """A strict class for the options of a name, made from the signature behind it."""

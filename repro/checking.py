@@ -4,92 +4,23 @@ nobody uses.
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from pydantic import ValidationError
-
-from repro import document, findings, named_recipes
+from repro import findings, named_recipes
 from repro.arm_findings import of_arm, of_weights
-from repro.catalogue import DATASETS, PICTURES, TASKS, metrics
-from repro.document import Document, DocumentError, Finding, Location, Problem, nearest
+from repro.catalogue import DATASETS, PICTURES, TASKS
+from repro.document import Document, Finding, Location, Problem, nearest
 from repro.errors import ReproError
 from repro.evidence import first_look
 from repro.expectation import Expectation, ExpectationError, Link, parse_measurement
 from repro.expression import Measurement
-from repro.form import Form, describe
+from repro.form import Form
 from repro.ledger import LEDGER, read_ledger
 from repro.quantity import kind_of
-from repro.recipe import Named, Recipe
-from repro.suite import Claim, Picture, Profile, Suite, Tune, changed
-from repro.suite_files import RECIPES, nearest_above, recipes_below, suite_files
-
-
-def load(path: Path) -> Suite:
-    """Raises `DocumentError` with all that is wrong, a `FILE:LINE:COL: message` each."""
-    file = document.read(path)
-    if path.name == RECIPES:
-        raise DocumentError([file.problem((), "a file of recipes, which suites name; it is no suite")])
-    if not isinstance(file.data, dict):
-        raise DocumentError([file.problem((), "a suite is a mapping: suite, task, arms, profiles, claims")])
-    suite, problems = check(file)
-    if problems:
-        raise DocumentError(problems)
-    return suite
-
-
-class Checked(NamedTuple):
-    """What was read, and everything that is wrong with it."""
-
-    suites: int
-    claims: int
-    recipes: int
-    problems: list[Problem]
-
-
-def check_all(paths: Iterable[Path]) -> Checked:
-    """Suites in files and folders, and the recipes beside them. Raises `ReproError` where there are none."""
-    given = list(paths)
-    files = [path for path in suite_files(given) if path.name != RECIPES]
-    recipes, problems = 0, list[Problem]()
-    for folder in given:
-        for path in recipes_below(folder):
-            known = named_recipes.read(path)
-            recipes += len(known.recipes)
-            problems += known.problems
-    suites, of_suites = _read(files)
-    claims = sum(len(suite.claims) for suite in suites.values())
-    return Checked(len(files), claims, recipes, problems + of_suites)
-
-
-def load_all(files: Iterable[Path]) -> dict[Path, Suite]:
-    """Raises `DocumentError` with all that is wrong with any of them, two of one name too."""
-    suites, problems = _read(files)
-    if problems:
-        raise DocumentError(problems)
-    return suites
-
-
-def _read(files: Iterable[Path]) -> tuple[dict[Path, Suite], list[Problem]]:
-    """The suites that are sound, and all that is wrong with the others and with their names."""
-    suites, problems, named = dict[Path, Suite](), list[Problem](), dict[str, Path]()
-    for path in files:
-        try:
-            suites[path] = load(path)
-        except DocumentError as error:
-            problems += error.problems
-            continue
-        first = named.setdefault(suites[path].suite, path)
-        if first != path:
-            problems.append(one_name(first, path))
-    return suites, problems
-
-
-def one_name(first: Path, second: Path) -> Problem:
-    """What is wrong with two suites of one name: the results of one would stand for those of the other."""
-    file, other = document.read(second), document.read(first).problem(("suite",), "")
-    where = f"{other.path}:{other.line}:{other.column}"
-    return file.problem(("suite",), f"another suite is called '{file.data['suite']}' too: {where}")
+from repro.recipe import Named
+from repro.suite import Claim, Picture, Profile, Suite
+from repro.suite_files import nearest_above
+from repro.tune_findings import of_tune
 
 
 def check(file: Document) -> tuple[Suite, list[Problem]]:
@@ -189,31 +120,10 @@ class _Check:
         if profile.weights is not None:
             yield from self.form.tell((*place, "weights"), of_weights(profile.weights, self.suite))
         if profile.tune is not None:
-            yield from self.form.tell((*place, "tune"), self._tune(profile.tune, profile.recipe))
+            yield from self.form.tell(
+                (*place, "tune"), of_tune(profile.tune, profile.recipe, self.suite.task)
+            )
         yield from self.form.tell((*place, "arms"), self._unknown_arms((arm, arm) for arm in profile.arms))
-
-    def _tune(self, tune: Tune, recipe: Recipe | None) -> Iterator[Finding]:
-        """What is tried must be values of the recipe, and what decides a metric."""
-        task = self.suite.task
-        if task is None:
-            yield Finding((), "tuning needs a task, which the suite does not give", at_key=True)
-        elif task in TASKS.targets and tune.by not in metrics(task):
-            yield Finding(
-                ("by",), f"task '{task}' has no metric '{tune.by}'{nearest(tune.by, metrics(task))}"
-            )
-        if recipe is None:
-            yield Finding((), "tuning needs a recipe, which the profile does not give", at_key=True)
-            return
-        if not tune.grid:
-            yield Finding(
-                (), "nothing to try: give values of the recipe, as `optimizer.lr: [0.01, 0.1]`", at_key=True
-            )
-        for place, values in tune.grid.items():
-            if not isinstance(values, list) or len(values) < 2:
-                yield Finding((place,), f"{place}: expected a list of two or more values")
-                continue
-            for value in values:
-                yield from _of_value(recipe, place, value)
 
     def _unknown_arms(self, named: Iterable[tuple[str | int, str]]) -> Iterator[Finding]:
         """Of arms with the key or the index that each stands at."""
@@ -356,19 +266,6 @@ class _Check:
 
 def _not_measured(key: str, known: list[str]) -> str:
     return f"the claim does not measure '{key}'{nearest(key, known)}"
-
-
-def _of_value(recipe: Recipe, place: str, value: Any) -> Iterator[Finding]:
-    """What is wrong with a recipe's value that is to be tried."""
-    before = set(findings.of_recipe(recipe))
-    try:
-        found = [f for f in findings.of_recipe(changed(recipe, {place: value})) if f not in before]
-    except ValidationError as error:
-        yield from (
-            Finding((place,), f"{place}: {describe(e, Recipe)}") for e in error.errors(include_url=False)
-        )
-    else:
-        yield from (Finding((place,), f"{place}: {finding.message}") for finding in found)
 
 
 PARTS = ("data", "recipe")

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from repro.clock import Timed
     from repro.data.images import ImageSet
+    from repro.job import Job, Needs
     from repro.state.net import State
     from repro.store import Store
-    from repro.trial import Job, Needs
 
 # A tensor, a named tuple, or a tuple or dict of such, whose tensors all have the images as first dimension.
 Outputs: TypeAlias = Any  # of a net

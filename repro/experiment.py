@@ -9,20 +9,12 @@ from repro import environment
 from repro.catalogue import MODELS, PICTURES
 from repro.contents import Contents
 from repro.expression import Measurement
+from repro.job import code_of
 from repro.quantity import Quantity, kind_of
 from repro.recipe import Named, Timing
+from repro.round import CLOCK, Round, TimedNet
 from repro.suite import Claim, Device, ResolvedArm, Suite, changed
-from repro.trial import (
-    CLOCK,
-    Drawing,
-    Round,
-    Subject,
-    TimedNet,
-    TrialSpec,
-    code_of,
-    fingerprint_of,
-    specify,
-)
+from repro.trial import Drawing, Subject, TrialSpec, fingerprint_of, specify
 
 
 class Experiment:

@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 import warnings
 from argparse import ArgumentTypeError
 from collections.abc import Generator, Iterable
@@ -16,7 +15,8 @@ import pytest
 from repro.places import RUNS, SUFFIXES, project, shown
 
 if TYPE_CHECKING:
-    from repro.session import Decided, Session
+    from repro.outcome import Decided
+    from repro.session import Session
     from repro.store import Store
     from repro.suite import Suite
 
@@ -81,8 +81,8 @@ class SuiteFile(pytest.File):
     """A suite; its items are the claims asked at the profile."""
 
     def collect(self) -> "Iterable[ClaimItem]":
-        from repro.checking import load, one_name
         from repro.errors import ReproError
+        from repro.reading import load, one_name
 
         run: Run = self.config.pluginmanager.getplugin("repro-run")
         try:
@@ -184,7 +184,6 @@ class Run:
 
     def __init__(self, config: pytest.Config):
         self.config = config
-        self.started = getattr(config, "workerinput", {}).get("repro_started", time.time())
         self.here = config.invocation_params.dir
         self.profiles: set[str] = set()
         self.suites: dict[str, Path] = {}  # by name
@@ -230,8 +229,18 @@ class Run:
         from repro.places import home
         from repro.store import Store
 
-        fresh = self.config.getoption("fresh")
-        return Store(home(self.root), newer_than=self.started if fresh else 0.0)
+        return Store(home(self.root), self.since)
+
+    @cached_property
+    def since(self) -> int:
+        """The generation of the store that counts: with `--fresh` a new one, the same for all workers."""
+        from repro.places import home
+        from repro.store import Store
+
+        if not self.config.getoption("fresh"):
+            return 0
+        given = getattr(self.config, "workerinput", {}).get("repro_since")
+        return given or Store(home(self.root)).anew().since
 
     def shown(self, path: Path) -> str:
         """A path as a user would type it."""
@@ -244,7 +253,7 @@ class Run:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        node.workerinput["repro_started"] = self.started
+        node.workerinput["repro_since"] = self.since
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -320,8 +329,8 @@ class Run:
                 self.trouble.append(f"{self.shown(Path(file))}: {error}")
 
     def _write_result(self, path: Path, claims: dict[str, "Decided"]) -> None:
-        from repro.checking import load
         from repro.places import within
+        from repro.reading import load
 
         folder = self.config.getoption("results") or self.root / RUNS
         result = self.session().keep(load(path), within(path), claims, project(path.parent), folder)
@@ -347,6 +356,6 @@ class Run:
 
 def _decided(entry: dict[str, Any]) -> "Decided":
     """What a process, perhaps another one, decided."""
-    from repro.session import Decided
+    from repro.outcome import Decided
 
     return Decided.model_validate(entry["decided"])

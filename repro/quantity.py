@@ -16,13 +16,16 @@ from typing import Any, ClassVar, Protocol
 from repro import catalogue, findings
 from repro.catalogue import CLOCKS, COUNTS, MODELS, PROBES, TASKS
 from repro.clock import readings
+from repro.counting import Counting
 from repro.declaration import Declaration
 from repro.document import nearest
 from repro.errors import ReproError
 from repro.expression import Measurement
 from repro.faults import told
+from repro.job import Job, code_of
+from repro.round import Round
 from repro.suite import ResolvedArm
-from repro.trial import Counting, Evaluating, Job, Probing, Round, Subject, TrialSpec, code_of
+from repro.trial import Evaluating, Probing, Subject, TrialSpec
 from repro.value import from_json
 
 STATES = ("start", "end")  # when a probe looks at a net: before training, or after it (if not said)

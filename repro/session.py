@@ -1,55 +1,36 @@
 """A run: claims are decided at a profile, and what came of it is kept. Both faces and `repro.run` use it."""
 
-import json
 import shlex
-import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
 from itertools import product
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel
-
-from repro import environment
-from repro.catalogue import CLOCKS, declaration, metrics
 from repro.contents import Contents
-from repro.declaration import Declaration
 from repro.errors import ReproError
 from repro.evidence import first_look
 from repro.experiment import Experiment
 from repro.expression import Measurement
-from repro.quantity import Quantity, clocked
+from repro.job import Job, digest
+from repro.outcome import Decided, Outcome
+from repro.quantity import Quantity
 from repro.result import (
-    ArmResult,
     ClaimResult,
-    Environment,
     PictureResult,
     Result,
-    TimingResult,
-    TrialResult,
     TuningResult,
     evidence_of,
-    level,
     write,
 )
+from repro.round import Round
 from repro.runner import Runner
-from repro.store import Key, StoreError, write_atomically
-from repro.suite import Claim, Device, ResolvedArm, Suite
-from repro.trial import Drawing, Job, Round, TrialSpec, digest
+from repro.store import StoreError, write_atomically
+from repro.suite import Claim, Device, Suite
+from repro.trial import Drawing, TrialSpec
 from repro.tuning import tune
 from repro.value import known
 from repro.verdict import Judgement, decide
 
 Seeds = Sequence[int]
-
-
-class Decided(BaseModel):
-    """A claim's result, and what it rests on."""
-
-    claim: ClaimResult
-    trials: tuple[tuple[str, int, str], ...]  # arm, seed and digest
-    rounds: tuple[str, ...]  # of timing: digests
 
 
 class Session:
@@ -228,47 +209,10 @@ class Session:
 
     def _result(self, suite: Suite, file: str, decided: Mapping[str, Decided], here: Path) -> Result:
         experiment = self.experiment(suite)
-        claims = {name: one.claim for name, one in sorted(decided.items())}
-        for name in claims:
+        for name in decided:
             self._tune(experiment, experiment.quantities(suite.claims[name]))
-        trials = {(arm, seed): key for one in decided.values() for arm, seed, key in one.trials}
-        records = {of: self._record("trials", key) for of, key in sorted(trials.items())}
-        rounds = {key: self._record("rounds", key) for one in decided.values() for key in one.rounds}
-        now = time.gmtime()
-        verdicts = {name: claim.verdict for name, claim in claims.items()}
-        content = digest([suite.model_dump(mode="json"), self.profile, verdicts, time.time()])
-        return Result(
-            id=f"{time.strftime('%Y%m%dT%H%M%SZ', now)}-{content[:6]}",
-            suite=suite.suite,
-            suite_digest=digest(suite.model_dump(mode="json")),
-            file=file,
-            profile=self.profile,
-            paper=suite.paper.model_dump(exclude_none=True) if suite.paper else None,
-            about=suite.about,
-            task=suite.task,
-            arms={arm: _arm(experiment.resolve(arm)) for arm in _arms(experiment, claims)},
-            tuning=self._tunings.get(experiment, {}),
-            quantities=_declared(suite.task, timed=bool(rounds)),
-            environment=Environment(
-                key=_environments([*records.values(), *_timed_nets(rounds)]), facts=environment.facts(here)
-            ),
-            trials=tuple(_trial(arm, seed, trials[arm, seed], rec) for (arm, seed), rec in records.items()),
-            timings=tuple(_timings(rounds, experiment)),
-            claims=claims,
-            pictures={},
-            complete=claims.keys() == {name for name, _ in suite.claims_at(self.profile)},
-            false_discovery_level=level(claims.values()),
-            command=self.command(file),
-            finished=time.strftime("%Y-%m-%dT%H:%M:%SZ", now),
-        )
-
-    def _record(self, kind: str, key: str) -> Mapping[str, Any]:
-        found = self.runner.store.read(Key(kind, key))
-        if found is None:
-            raise ReproError(
-                f"{self.runner.store.path(Key(kind, key))}: has gone since it was made; run again"
-            )
-        return found
+        tunings, again = self._tunings.get(experiment, {}), self.command(file)
+        return Outcome(experiment, decided, self.runner.store).result(file, tunings, again, here)
 
 
 def _about(error: ReproError, arms: Collection[str]) -> ReproError:
@@ -283,64 +227,3 @@ def _trials(
     """The trainings that quantities rest on, by arm and seed."""
     arms = dict.fromkeys(arm for quantity in quantities for arm in quantity.trained)
     return {(arm, seed): experiment.trial(arm, seed) for arm, seed in product(arms, seeds)}
-
-
-def _arms(experiment: Experiment, claims: Iterable[str]) -> list[str]:
-    """The arms that claims use, those that are treated or started from too, in the order of the suite."""
-    asked = {name: experiment.suite.claims[name] for name in claims}
-    return list(experiment.suite.model_copy(update={"claims": asked}).arms_at(experiment.profile))
-
-
-def _arm(arm: ResolvedArm) -> ArmResult:
-    def plain(part: BaseModel | None) -> dict[str, Any] | None:
-        return part.model_dump(mode="json") if part else None
-
-    return ArmResult(
-        model=arm.model.name,
-        options=arm.model.options,
-        data=plain(arm.data),
-        recipe=plain(arm.recipe),
-        weights=plain(arm.weights),
-        freeze=arm.freeze,
-        of=arm.of,
-        after=plain(arm.treatment),
-    )
-
-
-def _declared(task: str | None, *, timed: bool) -> dict[str, Declaration]:
-    """Unit and direction of what trials and timings measure."""
-    clocks = {name: declaration(name) for name in CLOCKS.targets} if timed else {}
-    return {**metrics(task), **clocks}
-
-
-def _environments(records: Iterable[Mapping[str, Any]]) -> tuple[dict[str, str | None], ...]:
-    found = {json.dumps(record["environment"], sort_keys=True) for record in records}
-    return tuple(json.loads(key) for key in sorted(found))
-
-
-def _trial(arm: str, seed: int, key: str, record: Mapping[str, Any]) -> TrialResult:
-    measured = {name: record[name] for name in ("measurements", "curves", "cost")}
-    return TrialResult(arm=arm, seed=seed, digest=key, **measured)
-
-
-def _timed_nets(rounds: Mapping[str, Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    return [net for record in rounds.values() for net in record["nets"].values()]
-
-
-def _timings(rounds: Mapping[str, Mapping[str, Any]], experiment: Experiment) -> Iterable[TimingResult]:
-    """What the rounds' records hold, net by net; what this device does not tell is left out."""
-    for key, record in rounds.items():
-        for name, net in record["nets"].items():
-            measurements = {}
-            for clock in CLOCKS.targets:
-                with suppress(ReproError):
-                    measurements[clock] = clocked(clock, net)
-            kept = ("timing", "region", "seconds", "matmul_peak_flops_per_second")
-            yield TimingResult(
-                arm=experiment.timed[name][0],
-                name=name,
-                seed=record["round"]["number"],
-                digest=key,
-                measurements=measurements,
-                **{part: net[part] for part in kept},
-            )

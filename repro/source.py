@@ -13,12 +13,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from repro import bounds
 from repro.errors import ReproError
 
 HARNESS = __name__.partition(".")[0]
-TYPES = {t.__name__: t for t in (bool, int, float, str, list, tuple, dict, set)} | {
+TYPES = {
+    **{t.__name__: t for t in (bool, int, float, str, list, tuple, dict, set)},
     "Any": Any,
     "Literal": typing.Literal,
+    **{name: getattr(bounds, name) for name in bounds.__all__},
 }
 
 
@@ -29,11 +32,17 @@ class Parameter(NamedTuple):
     required: bool
     default: Any
 
+    @property
+    def bare(self) -> Any:
+        """Its type, without bounds."""
+        bounded = typing.get_origin(self.annotation) is typing.Annotated
+        return typing.get_args(self.annotation)[0] if bounded else self.annotation
+
 
 @cache
 def parameters(target: str) -> dict[str, Parameter]:
     """The parameters of a function or of a class's constructor, without `self`. Annotations are those of
-    built-in types.
+    built-in types, with bounds or without.
     """
     module, node = _definition(target)
     if isinstance(node, ast.ClassDef):

@@ -1,6 +1,6 @@
 """What is asked: a suite, its arms, profiles and claims, as a YAML file says them. Imports no torch.
 
-`repro.checking.load` reads a file and finds everything that is wrong with it at once.
+`repro.reading.load` reads a file and finds everything that is wrong with it at once.
 """
 
 import json

@@ -1,60 +1,19 @@
-"""Jobs: what is done once and remembered, named by the digest of all that determines it. Imports no torch.
+"""A trial: one training run; and what is looked at of the net that it ends with. Imports no torch.
 
-A trial is one training run. Of its net numbers are probed, metrics evaluated and pictures drawn; an
-architecture is counted; nets are timed in rounds. Each job knows what it needs of a machine, and which
-jobs come before it.
+Of a trial's net numbers are probed, metrics evaluated and pictures drawn.
 """
 
-import hashlib
-import json
-from collections.abc import Callable, Iterable
-from functools import cache, cached_property
-from importlib.metadata import version
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 
-from repro import source
 from repro.catalogue import AUGMENTATIONS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS, TREATMENTS, WEIGHTS
 from repro.faults import told
-from repro.recipe import Named, Recipe, Strict, Timing
+from repro.job import Job, Needs, code_of, digest, written
+from repro.recipe import Named, Recipe, Strict
 from repro.suite import Device, ResolvedArm
 
 LOOP = "repro.training.loop:train"
-CLOCK = "repro.work.timing:time_net"
-
-
-class Needs(Strict):
-    """What a job needs of a machine while it is done."""
-
-    device: Device = "cpu"
-    places: int = 1  # cores, or GPUs; 0 for what is done at once
-    alone: bool = False  # nothing else of this harness may run on the machine
-
-
-class Job(Strict):
-    """What is done once and remembered. Its record stands in the store under `kind` and `digest`."""
-
-    kind: ClassVar[str]
-
-    code: str  # of the modules that do it
-    torch: str
-
-    @cached_property
-    def digest(self) -> str:
-        return digest(self.model_dump(mode="json"))
-
-    @property
-    def label(self) -> str:
-        """What it is, for a person."""
-        raise NotImplementedError
-
-    @property
-    def needs(self) -> Needs:
-        raise NotImplementedError
-
-    @property
-    def after(self) -> "tuple[Job, ...]":
-        """The jobs whose records and files it takes up."""
-        return ()
 
 
 class TrialSpec(Job):
@@ -76,7 +35,7 @@ class TrialSpec(Job):
 
     @property
     def label(self) -> str:
-        return f"{_written(self.model)}, seed {self.seed}"
+        return f"{written(self.model)}, seed {self.seed}"
 
     @property
     def needs(self) -> Needs:
@@ -87,25 +46,6 @@ class TrialSpec(Job):
         return (self.start,) if self.start else ()
 
 
-class Counting(Job):
-    """A count of an architecture."""
-
-    kind: ClassVar[str] = "numbers"
-
-    measure: str
-    options: dict[str, Any]
-    model: Named
-    data: Named | None  # for the numbers of channels and classes
-
-    @property
-    def label(self) -> str:
-        return f"{_written(self.model)}, {self.measure}"
-
-    @property
-    def needs(self) -> Needs:
-        return Needs(places=0)
-
-
 class Subject(Strict):
     """The net that a trial ends with, or starts with if it has no recipe, treated or not."""
 
@@ -114,7 +54,7 @@ class Subject(Strict):
 
     @property
     def label(self) -> str:
-        return f"{self.trial.label} after {_written(self.treatment)}" if self.treatment else self.trial.label
+        return f"{self.trial.label} after {written(self.treatment)}" if self.treatment else self.trial.label
 
     @property
     def after(self) -> tuple[Job, ...]:
@@ -198,81 +138,6 @@ class Drawing(Job):
         return tuple(job for subject in self.subjects.values() for job in subject.after)
 
 
-class TimedNet(Strict):
-    """A net, and how it is timed."""
-
-    model: Named
-    data: Named | None  # for the numbers of channels and classes
-    timing: Timing
-
-
-class Round(Job):
-    """One round of timing: nets one after another, each in a fresh process, with the machine to themselves.
-
-    Rounds are to timings what seeds are to trainings: what is compared is compared within each.
-    """
-
-    kind: ClassVar[str] = "rounds"
-
-    nets: dict[str, TimedNet]  # by the name of what is timed
-    number: int  # also the seed of the nets' weights; in odd rounds the order is turned round
-    device: Device
-    machine: tuple[str, ...]  # CPU and GPUs: what one machine takes says nothing of another
-
-    @cached_property
-    def digest(self) -> str:
-        return digest([self.model_dump(mode="json"), list(self.nets)])
-
-    @property
-    def label(self) -> str:
-        return f"round {self.number} of timing {', '.join(self.nets)}"
-
-    @property
-    def needs(self) -> Needs:
-        return Needs(device=self.device, alone=True)
-
-    @property
-    def in_turn(self) -> list[tuple[str, TimedNet]]:
-        nets = list(self.nets.items())
-        return nets[::-1] if self.number % 2 else nets
-
-
-def closure(jobs: Iterable[Job], unless: Callable[[Job], bool] = lambda _: False) -> list[Job]:
-    """Jobs, each once, behind what comes before them; without those that `unless` is true of, and theirs."""
-    found: dict[str, Job] = {}
-    skipped: set[str] = set()
-
-    def add(job: Job) -> None:
-        if job.digest in found or job.digest in skipped:
-            return
-        if unless(job):
-            skipped.add(job.digest)
-            return
-        for before in job.after:
-            add(before)
-        found[job.digest] = job
-
-    for job in jobs:
-        add(job)
-    return list(found.values())
-
-
-def digest(content: Any) -> str:
-    """The name of some plain data: a hash of its canonical JSON."""
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:32]
-
-
-def code_of(*targets: str) -> dict[str, str]:
-    """The fields `code` and `torch` of a job that these classes and functions do."""
-    return {"code": source.digest(frozenset(targets)), "torch": torch_version()}
-
-
-@cache
-def torch_version() -> str:
-    return version("torch")
-
-
 def specify(
     task: str,
     arm: ResolvedArm,
@@ -319,8 +184,3 @@ def fingerprint_of(data: Named) -> str:
     """What names the content of a data set. Raises `ReproError` if it is missing."""
     with told(f"data set '{data.name}'"):
         return str(DATASETS.load(data.name)(**data.options).fingerprint())
-
-
-def _written(model: Named) -> str:
-    options = ", ".join(f"{key}={value}" for key, value in model.options.items())
-    return f"{model.name}({options})"

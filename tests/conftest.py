@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,19 @@ def own_chance() -> None:
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def kept_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a run within a test imports of torch stays: `pytester` takes it back, and it cannot come twice."""
+    from _pytest import pytester
+
+    original = pytester.SysModulesSnapshot
+
+    def snapshot(preserve: Callable[[str], bool]) -> pytester.SysModulesSnapshot:
+        return original(lambda name: preserve(name) or name.partition(".")[0] in ("torch", "torchvision"))
+
+    monkeypatch.setattr(pytester, "SysModulesSnapshot", snapshot)
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,8 @@ import pytest
 import torch
 from safetensors.torch import load as load_weights
 
-from repro.checking import load
 from repro.executors.local import InProcess
+from repro.reading import load
 from repro.runner import Runner
 from repro.session import Session
 from repro.store import Store

@@ -191,6 +191,7 @@ pictures:
 """
 
 
+@pytest.mark.slow
 def test_pictures_stand_beside_the_result_that_names_them(tiny, tmp_path):
     tiny.write_text(PICTURED)
     run = repro("run", tiny, "-j", 1)
@@ -222,11 +223,13 @@ def test_a_picture_is_drawn_only_of_what_was_trained(tiny, tmp_path):
     assert Result.model_validate_json(path.read_text()).pictures == {}
 
 
+@pytest.mark.slow
 def test_a_pilot_run_uses_other_seeds_and_leaves_no_result(tiny, tmp_path):
     run = repro("run", tiny, "-k", "upside-down", "-j", 1, "--pilot")
     assert run.exit_code == 1 and "1004" in run.output and not (tmp_path / "results").exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_allows_more_seeds_trains_only_the_missing_ones(tiny, tmp_path, monkeypatch):
     monkeypatch.setenv("REPRO_HOME", str(tmp_path / "own"))
 

@@ -42,7 +42,8 @@ def pictures(tmp_path: Path) -> Path:
     for split in ("train", "test"):
         for number, name in enumerate(("cat", "dog")):
             (tmp_path / "pictures" / split / name).mkdir(parents=True)
-            picture = Image.new("RGB", (9, 9), (200 * number, 50, 50))
+            picture = Image.new("RGB", (9, 9), (200 * number, 50, 40 + len(split)))
+            picture.putpixel((0, 0), (90, 90, 90))
             picture.save(tmp_path / "pictures" / split / name / "0.png")
     return tmp_path / "pictures"
 
@@ -167,6 +168,21 @@ FAULTS = {
         "schedules",
         "def made(steps, now):\n    'Turned round.'\n    return 1.0",
         "its first parameters must be now, steps, not steps, now",
+    ),
+    "an option that arms have": (
+        "models",
+        "class made:\n    'A net.'\n    def __init__(self, *, freeze: int): ...",
+        "its option 'freeze' cannot be given: suites have a key of this name",
+    ),
+    "an option that measurements have": (
+        "probes",
+        "def made(state, at: str):\n    'Looks.'\n    return 1.0",
+        "its option 'at' cannot be given: suites have a key of this name",
+    ),
+    "an option that is the name": (
+        "schedules",
+        "def made(now, steps, name: str):\n    'Named.'\n    return 1.0",
+        "its option 'name' cannot be given: suites have a key of this name",
     ),
     "raises when tried": (
         "schedules",

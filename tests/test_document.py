@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 import repro.document
-from repro.checking import load
 from repro.document import DocumentError, closest, nearest, read
 from repro.errors import ReproError
+from repro.reading import load
 
 SUITES = sorted((Path(__file__).parents[1] / "suites").glob("*/*.yaml"))
 

@@ -21,7 +21,8 @@ class Package:
 
     def __init__(self, folder: Path):
         self.folder, installed = folder / "own_package", folder / "installed"
-        shutil.copytree(EXAMPLE, self.folder)
+        left = ("results", "runs", ".repro", "build", "*.egg-info", "__pycache__")  # by whoever tried it
+        shutil.copytree(EXAMPLE, self.folder, ignore=shutil.ignore_patterns(*left))
         here = {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
         paths = {"PYTHONPATH": os.pathsep.join(map(str, (installed, REPRO)))}
         self.environment = {**os.environ, **here, **paths, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}

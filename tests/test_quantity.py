@@ -8,12 +8,14 @@ from kit.made_up import suite
 
 from repro import catalogue
 from repro.catalogue import COUNTS, PROBES, TASKS
+from repro.counting import Counting
 from repro.declaration import Declaration, declare
 from repro.errors import ReproError
 from repro.expectation import parse
 from repro.experiment import Experiment
 from repro.quantity import Clocked, Count, Metric, Probe, kind_of
-from repro.trial import Counting, Evaluating, Probing, Round, TrialSpec
+from repro.round import Round
+from repro.trial import Evaluating, Probing, TrialSpec
 
 numbers = count()  # of modules: what source code says is read once
 

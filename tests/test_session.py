@@ -1,12 +1,12 @@
 """What a claim costs until it is decided, and what is kept of a run. Nothing is trained here."""
 
-import json
 import math
 
 import pytest
 from kit.made_up import ENVIRONMENT, NAMES, MadeUp, alternating, arm_of, better, suite
 
 from repro.catalogue import TASKS
+from repro.counting import Counting
 from repro.declaration import Declaration
 from repro.errors import ReproError
 from repro.nightly.compare import compare
@@ -14,7 +14,7 @@ from repro.result import read
 from repro.runner import Runner
 from repro.session import Session
 from repro.store import Store
-from repro.trial import Counting, Drawing, Evaluating, Probing, TrialSpec
+from repro.trial import Drawing, Evaluating, Probing, TrialSpec
 
 BETTER = "test_error(good) < test_error(bad)"
 
@@ -179,9 +179,8 @@ def test_a_finished_store_is_read_without_writing_or_locking_anything(store, mon
 
 def test_fresh_trains_again_what_is_older(store):
     decide(store, MadeUp(better))
-    newest = max(json.loads(path.read_text())["finished"] for path in store.root.glob("trials/*.json"))
     executor = MadeUp(better)
-    decide(Store(store.root, newer_than=newest + 1e-4), executor)
+    decide(store.anew(), executor)
     assert len(executor.trained) == 10
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from kit.small_suite import SUITE
 
-from repro.checking import load
+from repro.reading import load
 from repro.recipe import Named, Optimizer, Recipe
 from repro.suite import merge
 
@@ -85,9 +85,10 @@ def test_a_claim_is_asked_at_every_profile_unless_it_names_some(tmp_path):
     assert suite.claims["worse"].expected("gpu") == "undecided"
 
 
+@pytest.mark.slow
 def test_reading_all_suites_and_their_schema_imports_no_torch():
     code = (
-        "import sys; from pathlib import Path; from repro.checking import load; "
+        "import sys; from pathlib import Path; from repro.reading import load; "
         "from repro.schema import of_suites\n"
         "for path in sys.argv[1:]: load(Path(path))\n"
         "of_suites()\n"

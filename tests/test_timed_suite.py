@@ -6,11 +6,11 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 
-from repro.checking import load
 from repro.cli import main
 from repro.document import DocumentError
 from repro.environment import cpu_name
 from repro.experiment import Experiment
+from repro.reading import load
 from repro.recipe import Timing
 from repro.result import read
 from repro.schema import of_results, of_suites

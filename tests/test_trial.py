@@ -9,22 +9,12 @@ from dataclasses import replace
 import pytest
 from pydantic import ValidationError
 
+from repro.counting import Counting
+from repro.job import Needs, closure, digest
 from repro.recipe import Named, Recipe, Timing
+from repro.round import Round, TimedNet
 from repro.suite import ResolvedArm
-from repro.trial import (
-    Counting,
-    Drawing,
-    Evaluating,
-    Needs,
-    Probing,
-    Round,
-    Subject,
-    TimedNet,
-    TrialSpec,
-    closure,
-    digest,
-    specify,
-)
+from repro.trial import Drawing, Evaluating, Probing, Subject, TrialSpec, specify
 
 RECIPE = {
     "steps": 10,

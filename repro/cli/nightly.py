@@ -108,10 +108,10 @@ def confirm(
 
     import numpy as np
 
-    from repro.checking import load_all
     from repro.nightly.history_text import decisions_text
     from repro.nightly.turns import decide, fewest_turns, take_turns
     from repro.nightly.watch import Watch
+    from repro.reading import load_all
     from repro.suite_files import suite_files
 
     try:

@@ -142,9 +142,9 @@ def run(
 )
 def check(suites: tuple[Path, ...], plugins: bool) -> None:
     """Read suites and say everything that is wrong with them, without running anything."""
-    from repro.checking import check_all
     from repro.document import DocumentError
     from repro.format import counted
+    from repro.reading import check_all
 
     faults = _check_plugins() if plugins else 0
     if suites or not plugins:
@@ -174,8 +174,8 @@ def _check_plugins() -> int:
 @ASKED
 def list_(suites: tuple[Path, ...]) -> None:
     """List suites with their claims, and where each is asked."""
-    from repro.checking import load_all
     from repro.format import table
+    from repro.reading import load_all
     from repro.suite_files import suite_files
 
     rows = [("claim", "profiles", "says")]

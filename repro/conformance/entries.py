@@ -3,7 +3,7 @@ that is not here, it is tried on a few made-up images with targets of every form
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -14,6 +14,8 @@ from repro.conformance.data_sets import data_set
 from repro.conformance.tasks import task
 from repro.data.images import MissingData
 from repro.errors import ReproError
+from repro.recipe import Named, Optimizer
+from repro.suite import Arm, Picture
 
 CATALOGUES = [known for known in vars(catalogue).values() if isinstance(known, Catalogue)]
 TRIED: dict[str, Callable[[Any, Mapping[str, Any]], Iterator[str]]] = {
@@ -25,6 +27,13 @@ TRIED: dict[str, Callable[[Any, Mapping[str, Any]], Iterator[str]]] = {
     "repro.optimizers": recipes.optimizer,
     "repro.schedules": recipes.schedule,
     "repro.augmentations": recipes.augmentation,
+}
+TAKEN: dict[str, Collection[str]] = {  # keys that stand where options are given, and are none
+    "repro.models": Arm.model_fields,
+    "repro.pictures": Picture.model_fields,
+    "repro.optimizers": Optimizer.model_fields,
+    "repro.probes": ("at",),
+    "repro.counts": (),
 }
 ASKED_FOR = {"start"}  # is given to what has such a parameter alone
 MEASURED = {"repro.counts", "repro.probes", "repro.clocks"}
@@ -71,8 +80,11 @@ def faults(known: Catalogue, name: str, options: Mapping[str, Any] | None = None
             declared(known, name)
         except ReproError as error:
             yield str(error)
+    own = known.parameters(name)
+    for key in own.keys() & TAKEN.get(known.group, Named.model_fields):
+        yield f"its option '{key}' cannot be given: suites have a key of this name"
     values = {**GIVEN.get(known.group, {}), **(options or {})}
-    needed = [key for key, parameter in known.parameters(name).items() if parameter.required]
+    needed = [key for key, parameter in own.items() if parameter.required]
     if known.group not in TRIED or not set(needed) <= set(values):
         return
     try:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from repro.bounds import NonNegativeInt, PositiveFloat, PositiveInt
 from repro.contracts import Targets
 from repro.data.motion import moved, placed
 from repro.data.targets import IGNORE, Boxes
@@ -19,7 +20,7 @@ GREY = 118  # near ImageNet's mean
 
 
 def pad_crop(
-    images: Tensor, targets: Targets, generator: torch.Generator, *, pad: int = 4
+    images: Tensor, targets: Targets, generator: torch.Generator, *, pad: NonNegativeInt = 4
 ) -> tuple[Tensor, Targets]:
     """`pad` black pixels on every side, then a crop of the old size at a random place, each image its own.
 
@@ -43,9 +44,9 @@ def scale_crop(
     targets: Targets,
     generator: torch.Generator,
     *,
-    size: int,
-    least: float = 0.5,
-    most: float = 2.0,
+    size: PositiveInt,
+    least: PositiveFloat = 0.5,
+    most: PositiveFloat = 2.0,
 ) -> tuple[Tensor, Targets]:
     """Each image enlarged by its own factor from `least` to `most`, then a random window of `size` × `size`.
 

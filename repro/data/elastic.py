@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from repro.bounds import NonNegativeFloat, PositiveInt
 from repro.contracts import Targets
 from repro.data.augment import nearest
 from repro.data.motion import moved
@@ -12,7 +13,12 @@ from repro.errors import ReproError
 
 
 def elastic(
-    images: Tensor, targets: Targets, generator: torch.Generator, *, sd: float = 10.0, points: int = 3
+    images: Tensor,
+    targets: Targets,
+    generator: torch.Generator,
+    *,
+    sd: NonNegativeFloat = 10.0,
+    points: PositiveInt = 3,
 ) -> tuple[Tensor, Targets]:
     """Each image with displacements of its own, normal with `sd` pixels, on `points` × `points` places.
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from repro.bounds import PositiveInt
 from repro.contracts import DataSet
 from repro.data.images import ImageSet, MissingData, check_size, shrink
 
@@ -26,7 +27,7 @@ class FashionMnistSmall(DataSet):
     channels = 1
     classes = 10
 
-    def __init__(self, *, size: int = 28):
+    def __init__(self, *, size: PositiveInt = 28):
         check_size("fashion-mnist-small", size, 28)
         self.size = size
 

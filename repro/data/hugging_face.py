@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from repro import contents
+from repro.bounds import PositiveInt
 from repro.contracts import DataSet
 from repro.data.images import ImageSet, MissingData
 from repro.data.levels import in_bytes
@@ -33,8 +34,8 @@ class HuggingFace(DataSet):
         self,
         *,
         path: str,
-        size: int,
-        classes: int,
+        size: PositiveInt,
+        classes: PositiveInt,
         config: str | None = None,
         train: str = "train",
         test: str = "test",

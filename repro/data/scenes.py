@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from repro.bounds import NonNegativeInt, PositiveFloat, PositiveInt
 from repro.contracts import DataSet
 from repro.data.embedded import FashionMnistSmall
 from repro.data.images import ImageSet
@@ -72,13 +73,13 @@ class Scenes(DataSet):
     def __init__(
         self,
         *,
-        size: int = 64,
-        train: int = 3000,
-        test: int = 500,
-        items: tuple[int, int] = (2, 4),
-        scale: tuple[float, float] = (0.6, 2.0),
+        size: PositiveInt = 64,
+        train: PositiveInt = 3000,
+        test: PositiveInt = 500,
+        items: tuple[PositiveInt, PositiveInt] = (2, 4),
+        scale: tuple[PositiveFloat, PositiveFloat] = (0.6, 2.0),
         context: bool = False,
-        seed: int = 0,
+        seed: NonNegativeInt = 0,
     ):
         if size < 2 * CELLS or train < 1 or test < 1 or seed < 0:
             raise ReproError(

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from repro.archive import Standing, files, read_all, standings
-from repro.checking import load
 from repro.format import duration, figure, interval
 from repro.ledger import LEDGER, read_ledger
 from repro.places import KEPT
+from repro.reading import load
 from repro.result import ClaimResult, verdict
 from repro.store import write_atomically
 from repro.suite import Suite

@@ -5,13 +5,15 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
+from repro.bounds import BelowOne, NonNegativeFloat
+
 
 def sgd(
     parameters: Iterable[nn.Parameter],
     *,
-    lr: float,
-    momentum: float = 0.0,
-    weight_decay: float = 0.0,
+    lr: NonNegativeFloat,
+    momentum: BelowOne = 0.0,
+    weight_decay: NonNegativeFloat = 0.0,
     nesterov: bool = False,
 ) -> torch.optim.Optimizer:
     """Stochastic gradient descent, as torch has it: momentum without dampening, weight decay on all."""
@@ -23,9 +25,9 @@ def sgd(
 def adamw(
     parameters: Iterable[nn.Parameter],
     *,
-    lr: float,
-    betas: tuple[float, float] = (0.9, 0.999),
-    weight_decay: float = 0.01,
+    lr: NonNegativeFloat,
+    betas: tuple[BelowOne, BelowOne] = (0.9, 0.999),
+    weight_decay: NonNegativeFloat = 0.01,
 ) -> torch.optim.Optimizer:
     """Adam with decoupled weight decay: Loshchilov & Hutter 2017."""
     return torch.optim.AdamW(parameters, lr, betas=betas, weight_decay=weight_decay, fused=True)

@@ -2,13 +2,15 @@
 
 from math import cos, pi
 
+from repro.bounds import NonNegativeFloat, NonNegativeInt, Share
+
 
 def constant(now: int, steps: int) -> float:
     """1 throughout."""
     return 1.0
 
 
-def step(now: int, steps: int, *, at: list[int], factor: float = 0.1) -> float:
+def step(now: int, steps: int, *, at: list[NonNegativeInt], factor: NonNegativeFloat = 0.1) -> float:
     """Times `factor` from each of the steps `at` on."""
     return factor ** sum(now >= boundary for boundary in at)
 
@@ -18,12 +20,19 @@ def cosine(now: int, steps: int) -> float:
     return 0.5 * (1 + cos(pi * now / steps))
 
 
-def poly(now: int, steps: int, *, power: float = 0.9) -> float:
+def poly(now: int, steps: int, *, power: NonNegativeFloat = 0.9) -> float:
     """(1 - now / steps) to a power: Chen et al. 2016, arXiv 1606.00915, section 4.1.1."""
     return float((1 - now / steps) ** power)
 
 
-def one_cycle(now: int, steps: int, *, rise: float = 0.3, start: float = 0.04, end: float = 4e-6) -> float:
+def one_cycle(
+    now: int,
+    steps: int,
+    *,
+    rise: Share = 0.3,
+    start: NonNegativeFloat = 0.04,
+    end: NonNegativeFloat = 4e-6,
+) -> float:
     """Up from `start` to 1 over the share `rise` of the steps, down to `end`: cosines, Smith & Topin 2018."""
     peak = rise * steps
     low, high, share = (

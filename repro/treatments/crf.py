@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from repro.bounds import NonNegativeFloat, NonNegativeInt, PositiveFloat
 from repro.errors import ReproError
 from repro.state.net import State
 from repro.tasks.segmentation import Segmentation, crop
@@ -26,12 +27,12 @@ TINY = 1e-30  # in place of a probability of 0, whose logarithm would be infinit
 def crf(
     state: State,
     *,
-    iterations: int = 5,
-    bilateral: float = 12.0,
-    colour: float = 25.5,
-    weight: float = 8.0,
-    gaussian: float = 1.5,
-    gaussian_weight: float = 2.0,
+    iterations: NonNegativeInt = 5,
+    bilateral: PositiveFloat = 12.0,
+    colour: PositiveFloat = 25.5,
+    weight: NonNegativeFloat = 8.0,
+    gaussian: PositiveFloat = 1.5,
+    gaussian_weight: NonNegativeFloat = 2.0,
 ) -> State:
     """The net with a CRF behind it (`Kernels`). Raises `ReproError` where pixels have no labels."""
     kernels = Kernels(bilateral, colour, weight, gaussian, gaussian_weight)

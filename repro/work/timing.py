@@ -22,11 +22,11 @@ from torch.utils import _pytree as pytree
 from repro.errors import ReproError
 from repro.faults import told
 from repro.measures.static import image
+from repro.round import Round, TimedNet
 from repro.state import devices
 from repro.state.net import DTYPES, make_model, put
 from repro.state.randomness import own_default_stream, seed_default, stream
 from repro.store import Store
-from repro.trial import Round, TimedNet
 from repro.work.processes import follow_the_parent, without_the_script
 
 FORWARD = "a forward pass in evaluation mode of a batch that is on the device, until the device is done"

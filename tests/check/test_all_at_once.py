@@ -6,7 +6,7 @@ import pytest
 from kit.small_suite import SUITE
 
 from repro import form, recipe, suite
-from repro.checking import load
+from repro.reading import load
 
 
 def test_the_small_suite_is_sound(errors):

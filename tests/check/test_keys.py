@@ -2,8 +2,8 @@
 
 import pytest
 
-from repro.checking import load
 from repro.document import DocumentError
+from repro.reading import load
 
 
 @pytest.mark.parametrize(

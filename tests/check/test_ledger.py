@@ -3,8 +3,8 @@
 import pytest
 from kit.small_suite import SUITE
 
-from repro.checking import load
 from repro.errors import ReproError
+from repro.reading import load
 
 
 def test_without_a_ledger_above_it_a_suite_may_name_any_id(tmp_path):

@@ -4,9 +4,9 @@ import pytest
 from kit.small_suite import SUITE
 
 from repro import named_recipes
-from repro.checking import load
 from repro.document import DocumentError
-from repro.trial import digest
+from repro.job import digest
+from repro.reading import load
 
 RECIPES = """\
 short:

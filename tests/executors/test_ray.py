@@ -4,9 +4,9 @@ import pytest
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'repro[ray]'")
 
-from repro.checking import load
 from repro.errors import ReproError
 from repro.executors import executor
+from repro.reading import load
 from repro.runner import Runner
 from repro.session import Session
 from repro.store import Store

@@ -6,10 +6,13 @@ from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
+from repro.counting import Counting
+from repro.job import Job, Needs
 from repro.recipe import Named
-from repro.store import Store, write_atomically
+from repro.round import Round
+from repro.store import Store
 from repro.suite import Suite
-from repro.trial import Counting, Drawing, Evaluating, Job, Needs, Probing, Round, Subject, TrialSpec
+from repro.trial import Drawing, Evaluating, Probing, Subject, TrialSpec
 
 ARMS = {"good": 8, "bad": 14, "other": 20}  # by depth: that is how a trial tells whose it is
 NAMES = {depth: name for name, depth in ARMS.items()}
@@ -98,9 +101,10 @@ class MadeUp:
 
     def do(self, job: Job, store: Store) -> None:
         self.done.append(job)
+        files = {}
         if isinstance(job, Drawing):
-            write_atomically(store.folder(job) / job.file, ", ".join(job.subjects).encode())
-        store.write(job, self.record(job))
+            files = store.write_file(job, job.file, ", ".join(job.subjects).encode())
+        store.write(job, {**self.record(job), "files": files})
 
     def record(self, job: Job) -> dict[str, Any]:
         match job:

@@ -5,8 +5,8 @@ import json
 import pytest
 from kit.small_suite import SUITE
 
-from repro.checking import load
 from repro.document import DocumentError
+from repro.reading import load
 
 
 @pytest.fixture

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from repro.catalogue import MODELS
+from repro.counting import Counting
 from repro.recipe import Named
 from repro.store import Store
 from repro.suite import ResolvedArm, Suite, merge
-from repro.trial import Counting, Evaluating, Probing, Subject, TrialSpec, specify
+from repro.trial import Evaluating, Probing, Subject, TrialSpec, specify
 
 if TYPE_CHECKING:
     from repro.state.net import State

@@ -60,6 +60,7 @@ def test_n_residual_blocks_have_two_to_the_n_paths_and_a_plain_net_has_one():
     )
 
 
+@pytest.mark.slow
 def test_lengths_of_paths_through_equal_blocks_are_binomial():
     net = made(cifar_resnet, 20)
     for blocks in range(10):

@@ -160,6 +160,7 @@ PARTED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PARTED)
 def test_shares_are_those_of_all_paths_one_by_one(name):
     looked_at = state(PARTED[name]())

@@ -17,9 +17,9 @@ from torch.nn import functional as F
 from repro.errors import ReproError
 from repro.measures.static import macs
 from repro.recipe import Named, Timing
+from repro.round import Round, TimedNet
 from repro.state import devices
 from repro.store import Store
-from repro.trial import Round, TimedNet
 from repro.work import timing
 from repro.work.timing import FORWARD, TRAINING, energy, passes, time_net, time_round
 
@@ -174,6 +174,7 @@ def test_images_that_a_net_does_not_take_are_an_error_that_names_it():
         )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="no other system keeps a high-water mark of memory")
 def test_peak_memory_is_that_of_a_pass_in_a_process_of_its_own(tmp_path):
     """For real, in the processes of a round."""

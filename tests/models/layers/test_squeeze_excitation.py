@@ -47,6 +47,7 @@ def test_squeezes_and_gates_are_those_their_names_say():
         torch.testing.assert_close(made(SqueezeExcitation, 4, 2, gate=gate)(x), x * function(inner))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("reduction", "millions"), [(4, 35.7), (8, 30.7), (16, 28.1), (32, 26.9)])
 def test_parameters_of_se_resnet_50_are_those_of_the_paper_at_each_reduction(reduction, millions):
     net, plain = (
@@ -70,6 +71,7 @@ def test_parameters_of_se_resnet_50_are_those_of_the_paper_at_each_reduction(red
         assert added == 2_514_944 and params(net) == 28_088_024
 
 
+@pytest.mark.slow
 def test_it_costs_se_resnet_50_a_quarter_of_a_percent_of_its_multiply_adds():
     with_it, without = (
         multiply_adds(on_meta(ResNet, depth=50, squeeze_excitation=on), 1, 3, 224, 224)
@@ -78,6 +80,7 @@ def test_it_costs_se_resnet_50_a_quarter_of_a_percent_of_its_multiply_adds():
     assert without == pytest.approx(3.86e9, abs=5e6) and with_it / without - 1 < 0.0026
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "stride"), [("seresnet50", "3x3"), ("legacy_seresnet50", "1x1")])
 def test_logits_of_se_resnet_50_are_timms(name, stride):
     timm = pytest.importorskip("timm", reason="a reference for SE-ResNet")

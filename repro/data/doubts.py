@@ -46,7 +46,7 @@ def of_labels(train: np.ndarray, test: np.ndarray, class_names: Sequence[str]) -
         return
     for split, counts in (("training", of_train), ("test", of_test)):
         if np.count_nonzero(counts) == 1:
-            yield f"all {split} {kind} are of one class, '{class_names[counts.argmax()]}'; {SORTED}"
+            yield f"all {split} {kind} are of one class, '{class_names[int(counts.argmax())]}'; {SORTED}"
     strange = of_test[of_train == 0].sum()
     if 2 * strange > of_test.sum():
         yield f"{strange:,} of {of_test.sum():,} test {kind} are of classes without training {kind}; {SORTED}"
