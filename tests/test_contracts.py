@@ -42,7 +42,8 @@ def pictures(tmp_path: Path) -> Path:
     for split in ("train", "test"):
         for number, name in enumerate(("cat", "dog")):
             (tmp_path / "pictures" / split / name).mkdir(parents=True)
-            picture = Image.new("RGB", (9, 9), (200 * number, 50, 50))
+            picture = Image.new("RGB", (9, 9), (200 * number, 50, 40 + len(split)))
+            picture.putpixel((0, 0), (90, 90, 90))
             picture.save(tmp_path / "pictures" / split / name / "0.png")
     return tmp_path / "pictures"
 

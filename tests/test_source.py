@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import pytest
 
-from repro import source
+from repro import bounds, source
 from repro.errors import ReproError
 from repro.source import Parameter
 
@@ -96,6 +96,19 @@ def test_parameters_of_a_function_are_read_without_importing_it(tmp_path):
     }
     assert "othernets" not in sys.modules
     assert not (tmp_path / "trace").exists()
+
+
+def test_types_with_bounds_are_read_by_name(package):
+    types = "lr: NonNegativeFloat, keep: tuple[BelowOne, Share], size: PositiveInt | None = None"
+    package("bounded.py", f"from repro.bounds import *\ndef make(parameters, *, {types}): ...\n")
+    read = source.parameters("othernets.bounded:make")
+    assert {name: p.annotation for name, p in read.items()} == {
+        "parameters": Any,
+        "lr": bounds.NonNegativeFloat,
+        "keep": tuple[bounds.BelowOne, bounds.Share],
+        "size": bounds.PositiveInt | None,
+    }
+    assert [read[name].bare for name in ("parameters", "lr")] == [Any, float]
 
 
 @pytest.mark.usefixtures("package")

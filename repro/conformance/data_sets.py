@@ -27,7 +27,7 @@ def data_set(make: Any, options: Mapping[str, Any]) -> Iterator[str]:
         yield f"`channels` is {made.channels}, but there are {len(loaded.mean)} means"
     if not min(loaded.std) > 0:
         yield "`std` is not above 0 in every channel"
-    yield from (*loaded.faults, *loaded.faults_of_labels)
+    yield from (*loaded.doubts, *loaded.doubts_of_labels)
     for name, split in (("train", loaded.train), ("test", loaded.test)):
         for fault in _split(split, made):
             yield f"{name}: {fault}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from repro.contracts import Split
-from repro.data import faults
+from repro.data import doubts
 from repro.errors import ReproError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class ImageSet:
     """What is trained on, and what is tested on.
 
     `mean` and `std` have a number a channel: those of all pixels of the training images, scaled to 0 to 1.
-    Where there are `faults`, no number would mean anything; nor, where there are `faults_of_labels`, one of a
+    Where there are `doubts`, no number would mean anything; nor, where there are `doubts_of_labels`, one of a
     task that looks at labels.
     """
 
@@ -34,8 +34,8 @@ class ImageSet:
     class_names: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    faults: tuple[str, ...] = ()
-    faults_of_labels: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    doubts_of_labels: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -54,8 +54,8 @@ class ImageSet:
             class_names=class_names,
             mean=mean,
             std=std,
-            faults=(*faults.of_levels(mean, std), *faults.of_images(train[0], test[0])),
-            faults_of_labels=tuple(faults.of_labels(train[1], test[1], class_names)),
+            doubts=(*doubts.of_levels(mean, std), *doubts.of_images(train[0], test[0])),
+            doubts_of_labels=tuple(doubts.of_labels(train[1], test[1], class_names)),
         )
 
     def to(self, device: device | str) -> ImageSet:

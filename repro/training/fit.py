@@ -31,5 +31,5 @@ def check_fit(state: State) -> None:
     except ReproError as error:
         raise ReproError(f"model '{name}' with data set '{state.spec.data.name}': {error}") from None
     if not any(tensor.is_floating_point() for tensor in tree_leaves(targets)):
-        for fault in state.data.faults_of_labels:
-            raise ReproError(f"data set '{state.spec.data.name}': {fault}")
+        for doubt in state.data.doubts_of_labels:
+            raise ReproError(f"data set '{state.spec.data.name}': {doubt}")

@@ -5,14 +5,15 @@ from kit.tiny import RESNET, spec
 
 from repro.errors import ReproError
 from repro.recipe import Named
+from repro.trial import fingerprint_of
 from repro.work.execute import execute
 
 
 def trial(model, task="classification", **data):
     made = spec(model=RESNET)
-    return made.model_copy(
-        update={"task": task, "model": Named(**model), "data": Named(**data) if data else made.data}
-    )
+    chosen = Named(**data) if data else made.data
+    update = {"task": task, "model": Named(**model), "data": chosen, "fingerprint": fingerprint_of(chosen)}
+    return made.model_copy(update=update)
 
 
 UNET = {"name": "unet", "widths": (4, 8, 8), "depths": (1, 1, 1), "depth_up": 1, "padded": True}

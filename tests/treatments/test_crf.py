@@ -368,7 +368,4 @@ def test_options_can_be_read_from_the_source():
         "iterations",
         *(field.name for field in fields(Kernels)),
     }
-    assert all(
-        option.annotation in (int, float) and type(option.default) is option.annotation
-        for _, option in options
-    )
+    assert all(option.bare in (int, float) and type(option.default) is option.bare for _, option in options)

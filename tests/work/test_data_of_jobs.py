@@ -60,7 +60,7 @@ def test_data_that_changed_while_the_run_went_on_is_refused(made):
 
 def test_data_that_tells_nothing_is_refused_by_its_name(made, monkeypatch):
     same = staticmethod(lambda *_: iter(["it is useless"]))
-    monkeypatch.setattr("repro.data.faults.of_images", same)
+    monkeypatch.setattr("repro.data.doubts.of_images", same)
     with pytest.raises(ReproError, match=r"^data set 'made': it is useless$"):
         execute.images(made, CPU)
 

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from repro.measures.probes import gradient_norm
 from repro.recipe import Named
 from repro.treatments.lesion import lesion
-from repro.trial import Drawing, Subject
+from repro.trial import Drawing, Subject, fingerprint_of
 from repro.work.execute import Work, execute
 
 CPU = torch.device("cpu")
@@ -97,7 +97,8 @@ def test_a_picture_shows_the_treated_net(store):
     net = Named(
         name="encoder_decoder", upsample="bilinear", widths=[4, 4], depths=[1, 1], context=4, decoder=[4]
     )
-    trial = trial.model_copy(update={"task": "segmentation", "data": data, "model": net})
+    scenes = {"data": data, "fingerprint": fingerprint_of(data)}
+    trial = trial.model_copy(update={"task": "segmentation", "model": net, **scenes})
     execute(trial, store)
 
     def drawn(treatment):

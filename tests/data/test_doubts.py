@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from repro.data import faults
+from repro.data import doubts
 from repro.data.images import ImageSet, mean_and_std
 
 random = np.random.default_rng(0)
@@ -15,16 +15,16 @@ def pictures(count: int, channels: int = 1, side: int = 9) -> np.ndarray:
 
 
 def of_labels(train, test):
-    return list(faults.of_labels(np.array(train), np.array(test), NAMES))
+    return list(doubts.of_labels(np.array(train), np.array(test), NAMES))
 
 
 def test_test_images_that_were_trained_on_are_counted_wherever_they_stand():
     train, test = pictures(30), pictures(10)
     test[[0, 3, 4, 7, 9, 8]] = train[[5, 2, 29, 0, 11, 11]]
     said = "6 of the 10 test images are training images too, so that a test says nothing new; make"
-    assert [fault[: len(said)] for fault in faults.of_images(train, test)] == [said]
+    assert [doubt[: len(said)] for doubt in doubts.of_images(train, test)] == [said]
     test[8] = 1
-    assert list(faults.of_images(train, test)) == []  # half of them, no more
+    assert list(doubts.of_images(train, test)) == []  # half of them, no more
 
 
 def test_images_that_differ_in_one_pixel_are_other_images():
@@ -32,8 +32,8 @@ def test_images_that_differ_in_one_pixel_are_other_images():
     train[:, 0, 0, 0] = range(4)
     test = train.copy()
     test[:, 2, 63, 61] = 1
-    assert list(faults.of_images(train, test)) == []
-    assert "4 of the 4 test images" in next(faults.of_images(train, train.copy()))
+    assert list(doubts.of_images(train, test)) == []
+    assert "4 of the 4 test images" in next(doubts.of_images(train, train.copy()))
 
 
 @pytest.mark.parametrize(("train", "test", "split"), [([1, 1], [0, 1], "training"), ([0, 1], [1], "test")])
@@ -43,7 +43,7 @@ def test_a_split_of_one_class_is_told_with_the_class(train, test, split):
 
 
 def test_a_sorted_set_cut_in_half_is_told_though_the_halves_share_a_class():
-    said = f"2 of 3 test images are of classes without training images; {faults.SORTED}"
+    said = f"2 of 3 test images are of classes without training images; {doubts.SORTED}"
     assert of_labels([0, 0, 1], [1, 2, 2]) == [said]
     assert of_labels([0, 0, 1], [1, 2]) == []  # as many are of a class that can be learnt
 
@@ -59,7 +59,7 @@ def test_pixels_are_counted_in_masks_and_those_without_label_are_not():
     test[:, 2] = 1
     assert of_labels(train, test) == []
     test[:, 3] = 1
-    said = f"16 of 24 test pixels are of classes without training pixels; {faults.SORTED}"
+    said = f"16 of 24 test pixels are of classes without training pixels; {doubts.SORTED}"
     assert of_labels(train, test) == [said]
 
 
@@ -71,7 +71,7 @@ def test_a_test_split_without_any_label_is_no_fault_since_training_has_its_numbe
 
 
 def test_masks_beyond_what_is_counted_at_a_time_count():
-    train = np.zeros((faults.CHUNK + 1, 2, 2), np.uint8)
+    train = np.zeros((doubts.CHUNK + 1, 2, 2), np.uint8)
     train[-1] = 1
     assert of_labels(train, train) == []
 
@@ -79,14 +79,14 @@ def test_masks_beyond_what_is_counted_at_a_time_count():
 def test_a_channel_that_is_the_same_everywhere_is_told_with_its_level():
     white = pictures(3, channels=3)
     white[:, 1] = 255
-    told = list(faults.of_levels(*mean_and_std(white)))
+    told = list(doubts.of_levels(*mean_and_std(white)))
     assert told == ["in channel 2 of 3 every pixel of the training images has the same level, 255 of 255"]
 
 
-def test_a_set_knows_its_faults_apart_by_what_they_spoil():
+def test_a_set_knows_its_doubts_apart_by_what_they_spoil():
     images, labels = pictures(4), np.array([1, 1, 1, 1])
     made = ImageSet.of((images, labels), (images, labels), NAMES)
-    assert [fault[:26] for fault in made.faults] == ["4 of the 4 test images are"]
-    assert len(made.faults_of_labels) == 2 and made.to("cpu").faults == made.faults
+    assert [doubt[:26] for doubt in made.doubts] == ["4 of the 4 test images are"]
+    assert len(made.doubts_of_labels) == 2 and made.to("cpu").doubts == made.doubts
     sane = ImageSet.of((images, np.array([0, 1, 2, 1])), (pictures(2), np.array([0, 1])), NAMES)
-    assert (sane.faults, sane.faults_of_labels) == ((), ())
+    assert (sane.doubts, sane.doubts_of_labels) == ((), ())
