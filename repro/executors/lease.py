@@ -3,6 +3,7 @@
 A place is a lock file of the machine (not of a store), which the system lets go of when its holder dies.
 """
 
+import math
 import os
 import tempfile
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from repro.errors import ReproError
+from repro.executors.quota import quota
 from repro.job import Needs
 
 POLL = 0.05  # seconds
@@ -20,8 +22,9 @@ ALONE = "alone"
 
 
 def cores() -> int:
-    """CPU cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """CPU cores this process may keep busy: as many as its quota allows of those it may use, at least one."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, math.floor(min(usable, quota())))
 
 
 @contextmanager
