@@ -1,4 +1,4 @@
-"""How many of a machine's cores a container, or a job of a cluster, may use: Linux's quotas of control groups.
+"""How many cores a container, or a job of a cluster, may use: quotas of Linux's control groups.
 
 Both versions are asked, wherever they are mounted, and with a process's own group those around it: of all
 quotas the smallest counts. What stands in the files is said in proc(5), cgroups(7) and, in Linux's own
