@@ -1,6 +1,5 @@
 """The harness from Python: `repro.run("suites/…yaml")` decides claims and gives their results."""
 
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -115,7 +114,8 @@ def run(
         raise NothingRan(
             f"nothing to run: no claim{like} at profile '{profile}' (profiles: {', '.join(known)})"
         )
-    store = Store(home(project_of(given)), newer_than=time.time() if fresh else 0.0)
+    store = Store(home(project_of(given)))
+    store = store.anew() if fresh else store
     session = Session(
         Runner(store, executor(where, jobs)),
         profile,

@@ -7,7 +7,6 @@ any kind, which the system alone sets. Imports no torch.
 """
 
 import hashlib
-import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -15,7 +14,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import NamedTuple
 
-from repro.store import Store, StoreError, write_atomically
+from repro.store import Key, Store, StoreError
 
 # ns. What was changed this shortly before it was read is read again: it may change once more within the same
 # tick of the file system's clock, which is 2 s at the longest, of FAT
@@ -66,8 +65,7 @@ class Contents:
         return {name: known.digest for name, known in now.items()}
 
     def _known(self, path: Path, before: Known | None) -> Known:
-        since = self.store.newer_than if self.store else 0.0
-        if before is not None and before.read >= since and before.is_of(path):
+        if before is not None and before.is_of(path):
             return before
         now, read = path.stat(), time.time()
         with path.open("rb") as file:
@@ -78,15 +76,15 @@ class Contents:
         if self.store is None:
             return {}
         try:
-            found = json.loads(_path(self.store, folder).read_text(encoding="utf-8"))
-            return {name: Known(*known) for name, known in found.items()}
-        except (OSError, ValueError, TypeError, AttributeError):  # there is none, or another has written it
+            record = self.store.read(_key(folder))
+        except StoreError:  # it is torn, or another has written it
             return {}
+        return {name: Known(*known) for name, known in record["known"].items()} if record else {}
 
     def _remember(self, folder: Path, known: Mapping[str, Known]) -> None:
         if self.store is not None:
             with suppress(StoreError):  # a store that cannot be written to: then files are read each time
-                write_atomically(_path(self.store, folder), json.dumps(known).encode())
+                self.store.write(_key(folder), {"known": known})
 
 
 _in_use: ContextVar[Contents] = ContextVar("_in_use")
@@ -97,5 +95,5 @@ def hashes(folder: Path, names: Iterable[str]) -> dict[str, str]:
     return _in_use.get(Contents()).of(folder, names)
 
 
-def _path(store: Store, folder: Path) -> Path:
-    return store.root / "contents" / f"{hashlib.sha256(str(folder).encode()).hexdigest()[:32]}.json"
+def _key(folder: Path) -> Key:
+    return Key("contents", hashlib.sha256(str(folder).encode()).hexdigest()[:32])

@@ -7,7 +7,35 @@ import subprocess
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+from pydantic import ConfigDict, PositiveInt, StringConstraints, with_config
+from typing_extensions import TypedDict
+
+Commit = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
+
+
+@with_config(ConfigDict(extra="forbid", strict=True))
+class Conditions(TypedDict):
+    """What must be equal for timings to be compared."""
+
+    device: str
+    driver: str | None
+    torch: str
+    precision: str
+
+
+@with_config(ConfigDict(extra="forbid", strict=True))
+class Facts(TypedDict):
+    """Free facts: they do not decide whether two results can be compared."""
+
+    repro: str
+    commit: Commit | None
+    dirty: bool | None
+    python: str
+    system: str
+    cpu: str
+    cores: PositiveInt | None
 
 
 @cache
@@ -27,8 +55,8 @@ def gpu_names() -> tuple[str, ...]:
     return tuple(match[1].strip() for match in found if match)
 
 
-def facts(folder: Path) -> dict[str, Any]:
-    """Free facts: they do not decide whether two results can be compared."""
+def facts(folder: Path) -> Facts:
+    """Of the code in a folder, and of this machine."""
     commit = _git(folder, "rev-parse", "HEAD")
     changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
     return {

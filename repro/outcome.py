@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from repro import environment
-from repro.catalogue import CLOCKS, declaration, metrics
+from repro.catalogue import CLOCKS, PROBES, declaration, metrics
 from repro.declaration import Declaration
 from repro.errors import ReproError
 from repro.experiment import Experiment
@@ -93,9 +93,10 @@ class Outcome:
         return self.suite.model_copy(update={"claims": asked}).arms_at(self.experiment.profile)
 
     def _declared(self) -> dict[str, Declaration]:
-        """Unit and direction of what trials and timings measure."""
-        clocks = {name: declaration(name) for name in CLOCKS.targets} if self.rounds else {}
-        return {**metrics(self.suite.task), **clocks}
+        """Unit and direction of what trials, timings and the probes of claims measure."""
+        asked = {name for claim in self.claims.values() for name in claim.measures}
+        measures = [*(asked & PROBES.targets.keys()), *(CLOCKS.targets if self.rounds else ())]
+        return {**metrics(self.suite.task), **{name: declaration(name) for name in sorted(measures)}}
 
     def _environments(self) -> tuple[dict[str, str | None], ...]:
         nets = [net for record in self.rounds.values() for net in record["nets"].values()]

@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 import warnings
 from argparse import ArgumentTypeError
 from collections.abc import Generator, Iterable
@@ -185,7 +184,6 @@ class Run:
 
     def __init__(self, config: pytest.Config):
         self.config = config
-        self.started = getattr(config, "workerinput", {}).get("repro_started", time.time())
         self.here = config.invocation_params.dir
         self.profiles: set[str] = set()
         self.suites: dict[str, Path] = {}  # by name
@@ -231,8 +229,18 @@ class Run:
         from repro.places import home
         from repro.store import Store
 
-        fresh = self.config.getoption("fresh")
-        return Store(home(self.root), newer_than=self.started if fresh else 0.0)
+        return Store(home(self.root), self.since)
+
+    @cached_property
+    def since(self) -> int:
+        """The generation of the store that counts: with `--fresh` a new one, the same for all workers."""
+        from repro.places import home
+        from repro.store import Store
+
+        if not self.config.getoption("fresh"):
+            return 0
+        given = getattr(self.config, "workerinput", {}).get("repro_since")
+        return given or Store(home(self.root)).anew().since
 
     def shown(self, path: Path) -> str:
         """A path as a user would type it."""
@@ -245,7 +253,7 @@ class Run:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        node.workerinput["repro_started"] = self.started
+        node.workerinput["repro_since"] = self.since
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from repro.catalogue import CLOCKS, TASKS, declaration, metrics
+from repro.catalogue import CLOCKS, PROBES, TASKS, declaration, metrics
 from repro.declaration import Declaration
 from repro.errors import ReproError
 from repro.evidence import false_discovery_level
@@ -91,6 +91,11 @@ class ClaimResult(Base):
     seconds: float = Field(
         description="time of the trials and rounds of timing it rests on, whoever ran them and when"
     )
+
+    @property
+    def measures(self) -> set[str]:
+        """The names of what it measures: `miou` of `miou(fcn8, images=40)`."""
+        return {measurement.partition("(")[0] for measurement in self.values}
 
     def _repr_html_(self) -> str:
         """Its values by seed, for notebooks."""
@@ -190,7 +195,7 @@ class Result(Base):
     arms: dict[str, ArmResult] = Field(description="those that the claims of the profile use")
     tuning: dict[str, TuningResult] = Field(default_factory=dict, description="by arm")
     quantities: dict[str, Declaration] = Field(
-        default_factory=dict, description="unit and direction of what trials and timings measured"
+        default_factory=dict, description="unit and direction of what trials, timings and probes measured"
     )
     environment: Environment
     trials: tuple[TrialResult, ...]
@@ -209,19 +214,21 @@ class Result(Base):
         return f"<p>{escape(head)}</p>{html_table(verdict_rows(self.claims), RIGHT)}"
 
     def declared(self, quantity: str) -> Declaration:
-        """Unit and direction of what a trial or a timing measured."""
+        """Unit and direction of what a trial, a timing or a probe measured."""
         return self._declarations.get(quantity, Declaration())
 
     @property
     def units(self) -> dict[str, str]:
-        """The unit of each metric and clock; "" for a plain number."""
+        """The unit of each metric, clock and probe; "" for a plain number."""
         return {name: declared.unit for name, declared in self._declarations.items()}
 
     @cached_property
     def _declarations(self) -> dict[str, Declaration]:
         """Those of a result that was written before results held them are those of what is installed."""
         known = metrics(self.task) if self.task in TASKS.targets else {}
-        return {**known, **{clock: declaration(clock) for clock in CLOCKS.targets}, **self.quantities}
+        asked = {name for claim in self.claims.values() for name in claim.measures}
+        measures = CLOCKS.targets.keys() | (asked & PROBES.targets.keys())
+        return {**known, **{measure: declaration(measure) for measure in measures}, **self.quantities}
 
     @property
     def path(self) -> Path:

@@ -1,6 +1,5 @@
 """How jobs get done: in the order in which they build on each other, here or by other processes."""
 
-import os
 import time
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
@@ -10,10 +9,10 @@ from typing import Any
 from repro.contracts import Executor
 from repro.errors import ReproError
 from repro.job import Job, closure
-from repro.store import Store
+from repro.store import Status, Store
 
 DEATHS = 3  # of workers at one job, after which it is given up
-TELL_EVERY = 2.0  # seconds; a status that is older than 10 no longer counts
+TELL_EVERY = 2.0  # seconds
 POLL = 0.2  # seconds until a job that another process is at is looked at again
 
 
@@ -23,9 +22,12 @@ class Runner:
     def __init__(self, store: Store, executor: Executor):
         self.store, self.executor = store, executor
         self.records: dict[str, Mapping[str, Any]] = {}
+        self.done: set[str] = set()
         self.wanted: set[str] = set()
         self.finished: set[str] = set()
         self.failed: dict[str, ReproError] = {}  # what cannot be done is not tried again
+        self.elsewhere: list[Job] = []  # what others are at, while nothing is left to do here
+        self.status = Status(store)
         self.told = 0.0
 
     def ensure(self, jobs: Iterable[Job]) -> None:
@@ -34,6 +36,8 @@ class Runner:
         for job in todo:
             if job.digest in self.failed:
                 raise self.failed[job.digest]
+        if todo and not self.wanted:
+            self.store.sweep()
         self.wanted |= {job.digest for job in todo}
         running: dict[Future[bool], Job] = {}
         deaths: Counter[str] = Counter()
@@ -71,6 +75,7 @@ class Runner:
                     look_again[job.digest] = time.monotonic() + POLL
                     todo.append(job)
                 self._tell()
+            self.elsewhere = [] if running else [job for job in todo if job.digest in look_again]
             if time.monotonic() - self.told >= TELL_EVERY:
                 self._tell()
         self._tell()
@@ -86,15 +91,16 @@ class Runner:
 
     def close(self) -> None:
         self.executor.close()
-        if self.wanted:
-            self.store.tell(f"process-{os.getpid()}", {})
+        self.status.close()
 
     def _missing(self, jobs: Iterable[Job]) -> list[Job]:
         """What is not done yet of jobs, and of what those come after."""
         return closure(jobs, unless=self._is_done)
 
     def _is_done(self, job: Job) -> bool:
-        return job.digest in self.records or self.store.read(job) is not None
+        if job.digest not in self.done and self.store.read(job) is not None:
+            self.done.add(job.digest)
+        return job.digest in self.done
 
     def _is_ready(self, job: Job) -> bool:
         return all(self._is_done(before) for before in job.after)
@@ -108,9 +114,9 @@ class Runner:
         return ()
 
     def _tell(self) -> None:
-        """Say, for the display, how far this process is with what it wants."""
+        """Say, for the display, how far this process is with what it wants, and for whom it waits."""
         if self.wanted:
             finished = sorted(self.finished & self.wanted)
-            status = {"wanted": sorted(self.wanted), "finished": finished}
-            self.store.tell(f"process-{os.getpid()}", status)
+            waits = [f"waits for {holder}" for job in self.elsewhere if (holder := self.store.holder(job))]
+            self.status.tell({"wanted": sorted(self.wanted), "finished": finished, "waits": waits})
         self.told = time.monotonic()

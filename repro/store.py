@@ -2,8 +2,12 @@
 
 .repro/<kind>/<digest>.json   the record of a job: of a trial, a number, an evaluation, a round, a picture
 .repro/<kind>/<digest>/       its files: weights and checkpoint of a trial, the PNG of a picture
-.repro/locks/<digest>.lock    held while a job is done; the system lets go of it when a process dies
-.repro/running/<digest>.json  where a running job stands, for the display
+.repro/locks/<name>.lock      held while a job is done, or a process says where it stands
+.repro/running/<name>.json    where a job or a process stands, for the display
+.repro/generation             how often everything was to be done anew
+
+A record holds a checksum of itself and of each of its files. Who writes under a name holds its lock, so what
+is under a name whose lock is free was left by a process that was killed.
 """
 
 import errno
@@ -12,17 +16,18 @@ import os
 import secrets
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import IO, Any, NamedTuple, Protocol
 
-from filelock import FileLock, Timeout
-
+from repro import lock
 from repro.errors import ReproError
+from repro.records import SCHEMA, checksum, checksum_of, mistake
 from repro.value import to_json
 
-SCHEMA = 1
 MOVE = "Set REPRO_HOME to move the store to a folder that can be"
+OLDER = (1,)  # schemas, of records that are made again
+MOMENT = 0.01  # seconds
 
 
 class StoreError(ReproError):
@@ -33,27 +38,41 @@ def write_atomically(path: Path, content: bytes, remedy: str = MOVE) -> None:
     """The whole content under the name, or nothing: never a part. Raises `StoreError`, with the remedy, where
     it cannot be written.
     """
-    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("xb") as file:
+        _replace(path, content, sync=True)
+    except OSError as error:
+        raise StoreError(_cannot_write(path, error, remedy)) from error
+
+
+def _replace(path: Path, content: bytes, *, sync: bool) -> None:
+    with _part(path) as file:
+        try:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException as error:  # Ctrl-C too leaves no part behind
-        with suppress(OSError):
-            part.unlink()
-        if isinstance(error, OSError):
-            raise StoreError(_cannot_write(path, error, remedy)) from error
-        raise
+            if sync:
+                os.fsync(file.fileno())
+            os.replace(file.name, path)
+        except BaseException:  # Ctrl-C too leaves no part behind
+            with suppress(OSError):
+                os.unlink(file.name)
+            raise
+
+
+def _part(path: Path) -> IO[bytes]:
+    """A new file beside, to be renamed when it is whole; it is marked while it is open."""
+    while True:
+        file = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part").open("xb")
+        lock.mark(file)
+        if os.fstat(file.fileno()).st_nlink:  # nobody took it for left, in the moment before it was marked
+            return file
+        file.close()
 
 
 def remove_parts(folder: Path) -> None:
-    """What killed writers left in a folder that nobody else writes to now."""
+    """What killed writers left in a folder."""
     for part in folder.glob(".*.part"):
-        with suppress(OSError):
-            part.unlink()
+        lock.remove_if_left(part)
 
 
 def _cannot_write(path: Path, error: OSError, remedy: str = MOVE) -> str:
@@ -79,10 +98,24 @@ class Key(NamedTuple):
 
 
 class Store:
-    """Records of jobs under a folder. Those older than `newer_than` (seconds of the epoch) do not count."""
+    """Records of jobs under a folder. Those of generations before `since` do not count."""
 
-    def __init__(self, root: Path, newer_than: float = 0.0):
-        self.root, self.newer_than = root, newer_than
+    def __init__(self, root: Path, since: int = 0):
+        self.root, self.since = root, since
+
+    def anew(self) -> "Store":
+        """The same store, in which nothing counts that was done before. It goes by no clock, so that none
+        that is set back makes what is done now older than what was: each generation has a higher number.
+        """
+        path = self.root / "generation"
+        while True:
+            with self._hold("generation") as mine:
+                if mine:
+                    # The time is one that was not yet, even where the file has gone.
+                    generation = max(_number(path) + 1, int(time.time()))
+                    write_atomically(path, str(generation).encode())
+                    return Store(self.root, generation)
+            time.sleep(MOMENT)
 
     def path(self, job: Named) -> Path:
         """Where the record of a job stands."""
@@ -93,67 +126,90 @@ class Store:
         return self.root / job.kind / job.digest
 
     def read(self, job: Named) -> dict[str, Any] | None:
-        """A job's record; None if it has none. Raises `StoreError` if it is torn or not ours."""
-        record = self._read(self.path(job), job.digest)
-        return None if record is None or record["finished"] < self.newer_than else record
+        """A job's record; None if it has none. Raises `StoreError` if it is damaged or not ours."""
+        path, record = self.path(job), self._read(self.path(job), job)
+        if record is None:
+            return None
+        generation = record.get("generation")
+        if isinstance(generation, int) and generation < self.since:
+            return None
+        wrong = mistake(job.kind, record)
+        if wrong:
+            raise StoreError(f"{path}: not a record of {job.kind}: {wrong}. Delete it, and it is made again")
+        return record
 
     def read_file(self, job: Named, name: str) -> bytes:
-        """A file that a job has left. Raises `StoreError`, with the remedy, where it cannot be read."""
-        path = self.folder(job) / name
+        """A file that a job has left. Raises `StoreError`, with the remedy, where it cannot be read, or is
+        not as it was left.
+        """
+        path, record = self.folder(job) / name, self.read(job)
+        if record is None:
+            raise StoreError(f"{path}: its record has gone from {self.path(job)}; run again")
+        remedy = f"Delete {self.path(job)}, and it is made again"
         try:
-            return path.read_bytes()
+            content = path.read_bytes()
         except OSError as error:
-            remedy = f"Delete {self.path(job)}, and it is made again"
             raise StoreError(f"{path}: cannot be read ({error.strerror}). {remedy}") from error
+        if checksum(content) != record["files"].get(name):
+            raise StoreError(f"{path}: damaged: its checksum is another. {remedy}")
+        return content
 
     def write(self, job: Named, record: Mapping[str, Any]) -> None:
-        whole = {**record, "digest": job.digest, "finished": time.time(), "schema": SCHEMA}
-        content = json.dumps(to_json(whole), sort_keys=True, indent=1, allow_nan=False)
+        whole = {
+            "files": {},
+            **record,
+            "digest": job.digest,
+            "generation": self.since,
+            "finished": time.time(),
+            "schema": SCHEMA,
+        }
+        plain = to_json(whole)
+        plain["checksum"] = checksum_of(plain)
+        content = json.dumps(plain, sort_keys=True, indent=1, allow_nan=False)
         write_atomically(self.path(job), content.encode())
 
-    @contextmanager
-    def take(self, job: Named) -> Iterator[bool]:
-        """Hold a job's lock. Gives False, at once, if another process holds it."""
-        path = self.root / "locks" / f"{job.digest}.lock"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(path, timeout=0)
-            lock.acquire()
-        except Timeout:
-            yield False
-            return
-        except OSError as error:
-            raise StoreError(_cannot_write(self.root, error)) from error
-        try:
-            yield True
-        finally:
-            lock.release()
+    def write_file(self, job: Named, name: str, content: bytes) -> dict[str, str]:
+        """Leave a file, of which the job's record must say this among its `files`."""
+        write_atomically(self.folder(job) / name, content)
+        return {name: checksum(content)}
 
-    def tell(self, digest: str, progress: dict[str, Any]) -> None:
-        """Say where a running trial stands; nothing, that it has ended. Only for the display, so not synced
-        to disk.
+    @contextmanager
+    def take(self, job: Named, what: str = "") -> Iterator[bool]:
+        """Hold a job's lock. Gives False, at once, if another process holds it. `what` is what it is held
+        for, for who waits.
         """
-        path = self.root / "running" / f"{digest}.json"
-        part = path.with_suffix(f".{os.getpid()}.part")
+        with self._hold(job.digest, what) as mine:
+            yield mine
+
+    def holder(self, job: Named) -> str | None:
+        """Who is at a job, in words; None if nobody is."""
+        try:
+            return lock.holder(self._lock(job.digest))
+        except OSError:  # only for the display
+            return None
+
+    def tell(self, name: str, progress: Mapping[str, Any]) -> None:
+        """Say where a job stands, or a process, whose lock one holds; nothing, that it has ended. Only for
+        the display, so not synced to disk.
+        """
+        path = self.root / "running" / f"{name}.json"
         try:
             if not progress:
                 path.unlink(missing_ok=True)
                 return
             path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps({**progress, "at": time.time()}), encoding="utf-8")
-            os.replace(part, path)
-        except OSError:  # a full or read-only disk: no training ends because it cannot be watched
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
+            _replace(path, json.dumps({**progress, "at": time.time()}).encode(), sync=False)
+        except OSError:
+            """A full or read-only disk: no training ends because it cannot be watched."""
 
     def running(self) -> list[dict[str, Any]]:
-        """What trials and processes said lately of where they stand."""
+        """What jobs and processes said lately of where they stand."""
         found = []
         for path in sorted((self.root / "running").glob("*.json")):
             try:
                 progress = json.loads(path.read_text(encoding="utf-8"))
                 recent = time.time() - progress["at"] < (
-                    10 if "step" in progress else 120
+                    120 if "wanted" in progress else 10
                 )  # one trains, and tells no more
             except (OSError, ValueError, KeyError, TypeError):
                 continue  # replaced or removed this instant, or torn when the disk was full
@@ -161,9 +217,39 @@ class Store:
                 found.append(progress)
         return found
 
-    def _read(self, path: Path, digest: str) -> dict[str, Any] | None:
+    def sweep(self) -> None:
+        """Remove what killed processes have left: locks, parts of files, and where they stood."""
+        folders = [path for path in self.root.glob("*") if path.is_dir()]
+        for folder in folders:
+            remove_parts(folder)
+        left = [*self.root.glob("locks/*.lock"), *self.root.glob("running/*.json")]
+        for name in sorted({path.stem for path in left}):
+            with suppress(StoreError), self._hold(name) as nobody_does:
+                if nobody_does:
+                    self.tell(name, {})
+                    for folder in folders:
+                        remove_parts(folder / name)
+
+    def _lock(self, name: str) -> Path:
+        return self.root / "locks" / f"{name}.lock"
+
+    @contextmanager
+    def _hold(self, name: str, what: str = "") -> Iterator[bool]:
+        path = self._lock(name)
+        with ExitStack() as held:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                mine = held.enter_context(lock.hold(path, what))
+            except OSError as error:
+                raise StoreError(_cannot_write(path, error)) from error
+            yield mine
+
+    def _read(self, path: Path, job: Named) -> dict[str, Any] | None:
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
+            record = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+            ours = isinstance(record, dict) and record.get("digest") == job.digest
+            noted = record.pop("checksum", None) if ours else None
+            whole = ours and noted == checksum_of(record)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (ValueError, RecursionError) as error:
@@ -174,10 +260,47 @@ class Store:
             raise StoreError(
                 f"{path}: cannot be read ({error.strerror}). Move it away, and it is made again"
             ) from error
-        ours = isinstance(record, dict) and record.get("schema") == SCHEMA and record.get("digest") == digest
-        if not ours or not isinstance(record.get("finished"), int | float):
+        if ours and record.get("schema") in OLDER:
+            return None  # and it is made again in its place
+        if not ours or record.get("schema") != SCHEMA:
             raise StoreError(
                 f"{path}: not a record of this store (schema {SCHEMA}, digest "
-                f"{digest}). Move it away, and it is made again"
+                f"{job.digest}). Move it away, and it is made again"
             )
+        if not whole:
+            raise StoreError(f"{path}: damaged: its checksum is another. Delete it, and it is made again")
         return dict(record)
+
+
+class Status:
+    """What a process says of where it stands, from its first word until it is closed, or dies."""
+
+    def __init__(self, store: Store):
+        self.store, self.name = store, f"process-{os.getpid()}-{secrets.token_hex(4)}"
+        self._held = ExitStack()
+        self._speaks = False
+
+    def tell(self, progress: Mapping[str, Any]) -> None:
+        if not self._speaks:
+            with suppress(StoreError):  # a full or read-only disk
+                self._speaks = self._held.enter_context(self.store._hold(self.name))
+        if self._speaks:
+            self.store.tell(self.name, progress)
+
+    def close(self) -> None:
+        if self._speaks:
+            self.store.tell(self.name, {})
+            self._held.close()
+            self._speaks = False
+
+
+def _number(path: Path) -> int:
+    """What stands in a file; 0 if that is no number, or there is none."""
+    try:
+        return int(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return 0
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")

@@ -59,7 +59,7 @@ def test_claims_are_told_as_they_are_decided_and_results_as_they_are_kept(tiny, 
     assert decided == [(tiny, "order", "reproduced")]
     (path,) = (tmp_path / "kept").glob("tiny/cpu/*.json")
     assert kept == [path] and [repro.read(path)] == results
-    assert results[0].command == f"repro run {tiny} --profile cpu"
+    assert results[0].command == "repro run tiny.yaml --profile cpu"
 
 
 @pytest.mark.usefixtures("tiny")
@@ -84,7 +84,7 @@ def test_options_of_a_run_reach_it(tiny, tmp_path):
         (result,) = repro.run(tiny, only="coin", jobs=1, **options)
         return result.claims["coin"].evidence.seeds, result.command
 
-    assert seeds(seeds_max=2) == ((0, 1), f"repro run {tiny} --profile cpu --seeds-max 2")
+    assert seeds(seeds_max=2) == ((0, 1), "repro run tiny.yaml --profile cpu --seeds-max 2")
     assert seeds(seeds_max=1, first_seed=7)[0] == (7,)
     pilot = seeds(seeds_max=1, pilot=True, results=tmp_path / "kept")
     assert pilot[0] == (1000,) and not (tmp_path / "kept").exists()  # pilots leave no result

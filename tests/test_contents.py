@@ -74,9 +74,9 @@ def test_what_changed_a_moment_ago_may_change_again_unnoticed_and_is_not_remembe
 
 def test_files_that_were_read_before_a_fresh_run_began_are_read_anew_once(folder, store, read):
     Contents(store).of(folder, ["a", "b"])
-    fresh = Store(store.root, newer_than=time.time())
+    fresh = store.anew()
     Contents(fresh).of(folder, ["a", "b"])
-    Contents(Store(store.root, newer_than=fresh.newer_than)).of(folder, ["a", "b"])
+    Contents(Store(store.root, fresh.since)).of(folder, ["a", "b"])
     assert read == ["a", "b"] * 2
 
 
@@ -93,7 +93,7 @@ def test_a_torn_or_foreign_memory_is_none(folder, store, content, read):
     (memory,) = (store.root / "contents").iterdir()
     memory.write_bytes(content.encode("utf-8", "surrogateescape"))
     assert Contents(store).of(folder, ["a"]) == before and read == ["a", "a"]
-    assert list(json.loads(memory.read_text())) == ["a"]
+    assert list(json.loads(memory.read_text())["known"]) == ["a"]
 
 
 def test_where_nothing_can_be_written_files_are_read_each_time(folder, tmp_path, read):

@@ -151,7 +151,7 @@ def test_a_bad_suite_is_an_error_with_its_places_and_no_traceback(suite):
     run.stdout.fnmatch_lines(
         [
             "*tiny.yaml:6:32: *'dept'*did you mean 'depth'?*",
-            "*tiny.yaml:19:72: unknown arm 'frosen'; did you mean 'frozen'?",
+            "*tiny.yaml:26:72: unknown arm 'frosen'; did you mean 'frozen'?",
         ]
     )
     assert "Traceback" not in run.stdout.str()
@@ -185,9 +185,9 @@ def test_other_yaml_is_left_alone(suite):
 
 
 def test_recipes_that_suites_share_are_left_alone(suite):
-    recipe = TINY[TINY.index("{steps: 20") : TINY.index("\n  missing")]
-    (suite.path / "recipes.yaml").write_text(f"suite: {recipe}\n")
-    (suite.path / "tiny.yaml").write_text(TINY.replace(recipe, "suite"))
+    recipe = TINY[TINY.index("\n      steps: 20") : TINY.index("\n  missing")]
+    (suite.path / "recipes.yaml").write_text(f"suite:{recipe}\n")
+    (suite.path / "tiny.yaml").write_text(TINY.replace(recipe, " suite"))
     run = suite.runpytest_inprocess("--collect-only", "-q", *FAST)
     run.stdout.fnmatch_lines(["6 tests collected*"])
 

@@ -11,7 +11,6 @@ from repro.errors import ReproError
 from repro.recipe import Timing
 from repro.round import Round, TimedNet
 from repro.runner import Runner
-from repro.store import Store
 from repro.trial import Drawing, Subject, TrialSpec
 
 
@@ -224,9 +223,30 @@ def test_a_runner_that_waits_long_says_so_again_and_again(store, monkeypatch):
     assert told.count(0) >= 3 and told[-1] == 1
 
 
-def test_what_is_older_than_it_may_be_is_done_again(store):
+def test_a_runner_that_has_nothing_else_to_do_says_for_whom_it_waits(store, monkeypatch):
+    monkeypatch.setattr("repro.runner.TELL_EVERY", 0.0)
+    runner, told, tell = Runner(store, MadeUp(slots=1, elsewhere=2)), [], store.tell
+    monkeypatch.setattr(store, "tell", lambda name, status: (tell(name, status), told.append(status)))
+    with store.take(trial(), "plain20, seed 7"):
+        runner.ensure([trial()])
+    waits = {text for status in told for text in status["waits"]}
+    assert len(waits) == 1 and waits.pop().startswith("waits for plain20, seed 7 (process ")
+    assert told[-1]["waits"] == []
+
+
+def test_what_a_killed_runner_has_left_is_swept_by_the_next_that_has_something_to_do(store):
+    (store.root / "running").mkdir(parents=True)
+    (store.root / "running" / "process-1.json").write_text("{}")
+    Runner(store, MadeUp()).ensure([])
+    assert list((store.root / "running").iterdir())
+    Runner(store, MadeUp()).ensure([trial()])
+    assert not (store.root / "running" / "process-1.json").exists()
+
+
+def test_when_everything_is_done_anew_what_was_done_before_is_done_again_and_once(store):
     Runner(store, MadeUp()).ensure([probe(trial())])
-    newest = store.read(probe(trial()))["finished"]
     executor = MadeUp()
-    Runner(Store(store.root, newer_than=newest + 1e-4), executor).ensure([probe(trial())])
+    runner = Runner(store.anew(), executor)
+    runner.ensure([probe(trial())])
+    runner.ensure([probe(trial()), trial()])
     assert executor.done == [trial(), probe(trial())]

@@ -1,24 +1,33 @@
 """Leases: how many trials run at once on a machine, whatever the number of processes that want to run one.
 
-A place is a lock file of the machine (not of a store), which the system lets go of when its holder dies.
+A place is a lock of the machine (not of a store). Who wants the machine alone takes the place `alone` first,
+and what has not begun waits behind him: so he gets the rest as soon as what runs has ended.
 """
 
+import errno
 import math
 import os
+import stat
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
+from repro import lock
 from repro.errors import ReproError
 from repro.executors.quota import quota
 from repro.job import Needs
 
 POLL = 0.05  # seconds
+SAY_EVERY = 2.0  # seconds of waiting
 ALONE = "alone"
+
+Waits = Callable[[str], None]  # hears now and then, in words, for whom one waits
+
+
+def _unheard(_: str) -> None:
+    """Nobody wants to know."""
 
 
 def cores() -> int:
@@ -28,23 +37,29 @@ def cores() -> int:
 
 
 @contextmanager
-def hold(needs: Needs) -> Iterator[tuple[int, ...]]:
-    """Wait for what a job needs of this machine and hold it; gives the indices of its places."""
+def hold(needs: Needs, what: str = "", waits: Waits = _unheard) -> Iterator[tuple[int, ...]]:
+    """Wait for what a job needs of this machine and hold it; gives the indices of its places. `what` it is
+    held for is what others hear that wait.
+    """
     if needs.alone:
-        with alone(needs.device):
+        with alone(needs.device, what, waits):
             yield (0,)
-    elif needs.places == 0:
-        with lease([ALONE]):
-            pass  # nobody holds the whole machine
-        yield ()
     else:
-        with lease(places(needs.device), needs.places) as held:
+        with lease(places(needs.device), needs.places, what, waits) as held:
             yield held
 
 
 @contextmanager
-def lease(places: list[str], many: int = 1) -> Iterator[tuple[int, ...]]:
-    """Wait for so many of some places and hold them; gives their indices.
+def lease(
+    places: list[str],
+    many: int = 1,
+    what: str = "",
+    waits: Waits = _unheard,
+    *,
+    behind: tuple[str, ...] = (ALONE,),
+) -> Iterator[tuple[int, ...]]:
+    """Wait for so many of some places and hold them; gives their indices. Nothing is taken while somebody
+    holds a place that this one stands `behind`.
 
     Raises `ReproError` if there are fewer.
     """
@@ -52,47 +67,70 @@ def lease(places: list[str], many: int = 1) -> Iterator[tuple[int, ...]]:
         raise ReproError(
             f"{many} places are needed at once, and there are {len(places)}: {', '.join(places)}"
         )
-    folder = Path(tempfile.gettempdir()) / f"repro-{_user()}"
-    locks = [FileLock(folder / f"{place}.lock", timeout=0) for place in places]
+    said = time.monotonic()
     while True:
-        with ExitStack() as stack:  # all or none: two that each hold a part would wait for each other
-            held: list[int] = []
-            for index, lock in enumerate(locks):
-                if len(held) < many and _acquired(lock, folder):
-                    stack.callback(lock.release)
-                    held.append(index)
-            if len(held) == many:
-                yield tuple(held)
-                return
+        before = _holders(behind)
+        if not before:
+            with ExitStack() as stack:  # all or none: two that each hold a part would wait for each other
+                held = _taken(stack, places, many, what)
+                if len(held) == many:
+                    yield held
+                    return
+        holders = before or _holders(places)
+        if holders and time.monotonic() - said >= SAY_EVERY:
+            said = time.monotonic()
+            waits(", ".join(holders))
         time.sleep(POLL)
 
 
-def _user() -> str:
-    """In a container an id may have no name."""
-    return str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "")
+@contextmanager
+def alone(device: str, what: str = "", waits: Waits = _unheard) -> Iterator[None]:
+    """Hold the whole machine, every core and the device's places: no trial runs, and no count begins."""
+    rest = sorted({*places("cpu"), *places(device)})
+    with ExitStack() as held:
+        for place in [ALONE, *rest]:  # one after another: nobody else takes one who does not have the first
+            held.enter_context(lease([place], 1, what, waits, behind=()))
+        yield
 
 
-def _acquired(lock: FileLock, folder: Path) -> bool:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)  # each time: temporary folders are swept
-        lock.acquire()
-    except Timeout:
-        return False
-    except OSError as error:
-        remedy = "Set TMPDIR to a folder that can be"
-        raise ReproError(f"{folder}: cannot be written ({error.strerror}). {remedy}") from error
-    return True
+def _taken(stack: ExitStack, places: Iterable[str], many: int, what: str) -> tuple[int, ...]:
+    """The indices of as many places as can be had at once, up to so many; the stack holds them."""
+    held = list[int]()
+    with _told():
+        for index, place in enumerate(places):
+            if len(held) < many and stack.enter_context(lock.hold(_file(place), what)):
+                held.append(index)
+    return tuple(held)
+
+
+def _holders(places: Iterable[str]) -> list[str]:
+    """Those who hold any of some places, in words."""
+    with _told():
+        return [holder for place in places if (holder := lock.holder(_file(place)))]
+
+
+def _file(place: str) -> Path:
+    """The file of a place, in a folder of this user's that nobody else writes to. Raises OSError if it is not
+    so.
+    """
+    folder = Path(tempfile.gettempdir()) / f"repro-{os.getuid()}"  # in a container an id may have no name
+    with suppress(FileExistsError):  # each time: temporary folders are swept
+        folder.mkdir(mode=0o700, parents=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        raise PermissionError(errno.EPERM, "somebody else has put something there", str(folder))
+    if found.st_mode & 0o077:
+        folder.chmod(0o700)
+    return folder / f"{place}.lock"
 
 
 @contextmanager
-def alone(device: str) -> Iterator[None]:
-    """Hold the whole machine, every core and the device's places: no trial runs, and no count begins."""
-    with ExitStack() as held:
-        for place in sorted(
-            {ALONE, *places("cpu"), *places(device)}
-        ):  # in one order, or two could wait for each other
-            held.enter_context(lease([place]))
+def _told() -> Iterator[None]:
+    try:
         yield
+    except OSError as error:
+        remedy = "Set TMPDIR to a folder that can be"
+        raise ReproError(f"{error.filename}: cannot be written ({error.strerror}). {remedy}") from error
 
 
 def count(device: str) -> int:

@@ -2,21 +2,29 @@
 
 import multiprocessing
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from repro.executors.lease import cores, count, hold
 from repro.job import Job, Needs
-from repro.store import Store
+from repro.store import Status, Store
 from repro.work.processes import follow_the_parent, without_the_script
 
 
-def work(job: Job, root: Path, newer_than: float) -> bool:
+def work(job: Job, root: Path, since: int) -> bool:
     """Do a job with what it needs of this machine. False if another process is at it."""
     from repro.work.execute import execute
 
-    with hold(job.needs) as places:
-        return execute(job, Store(root, newer_than), places=places)
+    store = Store(root, since)
+    status = Status(store)
+
+    def waits(holder: str) -> None:
+        status.tell({"waits": [f"{job.label} waits for {holder}"]})
+
+    with closing(status), hold(job.needs, job.label, waits) as places:
+        status.close()
+        return execute(job, store, places=places)
 
 
 class InProcess:
@@ -28,7 +36,7 @@ class InProcess:
     def submit(self, job: Job, store: Store) -> Future[bool]:
         future: Future[bool] = Future()
         try:
-            future.set_result(work(job, store.root, store.newer_than))
+            future.set_result(work(job, store.root, store.since))
         except Exception as error:
             future.set_exception(error)
         return future
@@ -68,7 +76,7 @@ class Processes:
         worker = self._worker()
         try:
             with without_the_script():
-                worker.last = worker.pool.submit(work, job, store.root, store.newer_than)
+                worker.last = worker.pool.submit(work, job, store.root, store.since)
         except BrokenExecutor:  # its process died, at its last job or after it
             self.workers.remove(worker)
             worker.close()

@@ -41,7 +41,7 @@ class Ray:
         gpus = places if job.needs.device == "cuda" else 0
         task = self.ray.remote(num_cpus=places, num_gpus=gpus, max_retries=3)(work)
         future: Future[bool] = Future()
-        task.remote(job, store.root, store.newer_than).future().add_done_callback(
+        task.remote(job, store.root, store.since).future().add_done_callback(
             lambda done: _settle(future, done)
         )
         return future

@@ -25,8 +25,8 @@ def observations(results: Sequence[Result]) -> dict[Name, tuple[Nights, list[str
     """Of the results of one suite and profile, in their order: what each night measured anew, and the nights'
     run ids.
 
-    The last result says which measurements there are. Values are signed: larger is worse; of costs the mean
-    logarithm of a night.
+    The last result says which measurements there are. Values are signed: larger is worse, where it is known
+    which way that is; of costs the mean logarithm of a night.
     """
     last = results[-1]
     ways = {(one.name, one.way) for one in measured(last)}
@@ -44,7 +44,7 @@ def observations(results: Sequence[Result]) -> dict[Name, tuple[Nights, list[str
                 if once not in seen and comparable and not math.isnan(value):
                     seen.add(once)
                     name = (result.suite, result.profile, one.name, quantity)
-                    night.setdefault(name, []).append(sign(result, quantity) * value)
+                    night.setdefault(name, []).append((sign(result, quantity) or 1) * value)
         for name, values in night.items():
             nights, runs = found.setdefault(name, ([], []))
             nights.append([sum(values) / len(values)] if name[3] in COSTS else values)

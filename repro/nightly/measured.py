@@ -1,18 +1,21 @@
-"""What a result measured, as numbers that can be compared: the metrics and costs of its trials, and what its
-timings took.
+"""What a result measured, as numbers that can be compared: the metrics and costs of its trials, what its
+claims measured beside those (probes, metrics of treated arms or of fewer images), and what its timings took.
 
 Of a timing the throughput is left out: it is the batch size, which is given, over the latency, and no
-evidence of its own.
+evidence of its own. So are counts of architectures: what a claim says of them is exact.
 """
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import NamedTuple
 
+from repro.catalogue import CLOCKS, COUNTS
 from repro.declaration import Better
-from repro.errors import ReproError
-from repro.result import Result
+from repro.expectation import parse_measurement
+from repro.expression import Measurement
+from repro.result import ClaimResult, Result
 
 RECORDED: dict[str, Better] = {  # of a trial's cost; its `seconds` are the inverse of its images a second
     "images_per_second": "higher",
@@ -29,19 +32,19 @@ COSTS = (*PACED, "peak_memory_bytes", "peak_memory")
 
 
 class Measured(NamedTuple):
-    """A trial, or a net in a round of timing."""
+    """A trial, a net that a claim looked at, or a net in a round of timing."""
 
-    name: str  # the arm; of a timing with what is special about it: `vgg16(batch_size=8)`
+    name: str  # the arm, with what is special about it: `vgg16(batch_size=8)`, `plain20(at=start)`
     arm: str
-    way: str  # settings and region of a timing, as JSON; empty for a trial
+    way: str  # settings and region of a timing, as JSON; else empty
     seed: int  # of a timing the round's number
-    digest: str
+    digest: str  # of the trial, or round; of an untrained net, which has none, it is its seed and value
     quantities: dict[str, float]
     matmul_peak: float | None  # FLOP a second of a large matrix product, taken beside it
 
 
 def measured(result: Result) -> list[Measured]:
-    trials = (
+    trials = [
         Measured(
             name=trial.arm,
             arm=trial.arm,
@@ -52,7 +55,7 @@ def measured(result: Result) -> list[Measured]:
             matmul_peak=trial.cost.get("matmul_peak_flops_per_second"),
         )
         for trial in result.trials
-    )
+    ]
     timings = (
         Measured(
             name=timing.name,
@@ -65,21 +68,55 @@ def measured(result: Result) -> list[Measured]:
         )
         for timing in result.timings
     )
-    return [*trials, *timings]
+    return [*trials, *_looked_at(result, trials), *timings]
+
+
+def _looked_at(result: Result, trials: list[Measured]) -> Iterator[Measured]:
+    """What claims measured that stands in no trial, once for each seed."""
+    known = {(trial.name, quantity) for trial in trials for quantity in trial.quantities}
+    digests = {(trial.arm, trial.seed): trial.digest for trial in trials}
+    found = dict[tuple[str, str, int], Measured]()
+    for claim in result.claims.values():
+        for text, by_seed in _by_seed(claim).items():
+            of = _parsed(text)
+            if of.name in COUNTS.targets or of.name in CLOCKS.targets or (of.subject, of.name) in known:
+                continue
+            arm = result.arms.get(of.arm)
+            trained = arm.of if arm and arm.of else of.arm
+            for seed, value in by_seed.items():
+                found[of.subject, of.name, seed] = Measured(
+                    name=of.subject,
+                    arm=of.arm,
+                    way="",
+                    seed=seed,
+                    digest=digests.get((trained, seed), f"seed {seed}: {value}"),
+                    quantities=_metrics({of.name: value}),
+                    matmul_peak=None,
+                )
+    yield from found.values()
+
+
+@cache
+def _parsed(text: str) -> Measurement:
+    return parse_measurement(text)
+
+
+def _by_seed(claim: ClaimResult) -> dict[str, dict[int, float | None]]:
+    """What has a value for each seed, by measurement."""
+    seeds = claim.evidence.seeds
+    return {
+        text: dict(zip(seeds, values, strict=True))
+        for text, values in claim.values.items()
+        if seeds and len(values) == len(seeds)
+    }
 
 
 def sign(result: Result, quantity: str) -> int:
-    """1 if a higher value is worse, -1 if it is better, as is declared where it is defined.
-
-    Raises `ReproError` if that is declared nowhere.
+    """1 if a higher value is worse, -1 if it is better, 0 if neither is declared: any change may be for the
+    worse then.
     """
     better = RECORDED.get(quantity) or result.declared(quantity).better
-    if better is None:
-        raise ReproError(
-            f"{result.suite} ({result.id}): which way '{quantity}' is better is declared neither in the "
-            f"result nor by its task '{result.task}'"
-        )
-    return 1 if better == "lower" else -1
+    return {"lower": 1, "higher": -1, None: 0}[better]
 
 
 def _metrics(values: Mapping[str, float | None]) -> dict[str, float]:

@@ -17,21 +17,29 @@ Nights until nominated, of one among 300 measurements, after 30 (and 10) quiet n
     the same, 1 fresh seed a night               14  -   -   (24 -   -)   so: run more seeds
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
 from repro.archive import Key, latest, order
+from repro.catalogue import CLOCKS, COUNTS
+from repro.expectation import parse_measurement
+from repro.expression import Measurement
 from repro.nightly.changes import FEWEST, locate
-from repro.nightly.compare import WORSE, Base, compare
+from repro.nightly.compare import compare
 from repro.nightly.history import EPOCH, Name, Nights, evidence, observations
-from repro.nightly.measured import COSTS
+from repro.nightly.measured import COSTS, sign
+from repro.nightly.measurements import REGRESSIONS, Base, Change
+from repro.nightly.night import alarms, key, notes, problems
 from repro.result import Result
 
 AGAIN = 7  # nights after which a suspect that was not confirmed is measured again
 JUMP = 0.01  # level at which tonight's metrics are compared with those of the run before
+
+Way = Literal["worse", "better", "different", "lost"]
 
 
 class Suspect(Base):
@@ -39,7 +47,9 @@ class Suspect(Base):
     profile: str
     arm: str
     quantity: str
-    way: Literal["worse", "better"]
+    way: Way = Field(
+        description="`different` where no better way is declared, `lost` where there is no value now"
+    )
     evidence: float | None = Field(
         description="an e-value: if nothing has changed it ever reaches c with probability at most 1/c"
     )
@@ -50,6 +60,13 @@ class Suspect(Base):
     since: str | None = Field(description="the first run after the step; null if the step cannot be located")
     between: tuple[str, str] | None = Field(
         description="the runs between which the step lies with 95 % confidence"
+    )
+    before: float | None = Field(description="mean before the step; null where that is no number")
+    now: float | None
+    commits: tuple[str | None, str | None] = Field(description="of the last run before, and tonight's")
+    file: str = Field(description="of the suite")
+    claims: dict[str, float] = Field(
+        description="that hang on it, with the seconds that a seed of each took; none if it is in no claim"
     )
 
     @property
@@ -68,80 +85,120 @@ class Watch(Base):
     base: str | None = Field(
         description="the commit to confirm against: of the last run before the steps of all that is due"
     )
+    alarms: tuple[str, ...] = Field(description="what broke tonight and needs no measuring again")
     problems: tuple[str, ...] = Field(
         description="what is wrong with tonight's results rather than with the code"
     )
+    notes: tuple[str, ...]
+
+    @property
+    def due(self) -> list[Suspect]:
+        return [suspect for suspect in self.suspects if suspect.due]
+
+
+@dataclass(frozen=True)
+class _Past:
+    """The results of earlier nights, in the order of time, and what stood before tonight."""
+
+    results: Sequence[Result]
+    stood: Mapping[Key, Result]
+
+    def of(self, result: Result) -> list[Result]:
+        """Of the same suite at the same profile."""
+        return [old for old in self.results if key(old) == key(result)]
+
+    def commit(self, run: str) -> str | None:
+        return _commit(next(result for result in self.results if result.id == run))
 
 
 def watch(before: Iterable[Result], tonight: Sequence[Result], suspects: float = 1.0) -> Watch:
     """`suspects`: how many unchanged measurements may be nominated in 30 nights by their histories, on
     average.
     """
-    ids = {result.id for result in tonight}
-    past = sorted((result for result in before if result.id not in ids), key=order)
-    tonight = list(latest(tonight).values())
-    named, found, young = _jumps(past, tonight), dict[Name, tuple[Nights, list[str]]](), 0
-    for result in tonight:
-        for name, (nights, runs) in observations(
-            [*(old for old in past if _key(old) == _key(result)), result]
-        ).items():
-            if len(nights) > FEWEST:
-                found[name] = nights, runs
-            else:
-                young += 1
-    threshold = max(1.0, len(found) / suspects)
-    for name, (nights, runs) in found.items():
-        suspect = _suspect(name, nights, runs, threshold)
+    ids, profiles = {result.id for result in tonight}, {result.profile for result in tonight}
+    earlier = (result for result in before if result.id not in ids and result.profile in profiles)
+    in_order = sorted(earlier, key=order)
+    past, tonight = _Past(in_order, latest(in_order)), list(latest(tonight).values())
+    histories = {name: found for result in tonight for name, found in _observed(past, result).items()}
+    old_enough = {name: found for name, found in histories.items() if len(found[0]) > FEWEST}
+    threshold = max(1.0, len(old_enough) / suspects)
+    named, of_tonight = _jumps(past, tonight), {key(result): result for result in tonight}
+    for name, (nights, runs) in old_enough.items():
+        suspect = _nominated(name, nights, runs, threshold, past, of_tonight[name[:2]])
         if suspect is not None:
             named[name] = suspect
+    found = tuple(named[name] for name in sorted(named))
+    alarmed = tuple(alarms(past.stood, tonight))
     return Watch(
-        watched=len(found),
-        young=young,
+        watched=len(old_enough),
+        young=len(histories) - len(old_enough),
         threshold=threshold,
-        suspects=tuple(named[name] for name in sorted(named)),
-        base=_base(past, [suspect for suspect in named.values() if suspect.due]),
-        problems=tuple(_problems(past, tonight)),
+        suspects=found,
+        base=_base(past, [suspect for suspect in found if suspect.due], alarmed),
+        alarms=alarmed,
+        problems=tuple(problems(past.results, past.stood, tonight)),
+        notes=tuple(notes(past.results, tonight)),
     )
 
 
-def _base(past: Sequence[Result], due: Sequence[Suspect]) -> str | None:
+def _observed(past: _Past, result: Result) -> dict[Name, tuple[Nights, list[str]]]:
+    return observations([*past.of(result), result])
+
+
+def _base(past: _Past, due: Sequence[Suspect], alarmed: Sequence[str]) -> str | None:
     """Where a step is not located, the run before: of a jump it is."""
-    runs = {result.id: result for result in past}
-    before = [runs[suspect.between[0]] for suspect in due if suspect.between] or list(
-        past[-1:] if due else ()
-    )
-    commit = (
-        min(before, key=lambda result: result.finished).environment.facts.get("commit") if before else None
-    )
+    runs = {result.id: result for result in past.results}
+    located = [runs[suspect.between[0]] for suspect in due if suspect.between]
+    if located:
+        return _commit(min(located, key=lambda result: result.finished))
+    return _commit(past.results[-1]) if past.results and (due or alarmed) else None
+
+
+def _commit(result: Result) -> str | None:
+    commit = result.environment.facts.get("commit")
     return str(commit) if commit else None
 
 
-def _key(result: Result) -> Key:
-    return result.suite, result.profile
-
-
-def _jumps(past: Sequence[Result], tonight: Sequence[Result]) -> dict[Name, Suspect]:
+def _jumps(past: _Past, tonight: Sequence[Result]) -> dict[Name, Suspect]:
     """Metrics that are not what they were in the run before."""
-    ids = {_key(result): result.id for result in tonight}
+    results = {key(result): result for result in tonight}
+    ways: tuple[str, ...] = (*REGRESSIONS, "better")
+    found = [
+        change
+        for change in compare(past.stood.values(), tonight, JUMP).measurements
+        if change.quantity not in COSTS and change.kind in ways
+    ]
     return {
-        (change.suite, change.profile, change.arm, change.quantity): Suspect(
-            suite=change.suite,
-            profile=change.profile,
-            arm=change.arm,
-            quantity=change.quantity,
-            way="worse" if change.kind in WORSE else "better",
-            evidence=None,
-            p=change.p,
-            nights=0,
-            since=ids[change.suite, change.profile],
-            between=None,
+        (change.suite, change.profile, change.arm, change.quantity): _jumped(
+            change, past, results[change.suite, change.profile]
         )
-        for change in compare(past, tonight, JUMP).measurements
-        if change.quantity not in COSTS and change.kind in (*WORSE, "better")
+        for change in found
     }
 
 
-def _suspect(name: Name, nights: Nights, runs: Sequence[str], threshold: float) -> Suspect | None:
+def _jumped(change: Change, past: _Past, result: Result) -> Suspect:
+    return Suspect(
+        suite=change.suite,
+        profile=change.profile,
+        arm=change.arm,
+        quantity=change.quantity,
+        way=change.kind,
+        evidence=None,
+        p=change.p,
+        nights=0,
+        since=result.id,
+        between=None,
+        before=change.base,
+        now=change.new,
+        commits=(_commit(past.stood[key(result)]), _commit(result)),
+        file=result.file,
+        claims=_hanging(result, change.arm, change.quantity),
+    )
+
+
+def _nominated(
+    name: Name, nights: Nights, runs: Sequence[str], threshold: float, past: _Past, result: Result
+) -> Suspect | None:
     """None if the evidence has not reached the threshold in this epoch."""
     path = evidence(nights)
     crossed = next((night for night, both in enumerate(path) if sum(both) / 2 >= threshold), None)
@@ -149,55 +206,56 @@ def _suspect(name: Name, nights: Nights, runs: Sequence[str], threshold: float) 
         return None
     up, down = path[-1]
     recent = min(len(nights), 3 * EPOCH)
-    step = locate([sum(night) / len(night) for night in nights[-recent:]], np.random.default_rng(0))
-    of_recent = runs[-recent:]
+    means, of_recent = [sum(night) / len(night) for night in nights[-recent:]], runs[-recent:]
+    step = locate(means, np.random.default_rng(0))
+    at, first = (step.at, step.plausible[0]) if step else (recent - 1, recent - 1)
+    worse = sign(result, name[3])
     return Suspect(
         suite=name[0],
         profile=name[1],
         arm=name[2],
         quantity=name[3],
-        way="worse" if up > down else "better",
+        way="different" if worse == 0 else "worse" if up > down else "better",
         evidence=(up + down) / 2,
         p=None,
         nights=len(path) - 1 - crossed,
-        since=of_recent[step.at] if step else None,
-        between=(of_recent[step.plausible[0] - 1], of_recent[step.plausible[-1]]) if step else None,
+        since=of_recent[at] if step else None,
+        between=(of_recent[first - 1], of_recent[step.plausible[-1]]) if step else None,
+        before=_shown(means[:at], name[3], worse),
+        now=_shown(means[at:], name[3], worse),
+        commits=(past.commit(of_recent[first - 1]), _commit(result)),
+        file=result.file,
+        claims=_hanging(result, name[2], name[3]),
     )
 
 
-def _problems(past: Sequence[Result], tonight: Sequence[Result]) -> Iterable[str]:
-    """What makes tonight's results no fair sample of the code."""
-    measured = {_key(result) for result in tonight}
-    profiles = {profile for _, profile in measured}
-    past = [result for result in past if result.profile in profiles]
-    stood = latest(past)
-    last_day = past[-1].finished[:10] if past else ""
-    for suite, profile in sorted(
-        {_key(result) for result in past if result.finished[:10] == last_day} - measured
-    ):
-        yield f"{suite} ({profile}): measured on {last_day}, but not tonight"
-    for result in tonight:
-        place = f"{result.suite} ({result.profile})"
-        earlier = [other for other in past if _key(other) == _key(result)]
-        if not result.complete:
-            yield f"{place}: {result.id} holds only some of the suite's claims"
-        if not earlier:
-            continue
-        last = stood[_key(result)]
-        for what in ("trials", "timings"):
-            before, now = ({one.arm for one in getattr(run, what)} for run in (last, result))
-            lost = before & result.arms.keys() - now
-            if lost:
-                yield f"{place}: no {what} of {', '.join(sorted(lost))}, which {last.id} has"
-        known = {_devices(other) for other in earlier}
-        if _devices(result) not in known:
-            seen = "; ".join(sorted({", ".join(sorted(device)) for device in known}))
-            here = ", ".join(sorted(_devices(result)))
-            yield f"{place}: a device that the history does not know: {here}, not {seen}"
+def _shown(values: Sequence[float], quantity: str, worse: int) -> float | None:
+    """The mean of a history's values, as it is read: those are signed, and of costs logarithms."""
+    mean = float(np.mean(values)) * (worse or 1)
+    shown = float(np.exp(mean)) if quantity in COSTS else mean
+    return shown if np.isfinite(shown) else None
 
 
-def _devices(result: Result) -> frozenset[str]:
-    return frozenset(
-        f"{kind['device']}" + (f" (driver {kind['driver']})" if kind["driver"] else "")
-        for kind in result.environment.key
+def _hanging(result: Result, name: str, quantity: str) -> dict[str, float]:
+    """The claims that measure it or, of what none measures, its arm; with the seconds that a seed took."""
+    arm = name.partition("(")[0]
+    arms = {
+        arm,
+        *(other for other, of in result.arms.items() if arm in (of.of, (of.weights or {}).get("arm"))),
+    }
+    exact, of_arm = dict[str, float](), dict[str, float]()
+    for claim_name, claim in result.claims.items():
+        asked = [parse_measurement(text) for text in claim.values]
+        seconds = claim.seconds / max(1, len(claim.evidence.seeds))
+        if any((of.subject, of.name) == (name, quantity) for of in asked):
+            exact[claim_name] = seconds
+        if any(of.arm in arms and _is_trained(of) for of in asked):
+            of_arm[claim_name] = seconds
+    return exact or of_arm
+
+
+def _is_trained(of: Measurement) -> bool:
+    """Whether it is of a net after training."""
+    return (
+        of.name not in COUNTS.targets and of.name not in CLOCKS.targets and ("at", "start") not in of.options
     )

@@ -26,7 +26,8 @@ def describe(states: list[dict[str, Any]]) -> str:
         left = f", {duration(state['seconds_left'])} left" if state["seconds_left"] is not None else ""
         who = printable(f"{state['model']} seed {state['seed']}")
         parts.append(f"{who}: step {state['step']}/{state['steps']}{rate}{left}")
-    return "; ".join(parts)
+    waits = {printable(text) for state in states for text in state.get("waits", ())}
+    return "; ".join([*parts, *sorted(waits)])
 
 
 class Display:

@@ -6,7 +6,6 @@ from functools import lru_cache
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load as load_weights
 from safetensors.torch import save as dump_weights
 from torch import Tensor
@@ -25,7 +24,7 @@ from repro.state import devices
 from repro.state.memory import enough
 from repro.state.net import State, build, make_model
 from repro.state.randomness import own_default_stream, seed_default, stream
-from repro.store import Store, StoreError, remove_parts, write_atomically
+from repro.store import Store, remove_parts
 from repro.training.checkpoint import EVERY, Checkpoint
 from repro.training.fit import check_fit
 from repro.training.loop import Progress, train
@@ -39,7 +38,7 @@ def execute(
     job: Job, store: Store, *, places: tuple[int, ...] = (0,), checkpoint_every: float = EVERY
 ) -> bool:
     """Do a job that is not done yet, on these places of the device. False if another process is at it."""
-    with store.take(job) as mine:
+    with store.take(job, job.label) as mine:
         if mine and store.read(job) is None:
             device = devices.resolve(job.needs.device, next(iter(places), 0))
             Work(store, device, checkpoint_every).do(job)
@@ -78,7 +77,7 @@ class Work:
     def train(self, spec: TrialSpec) -> Mapping[str, Any]:
         assert spec.recipe is not None
         folder, recipe = self.store.folder(spec), spec.recipe
-        checkpoint = Checkpoint.of(folder, self.checkpoint_every, self.store.newer_than, spec.digest)
+        checkpoint = Checkpoint.of(folder, self.checkpoint_every, self.store.since, spec.digest)
         who = {"model": spec.label.rpartition(", seed ")[0], "seed": spec.seed}
         progress = Progress(lambda now: self.store.tell(spec.digest, {**now, **who}))
         progress.at(0, recipe, 0.0)
@@ -86,8 +85,9 @@ class Work:
             state = self.fresh(spec)
             check_fit(state)
             trained = train(state, checkpoint, progress)
-        write_atomically(folder / spec.file, dump_weights(_on_cpu(state.model.state_dict())))
+        weights = dump_weights(_on_cpu(state.model.state_dict()))
         return {
+            "files": self.store.write_file(spec, spec.file, weights),
             "spec": spec.model_dump(mode="json"),
             "measurements": trained.measurements,
             "curves": trained.curves,
@@ -119,8 +119,8 @@ class Work:
             image = PICTURES.bound(job.picture, job.options)(states)
         file = io.BytesIO()
         image.save(file, "png", optimize=True)
-        write_atomically(self.store.folder(job) / job.file, file.getvalue())
-        return {"picture": job.picture, "arms": list(job.subjects)}
+        files = self.store.write_file(job, job.file, file.getvalue())
+        return {"files": files, "picture": job.picture, "arms": list(job.subjects)}
 
     def time(self, job: Round) -> Mapping[str, Any]:
         return time_round(job, self.store, self.device.index or 0)
@@ -143,12 +143,8 @@ class Work:
         return build(spec, data, self.device, start)
 
     def weights(self, spec: TrialSpec) -> dict[str, Tensor]:
-        """Those that a finished trial has left. Raises `StoreError` if they cannot be read."""
-        try:
-            return load_weights(self.store.read_file(spec, spec.file))
-        except (RuntimeError, SafetensorError) as error:
-            path, record = self.store.folder(spec) / spec.file, self.store.path(spec)
-            raise StoreError(f"{path}: not the weights of its trial ({error}). Delete {record}") from error
+        """Those that a finished trial has left. Raises `StoreError` if they are not, or no longer, there."""
+        return load_weights(self.store.read_file(spec, spec.file))
 
 
 def _on_cpu(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -128,6 +129,48 @@ def test_places_that_cannot_be_kept_are_an_error_with_the_remedy(tmp_path, monke
         pass
 
 
+def test_places_lie_in_a_folder_that_only_its_user_can_use(tmp_path):
+    with lease(["one"], what="something"):
+        (folder,) = tmp_path.glob("repro-*")
+        assert folder.stat().st_mode & 0o777 == 0o700
+        assert [file.name for file in folder.iterdir()] == ["one.lock"]
+    assert list(folder.iterdir()) == []
+    folder.chmod(0o777)  # as it may have been made before
+    with lease(["one"]):
+        assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def is_linked(folder):
+    (folder.parent / "elsewhere").mkdir()
+    folder.symlink_to(folder.parent / "elsewhere")
+
+
+@pytest.mark.parametrize("put", [is_linked, Path.touch], ids=["a-link", "a-file"])
+def test_what_another_has_put_in_the_place_of_that_folder_is_an_error_with_the_remedy(tmp_path, put):
+    folder = tmp_path / f"repro-{os.getuid()}"
+    put(folder)
+    told = rf"^{folder}: cannot be written \(somebody else has put something there\)\. Set TMPDIR to a folder"
+    with pytest.raises(ReproError, match=told), lease(["one"]):
+        pass
+    assert not any((tmp_path / "elsewhere").glob("*"))
+
+
+def test_a_folder_of_another_user_is_an_error(monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    with pytest.raises(ReproError, match="somebody else has put something there"), lease(["one"]):
+        pass
+
+
+def test_a_link_in_the_place_of_a_lock_is_refused_and_its_target_stays_as_it_is(tmp_path):
+    with lease(["one"]):
+        (folder,) = tmp_path.glob("repro-*")
+    (tmp_path / "thesis").write_text("content")
+    (folder / "one.lock").symlink_to(tmp_path / "thesis")
+    with pytest.raises(ReproError, match=r"one\.lock: cannot be written \(.*links\)"), lease(["one"]):
+        pass
+    assert (tmp_path / "thesis").read_text() == "content"
+
+
 def test_a_user_without_a_name_has_places_too(monkeypatch):
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)
@@ -239,6 +282,67 @@ def test_what_is_done_at_once_holds_nothing():
         assert held == ()
     with hold(Needs(places=0)):
         assert not waits(Needs(alone=True))
+
+
+@pytest.mark.usefixtures("three_cores")
+def test_who_waits_is_told_for_whom(monkeypatch):
+    monkeypatch.setattr(leases, "SAY_EVERY", 0.1)
+    heard = []
+
+    def want(needs):
+        with hold(needs, "another", heard.append):
+            """It has it."""
+
+    for held, needs in [
+        (Needs(places=3), Needs()),
+        (Needs(), Needs(alone=True)),
+        (Needs(alone=True), Needs(places=0)),
+    ]:
+        with hold(held, "vgg, seed 3"):
+            waiting = Thread(target=want, args=(needs,), daemon=True)
+            waiting.start()
+            waiting.join(0.5)
+            assert len(heard) >= 2 and set(heard[0].split(", vgg")) and "vgg, seed 3 (process " in heard[0]
+        waiting.join(10)
+        heard.clear()
+
+
+TRAIN = """
+import os, sys, time
+from pathlib import Path
+from repro.executors import lease
+from repro.job import Needs
+log, alone = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND), sys.argv[2] == "alone"
+lease.places = lambda device: [f"{device}-0", f"{device}-1"]
+if alone:
+    os.write(log, b"asks\\n")
+while not Path(sys.argv[3]).exists():
+    with lease.hold(Needs(alone=alone)):
+        os.write(log, b"alone\\n" if alone else b"trial\\n")
+        time.sleep(0.3)
+    if alone:
+        break
+"""
+
+
+def test_who_wants_to_be_alone_comes_next_while_many_train_one_after_another(tmp_path):
+    """Eight processes train on two cores, without a pause: he waits for those two that run, not for a moment
+    in which none does.
+    """
+    log, stop = tmp_path / "log", tmp_path / "stop"
+    log.touch()
+    command = [sys.executable, "-c", TRAIN, str(log)]
+    trainers = [subprocess.Popen([*command, "trial", str(stop)]) for _ in range(8)]
+    while log.read_text().count("trial") < 10:
+        time.sleep(0.01)
+    try:
+        subprocess.run([*command, "alone", str(stop)], timeout=60, check=True)
+    finally:
+        stop.touch()
+    assert [each.wait(60) for each in trainers] == [0] * 8
+    events = log.read_text().split()
+    assert events.index("alone") - events.index("asks") <= 6  # a few may begin before he is heard
+    assert "trial" in events[events.index("alone") :]
 
 
 def test_counts_wait_while_somebody_holds_the_machine_until_he_is_killed(tmp_path):

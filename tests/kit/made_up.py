@@ -10,7 +10,7 @@ from repro.counting import Counting
 from repro.job import Job, Needs
 from repro.recipe import Named
 from repro.round import Round
-from repro.store import Store, write_atomically
+from repro.store import Store
 from repro.suite import Suite
 from repro.trial import Drawing, Evaluating, Probing, Subject, TrialSpec
 
@@ -101,9 +101,10 @@ class MadeUp:
 
     def do(self, job: Job, store: Store) -> None:
         self.done.append(job)
+        files = {}
         if isinstance(job, Drawing):
-            write_atomically(store.folder(job) / job.file, ", ".join(job.subjects).encode())
-        store.write(job, self.record(job))
+            files = store.write_file(job, job.file, ", ".join(job.subjects).encode())
+        store.write(job, {**self.record(job), "files": files})
 
     def record(self, job: Job) -> dict[str, Any]:
         match job:

@@ -9,7 +9,8 @@ from repro.errors import ReproError
 from repro.models.deeplab import DeepLab
 from repro.models.fcn import FCN
 from repro.training.groups import split
-from repro.work.execute import execute, state_of
+from repro.trial import Subject
+from repro.work.execute import Work, execute
 
 SMALL = {"widths": (4, 8), "depths": (1, 1), "batch_norm": True, "classes": 2}
 
@@ -174,7 +175,7 @@ def test_each_group_has_its_own_learning_rate_over_schedule_and_warmup(store, se
 def test_what_has_a_learning_rate_of_0_stays_as_it_was_initialised(store):
     trial = spec(model=habits(), optimizer={"groups": {"body": {"lr": 0}}, "weight_decay": 0.1})
     execute(trial, store)
-    trained = state_of(trial, store, torch.device("cpu")).model.state_dict()
+    trained = Work(store, torch.device("cpu")).state(Subject(trial=trial)).model.state_dict()
     fresh = state(model=habits()).model.state_dict()
     same = {name for name in fresh if torch.equal(trained[name], fresh[name])}
     assert same == {"body.1.weight", "body.1.bias"}
@@ -187,4 +188,4 @@ def test_a_word_that_names_nothing_ends_a_run_before_its_first_step(store, seen)
         ReproError, match=f"no parameter of model '{RESNET['name']}' has 'nowhere' in its name"
     ):
         execute(trial, store)
-    assert seen == [] and store.read(trial.digest) is None
+    assert seen == [] and store.read(trial) is None

@@ -1,5 +1,6 @@
 """Trials that are killed, run again, and end as if nothing had happened."""
 
+import hashlib
 import io
 import multiprocessing
 import signal
@@ -121,7 +122,7 @@ def test_a_trial_killed_from_outside_goes_on_from_its_checkpoint(forked, store, 
     process.kill()
     process.join()
     assert process.exitcode == -signal.SIGKILL
-    reached = torch.load(checkpoint, weights_only=True)["step"]
+    reached = Checkpoint(checkpoint, trial=trial.digest).load()["step"]
     assert 0 < reached < 60
     steps = []
     saves = Checkpoint.save
@@ -136,14 +137,21 @@ def test_a_trial_killed_from_outside_goes_on_from_its_checkpoint(forked, store, 
 
 
 def saved(change):
-    """A checkpoint that torch can read, but ..."""
+    """A checkpoint that is whole and that torch can read, but ..."""
 
     def content(path):
         buffer = io.BytesIO()
         torch.save(change(torch.load(path, weights_only=True)), buffer)
-        return buffer.getvalue()
+        return buffer.getvalue() + hashlib.sha256(buffer.getvalue()).digest()
 
     return content
+
+
+def flipped(path):
+    """A bit of a weight is another one: torch would take it."""
+    content = bytearray(path.read_bytes())
+    content[content.index(b"model") + 5000] ^= 1
+    return bytes(content)
 
 
 DAMAGES = {
@@ -151,6 +159,7 @@ DAMAGES = {
     "with other content": saved(lambda _: {"weights": torch.zeros(3)}),
     "a tensor": saved(lambda _: torch.zeros(3)),
     "with code": saved(lambda state: {**state, "model": FashionMnistSmall}),
+    "with another bit": flipped,
     "torn": lambda path: path.read_bytes()[: path.stat().st_size // 2],
     "binary": lambda _: bytes(range(256)) * 10,
     "text": lambda _: b"checkpoint\n",
@@ -178,12 +187,24 @@ def test_a_torn_or_foreign_checkpoint_is_ignored_and_training_starts_again(
     assert outcome(store, trial) == outcome(whole, trial)
 
 
-def test_a_checkpoint_from_before_newer_than_is_ignored(tmp_path):
+def test_a_checkpoint_of_an_older_generation_or_another_trial_is_ignored(tmp_path):
     path = tmp_path / "checkpoint.pt"
-    Checkpoint(path, trial="x").save({"step": 3})
-    assert Checkpoint(path, trial="x").load() == {"step": 3, "trial": "x"}
-    assert Checkpoint(path, newer_than=time.time() + 1, trial="x").load() is None
+    Checkpoint(path, since=3, trial="x").save({"step": 3})
+    for since in (0, 3):
+        assert Checkpoint(path, since=since, trial="x").load()["step"] == 3
+    assert Checkpoint(path, since=4, trial="x").load() is None
     assert Checkpoint(path, trial="y").load() is None
+
+
+def test_a_flipped_bit_anywhere_in_a_checkpoint_is_noticed(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    Checkpoint(path, trial="x").save({"weights": torch.arange(300.0)})
+    content = path.read_bytes()
+    for place in range(0, 8 * len(content), 97):
+        damaged = bytearray(content)
+        damaged[place // 8] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        assert Checkpoint(path, trial="x").load() is None
 
 
 def test_a_checkpoint_is_due_by_time_and_never_without_a_path(tmp_path):

@@ -1,0 +1,144 @@
+"""What limits a comparison of two results of one suite: timings that say nothing of the code, other arms,
+seeds that are not the same.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from repro.nightly.measured import COSTS, PACED, measured
+from repro.nightly.measurements import Change
+from repro.result import Result, TrialResult
+
+# ratio of the speed of one matrix product, in both runs, beyond which it was the machine that changed
+MACHINE = 1.1
+
+
+def refused_costs(base: Result, new: Result) -> tuple[str, ...]:
+    """Costs that say nothing of the code: on another device all; at another speed of the machine itself,
+    those that follow it.
+    """
+    if base.environment.key != new.environment.key:
+        return COSTS
+    ratio = _machine_ratio(base, new)
+    return PACED if max(ratio, 1 / ratio) > MACHINE else ()
+
+
+def of_costs(base: Result, new: Result) -> Iterator[str]:
+    """Which timings are not compared, and why."""
+    place = _place(new)
+    if base.environment.key != new.environment.key:
+        differences = _differences(base, new)
+        yield f"{place}: TIMINGS AND MEMORY ARE NOT COMPARED, the environments differ: {differences}"
+    elif refused_costs(base, new):
+        yield (
+            f"{place}: TIMINGS ARE NOT COMPARED, the machine itself was at another speed: a matrix product "
+            f"ran at {_machine_ratio(base, new):.3g} times the speed of before"
+        )
+    before, after = _ways(base), _ways(new)
+    for name in sorted(before.keys() & after.keys()):
+        way, now = before[name], after[name]
+        changed = (
+            f"{key} {way.get(key)} → {now.get(key)}"
+            for key in sorted(way.keys() | now.keys())
+            if way.get(key) != now.get(key)
+        )
+        how = "; ".join(changed)
+        if how:
+            yield f"{place}: TIMINGS OF {name} ARE NOT COMPARED, it was timed in another way: {how}"
+
+
+def of_results(base: Result, new: Result) -> Iterator[str]:
+    """What else is not the same on both sides."""
+    place = _place(new)
+    if base.suite_digest != new.suite_digest:
+        digests = f"{base.suite_digest[:8]} → {new.suite_digest[:8]}"
+        yield f"{place}: the suite's file has changed (digest {digests})"
+    for arm in sorted(base.arms.keys() & new.arms.keys()):
+        old, now = base.arms[arm].model_dump(), new.arms[arm].model_dump()
+        if old != now:
+            others = ", ".join(key for key in now if now[key] != old[key])
+            yield f"{place}: arm '{arm}' is another one now: other {others}"
+    here, there = _trials(new), _trials(base)
+    shared = [(there[key], here[key]) for key in here.keys() & there.keys()]
+    strange = sum(old.digest == now.digest and old.measurements != now.measurements for old, now in shared)
+    if strange:
+        yield (
+            f"{place}: {strange} trials of the same digest ended with other numbers: usual on a GPU; "
+            "on a CPU it is another CPU model, or a fault"
+        )
+    for side, result in (("base", base), ("new", new)):
+        if not result.complete:
+            yield f"{place}: {side} ({result.id}) holds only some of the suite's claims"
+
+
+def of_seeds(changes: Iterable[Change]) -> Iterator[str]:
+    """Which measurements were not compared seed by seed. Costs of trials, which are not tested, do not
+    count.
+    """
+    found = defaultdict[tuple[str, str], list[str]](list)
+    for change in changes:
+        if not change.is_paired and change.kind != "recorded":
+            place = f"{change.suite} ({change.profile})"
+            seeds = f"{_written(change.base_seeds)} and {_written(change.new_seeds)}"
+            found[place, seeds].append(f"{change.quantity}({change.arm})")
+    for (place, seeds), names in found.items():
+        yield f"{place}: UNPAIRED, for want of common seeds (seeds {seeds}): {', '.join(names)}"
+
+
+def _written(seeds: Sequence[int]) -> str:
+    """`0-4`, or `0, 3, 7`."""
+    if len(seeds) > 1 and seeds == tuple(range(seeds[0], seeds[-1] + 1)):
+        return f"{seeds[0]}-{seeds[-1]}"
+    return ", ".join(map(str, seeds))
+
+
+def _place(result: Result) -> str:
+    return f"{result.suite} ({result.profile})"
+
+
+def _machine_ratio(base: Result, new: Result) -> float:
+    """How many times as fast a large matrix product ran, as every training and timing measures it; 1 if none
+    is on both sides.
+
+    The median over what is on both sides, each with itself: at another precision, or with other threads, it
+    is another product.
+    """
+    old, now = _matmul_peaks(base), _matmul_peaks(new)
+    ratios = [np.median(now[key]) / np.median(old[key]) for key in old.keys() & now.keys()]
+    return float(np.median(ratios)) if ratios else 1.0
+
+
+def _matmul_peaks(result: Result) -> dict[tuple[str, str], list[float]]:
+    found = defaultdict[tuple[str, str], list[float]](list)
+    for one in measured(result):
+        if one.matmul_peak:
+            found[one.name, one.way].append(one.matmul_peak)
+    return found
+
+
+def _trials(result: Result) -> dict[tuple[str, int], TrialResult]:
+    return {(trial.arm, trial.seed): trial for trial in result.trials}
+
+
+def _ways(result: Result) -> dict[str, dict[str, object]]:
+    """How each net was timed, by the name of what was timed."""
+    return {timing.name: {**timing.timing, "region": timing.region} for timing in result.timings}
+
+
+def _differences(base: Result, new: Result) -> str:
+    """What differs between two environment keys."""
+    fields = ("device", "driver", "torch", "precision")
+    sides = [
+        {
+            f: ", ".join(sorted({str(kind[f]) for kind in r.environment.key})) or "nothing trained"
+            for f in fields
+        }
+        for r in (base, new)
+    ]
+    return "; ".join(
+        f"{field} {sides[0][field]} → {sides[1][field]}"
+        for field in fields
+        if sides[0][field] != sides[1][field]
+    )
