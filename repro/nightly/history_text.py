@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from repro.format import MARKDOWN, TEXT, Style, counted, figure
 from repro.nightly.watch import Suspect, Watch
 
-
 SUSPECTS = ("suspect", "", "before", "now", "evidence", "since", "step between")
 
 
