@@ -22,6 +22,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
 ArmName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=LONGEST)]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Device = Literal["cpu", "cuda", "mps"]
+SMALLEST_ALPHA = 1e-9  # below, evidence could never be enough
 
 
 class Paper(Strict):
@@ -140,7 +141,7 @@ class Rules(Strict):
     """How the claims are decided."""
 
     assume: Literal["symmetric", "normal"] = "symmetric"
-    alpha: float = Field(0.05, ge=1e-9, lt=0.5)
+    alpha: float = Field(0.05, ge=SMALLEST_ALPHA, lt=0.5)
 
 
 class Picture(BaseModel):
