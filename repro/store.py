@@ -241,7 +241,7 @@ class Store:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 mine = held.enter_context(lock.hold(path, what))
             except OSError as error:
-                raise StoreError(_cannot_write(path, error)) from error
+                raise StoreError(_cannot_write(self.root, error)) from error
             yield mine
 
     def _read(self, path: Path, job: Named) -> dict[str, Any] | None:

@@ -161,6 +161,7 @@ def test_a_long_message_is_cut():
 # ---- of a run
 
 
+@pytest.mark.slow  # processes
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_a_fault_in_ones_own_model_shows_ones_own_calls_and_the_place_in_the_suite(package, tmp_path, jobs):
     write(tmp_path, "fails: trained")
@@ -262,6 +263,7 @@ def test_what_has_failed_is_not_tried_again(tmp_path):
     assert "own.yaml::broken\n  own.yaml::broken-too\n" in str(caught.value)
 
 
+@pytest.mark.slow  # processes
 @pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "with a worker"])
 def test_under_pytest_a_fault_shows_the_same(package, pytester, monkeypatch, workers):
     monkeypatch.setenv("PYTHONPATH", str(package.parent), prepend=":")
