@@ -91,7 +91,9 @@ class Task(Protocol):
         """What is minimised: a number for a batch, float32 [], whatever the outputs' type."""
 
     def error(self, outputs: Outputs, targets: Targets) -> Tensor:
-        """How wrong a batch is: the number that is drawn over the steps, float32 []."""
+        """How wrong a batch is: the number that is drawn over the steps, float32 []. NaN where nothing says
+        what is right.
+        """
 
     def evaluate(self, batches: Iterable[tuple[Outputs, Targets]], split: str) -> dict[str, Tensor]:
         """The metrics of a split, `train` or `test`, each a number []. Both splits' together are `metrics`.
