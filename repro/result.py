@@ -9,25 +9,39 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from html import escape
-from pathlib import Path
-from typing import Any, Literal
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from repro.catalogue import CLOCKS, PROBES, TASKS, declaration, metrics
 from repro.declaration import Declaration
+from repro.environment import Conditions, Facts
 from repro.errors import ReproError
-from repro.evidence import false_discovery_level
+from repro.evidence import Assume, false_discovery_level
 from repro.format import Interval, duration, figure, html_table, interval
 from repro.store import write_atomically
-from repro.suite import Rules, Verdict
+from repro.suite import SMALLEST_ALPHA, ArmName, Name, Rules, Verdict
 from repro.value import Value, known
 from repro.verdict import Judgement, Part
 
 SCHEMA = 1
 ELSEWHERE = "Name another folder for results with --results"
 RIGHT = (2, 3, 5, 6)  # columns of the verdict table that are numbers
-EValues = tuple[tuple[float, float], ...]
+
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Index = Annotated[int, Field(ge=0, lt=2**63)]  # what tables and TensorBoard can hold
+EValues = tuple[tuple[Amount, Amount], ...]
+TimedName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\([^/\\\x00-\x1f]*\))?$")]
+Moment = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
 
 
 class Base(BaseModel):
@@ -50,27 +64,44 @@ class PartResult(Base):
         """Whether seeds speak for it or against it."""
         return self.holds is None and self.why is None
 
+    def fits(self, seeds: int) -> bool:
+        """Whether it has as many numbers as there are seeds."""
+        if self.is_tried:
+            return len(self.margins) == len(self.path) == seeds
+        return len(self.margins) in (1, seeds) and not self.path
+
 
 class Evidence(Base):
     """Estimate and interval are of the margin by which the claim holds; of a conjunction, of its weakest
     part.
     """
 
-    seeds: tuple[int, ...]
+    seeds: tuple[Index, ...]
     estimate: Value
     interval: Interval | None = Field(
         description="all margins that would be undecided; null where it has no end"
     )
-    e_for: float | None = Field(description="null for a claim that needs no seeds")
-    e_against: float | None
-    alpha: float
-    assume: str
-    decided_at: int | None = Field(description="number of seeds at the verdict")
-    reversed_at: int | None = Field(
+    e_for: Amount | None = Field(description="null for a claim that needs no seeds")
+    e_against: Amount | None
+    alpha: float = Field(ge=SMALLEST_ALPHA, lt=0.5)
+    assume: Assume
+    decided_at: Index | None = Field(description="number of seeds at the verdict")
+    reversed_at: Index | None = Field(
         description="number of seeds at which later evidence crossed the other way"
     )
     path: EValues
-    parts: tuple[PartResult, ...]
+    parts: tuple[PartResult, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _as_many_numbers_as_seeds(self) -> Self:
+        many = len(self.seeds)
+        if len({*self.seeds}) < many:
+            raise ValueError("a seed is there twice")
+        if len(self.path) not in (0, many) or not all(part.fits(many) for part in self.parts):
+            raise ValueError("not as many numbers as seeds")
+        if max(self.decided_at or 0, self.reversed_at or 0) > many:
+            raise ValueError("decided at a seed that is not there")
+        return self
 
 
 class ClaimResult(Base):
@@ -87,8 +118,10 @@ class ClaimResult(Base):
         description="why another verdict than `reproduced` is expected at this profile"
     )
     evidence: Evidence
-    values: dict[str, tuple[Value, ...]] = Field(description="every measurement of the claim, per seed")
-    seconds: float = Field(
+    values: dict[str, tuple[Value, ...]] = Field(
+        min_length=1, description="every measurement of the claim, per seed"
+    )
+    seconds: Amount = Field(
         description="time of the trials and rounds of timing it rests on, whoever ran them and when"
     )
 
@@ -107,6 +140,13 @@ class ClaimResult(Base):
         right = range(len(rows[0]))
         return f"<p>{escape(verdict(self))}: {escape(self.says)}</p>{html_table(rows, right)}"
 
+    @model_validator(mode="after")
+    def _as_many_values_as_seeds(self) -> Self:
+        many = len(self.evidence.seeds)
+        if any(len(values) not in (1, many or 1) for values in self.values.values()):
+            raise ValueError("not as many values as seeds")
+        return self
+
     def is_tolerated(self, strict: bool) -> bool:
         """Whether a run may pass with this verdict; a `strict` one tolerates no undecided claim.
 
@@ -116,30 +156,30 @@ class ClaimResult(Base):
 
 
 class TrialResult(Base):
-    arm: str
-    seed: int
+    arm: ArmName
+    seed: Index
     digest: str
     measurements: dict[str, Value]
-    curves: dict[str, list[tuple[int, Value]]]
-    cost: dict[str, float | None]
+    curves: dict[str, list[tuple[Index, Value]]]
+    cost: dict[str, Amount | None]
 
 
 class TimingResult(Base):
     """One net in one round of timing, in a process of its own."""
 
-    arm: str
-    name: str = Field(
+    arm: ArmName
+    name: TimedName = Field(
         description="the arm, with what is special about how it was timed: `vgg16(batch_size=8)`"
     )
-    seed: int = Field(description="the round's number")
+    seed: Index = Field(description="the round's number")
     digest: str = Field(description="of the round")
     timing: dict[str, Any] = Field(description="batch size, image size and the like")
     region: str = Field(description="what the clock was read around")
-    seconds: tuple[float, ...] = Field(description="of each pass, as they came")
-    measurements: dict[str, float] = Field(
+    seconds: tuple[Amount, ...] = Field(description="of each pass, as they came")
+    measurements: dict[str, Amount] = Field(
         description="milliseconds a pass, images a second, bytes and joules an image"
     )
-    matmul_peak_flops_per_second: float
+    matmul_peak_flops_per_second: Amount
 
 
 class ArmResult(Base):
@@ -174,39 +214,54 @@ class PictureResult(Base):
     says: str
     arms: tuple[str, ...]
 
+    @field_validator("file")
+    @classmethod
+    def _inside(cls, file: str) -> str:
+        path = PurePosixPath(file)
+        if path.is_absolute() or ".." in path.parts:
+            raise ValueError("not in the folder that the result is in")
+        return file
+
 
 class Environment(Base):
-    key: tuple[dict[str, str | None], ...] = Field(
+    key: tuple[Conditions, ...] = Field(
         description="what must be equal for timings to be compared: one per kind"
     )
-    facts: dict[str, Any]
+    facts: Facts
 
 
 class Result(Base):
     schema_: Literal[1] = Field(1, alias="schema")
-    id: str
-    suite: str
+    id: Name
+    suite: Name
     suite_digest: str
     file: str
-    profile: str
+    profile: Name
     paper: dict[str, Any] | None
     about: str | None
     task: str | None
-    arms: dict[str, ArmResult] = Field(description="those that the claims of the profile use")
-    tuning: dict[str, TuningResult] = Field(default_factory=dict, description="by arm")
+    arms: dict[ArmName, ArmResult] = Field(description="those that the claims of the profile use")
+    tuning: dict[ArmName, TuningResult] = Field(default_factory=dict, description="by arm")
     quantities: dict[str, Declaration] = Field(
         default_factory=dict, description="unit and direction of what trials, timings and probes measured"
     )
     environment: Environment
     trials: tuple[TrialResult, ...]
     timings: tuple[TimingResult, ...] = ()
-    claims: dict[str, ClaimResult]
-    pictures: dict[str, PictureResult]
+    claims: dict[Name, ClaimResult]
+    pictures: dict[Name, PictureResult]
     continues: str | None = Field(None, description="the run whose evidence this one goes on with")
     complete: bool = Field(description="whether every claim of the suite at this profile is in it")
-    false_discovery_level: float = Field(description="e-BH: the level at which all that is reproduced stands")
+    false_discovery_level: Amount = Field(description="e-BH: the level at which all that is reproduced stands")
     command: str
-    finished: str
+    finished: Moment
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        for measured in ([(one.arm, one.seed) for one in self.trials], [(one.name, one.seed) for one in self.timings]):
+            if len({*measured}) < len(measured):
+                raise ValueError("a seed of an arm is there twice")
+        return self
 
     def _repr_html_(self) -> str:
         """Its claims, for notebooks."""

@@ -2,14 +2,14 @@
 
 import pytest
 from click.testing import CliRunner
-from kit.results import claim, result
+from kit.results import FACTS, claim, result
 
 from repro.cli import main
 from repro.places import KEPT, RUNS
 from repro.report.kept import END, START
 from repro.result import write
 
-CLEAN = {"commit": "c0ffee" * 7, "dirty": False}
+CLEAN = {"commit": "c0ffee" * 6 + "c0ff", "dirty": False}
 
 
 def repro(*arguments):
@@ -19,7 +19,7 @@ def repro(*arguments):
 def made(night=1, claims="ab", facts=CLEAN, **rest):
     """A result of a clean commit, with a claim for each letter."""
     found = result(claims={name: claim() for name in claims}, night=night, **rest)
-    return found.model_copy(update={"environment": found.environment.model_copy(update={"facts": facts})})
+    return found.model_copy(update={"environment": found.environment.model_copy(update={"facts": {**FACTS, **facts}})})
 
 
 def with_picture(path):
@@ -82,7 +82,7 @@ def test_a_result_of_some_claims_is_kept_beside_what_the_others_stand_on_until_a
     ("refused", "why"),
     [
         (
-            made(facts={"commit": "c0ffee" * 7, "dirty": True}),
+            made(facts={**CLEAN, "dirty": True}),
             "made by commit c0ffeec0ff with changes; --dirty",
         ),
         (made(facts={"commit": None, "dirty": None}), "made by no commit; --dirty"),
@@ -97,7 +97,7 @@ def test_what_does_not_count_is_refused_and_nothing_is_touched(refused, why):
 
 def test_results_of_pilots_are_refused_even_of_a_clean_commit():
     pilot = made()
-    evidence = pilot.claims["a"].evidence.model_copy(update={"seeds": (1000, 1001)})
+    evidence = pilot.claims["a"].evidence.model_copy(update={"seeds": tuple(range(997, 1002))})
     claims = {**pilot.claims, "a": pilot.claims["a"].model_copy(update={"evidence": evidence})}
     write(pilot.model_copy(update={"claims": claims}), RUNS)
     run = repro("keep", "--dirty")
@@ -105,7 +105,7 @@ def test_results_of_pilots_are_refused_even_of_a_clean_commit():
 
 
 def test_a_dirty_result_is_kept_where_that_is_asked_for():
-    write(made(facts={"commit": "c0ffee" * 7, "dirty": True}), RUNS)
+    write(made(facts={**CLEAN, "dirty": True}), RUNS)
     assert repro("keep").exit_code == 2 and not KEPT.exists()
     assert repro("keep", "--dirty").exit_code == 0 and len(kept()) == 1
 

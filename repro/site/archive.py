@@ -1,20 +1,21 @@
-"""All results at once: what stands of suites at profiles, with the runs that led there. Every file is read
-lightly, those that a page shows in full.
+"""All results at once: what stands of suites at profiles, with the runs that led there.
+
+Every file is read lightly, those that a page shows in full.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from repro.archive import Standing, files, order, stand
+from repro.environment import Conditions
 from repro.errors import ReproError
-from repro.evidence import Assume
-from repro.result import ClaimResult, Result, read
-from repro.suite import Verdict
+from repro.result import Amount, ClaimResult, Moment, Result, TimedName, read
+from repro.suite import ArmName, Name, Verdict
 
 
 class Light(BaseModel):
@@ -31,35 +32,35 @@ class LightClaim(Light):
 
 
 class LightCost(Light):
-    images_per_second: float | None = None
+    images_per_second: Amount | None = None
 
 
 class LightTrial(Light):
-    arm: str
+    arm: ArmName
     cost: LightCost
 
 
 class LightMeasurements(Light):
-    throughput: float | None = None
+    throughput: Amount | None = None
 
 
 class LightTiming(Light):
-    name: str
+    name: TimedName
     measurements: LightMeasurements
 
 
 class LightEnvironment(Light):
-    key: tuple[dict[str, Any], ...]
+    key: tuple[Conditions, ...]
 
 
 class LightResult(Light):
     schema_: Literal[1] = Field(alias="schema")
-    id: str
-    suite: str
-    profile: str
-    finished: str
+    id: Name
+    suite: Name
+    profile: Name
+    finished: Moment
     complete: bool
-    claims: dict[str, LightClaim]
+    claims: dict[Name, LightClaim]
     trials: tuple[LightTrial, ...]
     timings: tuple[LightTiming, ...] = ()
     environment: LightEnvironment
@@ -145,7 +146,7 @@ def _files(paths: Sequence[Path]) -> list[Path]:
 def _problem(path: Path) -> str:
     """What `repro.result.read` says is wrong, which looks at more than is read here."""
     try:
-        _whole(path)
+        read(path)
     except ReproError as error:
         return " ".join(str(error).split())
     return f"{path}: changed while it was read"
@@ -156,7 +157,7 @@ def _scale(runs: list[Run], problems: list[str]) -> Scale | None:
     runs, whole = sorted(runs, key=lambda run: order(run.glance)), list[Result]()
     for run in reversed(runs[:]):
         try:
-            whole.append(_whole(run.path))
+            whole.append(read(run.path))
         except ReproError as error:
             problems.append(" ".join(str(error).split()))
             runs.remove(run)
@@ -167,18 +168,3 @@ def _scale(runs: list[Run], problems: list[str]) -> Scale | None:
         return None
     standing = stand(whole)
     return Scale(standing.results, standing.claims, tuple(runs))
-
-
-def _whole(path: Path) -> Result:
-    """`ReproError`, too, where numbers contradict each other: charts are made of them without a look."""
-    result = read(path)
-    for name, claim in result.claims.items():
-        evidence, seeds = claim.evidence, len(claim.evidence.seeds)
-        parts = [(len(part.margins), len(part.path)) for part in evidence.parts if part.is_tried]
-        if not 0 < evidence.alpha < 1 or evidence.assume not in get_args(Assume) or not evidence.parts:
-            raise ReproError(f"{path}: not a result: claims.{name}.evidence: no such evidence is known here")
-        if {*parts} - {(seeds, seeds)} or any(
-            len(values) not in (1, seeds or 1) for values in claim.values.values()
-        ):
-            raise ReproError(f"{path}: not a result: claims.{name}: not as many numbers as seeds")
-    return result

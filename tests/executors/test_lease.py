@@ -326,9 +326,7 @@ while not Path(sys.argv[3]).exists():
 
 
 def test_who_wants_to_be_alone_comes_next_while_many_train_one_after_another(tmp_path):
-    """Eight processes train on two cores, without a pause: he waits for those two that run, not for a moment
-    in which none does.
-    """
+    """Eight processes train on two cores, without a pause: he waits for the two that run, not for a pause."""
     log, stop = tmp_path / "log", tmp_path / "stop"
     log.touch()
     command = [sys.executable, "-c", TRAIN, str(log)]

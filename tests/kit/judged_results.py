@@ -25,6 +25,15 @@ from repro.verdict import decide
 STEPS = 200
 PAPER = {"title": "Deep Residual Learning for Image Recognition", "arxiv": "1512.03385", "venue": "CVPR 2016"}
 ENVIRONMENT = {"device": "Some CPU", "driver": None, "precision": "bf16", "torch": "2.9.0"}
+FACTS = {
+    "repro": "0.1.0",
+    "commit": None,
+    "dirty": None,
+    "python": "3.12.1",
+    "system": "Linux",
+    "cpu": "Some CPU",
+    "cores": 2,
+}
 DEPTHS = {"plain20": 20, "plain56": 56, "resnet20": 20, "resnet56": 56}
 
 
@@ -195,9 +204,7 @@ def result(
         about="The paper's CIFAR experiment, with narrow nets.",
         task="classification",
         arms=arms or ARMS,
-        environment=Environment(
-            key=(ENVIRONMENT,), facts={"repro": "0.1.0", "cpu": "Some CPU", "cores": 2, "commit": None}
-        ),
+        environment=Environment(key=(ENVIRONMENT,), facts=FACTS),
         trials=tuple(trials),
         timings=tuple(timings),
         claims=claims,

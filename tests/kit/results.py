@@ -1,7 +1,15 @@
 """Results that no training made: a test's trials and timings, and nothing surprising in the rest."""
 
-from repro.result import ArmResult, ClaimResult, Environment, Evidence, Result, TimingResult, TrialResult
+from repro.result import ArmResult, ClaimResult, Environment, Evidence, PartResult, Result, TimingResult, TrialResult
 
+FACTS = {
+    "repro": "0.1.0",
+    "dirty": False,
+    "python": "3.12.1",
+    "system": "Linux",
+    "cpu": "cpu x",
+    "cores": 2,
+}
 KEY = {"device": "cpu x", "driver": None, "torch": "2.9.0", "precision": "fp32"}
 
 
@@ -57,6 +65,15 @@ def timing(
 
 
 def claim(verdict="reproduced", expected="reproduced"):
+    path = ((1.0, 1.0),) * 4 + ((25.0, 0.1),)
+    part = PartResult(
+        text="test_error(a) < test_error(b)",
+        margins=(0.1,) * 5,
+        holds=None,
+        estimate=0.1,
+        interval=(0.05, None),
+        path=path,
+    )
     evidence = Evidence(
         seeds=(0, 1, 2, 3, 4),
         estimate=0.1,
@@ -67,8 +84,8 @@ def claim(verdict="reproduced", expected="reproduced"):
         assume="symmetric",
         decided_at=5,
         reversed_at=None,
-        path=(),
-        parts=(),
+        path=path,
+        parts=(part,),
     )
     return ClaimResult(
         says="a is better than b.",
@@ -81,9 +98,14 @@ def claim(verdict="reproduced", expected="reproduced"):
         reported={},
         because=None,
         evidence=evidence,
-        values={},
+        values={"test_error(a)": (0.3,) * 5, "test_error(b)": (0.4,) * 5},
         seconds=10.0,
     )
+
+
+def commit(night):
+    """The code of a night."""
+    return f"{night:040x}"
 
 
 def result(
@@ -114,7 +136,7 @@ def result(
             )
             for name in names
         },
-        environment=Environment(key=(key,) if key else (), facts={"commit": f"commit-of-night-{night}"}),
+        environment=Environment(key=(key,) if key else (), facts={**FACTS, "commit": commit(night)}),
         trials=tuple(trials),
         timings=tuple(timings),
         claims={"better": claim()} if claims is None else claims,

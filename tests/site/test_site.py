@@ -296,27 +296,23 @@ def test_the_page_on_cost_shows_how_fast_nets_ran_that_were_timed(site):
 def test_whatever_a_result_says_is_text(tmp_path):
     made = compared(3.0, 6, says=EVIL, because=EVIL, expected="refuted", reported={EVIL: 0.5})
     made = made.model_copy(update={"source": EVIL, "ledger": (EVIL,), "expect": EVIL})
-    arms = {**ARMS, EVIL: arm(20, **{EVIL: EVIL})}
+    values = {EVIL: made.values["test_error(plain56)"], **made.values}
+    made = made.model_copy(update={"values": values})
+    measured = {EVIL: 0.5, "test_error": 0.5}
     hostile = result(
-        {EVIL: made, "../../up": made, "CON:..\\x": made},
-        trials=[trial(EVIL, 0, steps=5)],
-        timings=[timing(EVIL, n, region=EVIL, **{EVIL: EVIL}) for n in range(2)],
-        arms=arms,
+        {"a": made, "b..b": made, "CON.x": made},
+        trials=[trial("odd", 0, steps=5, measurements=measured)],
+        timings=[timing("odd", n, region=EVIL, **{EVIL.replace("/", ""): EVIL.replace("/", "")}) for n in range(2)],
+        arms={**ARMS, "odd": arm(20, **{EVIL: EVIL})},
         suite="s",
         about=EVIL,
         command=EVIL,
         file=EVIL,
         paper={"title": EVIL, "arxiv": EVIL, "url": "javascript:alert(1)", "venue": EVIL},
     )
-    (path,) = keep(tmp_path / "results", hostile)
-    evil_suite = (
-        path.read_text()
-        .replace('"suite": "s"', '"suite": "../<script>"')
-        .replace('"profile": "cpu"', '"profile": "/etc"')
-    )
-    (tmp_path / "results" / "evil.json").write_text(evil_suite)
+    keep(tmp_path / "results", hostile)
     site = tmp_path / "site"
-    assert build([tmp_path / "results"], site).claims == 6
+    assert build([tmp_path / "results"], site).claims == 3
     found = pages(site)
     for name, page in found.items():
         assert len(page.of("script")) == 1 and not page.of("img"), name
@@ -327,6 +323,26 @@ def test_whatever_a_result_says_is_text(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["results", "site"]
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('"suite": "resnet-degradation"', '"suite": "../<script>"'),
+        ('"profile": "cpu"', '"profile": "/etc"'),
+        ('"id": "', '"id": "../'),
+        ('"a": {', '"../../up": {'),
+        ('"plain20": {', '"<b>": {'),
+        ('"file": "2026', '"file": "../../../2026'),
+    ],
+)
+def test_names_that_lead_elsewhere_are_those_of_no_result(tmp_path, before, after):
+    made = result({"a": sized()})
+    (path,) = keep(tmp_path, made.model_copy(update={"pictures": picture(tmp_path, made)}))
+    assert before in path.read_text()
+    path.write_text(path.read_text().replace(before, after))
+    with pytest.raises(ReproError, match="not a result of schema 1: "):
+        build([tmp_path], tmp_path / "site")
+
+
 def test_a_picture_from_elsewhere_or_that_is_none_is_not_copied(tmp_path):
     made = result({"a": sized()})
     shown = picture(tmp_path / "results", made)["predictions"]
@@ -335,8 +351,6 @@ def test_a_picture_from_elsewhere_or_that_is_none_is_not_copied(tmp_path):
     (tmp_path / "results" / "resnet-degradation" / "cpu" / "text.png").write_text("no picture")
     os.symlink(secret, tmp_path / "results" / "resnet-degradation" / "cpu" / "link.png")
     files = {
-        "up": "../../../secret.png",
-        "root": str(secret),
         "link": "link.png",
         "text": "text.png",
         "gone": "gone.png",
