@@ -223,7 +223,7 @@ def find(name: str, folder: Path) -> dict[Path, Result]:
 
     Raises `ReproError` if there is none of that name, or a file is broken.
     """
-    if name and Path(name).exists():
+    if name and (Path(name).is_file() or Path(name).is_dir()):
         return read_all(files(Path(name)))
     known = files(folder) if name else []
     runs = {file.stem: file for file in reversed(known) if file.stem.startswith(name)}

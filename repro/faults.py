@@ -50,12 +50,12 @@ def _said(error: BaseException) -> str:
 def _calls(error: BaseException | None, packages: set[str]) -> traceback.StackSummary:
     """The innermost calls in some packages. Those of libraries are left out: the fault is in who calls."""
     calls = traceback.walk_tb(error.__traceback__ if error else None)
-    of_them = [call for call in calls if _package(call[0]) in packages]
-    return traceback.StackSummary.extract(iter(of_them[-FRAMES:]))
+    of_them = [call for call in calls if _module(call[0]).partition(".")[0] in packages]
+    return traceback.StackSummary.extract(call for call in of_them[-FRAMES:] if _module(call[0]) != __name__)
 
 
-def _package(frame: FrameType) -> str:
-    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
+def _module(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", ""))
 
 
 def _others() -> set[str]:

@@ -123,6 +123,8 @@ def describe(error: Any, model: Any = None) -> str:
             return f"{key}: expected text; put quotes around it"
         case "string_pattern_mismatch":
             return f"'{given}' does not fit here (pattern {error['ctx']['pattern']})"
+        case "string_too_long":
+            return f"a name of {len(str(given))} characters: {error['ctx']['max_length']} is the most"
         case "too_short" | "string_too_short":
             return f"{key}: nothing is in it"
         case "literal_error":

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from repro.archive import Key, RunKey, Standing, files, find, read_all, run_key, standings
 from repro.errors import ReproError
+from repro.format import printable
 from repro.result import Result
 from repro.store import write_atomically
 from repro.tuning import PILOT
@@ -38,7 +39,7 @@ def keep(names: Sequence[str], runs: Path, kept: Path, *, dirty: bool = False) -
     if names:
         refused += [f"{path}: older than what is kept" for path in older]
     if refused:
-        raise ReproError("\n".join(refused))
+        raise ReproError("\n".join(map(printable, refused)))
     if not chosen:
         return [f"nothing to keep: no suite was run completely below {runs}"]
     return [

@@ -17,8 +17,9 @@ from repro.expression import Measurement
 from repro.recipe import Choice, Named, Recipe, Strict, Timing
 
 Verdict = Literal["reproduced", "refuted", "undecided"]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-ArmName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+LONGEST = 100  # characters of a name: with what is put to it, it has to fit a file's name (255)
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=LONGEST)]
+ArmName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=LONGEST)]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Device = Literal["cpu", "cuda", "mps"]
 SMALLEST_ALPHA = 1e-9  # below, evidence could never be enough

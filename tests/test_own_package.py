@@ -30,8 +30,8 @@ class Package:
         install = "python -m pip install --quiet --no-index --no-deps --no-build-isolation"
         self.run(f"{install} --target {installed} .")
 
-    def run(self, command: str, code: int = 0) -> str:
-        """What a command says that ends with a code."""
+    def run(self, command: str, *codes: int) -> str:
+        """What a command says that ends with one of some codes, or with 0."""
         done = subprocess.run(
             command,
             shell=True,
@@ -41,7 +41,7 @@ class Package:
             text=True,
             check=False,
         )
-        assert done.returncode == code, f"{command}\n{done.stdout}\n{done.stderr}"
+        assert done.returncode in (codes or (0,)), f"{command}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
     def changes(self, name: str, old: str, new: str) -> None:
@@ -87,10 +87,12 @@ def test_its_own_tests_pass(said):
 def test_a_metric_that_declares_lower_to_be_better_is_worse_where_it_has_grown(package):
     package.changes("suites/mirrored.yaml", "steps: 60", "steps: 20")
     package.run("repro run --results shorter")
-    for sides, kind, code in (("runs shorter", "worse", 3), ("shorter runs", "better", 0)):
-        compared = json.loads(package.run(f"repro compare {sides} --format json", code))
+    # Costs are compared, too, and on a busy machine they may be worse where metrics are better.
+    for sides, kind, codes in (("runs shorter", "worse", [3]), ("shorter runs", "better", [0, 3])):
+        compared = json.loads(package.run(f"repro compare {sides} --format json", *codes))
         changes = {(change["arm"], change["quantity"]): change["kind"] for change in compared["measurements"]}
         assert changes["net", "miss_rate"] == changes["net", "train_miss_rate"] == kind
-    watched = json.loads(package.run("repro watch runs shorter --format json", code=3))
+    watched = json.loads(package.run("repro watch runs shorter --format json", 3))
     suspects = {(suspect["arm"], suspect["quantity"]): suspect["way"] for suspect in watched["suspects"]}
-    assert suspects == {("net", "miss_rate"): "worse", ("net", "train_miss_rate"): "worse"}
+    grown = [("net", "miss_rate"), ("net", "train_miss_rate"), ("net_mirrored", "miss_rate")]
+    assert [suspects[of] for of in grown] == ["worse"] * 3

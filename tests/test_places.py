@@ -18,9 +18,7 @@ QUICK = ("-k", "order", "-p", "no:cacheprovider", "-p", "no:benchmark")
 
 @pytest.fixture
 def elsewhere(tmp_path, monkeypatch):
-    """A folder that one stands in, with a project beside it whose suites lie two folders deep, and no
-    REPRO_HOME.
-    """
+    """A folder that one stands in, beside a project whose suites lie two folders deep, and no REPRO_HOME."""
     monkeypatch.delenv("REPRO_HOME", raising=False)
     suites = tmp_path / "project" / "suites" / "deep"
     suites.mkdir(parents=True)

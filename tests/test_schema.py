@@ -110,6 +110,8 @@ def change(data, path, value):
         pytest.param(
             ["arms", "plain-20"], {"model": "cifar_resnet", "depth": 20}, id="an arm that no claim could name"
         ),
+        pytest.param(["suite"], "x" * 101, id="a suite with a name that fits no file's name"),
+        pytest.param(["claims", "x" * 101], {"says": "x", "expect": "x"}, id="a claim with such a name"),
         pytest.param(["profiles", "cpu", "device"], "gpu", id="an unknown device"),
         pytest.param(["profiles", "cpu", "data"], "mnist", id="an unknown data set"),
         pytest.param(["profiles", "cpu", "data", "sise"], 14, id="an unknown option of a data set"),

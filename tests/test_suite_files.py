@@ -168,14 +168,16 @@ def test_recipes_are_found_where_suites_are(folder):
     assert recipes_below(folder) == [folder / "deep" / "recipes.yaml", folder / "recipes.yaml"]
 
 
-def test_finding_suites_imports_no_torch_and_needs_no_time(folder):
+@pytest.mark.usefixtures("folder")
+def test_finding_suites_imports_no_torch_and_is_quick():
     code = (
         "import sys, time; from pathlib import Path; began = time.perf_counter()\n"
-        "from repro.suite_files import suite_files; found = suite_files([Path('mixed')])\n"
-        "print(len(found), 'torch' in sys.modules, 'pydantic' in sys.modules, time.perf_counter() - began < 0.5)"
+        "from repro.suite_files import suite_files; found = len(suite_files([Path('mixed')]))\n"
+        "heavy = {'torch', 'pydantic', 'numpy'} & set(sys.modules)\n"
+        "print(found, heavy, time.perf_counter() - began < 1)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == f"{len(SUITES)} False False True\n"
+    assert done.stdout == f"{len(SUITES)} set() True\n"
 
 
 # ---- two of one name

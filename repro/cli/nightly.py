@@ -1,8 +1,10 @@
-"""Commands of the nightly run: nominate suspects, and confirm them."""
+"""Commands of the nightly run: nominate suspects, confirm them, and find the commit that did it."""
 
 import json
+import math
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,6 +23,11 @@ from repro.cli.group import (
     say,
 )
 from repro.errors import ReproError
+
+if TYPE_CHECKING:
+    from repro.nightly.bisect import LookedFor
+
+EXACT_TURNS = 20  # as many are enumerated in no time
 
 
 @main.command()
@@ -44,9 +51,9 @@ def watch(history: Path, tonight: Path, suspects: float, out: Path | None, form:
     """Look for steps in the history of each measurement, and nominate suspects. TONIGHT is a folder of
     results, as HISTORY is.
 
-    Ends with 0, with 3 if a suspect is to be confirmed, with 4 if nothing was measured tonight, with 5 if the
-    run was no fair one: results that cannot be read, suites, trials or timings that are missing, another
-    device.
+    Ends with 0; with 3 if something broke tonight (a claim, an arm or a timing that has gone, seeds that are
+    all alike) or a suspect is to be confirmed; else with 5 if the run was no fair one: results that cannot be
+    read, suites, trials or timings that are missing. With 4 if nothing was measured.
     """
     from repro.archive import load
     from repro.nightly.history_text import watch_text
@@ -63,9 +70,9 @@ def watch(history: Path, tonight: Path, suspects: float, out: Path | None, form:
     if out is not None:
         out.write_text(found.model_dump_json(indent=1), encoding="utf-8")
     say(as_json(found) if form == "json" else watch_text(found, markdown=form == "markdown"))
-    if found.problems:
-        sys.exit(NOT_THE_CODE)
-    sys.exit(REGRESSION if any(suspect.due for suspect in found.suspects) else AS_EXPECTED)
+    if found.alarms or found.due:  # first: what broke is seen on one night only
+        sys.exit(REGRESSION)
+    sys.exit(NOT_THE_CODE if found.problems else AS_EXPECTED)
 
 
 @main.command()
@@ -79,9 +86,22 @@ def watch(history: Path, tonight: Path, suspects: float, out: Path | None, form:
     metavar="COMMAND",
     help="The `repro` of the new code's installation.",
 )
-@click.option("--turns", type=click.IntRange(min=1), default=20, show_default=True, help="Runs of either.")
+@click.option(
+    "--turns",
+    type=click.IntRange(1, EXACT_TURNS),
+    default=EXACT_TURNS,
+    show_default=True,
+    help="Runs of either, at most.",
+)
 @click.option(
     "--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Fresh seeds in each turn."
+)
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    default=math.inf,
+    show_default="no limit",
+    help="The time there is: the worst suspects are taken, the others are left.",
 )
 @click.option(
     "--results",
@@ -89,6 +109,7 @@ def watch(history: Path, tonight: Path, suspects: float, out: Path | None, form:
     required=True,
     help="Where the turns' results go.",
 )
+@click.option("--repository", metavar="URL", help="The repository's address on the web, for links.")
 @FORMAT
 def confirm(
     suspects: Path,
@@ -97,59 +118,86 @@ def confirm(
     new: str,
     turns: int,
     seeds: int,
+    minutes: float,
     results: Path,
+    repository: str | None,
     form: str,
 ) -> None:
     """Measure what `repro watch -o SUSPECTS` nominated again: old and new code in turns, and decide.
 
-    Ends with 0, with 3 if a regression is confirmed, with 5 if a run failed.
+    Ends with 0; with 3 if a regression is confirmed, or something broke that needs no measuring again; else
+    with 5 if a run failed, or a suspect was left for want of time.
     """
     from functools import partial
 
     import numpy as np
 
-    from repro.nightly.history_text import decisions_text
-    from repro.nightly.turns import decide, fewest_turns, take_turns
+    from repro.nightly.confirm import Turns, confirm
+    from repro.nightly.confirm_text import confirmation_text
+    from repro.nightly.turns import fewest_turns
     from repro.nightly.watch import Watch
     from repro.reading import load_all
     from repro.suite_files import suite_files
 
     try:
-        due = [
-            suspect
-            for suspect in Watch.model_validate_json(suspects.read_text(encoding="utf-8")).suspects
-            if suspect.due
-        ]
+        watched = Watch.model_validate_json(suspects.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise ReproError(f"{suspects}: not what `repro watch -o` writes") from None
-    if not due:
-        say("no suspect is due to be confirmed")
-        sys.exit(AS_EXPECTED)
-    if turns < fewest_turns(len(due)):
-        raise ReproError(
-            f"{turns} turns cannot confirm {len(due)} suspects: --turns "
-            f"must be {fewest_turns(len(due))} at least"
-        )
+    if turns < fewest_turns(1):
+        raise ReproError(f"{turns} turns cannot confirm anything: --turns must be {fewest_turns(1)} at least")
     loaded = load_all(suite_files(suites or DEFAULT))
     files = {suite.suite: path for path, suite in loaded.items()}
     try:
-        taken = take_turns(
-            (base, new),
-            files,
-            due,
-            turns,
-            seeds,
-            results,
-            np.random.default_rng(),
-            partial(say, to_stderr=True),
+        takes = Turns(
+            (base, new), files, seeds, results, np.random.default_rng(), partial(say, to_stderr=True)
         )
-        decisions = decide(due, taken)
+        found = confirm(watched.due, takes, turns, minutes)
     except ReproError as error:
         end(NOT_THE_CODE, str(error))
     if form == "json":
-        say(json.dumps([decision.model_dump() for decision in decisions], indent=1))
+        say(json.dumps({"alarms": watched.alarms, **found.model_dump(mode="json")}, indent=1))
     else:
-        say(decisions_text(decisions, markdown=form == "markdown"))
-    sys.exit(
-        REGRESSION if any(found.confirmed and found.way == "worse" for found in decisions) else AS_EXPECTED
-    )
+        say(confirmation_text(found, watched, markdown=form == "markdown", repository=repository))
+    if found.regression or watched.alarms:
+        sys.exit(REGRESSION)
+    sys.exit(NOT_THE_CODE if found.left else AS_EXPECTED)
+
+
+@main.command()
+@click.argument("good")
+@click.argument("bad")
+@click.argument("suite", type=Place(exists=True, dir_okay=False))
+@click.option("-k", "only", metavar="TEXT", help="Only claims whose name contains the text.")
+@click.option("--profile", default="cpu", show_default=True, help="The scale at which it is measured.")
+@click.option(
+    "--seeds", type=click.IntRange(min=1), default=5, show_default=True, help="Seeds of each commit, from 0."
+)
+@click.option(
+    "--look-for",
+    type=click.Choice(["worse", "better", "changed"]),
+    default="worse",
+    show_default=True,
+    help="What makes a commit a bad one; `changed` is any other number, as is exact on a CPU.",
+)
+def bisect(
+    good: str, bad: str, suite: Path, only: str | None, profile: str, seeds: int, look_for: "LookedFor"
+) -> None:
+    """Find the first commit after GOOD, up to BAD, that measures otherwise than GOOD: metrics alone, of
+    SUITE as it is in each commit. Nothing is installed, and the folder is left as it is.
+
+    Ends with 0 and the commit; with 5 if the commits do not tell.
+    """
+    from functools import partial
+
+    from repro.nightly.bisect import Bisection, NothingFound, repository_of
+    from repro.nightly.compare_text import as_text
+
+    repository, path = repository_of(suite)
+    options = ["--profile", profile, "--seeds-max", str(seeds), *(["-k", only] if only else [])]
+    try:
+        commit, found = Bisection(
+            repository, path, options, look_for, partial(say, to_stderr=True)
+        ).first_bad(good, bad)
+    except NothingFound as error:
+        end(NOT_THE_CODE, str(error))
+    say(f"{as_text(found)}\n\nthe first {look_for} commit: {commit}")

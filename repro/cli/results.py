@@ -90,19 +90,22 @@ def report(results: tuple[Path, ...], out: Path) -> None:
 @click.option(
     "--alpha", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.05, show_default=True
 )
+@click.option("--metrics", is_flag=True, help="Metrics alone: no verdicts, timings or costs.")
+@click.option("-k", "only", metavar="TEXT", default="", help="Only claims whose name contains the text.")
 @FORMAT
-def compare(base: str, new: str, results: Path, alpha: float, form: str) -> None:
+def compare(base: str, new: str, results: Path, alpha: float, metrics: bool, only: str, form: str) -> None:
     """Say what has changed between two results (files, run ids or suites) or folders of results: of each
-    suite what stands on either side.
+    suite what stands on either side, seed by seed.
 
-    Ends with 0, with 3 on a regression (a verdict that no longer is as expected, a measurement that is worse
-    beyond chance), with 4 if nothing can be compared.
+    Ends with 0; with 3 on a regression: a verdict that no longer is as expected, a measurement that is worse
+    beyond chance or has no value, a claim, an arm or a timing that has gone, seeds that are all alike. With 4
+    if nothing can be compared.
     """
     from repro.archive import load
     from repro.nightly import compare_text
     from repro.nightly.compare import compare
 
-    found = compare(load(base, results), load(new, results), alpha)
+    found = compare(load(base, results), load(new, results), alpha, metrics=metrics, only=only)
     if not found.compared:
         end(NOTHING_RAN, f"nothing to compare: {base} and {new} have no suite and profile in common")
     if form == "json":

@@ -14,9 +14,7 @@ class Line(NamedTuple):
 
 
 def read_list(path: Path) -> list[Line]:
-    """The lines of a list but for blank ones and those that begin with #. Raises `ReproError` where there are
-    none, and where the file is no text.
-    """
+    """The lines of a list but for blank ones and #'s. `ReproError` where there are none, or it is no text."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:

@@ -48,9 +48,7 @@ def image_set(
 
 
 def fingerprint(name: str, options: tuple[object, ...], splits: Splits) -> str:
-    """Of options, and of the files' names, in their order, and what they hold. `MissingData` if one is not
-    there.
-    """
+    """Of options, and of the files' names, in their order, and content. `MissingData` if one is absent."""
     rows = [row for split in splits for row in split]
     try:
         held = contents.hashes(root(), [file for row in rows for file in (row.image, row.mask)])

@@ -118,9 +118,20 @@ class Scenes(DataSet):
         chosen, count = (pictures.train, self.train) if split == "train" else (pictures.test, self.test)
         images, labels = head(chosen, len(chosen))
         garments = [_garments(images[labels == kind, 0].numpy()) for kind in self._kinds()]
-        streams = ([self.seed, split == "test", chunk] for chunk in range(-(-count // CHUNK)))
-        chunks = [self._draw(garments, np.random.default_rng(stream)) for stream in streams]
-        return Canvases(*(np.concatenate(parts)[:count] for parts in zip(*chunks, strict=True)))
+        whole = self._blank(count)  # at once: what does not fit into memory is told before it is drawn
+        for start in range(0, count, CHUNK):
+            random = np.random.default_rng([self.seed, split == "test", start // CHUNK])
+            for part, drawn in zip(whole, self._draw(garments, random), strict=True):
+                part[start : start + CHUNK] = drawn[: count - start]
+        return whole
+
+    def _blank(self, count: int) -> Canvases:
+        return Canvases(
+            images=np.empty((count, self.channels, self.size, self.size), np.uint8),
+            masks=np.empty((count, self.size, self.size), np.uint8),
+            boxes=np.empty((count, self.items[1], 4), np.int64),
+            labels=np.empty((count, self.items[1]), np.int64),
+        )
 
     def _draw(self, garments: list[np.ndarray], random: np.random.Generator) -> Canvases:
         """`CHUNK` canvases, of garments by class."""

@@ -5,6 +5,7 @@ and what has not begun waits behind him: so he gets the rest as soon as what run
 """
 
 import errno
+import math
 import os
 import stat
 import tempfile
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from repro import lock
 from repro.errors import ReproError
+from repro.executors.quota import quota
 from repro.job import Needs
 
 POLL = 0.05  # seconds
@@ -29,8 +31,9 @@ def _unheard(_: str) -> None:
 
 
 def cores() -> int:
-    """CPU cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """CPU cores this process may keep busy: as many as its quota allows of those it may use, at least one."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, math.floor(min(usable, quota())))
 
 
 @contextmanager

@@ -9,9 +9,7 @@ from repro.pairs.pair import Pair
 
 @declare(weights=True)
 def max_abs_diff(model: nn.Module) -> float:
-    """The largest absolute difference of the two tensors that a `pair` gives. Raises `ReproError` for other
-    nets.
-    """
+    """The largest absolute difference of the two tensors of a `pair`. Raises `ReproError` for other nets."""
     if not isinstance(model, Pair):
         raise ReproError(f"max_abs_diff is of a `pair`, not of a {type(model).__name__}")
     first, second = model()

@@ -19,8 +19,7 @@ NUMBERS = 2**25  # of one-hot truth at a time: 128 MiB
 
 @declare(unit="share", better="higher")
 def trimap_miou(state: State, width: int = 2, images: int | None = None) -> float:
-    """The test set's mIoU over the pixels that are at most `width` from a change of label, along rows,
-    columns or both.
+    """The test set's mIoU over the pixels at most `width` from a change of label along rows, columns or both.
 
     That is where max-pooling and min-pooling of the labels by 2 `width` + 1 differ. Pixels without label
     (255) count as another label here, since in PASCAL VOC they line the objects; they are not measured

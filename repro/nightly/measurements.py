@@ -226,8 +226,10 @@ def _rise(known: _Sides) -> float | None:
     """How much larger the new values are, on average; None where that is not finite."""
     if not known.base.size or not known.new.size:
         return None
-    rise = _differences(known).mean() if known.paired else known.new.mean() - known.base.mean()
-    return float(rise) if math.isfinite(rise) else None
+    if known.paired:
+        return _finite_mean(_differences(known))
+    base, new = _finite_mean(known.base), _finite_mean(known.new)
+    return None if base is None or new is None else new - base
 
 
 def _mean(known: _Sides) -> Mean:
@@ -247,11 +249,11 @@ def _of_ranks(known: _Sides) -> float:
     return min(1.0, 2 * sign_flips(differences, rng), 2 * sign_flips(-differences, rng))
 
 
-def _tendency(known: _Sides) -> float:
+def _tendency(known: _Sides) -> int:
     """Above 0 where new values tend to be the larger."""
-    return float(np.sign(known.new[None, :] - known.base[:, None]).sum())
+    base, new = known.base[:, None], known.new[None, :]
+    return int((new > base).sum()) - int((new < base).sum())
 
 
 def _finite_mean(values: Floats) -> float | None:
-    mean = float(values.mean())
-    return mean if math.isfinite(mean) else None
+    return float(values.mean()) if np.isfinite(values).all() else None

@@ -103,8 +103,7 @@ def decide(
     rises = _differences(towards * base, towards * new, lost)
     p, is_confirmed = _tested(rises, of, two_sided=suspect.way == "different")
     cost = suspect.quantity in COSTS
-    mean = float(np.mean(_differences(base, new, lost=math.nan)))
-    difference = math.expm1(mean) if cost else mean
+    mean = _known(_differences(base, new, lost=math.nan))
     return Decision(
         suite=suspect.suite,
         profile=suspect.profile,
@@ -114,7 +113,7 @@ def decide(
         turns=len(pairs),
         base=_known(np.exp(base) if cost else base),
         new=_known(np.exp(new) if cost else new),
-        difference=difference if math.isfinite(difference) else None,
+        difference=math.expm1(mean) if cost and mean is not None else mean,
         p=min(1.0, suspects * p),
         state="confirmed" if is_confirmed else "given up" if p > UNLIKELY else "open",
     )
@@ -139,8 +138,7 @@ def _differences(base: Floats, new: Floats, lost: float) -> Floats:
 
 
 def _known(values: Floats) -> float | None:
-    mean = float(values.mean())
-    return mean if math.isfinite(mean) else None
+    return float(values.mean()) if np.isfinite(values).all() else None
 
 
 def _of(results: Sequence[Result], suspect: Suspect) -> list[Result]:

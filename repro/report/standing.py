@@ -18,7 +18,7 @@ def as_text(standing: Standing, folders: Mapping[str, Path], only: str | None = 
     """
     claims = {name: one.claim for name, one in standing.claims.items() if only is None or only in name}
     if not claims:
-        raise ReproError(f"no claim like '{only}'; there are: {', '.join(standing.claims)}")
+        raise ReproError(f"no claim like '{only}'; there are: {printable(', '.join(standing.claims))}")
     whole = standing.together
     blocks = [printable(_origin(whole))]
     if only is not None:

@@ -1,5 +1,6 @@
-"""All results at once: what stands of suites at profiles, with the runs that led there. Every file is read
-lightly, those that a page shows in full.
+"""All results at once: what stands of suites at profiles, with the runs that led there.
+
+Every file is read lightly, those that a page shows in full.
 """
 
 from collections import defaultdict

@@ -38,8 +38,9 @@ Arms = dict[str, dict[str, Curve]]  # by arm, then by the curve's name
 
 
 def panels(arms: Sequence[str], trials: Sequence[TrialResult], units: Mapping[str, str]) -> Markup:
-    """All curves of the trials, quantity by quantity; what was measured only once, after the last step, is no
-    curve. `units` are by metric.
+    """All curves of the trials, by quantity. What was measured only after the last step is no curve.
+
+    `units` are by metric.
     """
     drawn = {
         quantity: found

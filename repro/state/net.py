@@ -18,6 +18,7 @@ from repro.errors import ReproError
 from repro.models.layers.freezing import freeze
 from repro.recipe import Named
 from repro.source import parameters
+from repro.state.memory import is_short
 from repro.state.randomness import own_default_stream, seed_default, stream
 from repro.trial import TrialSpec
 
@@ -119,6 +120,8 @@ def make_model(model: Named, data: Named | None) -> nn.Module:
         }
     try:
         net: nn.Module = MODELS.load(model.name)(**{**given, **model.options})
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RuntimeError, ArithmeticError, LookupError) as error:
+        if is_short(error):
+            raise
         raise ReproError(f"model '{model.name}' with {model.options or 'no options'}: {error}") from error
     return net

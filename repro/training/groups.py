@@ -50,9 +50,7 @@ def _factors(model: nn.Module, words: Words, net: str) -> dict[nn.Parameter, dic
 
 
 def _named(model: nn.Module, word: str) -> set[nn.Parameter]:
-    """The parameters of normalisation layers (by their class, or one that it is derived from), or those whose
-    dotted name holds the word.
-    """
+    """The parameters whose dotted name holds the word, or those of normalisation layers."""
     if word != NORMALISATION:
         return {parameter for name, parameter in model.named_parameters() if word in name}
     layers = filter(_is_normalisation, model.modules())

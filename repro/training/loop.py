@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from repro.catalogue import OPTIMIZERS, SCHEDULES
+from repro.errors import ReproError
 from repro.recipe import Recipe
 from repro.state import devices
 from repro.state.net import State
@@ -17,6 +18,7 @@ from repro.state.randomness import seed_default
 from repro.training import groups
 from repro.training.batches import Batches
 from repro.training.checkpoint import Checkpoint
+from repro.training.compiling import compiled
 from repro.training.cost import Stopwatch, cost
 from repro.training.curves import Curves
 
@@ -48,8 +50,7 @@ def train(state: State, checkpoint: Checkpoint, progress: Progress) -> Trained:
     """Train to the end of the recipe, from the checkpoint on if there is one, and evaluate."""
     recipe, model = state.spec.recipe, state.model
     assert recipe is not None
-    optimizer = OPTIMIZERS.load(recipe.optimizer.name)(model.parameters(), **recipe.optimizer.options)
-    groups.split(optimizer, model, recipe.optimizer.groups, state.spec.model.name)
+    optimizer = _optimizer(state)
     rate = _learning_rate(recipe)
     bases = [group["lr"] for group in optimizer.param_groups]
     batches, curves = Batches(state), Curves(recipe.steps)
@@ -62,7 +63,7 @@ def train(state: State, checkpoint: Checkpoint, progress: Progress) -> Trained:
         start, training.seconds, evaluating.seconds = saved["step"], saved["training"], saved["evaluating"]
     if recipe.compile:  # the compiler has a mode of its own, which `devices.flags` leaves alone
         torch.use_deterministic_algorithms(recipe.deterministic)
-    forward = torch.compile(model) if recipe.compile else model
+    forward = compiled(model) if recipe.compile else model
     memory = devices.PeakMemory(state.device)
     training.start()
     for step in range(start, recipe.steps):
@@ -109,6 +110,19 @@ def train(state: State, checkpoint: Checkpoint, progress: Progress) -> Trained:
     return Trained(
         measurements, curves.lists(), cost(state, training.seconds, evaluating.seconds, memory.read())
     )
+
+
+def _optimizer(state: State) -> torch.optim.Optimizer:
+    """Of the net's parameters, in groups. Raises `ReproError` if its options do not go together."""
+    recipe = state.spec.recipe
+    assert recipe is not None
+    name, options = recipe.optimizer.name, recipe.optimizer.options
+    try:
+        optimizer: torch.optim.Optimizer = OPTIMIZERS.load(name)(state.model.parameters(), **options)
+    except (ValueError, TypeError) as error:
+        raise ReproError(f"optimizer '{name}' with {options}: {error}") from error
+    groups.split(optimizer, state.model, recipe.optimizer.groups, state.spec.model.name)
+    return optimizer
 
 
 def _learning_rate(recipe: Recipe) -> Callable[[float, int], float]:

@@ -21,6 +21,7 @@ from repro.job import Job
 from repro.recipe import Named
 from repro.round import Round
 from repro.state import devices
+from repro.state.memory import enough
 from repro.state.net import State, build, make_model
 from repro.state.randomness import own_default_stream, seed_default, stream
 from repro.store import Store, remove_parts
@@ -29,6 +30,8 @@ from repro.training.fit import check_fit
 from repro.training.loop import Progress, train
 from repro.trial import Drawing, Evaluating, Probing, Subject, TrialSpec
 from repro.work.timing import time_round
+
+SMALLER = "Take a smaller batch_size, net or images, fewer trials at once (--jobs), or another --device"
 
 
 def execute(
@@ -64,7 +67,7 @@ class Work:
         folder = self.store.folder(job)
         remove_parts(folder)
         try:
-            with told(job.label), own_default_stream(self.device):
+            with told(job.label), own_default_stream(self.device), enough(job.label, self.device, SMALLER):
                 record = self.ways[type(job)](job)
         finally:
             self.store.tell(job.digest, {})
@@ -161,12 +164,8 @@ def images(data: Named, device: torch.device, fingerprint: str | None = None) ->
 def _images(data: str, device: torch.device, fingerprint: str | None) -> ImageSet:
     named = Named.model_validate_json(data)
     made: DataSet = DATASETS.load(named.name)(**named.options)
-    try:
+    with enough(f"data set '{named.name}'", device, "Take fewer images, or smaller ones"):
         loaded = made.load().to(device)
-    except torch.OutOfMemoryError as error:
-        raise ReproError(
-            f"data set '{named.name}' does not fit into the memory of {device}: {error}"
-        ) from error
     if fingerprint is not None and made.fingerprint() != fingerprint:
         raise ReproError(
             f"data set '{named.name}' has changed since the run began, or is another on this machine; run "

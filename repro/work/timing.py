@@ -24,6 +24,7 @@ from repro.faults import told
 from repro.measures.static import image
 from repro.round import Round, TimedNet
 from repro.state import devices
+from repro.state.memory import enough, is_short
 from repro.state.net import DTYPES, make_model, put
 from repro.state.randomness import own_default_stream, seed_default, stream
 from repro.store import Store
@@ -70,7 +71,9 @@ def _fresh_processes() -> BaseContext:
 
 
 def _told(net: TimedNet, seed: int, device_name: str, device_index: int) -> dict[str, Any]:
-    with told(f"timing model '{net.model.name}'"):
+    what, timing = f"timing model '{net.model.name}'", net.timing
+    images = f"{timing.batch_size} images of {timing.size}×{timing.size}"
+    with told(what), enough(f"{what} with {images}", device_name, "Take fewer images, or smaller ones"):
         return time_net(net, seed, device_name, device_index)
 
 
@@ -84,15 +87,17 @@ def time_net(net: TimedNet, seed: int, device_name: str, device_index: int = 0) 
         model = put(make_model(net.model, net.data), device, channels_last=timing.channels_last)
         model.train(timing.training)
         channels = image(model, timing.size).shape[1]
-        batch = torch.randn(timing.batch_size, channels, timing.size, timing.size)
-        batch = batch.to(device, memory_format=layout)
-        step = _pass(model, timing.training, timing.precision, device)
+        images = f"{timing.batch_size} images of {timing.size}×{timing.size}"
         try:
+            batch = torch.randn(timing.batch_size, channels, timing.size, timing.size)
+            batch = batch.to(device, memory_format=layout)
+            step = _pass(model, timing.training, timing.precision, device)
             seconds = passes(step, batch, device, timing.runs)
             memory = _peak_memory(step, batch, device)
             joules = energy(lambda: step(batch), device)
-        except (RuntimeError, ValueError) as error:  # memory that is not enough too
-            images = f"{timing.batch_size} images of {timing.size}×{timing.size}"
+        except (RuntimeError, ValueError) as error:
+            if is_short(error):
+                raise
             raise ReproError(
                 f"model '{net.model.name}' cannot be timed with {images} on {device}: {error}"
             ) from None

@@ -1,3 +1,4 @@
+import math
 import os
 import subprocess
 import sys
@@ -180,6 +181,7 @@ def test_a_user_without_a_name_has_places_too(monkeypatch):
 
 def test_a_cpu_has_as_many_places_as_cores_that_may_be_used(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 5, 8}, raising=False)
+    monkeypatch.setattr(leases, "quota", lambda: math.inf)
     assert cores() == 3 and places("cpu") == ["cpu-0", "cpu-1", "cpu-2"]
 
 
@@ -324,9 +326,7 @@ while not Path(sys.argv[3]).exists():
 
 
 def test_who_wants_to_be_alone_comes_next_while_many_train_one_after_another(tmp_path):
-    """Eight processes train on two cores, without a pause: he waits for those two that run, not for a moment
-    in which none does.
-    """
+    """Eight processes train on two cores, without a pause: he waits for the two that run, not for a pause."""
     log, stop = tmp_path / "log", tmp_path / "stop"
     log.touch()
     command = [sys.executable, "-c", TRAIN, str(log)]

@@ -19,8 +19,9 @@ def suites(tmp_path):
 
 @pytest.fixture
 def errors(suites):
-    """The errors of the small suite with pieces replaced, as `LINE:COL: message`; those of other files have
-    their name before it.
+    """The errors of the small suite with pieces replaced, as `LINE:COL: message`.
+
+    Those of other files have their name before it.
     """
     path = suites / "deep" / "down" / "x.yaml"
 

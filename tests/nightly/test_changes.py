@@ -7,13 +7,14 @@ import pytest
 from scipy import stats
 
 from repro.nightly.changes import (
+    flips_cross,
     holm,
     locate,
+    of_ranks,
+    paired,
     sign_flips,
     step_evidence,
-    student_tail,
-    t_interval,
-    t_test,
+    unpaired,
     untied,
 )
 from repro.nightly.turns import LEVEL
@@ -32,25 +33,45 @@ def rng():
     return np.random.default_rng(0)
 
 
-@pytest.mark.parametrize("freedom", range(1, 12))
-def test_the_tail_of_student_is_scipys(freedom):
-    for t in (-3.0, 0.0, 0.3, 1.0, 5.0, 40.0):
-        assert student_tail(t, freedom) == pytest.approx(stats.t.sf(t, freedom), rel=1e-6, abs=1e-14)
-
-
-def test_the_t_test_and_its_interval_are_scipys(rng):
+def test_the_mean_of_pairs_its_p_and_its_interval_are_scipys(rng):
     differences = rng.normal(0.5, size=7)
-    expected = stats.ttest_1samp(differences, 0)
-    assert t_test(differences) == pytest.approx(expected.pvalue)
-    assert t_interval(differences) == pytest.approx(tuple(expected.confidence_interval(0.95)))
+    expected, found = stats.ttest_1samp(differences, 0), paired(differences)
+    assert found.p() == pytest.approx(expected.pvalue)
+    assert found.interval() == pytest.approx(tuple(expected.confidence_interval(0.95)))
+
+
+@pytest.mark.parametrize("sizes", [(5, 5), (3, 9)])
+def test_without_pairs_they_are_those_of_scipys_test_of_welch(rng, sizes):
+    base, new = rng.normal(size=sizes[0]), rng.normal(1.0, 3.0, size=sizes[1])
+    expected, found = stats.ttest_ind(new, base, equal_var=False), unpaired(base, new)
+    assert found.p() == pytest.approx(expected.pvalue) and found.value == pytest.approx(
+        new.mean() - base.mean()
+    )
+    assert found.interval() == pytest.approx(tuple(expected.confidence_interval(0.95)))
+    assert unpaired(new, base).value == -found.value
+
+
+def test_sides_that_do_not_vary_differ_certainly_or_not_at_all():
+    assert unpaired([0.9] * 3, [0.9] * 5).p() == 1.0 and unpaired([0.9] * 3, [0.8] * 5).p() == 0.0
+
+
+def test_a_tiny_chance_is_not_rounded_to_none():
+    assert 0.0 < paired([1.0, 1.0001, 0.9999, 1.00005]).p() < 1e-10
+
+
+def test_infinite_values_are_compared_by_their_ranks():
+    some = [np.inf, np.inf, 0.3, 0.31, 0.32]
+    assert of_ranks(some, some) == 1.0
+    assert of_ranks([0.1, 0.2, 0.3, 0.35, 0.36], [np.inf, np.inf, 0.5, 0.6, 0.7]) < 0.02
 
 
 def test_a_difference_within_the_margin_is_none_however_certain():
-    assert t_test([0.0099] * 5, margin=0.01) == 1.0 and t_test([0.0101] * 5, margin=0.01) == 0.0
-    assert t_test([0.009, 0.0091, 0.0092], margin=0.01) == 1.0
-    assert (
-        t_test([-0.02, -0.0201, -0.0199], margin=0.01) == t_test([0.02, 0.0201, 0.0199], margin=0.01) < 0.001
+    assert paired([0.0099] * 5).p(margin=0.01) == 1.0 and paired([0.0101] * 5).p(margin=0.01) == 0.0
+    assert paired([0.009, 0.0091, 0.0092]).p(margin=0.01) == 1.0
+    lower, higher = (
+        paired(differences) for differences in ([-0.02, -0.0201, -0.0199], [0.02, 0.0201, 0.0199])
     )
+    assert lower.p(margin=0.01) == higher.p(margin=0.01) < 0.001
 
 
 def test_holm_by_hand():
@@ -79,6 +100,44 @@ def test_sign_flips_of_many_differences_are_drawn_and_never_0(rng):
 def test_a_run_that_diverged_counts_as_the_largest_difference(rng):
     assert sign_flips([np.inf] * 5, rng) == sign_flips([1.0] * 5, rng)
     assert sign_flips([np.inf, 1, 2, 3], rng) == sign_flips([4, 1, 2, 3], rng)
+
+
+LOOKS = {5: 1 / 32, 7: 0.04, 9: 0.05}
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        np.arange(1.0, 10.0),
+        np.ones(9),
+        2.0 ** -np.arange(9),
+        np.array([1.0, 1.0, 0.0, 0.0, 3.0, np.inf, np.inf, 0.1, 50.0]),
+    ],
+)
+def test_however_often_it_is_looked_at_no_more_patterns_of_signs_cross_than_the_level_allows(sizes):
+    """All 512 patterns, whatever the sizes: that is the whole of what can happen by chance."""
+    signs = np.array(np.meshgrid(*[[1.0, -1.0]] * 9)).reshape(9, -1).T
+    with np.errstate(invalid="ignore"):
+        patterns = np.where(sizes == 0.0, 0.0, signs * sizes)
+    by_look = [{n: LOOKS[n] for n in LOOKS if n <= most} for most in LOOKS]
+    crossed = [sum(flips_cross(pattern, looks) for pattern in patterns) for looks in by_look]
+    assert crossed == sorted(crossed)
+    assert all(n <= 512 * max(looks.values()) + 1e-9 for n, looks in zip(crossed, by_look, strict=True))
+    if np.unique(sizes).size == sizes.size:
+        assert crossed == [16, 20, 25]  # of sizes without ties as many as are allowed
+
+
+def test_what_crosses_at_a_look_has_crossed_and_later_turns_do_not_matter():
+    agreed = [1.0] * 5
+    assert flips_cross(agreed, LOOKS) and not flips_cross(agreed[:4], LOOKS)
+    assert flips_cross([*agreed, -9.0, -9.0], LOOKS)
+    assert not flips_cross([-1.0, *agreed], LOOKS)
+
+
+def test_a_look_at_the_end_alone_is_the_plain_test(rng):
+    for _ in range(200):
+        differences = rng.normal(0.5, size=8)
+        assert flips_cross(differences, {8: 0.05}) == (sign_flips(differences, rng) <= 0.05)
 
 
 @pytest.mark.parametrize("starts", [[3], [2, 4], [3, 4, 5]])

@@ -10,7 +10,9 @@ from kit.results import result, timing, trial
 
 from repro.cli import main
 from repro.errors import ReproError
-from repro.nightly.turns import LEVEL, decide, fewest_turns, take_turns
+from repro.nightly.changes import flips_cross
+from repro.nightly.confirm import Run, Turns, confirm, plan
+from repro.nightly.turns import LEVEL, decide, direction, fewest_turns, looks, pair
 from repro.nightly.watch import Suspect, Watch
 
 SUITE = """\
@@ -28,8 +30,8 @@ INSTALLATION = """\
 import json, math, os, pathlib, random, sys
 options = dict(zip(sys.argv[3::2], sys.argv[4::2]))
 with open({log!r}, "a") as log:
-    asked = [{name!r}, options["--first-seed"], options["--seeds-max"], os.environ["REPRO_HOME"]]
-    log.write(" ".join(asked) + "\\n")
+    asked = [options["--first-seed"], options["--seeds-max"], os.environ["REPRO_HOME"], options["-k"]]
+    log.write(" ".join([{name!r}, *asked]) + "\\n")
 if {fails}:
     sys.exit("no space left")
 pathlib.Path(os.environ["REPRO_HOME"]).mkdir(parents=True)
@@ -54,6 +56,11 @@ def suspect(quantity="images_per_second", way="worse", **rest):
         "nights": 0,
         "since": None,
         "between": None,
+        "before": 1000.0,
+        "now": 950.0,
+        "commits": ("0123456789abcdef", "fedcba9876543210"),
+        "file": "suites/made_up.yaml",
+        "claims": {"c": 5.0},
     }
     return Suspect(quantity=quantity, way=way, **{**given, **rest})
 
@@ -71,18 +78,65 @@ def turns(count, **new):
     return [(side(night), side(night, **new)) for night in range(count)]
 
 
+def decided(found, taken, suspects=1, most=16):
+    """What `taken` turns say of a suspect, of so many in all."""
+    pairs = [pair(found, turn) for turn in taken]
+    return decide(found, pairs, direction(found, taken[-1]), looks(suspects, most), suspects)
+
+
 def test_a_slowdown_of_5_percent_is_confirmed_and_noise_is_not():
-    (decision,) = decide([suspect()], turns(16, speed=-50.0))
-    assert (
-        decision.confirmed and decision.p <= LEVEL and decision.difference == pytest.approx(-0.05, abs=0.02)
-    )
-    assert not decide([suspect()], turns(16))[0].confirmed
-    assert not decide([suspect(way="better")], turns(16, speed=-50.0))[0].confirmed
+    decision = decided(suspect(), turns(16, speed=-50.0))
+    assert decision.state == "confirmed" and decision.p <= LEVEL
+    assert decision.difference == pytest.approx(-0.05, abs=0.02)
+    assert decision.new / decision.base == pytest.approx(0.95, abs=0.02)
+    assert decided(suspect(), turns(16)).state != "confirmed"
+    assert decided(suspect(way="better"), turns(16, speed=-50.0)).state == "given up"
 
 
 def test_an_error_that_is_worse_is_confirmed():
-    (decision,) = decide([suspect("test_error")], turns(16, error=0.03))
-    assert decision.confirmed and decision.difference == pytest.approx(0.03, abs=0.01)
+    decision = decided(suspect("test_error"), turns(16, error=0.03))
+    assert decision.state == "confirmed" and decision.difference == pytest.approx(0.03, abs=0.01)
+    assert decision.alarming and not decided(suspect("test_error", way="better"), turns(16)).alarming
+
+
+def test_ten_turns_that_all_agree_confirm_and_nine_do_not():
+    broken = turns(16, error=0.5)
+    assert decided(suspect("test_error"), broken[:9]).state == "open"
+    decision = decided(suspect("test_error"), broken[:10])
+    assert decision.state == "confirmed" and decision.p == 2.0**-10
+
+
+def test_a_suspect_whose_turns_speak_against_it_is_given_up():
+    assert decided(suspect("test_error"), turns(10, error=-0.02)).state == "given up"
+
+
+def side_of(value, seed):
+    measured = trial(seed=seed).model_copy(update={"measurements": {"test_error": value}})
+    return [result([measured])]
+
+
+def test_a_value_that_is_lost_counts_as_the_worst_and_its_loss_is_confirmed():
+    lost = [(side_of(0.3, n), side_of(None, n)) for n in range(10)]
+    decision = decided(suspect("test_error", way="lost"), lost)
+    assert decision.state == "confirmed" and (decision.base, decision.new) == (pytest.approx(0.3), None)
+    assert decision.difference is None and decision.alarming
+    assert decided(suspect("test_error", way="better"), lost).state == "given up"
+    neither = [(side_of(None, n), side_of(None, n)) for n in range(10)]
+    assert decided(suspect("test_error", way="lost"), neither).p == 1.0
+
+
+def test_a_number_without_a_direction_is_confirmed_either_way_at_twice_the_price():
+    odd = suspect("oddity", way="different")
+
+    def side(value, seed):
+        measured = trial(seed=seed).model_copy(update={"measurements": {"oddity": value}})
+        return [result([measured])]
+
+    for step in (0.5, -0.5):
+        both = [(side(1.0, n), side(1.0 + step, n)) for n in range(16)]
+        assert decided(odd, both[:10]).state == "open" and decided(odd, both[:10]).p == 2 * 2.0**-10
+        decision = decided(odd, both)
+        assert decision.state == "confirmed" and decision.alarming and decision.difference == step
 
 
 def test_what_was_timed_is_confirmed_over_rounds_and_told_from_the_trained_arm_of_its_name():
@@ -97,32 +151,78 @@ def test_what_was_timed_is_confirmed_over_rounds_and_told_from_the_trained_arm_o
         return [result([trial("a", night)], timings=timings)]
 
     both = [(side(2000 + turn, 100.0), side(2000 + turn, 106.0)) for turn in range(16)]
-    slower, same = decide([suspect("latency", arm="a(batch_size=8)"), suspect("latency")], both)
-    assert slower.confirmed and slower.difference == pytest.approx(0.06, abs=0.02)
-    assert not same.confirmed and same.difference == 0.0
+    slower, same = (
+        decided(found, both) for found in (suspect("latency", arm="a(batch_size=8)"), suspect("latency"))
+    )
+    assert slower.state == "confirmed" and slower.difference == pytest.approx(0.06, abs=0.02)
+    assert same.state == "given up" and same.difference == 0.0
 
 
 def test_values_that_are_bit_identical_in_all_turns_confirm_nothing():
     same = [([result([trial()])], [result([trial()])])] * 16
-    assert decide([suspect(), suspect("test_error")], same)[0].p == 1.0
+    assert {decided(found, same).p for found in (suspect(), suspect("test_error"))} == {1.0}
 
 
 def test_suspects_are_corrected_for_one_another():
-    alone, among = (
-        decide([suspect(), *[suspect("test_error")] * more], turns(16, speed=-30.0))[0].p for more in (0, 9)
-    )
+    slower = turns(16, speed=-30.0)
+    alone, among = (decided(suspect(), slower, suspects=many).p for many in (1, 10))
     assert among == pytest.approx(10 * alone)
 
 
-@pytest.mark.parametrize("suspects", [1, 2, 7])
+@pytest.mark.parametrize("suspects", [1, 2, 7, 40])
 def test_so_many_turns_can_confirm_and_one_less_cannot(suspects):
     enough = fewest_turns(suspects)
     assert suspects * 2.0**-enough <= LEVEL < suspects * 2.0 ** -(enough - 1)
 
 
+@pytest.mark.parametrize("suspects", [1, 2, 3, 10, 100])
+def test_the_looks_spend_the_level_of_all_suspects_and_no_more(suspects):
+    spent = looks(suspects, 20)
+    levels = [spent[turn] for turn in sorted(spent)]
+    assert levels == sorted(levels) and levels[-1] == LEVEL / suspects and max(spent) == 20
+    first = min(spent)
+    assert int(spent[first] * 2**first) >= 1  # turns that all agree cross
+    assert looks(1, 20) == {10: 2.0**-10, 15: pytest.approx((2.0**-10 + LEVEL) / 2), 20: LEVEL}
+    assert looks(1, 10) == {10: LEVEL}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("noise", ["normal", "heavy-tailed"])
+def test_of_equal_code_no_more_than_the_level_is_confirmed(noise):
+    rng = np.random.default_rng(0)
+    draw = {"normal": rng.normal, "heavy-tailed": lambda size: rng.standard_t(2, size)}[noise]
+    times, most = 6000, looks(1, 14)
+    confirmed = sum(flips_cross(draw(size=14), most) for _ in range(times))
+    assert 2 <= confirmed <= 22  # 10 are expected at the level; more in 0.1 % of all cases
+
+
 def test_a_turn_that_did_not_measure_a_suspect_is_an_error():
     with pytest.raises(ReproError, match=r"a turn did not measure miou\(a\) of made-up \(cpu\)"):
-        decide([suspect("miou")], turns(2))
+        pair(suspect("miou"), turns(1)[0])
+
+
+def names(suspects):
+    return [(found.quantity, found.arm) for found in suspects]
+
+
+def test_the_worst_are_tested_by_their_quickest_claim_and_what_there_is_no_time_for_is_left():
+    lost = suspect("miou", way="lost", claims={"slow": 300.0, "quick": 50.0})
+    slower = suspect(claims={"slow": 300.0}, evidence=1e6)
+    better = suspect("test_loss", way="better", claims={"slow": 300.0, "quick": 50.0}, p=1e-9)
+    tested, left = plan([better, slower, lost], turns=20, seeds=1)
+    assert names(one.suspect for one in tested) == names([lost, slower, better]) and left == []
+    assert [one.run.claim for one in tested] == ["quick", "slow", "quick"]
+    # 10 turns of 2 runs of 10 + 50 seconds are 20 minutes; one of 10 + 300 seconds does not fit beside them
+    tested, left = plan([better, slower, lost], turns=20, seeds=1, minutes=25.0)
+    assert names(one.suspect for one in tested) == names([lost, better]) and names(left) == names([slower])
+    assert plan([lost], turns=20, seeds=1, minutes=19.0) == ([], [lost])
+    assert plan([lost], turns=20, seeds=5, minutes=25.0) == ([], [lost])
+
+
+def test_no_more_suspects_are_tested_than_the_turns_can_confirm():
+    many = [suspect("test_error", arm=f"a{i}") for i in range(50)]
+    tested, left = plan(many, turns=14, seeds=1)
+    assert fewest_turns(len(tested)) == 14 < fewest_turns(len(tested) + 1) and len(left) == 50 - len(tested)
 
 
 @pytest.fixture
@@ -147,46 +247,84 @@ def suite(tmp_path):
     return path
 
 
+@pytest.fixture
+def takes(installation, suite, tmp_path):
+    """Turns of two installations; `new` is how the second one differs."""
+
+    def make(seeds=1, folder="turns", **new):
+        commands, said = (installation("base"), installation("new", **new)), lambda _: None
+        rng = np.random.default_rng(0)
+        return Turns(commands, {"made-up": suite}, seeds, tmp_path / folder, rng, said)
+
+    return make
+
+
+def calls(tmp_path):
+    """Name, first seed, seeds, store and claim of each run."""
+    return [line.split() for line in (tmp_path / "log").read_text().splitlines()]
+
+
 def test_each_turn_runs_both_on_the_same_fresh_seeds_in_random_order_with_stores_of_their_own(
-    installation, suite, tmp_path
+    takes, tmp_path
 ):
-    commands = installation("base"), installation("new")
-    taken = take_turns(
-        commands,
-        {"made-up": suite},
-        [suspect()],
-        6,
-        2,
-        tmp_path / "turns",
-        np.random.default_rng(0),
-        lambda _: None,
-    )
-    calls = [line.split() for line in (tmp_path / "log").read_text().splitlines()]
-    assert [int(seed) for _, seed, _, _ in calls] == [2000 + 2 * turn for turn in range(6) for _ in range(2)]
-    assert {seeds for _, _, seeds, _ in calls} == {"2"}
-    firsts = [name for name, *_ in calls[::2]]
+    found = takes(seeds=2)
+    taken = [found.take([Run("cpu", "made-up", "c")]) for _ in range(6)]
+    made = calls(tmp_path)
+    assert [int(seed) for _, seed, *_ in made] == [2000 + 2 * turn for turn in range(6) for _ in range(2)]
+    assert {(seeds, claim) for _, _, seeds, _, claim in made} == {("2", "c")}
+    firsts = [name for name, *_ in made[::2]]
     assert {"base", "new"} == set(firsts) and all(
-        {a[0], b[0]} == {"base", "new"} for a, b in zip(calls[::2], calls[1::2], strict=True)
+        {a[0], b[0]} == {"base", "new"} for a, b in zip(made[::2], made[1::2], strict=True)
     )
-    assert len({store for *_, store in calls}) == 12 and not list((tmp_path / "turns").rglob("store"))
-    assert len(taken) == 6 and all(base[0].trials[0].seed == new[0].trials[0].seed for base, new in taken)
+    assert len({store for *_, store, _ in made}) == 12 and not list((tmp_path / "turns").rglob("store"))
+    assert all(base[0].trials[0].seed == new[0].trials[0].seed for base, new in taken)
+
+
+@pytest.mark.slow
+def test_turns_end_as_soon_as_all_is_decided_and_a_suite_runs_while_a_suspect_of_it_is_open(takes, tmp_path):
+    found = confirm([suspect()], takes(speed=500.0), most=20)
+    assert [(one.state, one.turns) for one in found.decisions] == [("confirmed", 10)] and found.regression
+    assert len(calls(tmp_path)) == 20
+    (tmp_path / "log").unlink()
+    found = confirm([suspect()], takes(folder="faster", speed=1500.0), most=20)
+    assert [(one.state, one.turns) for one in found.decisions] == [("given up", 10)] and not found.regression
+    assert len(calls(tmp_path)) == 20
+
+
+@pytest.mark.slow
+def test_when_the_time_is_up_what_is_undecided_is_left(takes):
+    hours = iter(range(1000))
+    found = confirm(
+        [suspect()], takes(speed=500.0), most=20, minutes=200.0, clock=lambda: 3600.0 * next(hours)
+    )
+    assert found.decisions == () and names(found.left) == names([suspect()])
 
 
 def repro(*arguments):
     return CliRunner().invoke(main, list(map(str, arguments)))
 
 
-def watched(path, *suspects):
-    path.write_text(
-        Watch(watched=1, young=0, threshold=1, suspects=suspects, base=None, problems=()).model_dump_json()
+def watched(path, *suspects, alarms=()):
+    found = Watch(
+        watched=1,
+        young=0,
+        threshold=1,
+        suspects=suspects,
+        base=None,
+        alarms=alarms,
+        problems=(),
+        notes=(),
     )
+    path.write_text(found.model_dump_json())
     return path
 
 
 @pytest.mark.slow
-def test_confirm_ends_with_3_on_a_confirmed_regression_and_with_0_otherwise(installation, suite, tmp_path):
+def test_confirm_ends_with_3_on_a_confirmed_regression_and_says_what_a_person_needs(
+    installation, suite, tmp_path
+):
     suspects, base = watched(tmp_path / "watch.json", suspect()), installation("base")
-    options = ("--base", base, "--turns", 11)
+    options = ("--base", base, "--turns", 11, "--repository", "https://code/x")
     slow = repro(
         "confirm",
         suspects,
@@ -196,12 +334,21 @@ def test_confirm_ends_with_3_on_a_confirmed_regression_and_with_0_otherwise(inst
         installation("slow", 800.0),
         "--results",
         tmp_path / "1",
+        "--format",
+        "markdown",
     )
-    assert (
-        slow.exit_code == 3
-        and "CONFIRMED: worse" in slow.output
-        and "1 of 1 suspects confirmed" in slow.output
-    )
+    assert slow.exit_code == 3 and "1 of 1 suspect confirmed" in slow.output
+    for said in (
+        "CONFIRMED `made-up (cpu) images_per_second(a)`: ",
+        "in 10 turns",
+        "- commits: `0123456789ab..fedcba987654`",
+        "- what changed: https://code/x/compare/0123456789abcdef...fedcba9876543210",
+        "- claims that hang on it: `c`",
+        "- the suite: https://code/x/blob/fedcba9876543210/suites/made_up.yaml",
+        "- to find the commit: `repro bisect 0123456789abcdef fedcba9876543210 suites/made_up.yaml -k c`",
+        "| CONFIRMED: worse |",
+    ):
+        assert said in slow.output, said
     same = repro(
         "confirm",
         suspects,
@@ -214,7 +361,23 @@ def test_confirm_ends_with_3_on_a_confirmed_regression_and_with_0_otherwise(inst
         "--format",
         "json",
     )
-    assert same.exit_code == 0 and not json.loads(same.stdout)[0]["confirmed"]
+    assert same.exit_code == 0 and json.loads(same.stdout)["decisions"][0]["state"] != "confirmed"
+
+
+def test_what_broke_for_certain_is_an_alarm_without_a_turn(suite, tmp_path):
+    suspects = watched(tmp_path / "watch.json", alarms=("claim made-up::d (cpu): gone",))
+    found = repro("confirm", suspects, suite, "--base", "x", "--results", tmp_path / "1")
+    assert found.exit_code == 3 and "BROKE TONIGHT: claim made-up::d (cpu): gone" in found.output
+
+
+def test_a_suspect_that_there_is_no_time_for_is_named_and_the_night_is_no_fair_one(suite, tmp_path):
+    suspects = watched(tmp_path / "watch.json", suspect())
+    found = repro("confirm", suspects, suite, "--base", "x", "--minutes", 1, "--results", tmp_path / "1")
+    assert found.exit_code == 5
+    assert (
+        "LEFT for want of time or turns, 1 suspect:\n- made-up (cpu) images_per_second(a), worse"
+        in found.output
+    )
 
 
 def test_a_run_that_fails_is_5_and_no_regression(installation, suite, tmp_path):
@@ -230,9 +393,7 @@ def test_a_run_that_fails_is_5_and_no_regression(installation, suite, tmp_path):
 def test_too_few_turns_old_results_and_a_file_that_is_none_are_refused_before_anything_runs(suite, tmp_path):
     suspects = watched(tmp_path / "watch.json", suspect())
     few = repro("confirm", suspects, suite, "--base", "x", "--turns", 5, "--results", tmp_path / "1")
-    assert (
-        few.exit_code == 2 and "5 turns cannot confirm 1 suspects: --turns must be 10 at least" in few.output
-    )
+    assert few.exit_code == 2 and "5 turns cannot confirm anything: --turns must be 10 at least" in few.output
     assert repro("confirm", suite, suite, "--base", "x", "--results", tmp_path / "1").exit_code == 2
     full = repro("confirm", suspects, suite, "--base", "x", "--results", tmp_path)
     assert full.exit_code == 5 and "not empty" in full.output

@@ -120,11 +120,6 @@ def test_a_timing_is_not_compared_with_the_run_before_since_machines_have_days()
     ("tonight", "said"),
     [
         ({"complete": False}, "holds only some of the suite's claims"),
-        ({"key": {**KEY, "device": "cpu y"}}, "a device that the history does not know: cpu y, not cpu x"),
-        (
-            {"key": {**KEY, "driver": "570"}},
-            "a device that the history does not know: cpu x (driver 570), not cpu x",
-        ),
         ({"suite": "another"}, "made-up (cpu): measured on 2026-01-01, but not tonight"),
     ],
 )
@@ -135,9 +130,106 @@ def test_what_is_wrong_with_the_run_is_a_problem(tonight, said):
     ) and f"NOT THE CODE BUT THE RUN: {found.problems[0]}" in watch_text(found)
 
 
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ({**KEY, "device": "cpu y"}, "cpu y, not cpu x"),
+        ({**KEY, "driver": "570"}, "cpu x (driver 570), not cpu x"),
+    ],
+)
+def test_an_unknown_machine_is_a_note_and_its_timings_start_a_new_history(key, said):
+    before = nights(20)
+    elsewhere = nights(21, slower_from=21, by=0.9)[-1].model_copy(
+        update={"environment": result(key=key).environment}
+    )
+    found = watch(before, [elsewhere])
+    assert found.notes == (f"made-up (cpu): a machine that the history does not know: {said}",)
+    assert found.problems == found.alarms == found.suspects == () and f"- {found.notes[0]}" in watch_text(
+        found
+    )
+    assert (found.watched, found.young) == (2, 6)  # errors go on, costs begin
+
+
+def test_a_claim_or_an_arm_that_has_gone_from_a_whole_run_is_an_alarm_and_from_a_part_of_one_a_problem():
+    before = result([trial("a"), trial("b")], claims={"c": claim(), "d": claim()})
+    tonight = {"trials": [trial("a")], "claims": {"c": claim()}, "night": 2}
+    found = watch([before], [result(**tonight)])
+    assert found.alarms == (
+        f"claim made-up::d (cpu): gone, {before.id} has it",
+        f"arm b of made-up (cpu): gone, {before.id} has it",
+    )
+    assert found.problems == () and found.base == "commit-of-night-1"
+    assert f"BROKE TONIGHT: {found.alarms[0]}" in watch_text(found)
+    part = watch([before], [result(**tonight, complete=False)])
+    assert part.alarms == () and "holds only some" in part.problems[0]
+
+
+def test_seeds_that_all_end_alike_are_an_alarm():
+    before, tonight = (
+        result([trial(seed=seed, error=error) for seed, error in enumerate(errors)], night=night)
+        for night, errors in ((1, (0.3, 0.31, 0.32)), (2, (0.31, 0.31, 0.31)))
+    )
+    (alarm,) = watch([before], [tonight]).alarms
+    assert (
+        alarm == f"arm a of made-up (cpu): 3 seeds ended with the same numbers, in {before.id} they did not"
+    )
+
+
+def looked_at(night, values, *, claims=("deep",)):
+    """A night whose claims measured a probe after training and one before; 40 seconds a seed."""
+    measured = {"mean_lesion_error(a)": tuple(values[0]), "gradient_norm(a, at=start)": tuple(values[1])}
+    seeds = {"evidence": claim().evidence.model_copy(update={"seeds": (0, 1, 2)}), "seconds": 120.0}
+    made = claim().model_copy(update={"values": measured, **seeds})
+    return result([trial(seed=seed) for seed in range(3)], claims=dict.fromkeys(claims, made), night=night)
+
+
+@pytest.mark.parametrize(
+    ("tonight", "name", "way"),
+    [
+        (((0.5, 0.51, 0.53), (1.0, 1.1, 1.2)), ("a", "mean_lesion_error"), "worse"),
+        (((0.01, 0.02, 0.012), (1.0, 1.1, 1.2)), ("a", "mean_lesion_error"), "better"),
+        (((0.1, 0.11, None), (1.0, 1.1, 1.2)), ("a", "mean_lesion_error"), "lost"),
+        (((0.1, 0.11, 0.12), (9.0, 9.1, 9.4)), ("a(at=start)", "gradient_norm"), "different"),
+    ],
+)
+def test_a_probe_of_a_claim_is_watched_in_the_way_it_declares_or_for_any_change(tonight, name, way):
+    before = looked_at(1, ((0.1, 0.11, 0.12), (1.0, 1.1, 1.2)))
+    (suspect,) = watch([before], [looked_at(2, tonight)]).suspects
+    assert ((suspect.arm, suspect.quantity), suspect.way, suspect.due) == (name, way, True)
+    assert suspect.commits == ("commit-of-night-1", "commit-of-night-2")
+    assert suspect.claims == {"deep": 40.0} and suspect.file == "suites/made-up.yaml"
+
+
+def test_a_suspect_says_what_it_was_and_what_it_is_and_which_claims_measure_its_arm():
+    trained, untrained = looked_at(1, ((0.1,) * 3, (1.0,) * 3)).claims["deep"], claim()
+    untrained = untrained.model_copy(update={"values": {"gradient_norm(a, at=start)": (1.0, 1.0, 1.0)}})
+    claims = {"deep": trained, "at-start": untrained}
+    before, tonight = (
+        result([trial(seed=s, error=error + 0.001 * s) for s in range(3)], claims=claims, night=night)
+        for night, error in ((1, 0.3), (2, 0.9))
+    )
+    (suspect,) = watch([before], [tonight]).suspects
+    assert (suspect.before, suspect.now) == pytest.approx((0.301, 0.901))
+    assert suspect.claims == {"deep": 40.0}  # the other one trains nothing
+    assert "0.301" in watch_text(watch([before], [tonight]))
+
+
+def test_before_and_now_of_a_step_in_a_cost_are_in_its_own_unit():
+    (suspect,) = [
+        s
+        for key, s in suspects(nights(38, slower_from=31, by=0.08)).items()
+        if key == ("a", "images_per_second", "worse")
+    ]
+    assert (suspect.before, suspect.now) == pytest.approx((1000, 920), rel=0.02)
+    assert suspect.commits[1] == "commit-of-night-38"
+
+
 def test_trials_that_are_missing_are_a_problem():
-    found = watch([result([trial("a"), trial("b")])], [result([trial("a")], night=2, arms={"b": {}})])
+    asked = claim().model_copy(update={"values": {"params(b)": (1.0,)}})  # so the arm is still measured
+    both = {"arms": {"b": {}}, "claims": {"c": asked}}
+    found = watch([result([trial("a"), trial("b")], **both)], [result([trial("a")], night=2, **both)])
     assert found.problems == (f"made-up (cpu): no trials of b, which {result(night=1).id} has",)
+    assert found.alarms == ()
 
 
 def test_a_night_that_went_on_with_the_claims_left_out_at_first_is_a_whole_one():
@@ -153,7 +245,7 @@ def test_a_night_that_went_on_with_the_claims_left_out_at_first_is_a_whole_one()
 
     assert watch(night(1), night(3)).problems == ()
     (lost,) = watch(night(1), [result([trial("b")], arms={"a": {}}, night=3)]).problems
-    assert lost.startswith("made-up (cpu): no trials of a, ")
+    assert lost.startswith("made-up (cpu): no trials of a, which ")
     (suspect,) = watch(night(1), night(3, error=0.9)).suspects
     assert (suspect.arm, suspect.quantity, suspect.way) == ("b", "test_error", "worse")
 
@@ -225,5 +317,15 @@ def test_exit_code_0_on_a_quiet_night_5_on_a_broken_one_and_4_when_nothing_was_m
     (tmp_path / "empty").mkdir()
     for nothing in ("empty", "missing"):
         assert repro("watch", history, tmp_path / nothing).exit_code == 4
-    write(result([trial()], night=50, complete=False), tmp_path / "partial")
+    write(result([trial()], night=50, complete=False, claims={"better": claim()}), tmp_path / "partial")
     assert repro("watch", history, tmp_path / "partial").exit_code == 5
+
+
+def test_what_broke_comes_before_what_is_wrong_with_the_run(folders, tmp_path):
+    before = [result([trial("a"), trial("b")], claims={"c": claim(), "d": claim()}), result(suite="other")]
+    history, tonight = folders([*before, result([trial("a"), trial("b")], claims={"c": claim()}, night=2)])
+    found = repro("watch", history, tonight, "-o", tmp_path / "watch.json")
+    assert found.exit_code == 3
+    assert "NOT THE CODE BUT THE RUN: other (cpu)" in found.output and "BROKE TONIGHT: claim" in found.output
+    written = Watch.model_validate_json((tmp_path / "watch.json").read_text())
+    assert written.base == "commit-of-night-1" and written.alarms and written.problems
