@@ -252,13 +252,18 @@ class Result(Base):
     pictures: dict[Name, PictureResult]
     continues: str | None = Field(None, description="the run whose evidence this one goes on with")
     complete: bool = Field(description="whether every claim of the suite at this profile is in it")
-    false_discovery_level: Amount = Field(description="e-BH: the level at which all that is reproduced stands")
+    false_discovery_level: Amount = Field(
+        description="e-BH: the level at which all that is reproduced stands"
+    )
     command: str
     finished: Moment
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
-        for measured in ([(one.arm, one.seed) for one in self.trials], [(one.name, one.seed) for one in self.timings]):
+        for measured in (
+            [(one.arm, one.seed) for one in self.trials],
+            [(one.name, one.seed) for one in self.timings],
+        ):
             if len({*measured}) < len(measured):
                 raise ValueError("a seed of an arm is there twice")
         return self

@@ -1,6 +1,15 @@
 """Results that no training made: a test's trials and timings, and nothing surprising in the rest."""
 
-from repro.result import ArmResult, ClaimResult, Environment, Evidence, PartResult, Result, TimingResult, TrialResult
+from repro.result import (
+    ArmResult,
+    ClaimResult,
+    Environment,
+    Evidence,
+    PartResult,
+    Result,
+    TimingResult,
+    TrialResult,
+)
 
 FACTS = {
     "repro": "0.1.0",

@@ -302,7 +302,9 @@ def test_whatever_a_result_says_is_text(tmp_path):
     hostile = result(
         {"a": made, "b..b": made, "CON.x": made},
         trials=[trial("odd", 0, steps=5, measurements=measured)],
-        timings=[timing("odd", n, region=EVIL, **{EVIL.replace("/", ""): EVIL.replace("/", "")}) for n in range(2)],
+        timings=[
+            timing("odd", n, region=EVIL, **{EVIL.replace("/", ""): EVIL.replace("/", "")}) for n in range(2)
+        ],
         arms={**ARMS, "odd": arm(20, **{EVIL: EVIL})},
         suite="s",
         about=EVIL,
