@@ -26,6 +26,8 @@ tempfile.tempdir = os.environ["TMPDIR"] = tempfile.mkdtemp(
 )
 atexit.register(shutil.rmtree, tempfile.tempdir, ignore_errors=True)
 
+ONCE = ("datasets", "numpy", "pandas", "pyarrow", "torch", "torchvision")  # a process cannot import them twice
+
 pytest_plugins = ["pytester", "kit.mistakes"]
 
 TINY = """\
@@ -72,13 +74,13 @@ def own_chance() -> None:
 
 @pytest.fixture(autouse=True)
 def kept_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a run within a test imports of torch stays: `pytester` takes it back, and it cannot come twice."""
+    """What a run within a test imports of these stays, though `pytester` takes back all else."""
     from _pytest import pytester
 
     original = pytester.SysModulesSnapshot
 
     def snapshot(preserve: Callable[[str], bool]) -> pytester.SysModulesSnapshot:
-        return original(lambda name: preserve(name) or name.partition(".")[0] in ("torch", "torchvision"))
+        return original(lambda name: preserve(name) or name.partition(".")[0] in ONCE)
 
     monkeypatch.setattr(pytester, "SysModulesSnapshot", snapshot)
 
