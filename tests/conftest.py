@@ -26,7 +26,8 @@ tempfile.tempdir = os.environ["TMPDIR"] = tempfile.mkdtemp(
 )
 atexit.register(shutil.rmtree, tempfile.tempdir, ignore_errors=True)
 
-ONCE = ("datasets", "numpy", "pandas", "pyarrow", "torch", "torchvision")  # a process cannot import them twice
+# What no process can import twice.
+ONCE = ("datasets", "numpy", "pandas", "pyarrow", "torch", "torchvision")
 
 pytest_plugins = ["pytester", "kit.mistakes"]
 
@@ -73,7 +74,7 @@ def own_chance() -> None:
 
 
 @pytest.fixture(autouse=True)
-def kept_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+def imported_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a run within a test imports of these stays, though `pytester` takes back all else."""
     from _pytest import pytester
 
