@@ -13,7 +13,21 @@ from repro.result import Result, write
 
 MUTANTS = 400
 ODD = [None, True, 0, -1, 0.5, -0.5, 5e-324, 1.7e308, -1.7e308, 2**31, 2**63, 10**30, 10**400]
-ODD += ["", "x", "inf", "-inf", "nan", "0.1", "../../up", "/etc/passwd", "a\nb", "\0", "ü" * 300, "=1+1", "<b>"]
+ODD += [
+    "",
+    "x",
+    "inf",
+    "-inf",
+    "nan",
+    "0.1",
+    "../../up",
+    "/etc/passwd",
+    "a\nb",
+    "\0",
+    "ü" * 300,
+    "=1+1",
+    "<b>",
+]
 ODD += [[], {}, [None], [[]], {"": {}}]
 
 
@@ -38,7 +52,13 @@ def folder(tmp_path_factory):
 def places(content, above=()):
     """The keys that lead to everything in a JSON document."""
     yield above
-    inside = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+    inside = (
+        content.items()
+        if isinstance(content, dict)
+        else enumerate(content)
+        if isinstance(content, list)
+        else ()
+    )
     for key, value in inside:
         yield from places(value, (*above, key))
 

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from kit.results import claim, result, timing, trial
 
 from repro.cli import main
+from repro.declaration import Declaration
 from repro.format import MARKDOWN, TEXT, markdown_table, printable, table, verbatim
 from repro.nightly.history_text import watch_text
 from repro.nightly.watch import Suspect, Watch
@@ -81,20 +82,25 @@ def test_both_styles_write_the_same_of_names_that_mean_no_harm():
 
 @pytest.fixture
 def evil(tmp_path, monkeypatch):
-    """Two folders of results whose every name and text is made to do harm."""
+    """Two folders of results whose every text is made to do harm."""
     monkeypatch.chdir(tmp_path)
     asked = claim().model_copy(update={"says": EVIL, "expect": EVIL, "source": EVIL})
     refuted = claim("refuted").model_copy(update={"says": EVIL, "because": EVIL})
     for folder, claims, error in (
-        ("base", {EVIL: asked, "gone" + EVIL: asked}, 0.1),
-        ("new", {EVIL: refuted, "came" + EVIL: asked}, 0.3),
+        ("base", {"both": asked, "gone": asked}, 0.1),
+        ("new", {"both": refuted, "came": asked}, 0.3),
     ):
-        trials = [trial(EVIL, seed, error=error + seed / 100) for seed in range(5)]
-        made = result(
-            trials, claims, suite=EVIL, timings=[timing(EVIL, region=EVIL)], key=dict.fromkeys(KEY, EVIL)
-        )
-        made = made.model_copy(update={"about": EVIL, "file": EVIL, "command": EVIL, "id": folder})
-        made.environment.facts.update({"commit": EVIL, "dirty": True, "cpu": EVIL})
+        trials = [
+            trial(seed=seed, digest=f"{EVIL}{error}{seed}").model_copy(
+                update={"measurements": {EVIL: error + seed / 100}}
+            )
+            for seed in range(5)
+        ]
+        made = result(trials, claims, timings=[timing(region=EVIL)], key=dict.fromkeys(KEY, EVIL))
+        texts = dict.fromkeys(("about", "file", "command"), EVIL)
+        declared = {EVIL: Declaration(better="lower")}
+        made = made.model_copy(update={**texts, "id": folder, "quantities": declared})
+        made.environment.facts.update({"dirty": True, "cpu": EVIL})
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "x.json").write_text(made.model_dump_json(by_alias=True))
     return tmp_path

@@ -1,6 +1,15 @@
 """Results that no training made: a test's trials and timings, and nothing surprising in the rest."""
 
-from repro.result import ArmResult, ClaimResult, Environment, Evidence, PartResult, Result, TimingResult, TrialResult
+from repro.result import (
+    ArmResult,
+    ClaimResult,
+    Environment,
+    Evidence,
+    PartResult,
+    Result,
+    TimingResult,
+    TrialResult,
+)
 
 FACTS = {
     "repro": "0.1.0",
@@ -98,7 +107,7 @@ def claim(verdict="reproduced", expected="reproduced"):
         reported={},
         because=None,
         evidence=evidence,
-        values={"test_error(a)": (0.3,) * 5, "test_error(b)": (0.4,) * 5},
+        values={"params(counted)": (7.0,)},
         seconds=10.0,
     )
 
