@@ -131,4 +131,4 @@ def test_no_command_breaks_down_over_a_result_that_was_changed(folder, tmp_path)
             expected = ended.exception is None or isinstance(ended.exception, SystemExit)
             assert expected, (number, command, repr(ended.exception))
             assert ended.exit_code != 2 or str(file) in ended.output, (number, command, ended.output)
-    assert MUTANTS / 4 < read < MUTANTS  # some are still results
+    assert MUTANTS / 5 < read < MUTANTS  # some are still results
