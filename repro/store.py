@@ -236,9 +236,12 @@ class Store:
     @contextmanager
     def _hold(self, name: str, what: str = "") -> Iterator[bool]:
         path = self._lock(name)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(_cannot_write(self.root, error)) from error
         with ExitStack() as held:
             try:
-                path.parent.mkdir(parents=True, exist_ok=True)
                 mine = held.enter_context(lock.hold(path, what))
             except OSError as error:
                 raise StoreError(_cannot_write(path, error)) from error
