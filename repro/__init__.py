@@ -6,17 +6,20 @@
     results[0].claims["degradation"].verdict
 
 `run` decides the claims of suites. `load` reads one suite, and `check` finds the mistakes in some; `read`
-reads a result, and `decide` says what paired differences are evidence of. Importing this imports no torch.
+reads a result, and `decide` says what paired differences are evidence of. What a user can mend is raised
+as `ReproError`. Importing this imports no torch.
 """
 
 from typing import TYPE_CHECKING, Any
+
+from repro.errors import ReproError
 
 if TYPE_CHECKING:
     from repro.api import check, decide, load, read, run
 
     __version__: str
 
-__all__ = ["__version__", "check", "decide", "load", "read", "run"]
+__all__ = ["ReproError", "__version__", "check", "decide", "load", "read", "run"]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,7 +2,7 @@
 
 `repro.conformance` holds every entry to it; built-in classes name the contract that they keep as their base,
 so that the type checker does too. What has options takes them as further parameters, by keyword, with types
-that YAML has: they are what a suite can say.
+that YAML has, and bounds where there are some (`repro.bounds`): they are what a suite can say.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class DataSet(Protocol):
 
     def fingerprint(self) -> str:
         """Names content and options: another one wherever an image or a target would be another. Quick, since
-        every run asks; the same in every process.
+        every run asks (`repro.contents.hashes` reads files once); the same in every process.
         """
 
     def load(self) -> ImageSet:
@@ -91,7 +91,9 @@ class Task(Protocol):
         """What is minimised: a number for a batch, float32 [], whatever the outputs' type."""
 
     def error(self, outputs: Outputs, targets: Targets) -> Tensor:
-        """How wrong a batch is: the number that is drawn over the steps, float32 []."""
+        """How wrong a batch is: the number that is drawn over the steps, float32 []. NaN where nothing says
+        what is right.
+        """
 
     def evaluate(self, batches: Iterable[tuple[Outputs, Targets]], split: str) -> dict[str, Tensor]:
         """The metrics of a split, `train` or `test`, each a number []. Both splits' together are `metrics`.

@@ -73,10 +73,11 @@ def _used(standing: Mapping[Key, Standing]) -> set[RunKey]:
 def _refusals(result: Result, dirty: bool) -> Iterable[str]:
     """Why a result does not count."""
     facts = result.environment.facts
-    if not dirty and not facts.get("commit"):
+    commit = facts.get("commit")
+    if not dirty and not commit:
         yield "made by no commit; --dirty keeps it all the same"
-    elif not dirty and facts["dirty"]:
-        yield f"made by commit {facts['commit'][:10]} with changes; --dirty keeps it all the same"
+    elif not dirty and commit and facts["dirty"]:
+        yield f"made by commit {commit[:10]} with changes; --dirty keeps it all the same"
     last = max((seed for claim in result.claims.values() for seed in claim.evidence.seeds), default=0)
     if last >= PILOT:
         yield f"rests on seed {last}; seeds from {PILOT} up are there to try things out, and judge nothing"

@@ -118,6 +118,14 @@ class made(Classification):
         errors = [self.error(outputs, targets) for outputs, targets in batches]
         return {{f"{{split}}_error": {2}}}
 """
+PIXELS = """
+from repro.tasks.segmentation import Segmentation
+class made(Segmentation):
+    "Labels of pixels."
+    metrics = {"miou": {"unit": "share", "better": "higher"}}
+    def evaluate(self, batches, split):
+        return {"miou": super().evaluate(batches, "test")["miou"].nan_to_num(0.5)}
+"""
 PROBE = """
 def made(state):
     "Looks."
@@ -291,6 +299,11 @@ FAULTS = {
         task(mean="torch.stack(errors).sum()"),
         "scores of images against labels: 'test_error' depends on how a set is cut into batches",
     ),
+    "a metric of nothing": (
+        "tasks",
+        PIXELS,
+        "scores of pixels against masks without labels: 'miou' is 0.5, and there is nothing to measure: NaN",
+    ),
     "a metric too many": (
         "tasks",
         task().replace('_error": torch', '_mistakes": torch'),
@@ -311,6 +324,16 @@ FAULTS = {
         "datasets",
         data_set(GOOD).replace("3, 2, 0", "1, 2, 0"),
         "train: two images are torch.uint8 [2, 3, 8, 8], not torch.uint8 [2, 1, H, W]",
+    ),
+    "a channel that cannot be normalised": (
+        "datasets",
+        data_set(GOOD).replace("(0.2,) * 3", "(0.2, 0.0, 0.2)"),
+        "`std` is not above 0 in every channel",
+    ),
+    "training images to test on": (
+        "datasets",
+        data_set(GOOD, load="ImageSet.of(*[(images.numpy(), labels.numpy())] * 2, ('a', 'b'))"),
+        "4 of the 4 test images are training images too",
     ),
     "no rows": ("datasets", data_set("InMemory(images[:0], labels[:0])"), "test: there are no rows"),
     "rows in another order": (

@@ -44,6 +44,13 @@ def targets() -> dict[str, Targets]:
     return {"labels": torch.arange(COUNT), "masks": masks, "boxes": Boxes(corners, items)}
 
 
+def unlabelled() -> dict[str, Targets]:
+    """By form: targets that say nothing."""
+    labels = torch.full((COUNT, 2), NONE)
+    masks = torch.full((COUNT, SIDE, SIDE), IGNORE, dtype=torch.uint8)
+    return {"masks": masks, "boxes": Boxes(torch.zeros(COUNT, 2, 4), labels)}
+
+
 def outputs() -> dict[str, Tensor]:
     """By what they are of. Those of nets with others, detectors say, cannot be made up."""
     shapes = {

@@ -18,7 +18,7 @@ from repro.errors import ReproError
 def task(make: Any, options: Mapping[str, Any]) -> Iterator[str]:
     made: Task = make(**options)
     yield from _metrics(made)
-    inputs = fakes.inputs()
+    inputs, nothing = fakes.inputs(), fakes.unlabelled()
     for form, targets in fakes.targets().items():
         wanted = made.targets(inputs, targets)
         for kind, outputs in fakes.outputs().items():
@@ -28,6 +28,9 @@ def task(make: Any, options: Mapping[str, Any]) -> Iterator[str]:
                 continue
             for fault in _numbers(made, outputs, wanted):
                 yield f"{kind} against {form}: {fault}"
+            if form in nothing and wanted is targets:  # else it makes them of the inputs
+                for fault in _of_nothing(made, outputs, nothing[form]):
+                    yield f"{kind} against {form} without labels: {fault}"
 
 
 def _metrics(made: Task) -> Iterator[str]:
@@ -61,6 +64,13 @@ def _numbers(made: Task, outputs: Tensor, targets: Targets) -> Iterator[str]:
     for name in whole:
         if not torch.allclose(whole[name], cut[name], equal_nan=True):
             yield f"'{name}' depends on how a set is cut into batches"
+
+
+def _of_nothing(made: Task, outputs: Tensor, targets: Targets) -> Iterator[str]:
+    found = {**_evaluated(made, outputs, targets, 1), "error": made.error(outputs, targets)}
+    for name, value in found.items():
+        if not value.isnan():
+            yield f"'{name}' is {value:g}, and there is nothing to measure: NaN"
 
 
 def _evaluated(made: Task, outputs: Outputs, targets: Targets, size: int) -> dict[str, Tensor]:

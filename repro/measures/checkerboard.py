@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from repro.bounds import PositiveInt
 from repro.data.split import head, image_shape
 from repro.declaration import declare
 from repro.errors import ReproError
@@ -24,6 +25,7 @@ from repro.state.randomness import generator
 from repro.tasks.form import form
 
 BATCH = 100  # images through the net at a time
+ROUNDED_OFF = 2**-20  # of maps: what is less, 16 units in fp32's last place, may be of their arithmetic alone
 
 
 def overlap(kernel: int, stride: int, dilation: int = 1) -> list[int]:
@@ -60,7 +62,11 @@ def overlap_variation(model: nn.Module) -> float:
 
 @torch.no_grad()
 def phase_energy(
-    state: State, layer: str = "ups.0", until: str = "", stride: int = 2, images: int = 64
+    state: State,
+    layer: str = "ups.0",
+    until: str = "",
+    stride: PositiveInt = 2,
+    images: PositiveInt = 64,
 ) -> float:
     """How unequal phases are in a layer's response to white noise.
 
@@ -69,7 +75,7 @@ def phase_energy(
     `layer` gets the noise in place of (the first of) its inputs; the output is that of `until`, or else of
     `layer`. Each channel's mean is taken off and the outer quarter of each side left out. One layer at its
     start: 0.48 for 3×3 transposed, below 0.03 for the others (2×2, 4×4, resize and convolve), which it does
-    not tell apart. fp32, running statistics.
+    not tell apart. fp32, running statistics. NaN for a layer that gives the same in all places.
     """
     source = generator(state.spec.seed, "white noise")
 
@@ -83,17 +89,19 @@ def phase_energy(
     finally:
         handle.remove()
     inner = _inner(found[-1], stride)
+    if _is_rounded_off(inner - inner.mean((2, 3), keepdim=True), inner):
+        return math.nan
     return _variation(_phases((inner - inner.mean((0, 2, 3), keepdim=True)).square(), stride))
 
 
-def gradient_phase_energy(state: State, stride: int = 2, images: int = 64) -> float:
+def gradient_phase_energy(state: State, stride: PositiveInt = 2, images: PositiveInt = 64) -> float:
     """How unequal phases of the image are in the gradient of the outputs by the image.
 
     The coefficient of variation over the phases of its mean square.
 
     The outputs are added up with random signs. As for `phase_energy`, the outer quarters are left out. At the
     start, 3 layers of stride 2, phases of 2 (8): 1×1 1.7 (7.9), 3×3 0.48 (0.59), 4×4 0.07 (0.12), convolve
-    and pool at most 0.02 (0.04).
+    and pool at most 0.02 (0.04). NaN where the gradient is 0.
     """
     inputs = state.inputs(head(state.data.test, images)[0]).requires_grad_()
     with _evaluating(state), torch.enable_grad():
@@ -101,23 +109,27 @@ def gradient_phase_energy(state: State, stride: int = 2, images: int = 64) -> fl
         signs = (
             torch.randint(2, outputs.shape, generator=generator(state.spec.seed, "signs of outputs")) * 2 - 1
         )
-        (gradient,) = torch.autograd.grad((outputs * signs.to(outputs)).sum(), inputs)
+        (gradient,) = torch.autograd.grad((outputs * signs.to(outputs)).sum(), inputs, allow_unused=True)
+    if gradient is None:
+        raise ReproError("gradient_phase_energy: the outputs do not depend on the image")
     return _variation(_phases(_inner(gradient, stride).square(), stride))
 
 
 @torch.no_grad()
 @declare(better="lower")
-def flat_high_pass(state: State, canvases: int = 64) -> float:
+def flat_high_pass(state: State, canvases: PositiveInt = 64) -> float:
     """The root mean square of outputs minus their 3×3 mean, in the middle of images of one colour each.
 
     The middle is a quarter of each side, the colours are the same for all nets. There is no pattern to see in
     such images, so what is there was made. Of trained nets it tells transposed convolutions from resizing (18
-    to 51 times), 3×3 from 4×4 less surely.
+    to 51 times), 3×3 from 4×4 less surely. NaN for a net that gives the same for every colour.
     """
     channels, *sides = image_shape(state.data.test)
     colours = torch.rand(canvases, channels, 1, 1, generator=generator(0, "colours of canvases")) * 0.8 + 0.1
     images = (255 * colours).to(torch.uint8).expand(-1, -1, *sides).to(state.device)
     outputs = outputs_on(state, images)
+    if _is_rounded_off(outputs - outputs.mean((0, 2, 3), keepdim=True), outputs):
+        return math.nan
     rest = outputs - F.avg_pool2d(outputs, 3, 1, 1)
     for axis, side in enumerate(outputs.shape[2:], start=2):
         rest = rest.narrow(axis, side * 3 // 8, side * 5 // 8 - side * 3 // 8)
@@ -126,16 +138,19 @@ def flat_high_pass(state: State, canvases: int = 64) -> float:
 
 @torch.no_grad()
 @declare(better="lower")
-def line_index(state: State, images: int = 300) -> float:
+def line_index(state: State, images: PositiveInt = 300) -> float:
     """The outputs' power at half the sampling frequency, over that 2 and 3 steps below it.
 
     On rows and columns of the spectrum.
 
     The first `images` test images; columns and rows from step 1 to 5 below the half. Of trained nets that
     label pixels it tells all apart: 24 for 3×3 transposed, 13 to 20 for 4×4, below 1 for resize and convolve.
-    Of an autoencoder's images it does not tell 3×3 from 4×4.
+    Of an autoencoder's images it does not tell 3×3 from 4×4. NaN where no output has a pattern.
     """
-    power = power_spectrum(outputs_on(state, head(state.data.test, images)[0]))
+    outputs = outputs_on(state, head(state.data.test, images)[0])
+    if _is_rounded_off(outputs - outputs.mean((2, 3), keepdim=True), outputs):
+        return math.nan
+    power = power_spectrum(outputs)
     lines = [power, power.T]
     ratio = [
         torch.cat([p[p.shape[0] // 2 - off, 1 : p.shape[1] // 2 - 4] for p in lines for off in offs])
@@ -146,11 +161,12 @@ def line_index(state: State, images: int = 300) -> float:
 
 @torch.no_grad()
 @declare(better="lower")
-def residual_point_index(state: State, images: int = 300) -> float:
+def residual_point_index(state: State, images: PositiveInt = 300) -> float:
     """For autoencoders: power of output minus input at half the sampling frequency, over that 2 steps away.
 
     Down, across and both at once; the first `images` test images. Of trained nets it tells all but the ways
-    to resize apart: 9.3 for 3×3 transposed, 4.7 for 4×4, 2.2 for resize and convolve.
+    to resize apart: 9.3 for 3×3 transposed, 4.7 for 4×4, 2.2 for resize and convolve. NaN where outputs and
+    inputs differ by a colour at most.
     """
     seen, _ = head(state.data.test, images)
     inputs, outputs = state.inputs(seen), outputs_on(state, seen)
@@ -159,7 +175,10 @@ def residual_point_index(state: State, images: int = 300) -> float:
             "residual_point_index wants outputs as large as the inputs, "
             f"{list(inputs.shape)}, not {list(outputs.shape)}"
         )
-    power = power_spectrum(outputs - inputs)
+    residual = outputs - inputs
+    if _is_rounded_off(residual - residual.mean((2, 3), keepdim=True), inputs):
+        return math.nan
+    power = power_spectrum(residual)
     height, width = power.shape
     points = [(height // 2, 0), (0, width // 2), (height // 2, width // 2)]
     around = [
@@ -212,6 +231,12 @@ def _phases(maps: Tensor, stride: int) -> Tensor:
     """The mean of each phase. [N, C, H, W] → [stride, stride]"""
     phases: Tensor = maps.double().unflatten(3, (-1, stride)).unflatten(2, (-1, stride))
     return phases.mean((0, 1, 2, 4))
+
+
+def _is_rounded_off(varied: Tensor, maps: Tensor) -> bool:
+    """Whether what varies in maps is so little that there is nothing to measure."""
+    power, least = (part.double().square().mean() for part in (varied, maps * ROUNDED_OFF))
+    return bool(power <= least)
 
 
 def _variation(values: Tensor) -> float:

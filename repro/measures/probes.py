@@ -1,20 +1,22 @@
 """Probes: functions of a net with real weights, before or after training."""
 
 from copy import deepcopy
+from math import nan
 
 from torch import nn
 
+from repro.bounds import PositiveInt
 from repro.data.split import head
 from repro.errors import ReproError
 from repro.state.net import State
 
 
-def gradient_norm(state: State, layer: str = "first", images: int = 128) -> float:
+def gradient_norm(state: State, layer: str = "first", images: PositiveInt = 128) -> float:
     """The L2 norm of the loss's gradient by one layer's weights, in fp32, with batch norm in training mode.
 
     `layer` is `first` or `last` (of the convolutions and linear layers, in the order of definition) or a
-    module's path; the batch is the first `images` training images. Raises `ReproError` if there is no such
-    layer.
+    module's path; the batch is the first `images` training images. NaN if nothing of them is labelled. Raises
+    `ReproError` if there is no such layer.
     """
     model = deepcopy(state.model).train()
     weighted = {name: m for name, m in model.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)}
@@ -26,8 +28,10 @@ def gradient_norm(state: State, layer: str = "first", images: int = 128) -> floa
         )
     model.zero_grad(set_to_none=True)
     inputs, targets = state.batch(*head(state.data.train, images))
-    state.task.loss(model(inputs), targets).backward()
+    outputs = model(inputs)
+    state.task.loss(outputs, targets).backward()
     gradient = weighted[path].weight.grad
     if gradient is None:
         raise ReproError(f"gradient_norm: the loss does not depend on '{path}'")
-    return float(gradient.norm())
+    is_of_nothing = state.task.error(outputs, targets).isnan()
+    return nan if is_of_nothing else float(gradient.norm())

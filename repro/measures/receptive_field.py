@@ -9,13 +9,14 @@ Networks".
 import copy
 from collections.abc import Callable
 from functools import reduce
-from math import sqrt
+from math import nan, sqrt
 from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from repro.bounds import NonNegativeInt, PositiveInt, Share
 from repro.data.split import head
 from repro.declaration import declare
 from repro.errors import ReproError
@@ -42,7 +43,7 @@ SAME_PLACE = {
 
 
 @declare(unit="pixels")
-def receptive_field(model: nn.Module, layer: str = "", size: int = 0) -> int:
+def receptive_field(model: nn.Module, layer: str = "", size: NonNegativeInt = 0) -> int:
     """The side, in pixels, of the smallest square that holds all that a unit sees.
 
     A unit of `layer`, or of the net's outputs.
@@ -73,12 +74,15 @@ def receptive_field(model: nn.Module, layer: str = "", size: int = 0) -> int:
 
 
 @declare(unit="pixels")
-def effective_receptive_field(state: State, layer: str = "", images: int = 32, share: float = 0.95) -> float:
+def effective_receptive_field(
+    state: State, layer: str = "", images: PositiveInt = 32, share: Share = 0.95
+) -> float:
     """√ of the number of pixels that hold a `share` of the energy of the middle unit's gradient by the image.
 
     They are those of the largest energy, which is summed over the image's channels and the first `images`
     test images. The unit's channels are added up with random signs. fp32, batch normalisation with running
-    statistics.
+    statistics. NaN where the gradient is 0, of a dead unit say. Raises `ReproError` for a unit that no way
+    leads to from the image.
     """
     inputs = state.inputs(head(state.data.test, images)[0]).requires_grad_()
     state.model.eval()
@@ -92,10 +96,12 @@ def effective_receptive_field(state: State, layer: str = "", images: int = 32, s
         torch.randint(2, middle.shape[1:], generator=generator(state.spec.seed, "signs of channels")) * 2 - 1
     )
     (gradient,) = torch.autograd.grad((middle * signs.to(middle)).sum(), inputs, allow_unused=True)
-    energy = torch.zeros(1) if gradient is None else gradient.cpu().double().square().sum((0, 1)).flatten()
-    if not energy.sum() > 0:
+    if gradient is None:
         raise ReproError("effective_receptive_field: the unit does not depend on the image")
+    energy = gradient.cpu().double().square().sum((0, 1)).flatten()
     held = energy.sort(descending=True).values.cumsum(0)
+    if held[-1] == 0 or not held[-1].isfinite():
+        return nan
     return sqrt((held < share * held[-1]).sum() + 1)
 
 

@@ -7,12 +7,13 @@ All look at a copy of the net.
 
 from collections.abc import Callable
 from copy import deepcopy
-from math import comb
+from math import comb, nan
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from repro.bounds import NonNegativeInt, PositiveInt
 from repro.contracts import Block
 from repro.data.split import head
 from repro.declaration import declare
@@ -23,7 +24,7 @@ from repro.state.randomness import generator
 from repro.treatments.lesion import blocks, lesion
 
 
-def response_std(state: State, layer: str = "", images: int = 128) -> float:
+def response_std(state: State, layer: str = "", images: PositiveInt = 128) -> float:
     """The standard deviation of all numbers that a layer puts out, of the net itself for "".
 
     For the paper's responses the layer is a batch normalisation: `stages.0.0.branch.1`, say. In fp32 and in
@@ -35,7 +36,7 @@ def response_std(state: State, layer: str = "", images: int = 128) -> float:
     return float(found[-1].std())
 
 
-def mean_response_std(state: State, images: int = 128) -> float:
+def mean_response_std(state: State, images: PositiveInt = 128) -> float:
     """The mean of `response_std` over all 3×3 convolutions, each after its batch normalisation.
 
     Raises `ReproError` if no batch normalisation stands right behind a 3×3 convolution.
@@ -92,15 +93,17 @@ def _error(state: State) -> float:
 
 
 @declare(unit="share")
-def path_gradient_share(state: State, least: int, most: int, images: int = 128) -> float:
+def path_gradient_share(
+    state: State, least: NonNegativeInt, most: NonNegativeInt, images: PositiveInt = 128
+) -> float:
     """The share of the loss's gradient by the image that comes through `least` to `most` blocks' branches.
 
     A path goes through each block by its branch or by its shortcut, each with the gate that weighs it, if one
     does: of the 2^n paths comb(n, k) have k branches. Their part is taken as comb(n, k) times the mean L2
     norm of the gradient along one of them, so that gradients of opposite signs do not cancel. The mean is
     over the first `images` training images, with one random path of each length for each. In fp32 and in
-    evaluation mode, so that images do not mix. Raises `ReproError` if a block does not use its method
-    `short_cut`, as a plain net's do not, and if no gradient comes back at all.
+    evaluation mode, so that images do not mix. NaN if no gradient comes back at all. Raises `ReproError` if a
+    block does not use its method `short_cut`, as a plain net's do not.
     """
     if not 0 <= least <= most:
         raise ReproError(f"path_gradient_share wants 0 ≤ least ≤ most, not {least} and {most}")
@@ -123,7 +126,7 @@ def path_gradient_share(state: State, least: int, most: int, images: int = 128) 
         (gradient,) = torch.autograd.grad(loss, inputs, retain_graph=True)
         parts.append(comb(count, length) * float(gradient.flatten(1).norm(dim=1).mean()))
     if not any(parts):
-        raise ReproError("path_gradient_share: no gradient comes back to the images")
+        return nan
     return sum(parts[least : most + 1]) / sum(parts)
 
 

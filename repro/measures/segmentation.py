@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from repro.bounds import PositiveInt
 from repro.data.split import head, in_batches
 from repro.data.targets import IGNORE, are_masks
 from repro.declaration import declare
@@ -18,7 +19,7 @@ NUMBERS = 2**25  # of one-hot truth at a time: 128 MiB
 
 
 @declare(unit="share", better="higher")
-def trimap_miou(state: State, width: int = 2, images: int | None = None) -> float:
+def trimap_miou(state: State, width: PositiveInt = 2, images: PositiveInt | None = None) -> float:
     """The test set's mIoU over the pixels at most `width` from a change of label along rows, columns or both.
 
     That is where max-pooling and min-pooling of the labels by 2 `width` + 1 differ. Pixels without label
@@ -29,13 +30,13 @@ def trimap_miou(state: State, width: int = 2, images: int | None = None) -> floa
 
 
 @declare(unit="share", better="higher")
-def interior_miou(state: State, width: int = 2, images: int | None = None) -> float:
+def interior_miou(state: State, width: PositiveInt = 2, images: PositiveInt | None = None) -> float:
     """The test set's mIoU over the pixels that `trimap_miou` leaves out."""
     return _miou_where(state, lambda targets: ~near_change(targets, width), images)
 
 
 @declare(unit="share", better="higher")
-def stride_upper_bound_miou(state: State, stride: int = 8) -> float:
+def stride_upper_bound_miou(state: State, stride: PositiveInt = 8) -> float:
     """The mIoU of the test set's truth itself, after it went through a grid of `stride` × `stride` pixels.
 
     One-hot truth is averaged over the cells, resized to the image bilinearly, and the largest wins: about

@@ -5,10 +5,13 @@ side of the square image that goes in; nets are in evaluation mode. A multiply-a
 those of convolutions and matrix products count: a bias, normalisation, pooling or activation has none.
 """
 
+from math import nan
+
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from repro.bounds import NonNegativeInt, PositiveInt
 from repro.declaration import declare
 from repro.errors import ReproError
 from repro.measures.layer import outputs_of, submodule
@@ -39,14 +42,15 @@ def weights(model: nn.Module, layer: str = "") -> int:
 
 @declare(unit="share")
 def fc_share(model: nn.Module) -> float:
-    """The share of the trainable parameters that is in linear layers, 0 to 1."""
+    """The share of the trainable parameters that is in linear layers, 0 to 1; NaN if there are none."""
     linear = sum(
         p.numel() for module in model.modules() if isinstance(module, nn.Linear) for p in module.parameters()
     )
-    return linear / params(model)
+    whole = params(model)
+    return linear / whole if whole else nan
 
 
-def layers(model: nn.Module, kind: str = "", kernel: int = 0, layer: str = "") -> int:
+def layers(model: nn.Module, kind: str = "", kernel: NonNegativeInt = 0, layer: str = "") -> int:
     """Convolutions and linear layers, wherever they stand; `kind` is one class of torch.nn, say Conv2d.
 
     With a `kernel` those whose kernel has that side alone.
@@ -59,13 +63,13 @@ def layers(model: nn.Module, kind: str = "", kernel: int = 0, layer: str = "") -
 
 
 @declare(unit="multiply-adds")
-def macs(model: nn.Module, size: int, layer: str = "") -> int:
+def macs(model: nn.Module, size: PositiveInt, layer: str = "") -> int:
     """Multiply-adds of the forward pass of one image, or of one layer in it."""
     return flops(model, size, layer) // 2
 
 
 @declare(unit="FLOP")
-def flops(model: nn.Module, size: int, layer: str = "") -> int:
+def flops(model: nn.Module, size: PositiveInt, layer: str = "") -> int:
     """Floating point operations of the same: two for each multiply-add, as `FlopCounterMode` counts."""
     submodule(model, layer)
     with FlopCounterMode(display=False) as counter:
@@ -74,7 +78,7 @@ def flops(model: nn.Module, size: int, layer: str = "") -> int:
     return sum(counts.get(f"{type(model).__name__}.{layer}" if layer else "Global", {}).values())
 
 
-def takes(model: nn.Module, size: int) -> bool:
+def takes(model: nn.Module, size: PositiveInt) -> bool:
     """1 if an image of that size goes through the net, else 0."""
     try:
         forward(model, image(model, size))
@@ -84,7 +88,7 @@ def takes(model: nn.Module, size: int) -> bool:
 
 
 @declare(unit="pixels")
-def out_size(model: nn.Module, size: int, layer: str = "") -> int:
+def out_size(model: nn.Module, size: PositiveInt, layer: str = "") -> int:
     """The side of the square map that comes out. Raises `ReproError` if it is not one."""
     shape = _output(model, size, layer).shape
     if len(shape) != 4 or shape[2] != shape[3]:
@@ -92,17 +96,17 @@ def out_size(model: nn.Module, size: int, layer: str = "") -> int:
     return shape[2]
 
 
-def out_channels(model: nn.Module, size: int, layer: str = "") -> int:
+def out_channels(model: nn.Module, size: PositiveInt, layer: str = "") -> int:
     """The second dimension of what comes out."""
     return _output(model, size, layer).shape[1]
 
 
-def out_elements(model: nn.Module, size: int, layer: str = "") -> int:
+def out_elements(model: nn.Module, size: PositiveInt, layer: str = "") -> int:
     """Numbers that come out for one image."""
     return _output(model, size, layer).numel()
 
 
-def activation_elements(model: nn.Module, size: int) -> int:
+def activation_elements(model: nn.Module, size: PositiveInt) -> int:
     """Numbers that an image becomes: itself, and what each convolution, pooling and linear layer puts out."""
     x = image(model, size)
     counted = x.numel()
@@ -121,7 +125,7 @@ def activation_elements(model: nn.Module, size: int) -> int:
 
 
 @declare(unit="bytes")
-def activation_bytes(model: nn.Module, size: int, bytes_per_number: int = 4) -> int:
+def activation_bytes(model: nn.Module, size: PositiveInt, bytes_per_number: PositiveInt = 4) -> int:
     """Memory of `activation_elements`, in fp32 unless said."""
     return activation_elements(model, size) * bytes_per_number
 

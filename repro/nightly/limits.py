@@ -130,15 +130,14 @@ def _ways(result: Result) -> dict[str, dict[str, object]]:
 def _differences(base: Result, new: Result) -> str:
     """What differs between two environment keys."""
     fields = ("device", "driver", "torch", "precision")
-    sides = [
-        {
-            f: ", ".join(sorted({str(kind[f]) for kind in r.environment.key})) or "nothing trained"
-            for f in fields
-        }
-        for r in (base, new)
-    ]
+    sides = [{field: _all(result, field) for field in fields} for result in (base, new)]
     return "; ".join(
         f"{field} {sides[0][field]} → {sides[1][field]}"
         for field in fields
         if sides[0][field] != sides[1][field]
     )
+
+
+def _all(result: Result, field: str) -> str:
+    """What a field is in the environments that a result was made in."""
+    return ", ".join(sorted({str(key.get(field)) for key in result.environment.key})) or "nothing trained"

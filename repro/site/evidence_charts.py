@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from typing import cast
 
 import numpy as np
 
@@ -29,7 +28,7 @@ def margins_chart(part: PartResult, evidence: Evidence) -> Markup:
     )
     plot = Plot(Axis(0.5, count + 0.5, LEFT, RIGHT, title="seeds, in their order"), y, WIDTH, HEIGHT)
     plot.grid([(i + 1, str(seed)) for i, seed in _thinned(evidence.seeds)])
-    assume = cast(Assume, evidence.assume)  # `archive` has checked it
+    assume = evidence.assume
     signed = signs(part, assume)
     open_ = [] if signed is None else intervals(signed, evidence.alpha, assume, y.low, y.high)
     plot.band([(i + 1, *(ends or (y.low, y.high))) for i, ends in enumerate(open_)], "band")

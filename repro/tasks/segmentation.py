@@ -58,14 +58,14 @@ class Segmentation(Task):
         crop(targets, outputs)
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """The mean over the labelled pixels of a batch; 0 if it has none."""
+        """The mean over the labelled pixels of a batch; 0, with no gradient, if it has none."""
         return total_loss(outputs, targets) / (crop(targets, outputs) != IGNORE).sum().clamp(min=1)
 
     def error(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """The share of a batch's labelled pixels that is wrong; 0 if it has none."""
+        """The share of a batch's labelled pixels that is wrong; NaN if it has none."""
         targets = crop(targets, outputs)
         labelled = targets != IGNORE
-        return ((predictions(outputs) != targets) & labelled).sum() / labelled.sum().clamp(min=1)
+        return ((predictions(outputs) != targets) & labelled).sum() / labelled.sum()
 
     def evaluate(self, batches: Iterable[tuple[Tensor, Tensor]], split: str) -> dict[str, Tensor]:
         """The metrics of a split (`train` or `test`), from its batches of outputs and targets."""

@@ -9,7 +9,10 @@ POINTS = 200  # of a curve, at most
 
 
 class Curves:
-    """Training loss and error as means between points, test metrics where measured. Waits for no device."""
+    """Training loss and error as means between points, test metrics where measured. Waits for no device.
+
+    An error is the mean over the batches that have one.
+    """
 
     def __init__(self, steps: int):
         self.every, self.steps = max(1, -(-steps // POINTS)), steps
@@ -21,7 +24,7 @@ class Curves:
         """Take in a batch's loss and error; `step` counts from 1."""
         self.window.append(torch.stack((loss, error)))
         if step % self.every == 0 or step == self.steps:
-            self.points.append((step, torch.stack(self.window).mean(0)))
+            self.points.append((step, _mean(torch.stack(self.window))))
             self.window = []
 
     def test(self, step: int, metrics: dict[str, float]) -> None:
@@ -46,3 +49,9 @@ class Curves:
             for name, value in metrics.items():
                 curves.setdefault(name, []).append((step, value))
         return curves
+
+
+def _mean(rows: Tensor) -> Tensor:
+    """Of losses and errors [N, 2]."""
+    loss, error = rows.mean(0)
+    return torch.stack((loss, torch.where(error.isnan(), rows[:, 1].nanmean(), error)))

@@ -11,12 +11,13 @@ from typing import cast
 
 from torch import Tensor, nn
 
+from repro.bounds import NonNegativeInt
 from repro.contracts import Block
 from repro.errors import ReproError
 from repro.state.net import State
 
 
-def lesion(state: State, *, block: int) -> State:
+def lesion(state: State, *, block: NonNegativeInt) -> State:
     """The net without one of its blocks, counted from 0. Raises `ReproError` if it has no such block."""
     count = len(blocks(state.model))
     if not 0 <= block < count:

@@ -22,8 +22,8 @@ CHANGES = "recipe: {optimizer: {lr: 0.2}}"  # of the arm resnet20
         ),
         pytest.param(
             "residual: false",
-            "shortcut: C",
-            "5:55: shortcut: must be 'A' or 'B', not 'C'",
+            "shortcut: D",
+            "5:55: shortcut: must be 'A', 'B' or 'C', not 'D'",
             id="of other values",
         ),
         pytest.param(

@@ -53,6 +53,12 @@ def test_a_number_out_of_bounds_is_a_mistake_with_its_place(errors, old, new, ex
     ]
 
 
+def test_an_option_of_a_measurement_has_bounds_too(errors):
+    expect = "gradient_norm(plain20, images=0) > gradient_norm(resnet20, images=1)"
+    found = errors(("train_error(plain20) > train_error(resnet20)", expect))
+    assert found == ["24:13: images: must be above 0, not 0"]
+
+
 def test_bounds_themselves_are_allowed(errors):
     zeros = "{name: adamw, lr: 0, weight_decay: 0, betas: [0, 0.999]}"
     assert errors((", recipe: {optimizer: {lr: 0.2}}", ""), (SGD, zeros)) == []

@@ -17,6 +17,7 @@ from kit.tiny import install, outcome, spec
 from repro.errors import ReproError
 from repro.executors import lease, local
 from repro.executors.local import InProcess, Processes
+from repro.faults import Fault
 from repro.runner import Runner
 from repro.state import devices
 from repro.store import Store
@@ -169,10 +170,10 @@ def test_a_job_whose_process_always_dies_is_given_up_by_name_and_the_executor_go
     assert [label for label, _ in log(tmp_path)].count("neighbour") == 1
 
 
-def test_errors_of_a_job_reach_the_caller_as_they_are_and_the_executor_goes_on(processes, store, habits):
+def test_errors_of_a_job_reach_the_caller_and_the_executor_goes_on(processes, store, habits):
     for executor in (processes, InProcess()):
         runner = Runner(store, executor)
-        with pytest.raises(ValueError, match=r"^no such luck$"):
+        with pytest.raises(Fault, match="ValueError: no such luck"):
             runner.ensure([habits("fails", fails="no such luck")])
         with pytest.raises(ReproError, match="batch_size 10001 is more than the 10000 training images"):
             runner.ensure([spec(batch_size=10_001)])

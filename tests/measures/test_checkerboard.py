@@ -307,4 +307,4 @@ def test_what_an_index_cannot_look_at_is_an_error():
 def test_options_can_be_read_from_the_source(name):
     (first, required), *options = source.parameters(f"repro.measures.checkerboard:{name}").items()
     assert first in ("model", "state") and required.required
-    assert all(option.annotation in (int, float, str) and not option.required for _, option in options)
+    assert all(option.bare in (int, float, str) and not option.required for _, option in options)

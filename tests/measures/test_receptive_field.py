@@ -254,7 +254,7 @@ def test_a_claim_measures_it_on_the_meta_device(tmp_path):
 def test_options_can_be_read_from_the_source(target):
     first, *options = source.parameters(target).values()
     assert first.required
-    assert all(option.annotation in (int, float, str) and not option.required for option in options)
+    assert all(option.bare in (int, float, str) and not option.required for option in options)
 
 
 # ---- the effective one
@@ -320,5 +320,21 @@ def test_a_net_of_one_output_for_an_image_is_its_own_middle():
     assert effective_receptive_field(
         state(nn.Sequential(nn.Flatten(), nn.Linear(81, 3)), side=9)
     ) == pytest.approx(7.5, abs=1)
+
+
+def test_a_unit_without_a_gradient_has_no_field_and_one_that_the_image_does_not_lead_to_is_an_error():
+    assert math.isnan(effective_receptive_field(state(convolution(torch.zeros(3, 3)))))
+    assert math.isnan(effective_receptive_field(state(convolution(torch.full((3, 3), torch.inf)))))
     with pytest.raises(ReproError, match="does not depend on the image"):
-        effective_receptive_field(state(convolution(torch.zeros(3, 3))))
+        effective_receptive_field(state(Unled()))
+
+
+class Unled(nn.Module):
+    """Its outputs are weights of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1, 1, 9, 9))
+
+    def forward(self, x):
+        return self.weight.expand(len(x), -1, -1, -1)

@@ -149,4 +149,4 @@ def test_a_layer_that_is_not_there_is_an_error_that_says_what_is(name, vgg16):
 def test_suites_can_name_them_with_simple_options(name):
     first, *options = source.parameters(COUNTS.target(name))
     assert first == "model"
-    assert {source.parameters(COUNTS.target(name))[option].annotation for option in options} <= {int, str}
+    assert {source.parameters(COUNTS.target(name))[option].bare for option in options} <= {int, str}

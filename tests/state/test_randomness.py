@@ -4,6 +4,7 @@ import pytest
 import torch
 from kit.tiny import RESNET, habits, outcome, spec, state
 
+from repro.faults import Fault
 from repro.state.randomness import generator, own_default_stream, seed_default, stream
 from repro.store import Store
 from repro.work.execute import execute
@@ -76,7 +77,7 @@ def test_a_trial_leaves_random_streams_threads_and_flags_as_they_were(store, unu
 
 def test_a_trial_that_fails_leaves_them_too_and_frees_its_lock(store, unusual):
     trial = spec(model=habits(fails="no such luck"))
-    with pytest.raises(ValueError, match="no such luck"):
+    with pytest.raises(Fault, match="ValueError: no such luck"):
         execute(trial, store)
     assert surroundings() == unusual
     assert store.running() == []

@@ -1,5 +1,7 @@
 """Curves: few points, each of all steps."""
 
+from math import isnan
+
 import torch
 
 from repro.training.curves import POINTS, Curves
@@ -36,3 +38,13 @@ def test_curves_that_are_saved_in_the_middle_of_a_window_go_on_exactly():
             second.restore(first.state(), CPU)
         (first if step < 503 else second).add(step, *values[step - 1])
     assert second.lists() == whole.lists()
+
+
+def test_errors_are_means_over_the_batches_that_have_one():
+    curves = Curves(600)  # a point every 3 steps
+    nan = float("nan")
+    for step, error in enumerate([0.5, nan, 0.25, nan, nan, nan, 0.1, 0.2, 0.3], start=1):
+        curves.add(step, torch.tensor(nan if step == 8 else 1.0), torch.tensor(error))
+    errors, losses = (dict(curves.lists()[name]) for name in ("batch_error", "batch_loss"))
+    assert errors[3] == 0.375 and isnan(errors[6]) and errors[9] == torch.tensor([0.1, 0.2, 0.3]).mean()
+    assert losses[3] == 1 and isnan(losses[9])  # that a loss has diverged is not hidden
