@@ -273,12 +273,10 @@ class Result(Base):
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
-        for measured in (
-            [(one.arm, one.seed) for one in self.trials],
-            [(one.name, one.seed) for one in self.timings],
-        ):
-            if len({*measured}) < len(measured):
-                raise ValueError("a seed of an arm is there twice")
+        trained = {(one.arm, one.seed) for one in self.trials}
+        timed = {(one.name, one.seed) for one in self.timings}
+        if len(trained) < len(self.trials) or len(timed) < len(self.timings):
+            raise ValueError("a seed of an arm is there twice")
         return self
 
     def _repr_html_(self) -> str:

@@ -104,9 +104,7 @@ def test_a_net_that_broke_is_a_suspect_on_the_same_night_even_without_a_history(
         True,
         broken.id,
     )
-    assert (
-        suspect.p < 0.01 and suspect.evidence is None and watch([fine], [broken]).base == commit(1)
-    )
+    assert suspect.p < 0.01 and suspect.evidence is None and watch([fine], [broken]).base == commit(1)
 
 
 def test_a_timing_is_not_compared_with_the_run_before_since_machines_have_days():
