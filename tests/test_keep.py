@@ -19,9 +19,8 @@ def repro(*arguments):
 def made(night=1, claims="ab", facts=CLEAN, **rest):
     """A result of a clean commit, with a claim for each letter."""
     found = result(claims={name: claim() for name in claims}, night=night, **rest)
-    return found.model_copy(
-        update={"environment": found.environment.model_copy(update={"facts": {**FACTS, **facts}})}
-    )
+    environment = found.environment.model_copy(update={"facts": {**FACTS, **facts}})
+    return found.model_copy(update={"environment": environment})
 
 
 def with_picture(path):
