@@ -41,7 +41,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--executor", choices=("local", "ray"), default="local", help="where trials run (default: local)"
     )
     group.addoption(
-        "--fresh", action="store_true", help="train everything again instead of using what the store has"
+        "--fresh",
+        action="store_true",
+        help="train everything again instead of using what the store has; killed, it begins again",
     )
     group.addoption(
         "--pilot",

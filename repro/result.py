@@ -30,6 +30,7 @@ from repro.errors import ReproError
 from repro.evidence import Assume, false_discovery_level
 from repro.expectation import ExpectationError, parse_measurement
 from repro.format import Interval, duration, figure, html_table, interval
+from repro.lock import remove_if_left
 from repro.store import write_atomically
 from repro.suite import SMALLEST_ALPHA, ArmName, Name, Rules, Verdict
 from repro.value import Value, known
@@ -402,6 +403,8 @@ def write(result: Result, folder: Path) -> Path:
     content = json.dumps(
         result.model_dump(mode="json", by_alias=True), sort_keys=True, indent=1, allow_nan=False
     )
+    for part in path.parent.rglob(".*.part"):  # of killed processes
+        remove_if_left(part)
     write_atomically(path, content.encode() + b"\n", ELSEWHERE)
     return path
 

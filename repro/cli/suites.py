@@ -38,7 +38,11 @@ from repro.suite_files import RECIPES
     metavar="N",
     help="Allow N seeds instead of what the suite allows.",
 )
-@click.option("--fresh", is_flag=True, help="Train everything again instead of using what the store has.")
+@click.option(
+    "--fresh",
+    is_flag=True,
+    help="Train everything again instead of using what the store has; killed, it begins again.",
+)
 @click.option(
     "--first-seed",
     type=click.IntRange(min=0),
