@@ -53,7 +53,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--results", type=Path, metavar="DIR", help=f"where result JSONs go (default: {RUNS.as_posix()})"
     )
-    group.addoption("--strict-claims", action="store_true", help="fail where a claim is undecided")
+    group.addoption(
+        "--strict-claims", action="store_true", help="fail where a claim is undecided and that is not known"
+    )
 
 
 def _positive(text: str) -> int:

@@ -59,7 +59,7 @@ from repro.suite_files import RECIPES
     type=Place(file_okay=False),
     help=f"Where result JSONs go (default: {RUNS.as_posix()}, in the suites' project).",
 )
-@click.option("--strict-claims", is_flag=True, help="Fail where a claim is undecided.")
+@click.option("--strict-claims", is_flag=True, help="Fail where a claim is undecided and that is not known.")
 @click.option(
     "--jobs",
     "-j",
