@@ -21,7 +21,6 @@ from repro.session import Session
 from repro.store import Store
 from repro.suite import Device, Suite
 from repro.suite_files import project_of, suite_files
-from repro.tuning import PILOT
 
 __all__ = ["Results", "check", "decide", "load", "read", "run"]
 
@@ -105,6 +104,7 @@ def run(
     Raises `DocumentError` for suites with mistakes, `NothingRan` where no claim is asked, and
     `NothingMeasured`, with all reasons, where none could be measured.
     """
+    _sound(where, seeds_max, first_seed, jobs)
     given = _paths(suites)
     loaded = load_all(suite_files(given))
     asked = [(path, suite, _names(suite, profile, only)) for path, suite in loaded.items()]
@@ -121,7 +121,8 @@ def run(
         profile,
         device=device,
         seeds_max=seeds_max,
-        first_seed=PILOT if pilot else first_seed,
+        first_seed=first_seed,
+        pilot=pilot,
     )
     found, folder = Results(), None if pilot or results is None else Path(results)
     any_decided = False
@@ -148,6 +149,19 @@ def run(
 
 def _paths(given: str | Path | Iterable[str | Path]) -> list[Path]:
     return [Path(given)] if isinstance(given, str | Path) else [Path(path) for path in given]
+
+
+def _sound(where: str, seeds_max: int | None, first_seed: int, jobs: int | None) -> None:
+    """Raises `ReproError` for what cannot be asked."""
+    if where not in ("local", "ray"):
+        raise ReproError(f"where: must be 'local' or 'ray', not {where!r}")
+    for name, number, least in (
+        ("seeds_max", seeds_max, 1),
+        ("first_seed", first_seed, 0),
+        ("jobs", jobs, 1),
+    ):
+        if number is not None and number < least:
+            raise ReproError(f"{name}: must be {least} or more, not {number}")
 
 
 def _names(suite: Suite, profile: str, only: str | None) -> list[str]:

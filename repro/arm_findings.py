@@ -1,8 +1,8 @@
 """What can be wrong with an arm: its own keys, and what becomes of it at the profiles where claims use it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -11,7 +11,7 @@ from repro.catalogue import DATASETS, MODELS, TREATMENTS, WEIGHTS
 from repro.document import Finding, Problem, nearest
 from repro.form import Form, describe
 from repro.recipe import Named, Recipe
-from repro.suite import Arm, Suite
+from repro.suite import Arm, Suite, Tune
 
 Resolved = TypeVar("Resolved")
 BESIDE = Arm.model_fields.keys() - {"of", "after"}  # keys that stand among the options of a model
@@ -102,6 +102,20 @@ def _at(form: Form[Suite], name: str, profile: str) -> Iterator[Problem]:
     if arm.recipe and form.is_sound("profiles", profile, "recipe"):
         found = _of_changes(lambda: suite.recipe_of(name, profile), scale.recipe, findings.of_recipe)
         yield from form.tell(("arms", name, "recipe"), found)
+    if arm.recipe and scale.tune is not None:
+        yield from form.tell(("arms", name, "recipe"), _tuned(arm, scale.tune))
+
+
+def _tuned(arm: Arm, tune: Tune) -> Iterator[Finding]:
+    """What is tuned is the same for all arms: an arm's own value would be overwritten."""
+    for place in tune.grid:
+        keys = place.split(".")
+        inside: Any = arm.recipe
+        for key in keys:
+            inside = inside.get(key) if isinstance(inside, Mapping) else None
+        if inside is not None:
+            message = f"{place} is tuned by the profile, from the same values for all arms: leave it out here"
+            yield Finding(tuple(keys), message, at_key=True)
 
 
 def _options(form: Form[Suite], name: str, profile: str) -> Iterator[Problem]:

@@ -238,6 +238,9 @@ class _Check:
             yield str(error)
             return
         yield from kind.mistakes(measurement)
+        arm = self.suite.arms.get(measurement.arm)
+        if arm is not None and arm.of is not None and not kind.treated:
+            yield f"'{measurement.name}' knows nothing of a treatment: ask it of arm '{arm.of}'"
         wanted = kind.wants(measurement)
         if not wanted or measurement.arm not in self.suite.arms:
             return

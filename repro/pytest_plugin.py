@@ -203,7 +203,6 @@ class Run:
             from repro.executors.lease import cores
             from repro.runner import Runner
             from repro.session import Session
-            from repro.tuning import PILOT
 
             option = self.config.getoption
             workers = getattr(self.config, "workerinput", {}).get("workercount", 1)
@@ -213,7 +212,7 @@ class Run:
                 option("profile"),
                 device=option("device"),
                 seeds_max=option("seeds_max"),
-                first_seed=PILOT if option("pilot") else 0,
+                pilot=option("pilot"),
             )
         return self._session
 

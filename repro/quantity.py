@@ -50,6 +50,7 @@ class Quantity(ABC):
 
     seeded: ClassVar[bool] = True  # whether it differs from seed to seed
     timed: ClassVar[bool] = False  # whether a seed is a round of timing
+    treated: ClassVar[bool] = True  # whether it is of what an arm's nets are after its treatment
 
     @staticmethod
     def declaration(name: str, task: str | None) -> Declaration:  # noqa: ARG004
@@ -158,6 +159,7 @@ class Count(Quantity):
     """A number of an architecture."""
 
     seeded = False
+    treated = False
 
     @staticmethod
     def mistakes(measurement: Measurement) -> Iterator[str]:
@@ -180,6 +182,7 @@ class Clocked(Quantity):
     """A number read off while a net runs alone on the machine."""
 
     timed = True
+    treated = False
 
     @staticmethod
     def mistakes(measurement: Measurement) -> Iterator[str]:

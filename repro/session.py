@@ -26,7 +26,7 @@ from repro.runner import Runner
 from repro.store import StoreError, write_atomically
 from repro.suite import Claim, Device, Suite
 from repro.trial import Drawing, TrialSpec
-from repro.tuning import tune
+from repro.tuning import PILOT, SEEDS, tune
 from repro.value import known
 from repro.verdict import Judgement, decide
 
@@ -44,15 +44,18 @@ class Session:
         device: Device | None = None,
         seeds_max: int | None = None,
         first_seed: int = 0,
+        pilot: bool = False,
     ):
         self.runner, self.profile, self.device = runner, profile, device
-        self.seeds_max, self.first_seed = seeds_max, first_seed
+        self.seeds_max, self.first_seed = seeds_max, PILOT if pilot else first_seed
+        self.pilot = pilot
         self._experiments: dict[str, Experiment] = {}
         self._tunings: dict[Experiment, dict[str, TuningResult]] = {}
 
     def decide(self, suite: Suite, name: str) -> Decided:
         """Train what a claim needs and decide it. Raises `ReproError` if it cannot be measured here."""
         claim, experiment = suite.claims[name], self.experiment(suite)
+        self._fresh(suite)
         quantities = {quantity.measurement: quantity for quantity in experiment.quantities(claim)}
         self._tune(experiment, quantities.values())
         seeds, judgement = self._judged(suite, claim, quantities)
@@ -79,6 +82,15 @@ class Session:
             trials=tuple((arm, seed, trial.digest) for (arm, seed), trial in trials.items()),
             rounds=tuple(one.digest for one in rounds),
         )
+
+    def _fresh(self, suite: Suite) -> None:
+        """Raises `ReproError` where seeds that arms were tuned on would judge."""
+        seeds = range(self.first_seed, self.first_seed + (self.seeds_max or suite.seeds.max))
+        if not self.pilot and suite.profiles[self.profile].tune is not None and set(seeds) & {*SEEDS}:
+            raise ReproError(
+                f"profile '{self.profile}' is tuned on seeds {SEEDS[0]} and {SEEDS[1]}, which never judge: "
+                "begin with another seed, or use `--pilot`"
+            )
 
     def experiment(self, suite: Suite) -> Experiment:
         """The suite at the profile of this run."""

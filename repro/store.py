@@ -177,9 +177,12 @@ class Store:
     def hold(self, name: str, what: str = "") -> Iterator[bool]:
         """Hold the lock of a job's digest, or of a process's name. Gives False, at once, if another does."""
         path = self._lock(name)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(_cannot_write(self.root, error)) from error
         with ExitStack() as held:
             try:
-                path.parent.mkdir(parents=True, exist_ok=True)
                 mine = held.enter_context(lock.hold(path, what))
             except OSError as error:
                 raise StoreError(_cannot_write(path, error)) from error

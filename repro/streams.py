@@ -3,7 +3,9 @@
 import codecs
 import os
 import sys
-from io import TextIOWrapper
+from contextlib import suppress
+from io import TextIOWrapper, UnsupportedOperation
+from typing import TextIO
 
 INSTEAD = {"∞": "inf", "×": "x", "±": "+-", "µ": "u", "½": "1/2", "…": "...", "→": "->", "✓": "+", "✗": "x"}
 OTHER_SIGNS = "repro.other_signs"
@@ -25,6 +27,14 @@ def adapt(stream: object) -> None:
     """From now on a stream shows other signs where it lacks some."""
     if isinstance(stream, TextIOWrapper):  # not what an editor or a notebook puts in its place
         stream.reconfigure(errors=OTHER_SIGNS)
+
+
+def give_up(stream: TextIO) -> None:
+    """What is left to be written to a stream goes nowhere: else Python tries it again at its end."""
+    with suppress(UnsupportedOperation):  # not one of the system
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def prepare() -> None:

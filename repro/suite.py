@@ -233,9 +233,10 @@ class Suite(Strict):
 
     def trained_for(self, arm: str, profile: str) -> list[str]:
         """The arms that are trained for one: those it starts from, then itself or the treated one."""
-        found = [self.arms[arm].of or arm]
-        while (start := self.start_of(found[-1], profile)) and start in self.arms and start not in found:
+        start, found = self.arms[arm].of or arm, list[str]()
+        while start in self.arms and start not in found:
             found.append(start)
+            start = self.start_of(start, profile) or ""
         return found[::-1]
 
     def arms_at(self, profile: str) -> tuple[str, ...]:

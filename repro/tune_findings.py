@@ -20,6 +20,8 @@ def of_tune(tune: Tune, recipe: Recipe | None, task: str | None) -> Iterator[Fin
     elif task in TASKS.targets and tune.by not in metrics(task):
         message = f"task '{task}' has no metric '{tune.by}'{nearest(tune.by, metrics(task))}"
         yield Finding(("by",), message)
+    elif task in TASKS.targets and metrics(task)[tune.by].better is None:
+        yield Finding(("by",), f"'{tune.by}' is neither better higher nor lower: it cannot choose")
     if recipe is None:
         yield Finding((), "tuning needs a recipe, which the profile does not give", at_key=True)
         return
@@ -30,6 +32,8 @@ def of_tune(tune: Tune, recipe: Recipe | None, task: str | None) -> Iterator[Fin
         if not isinstance(values, list) or len(values) < 2:
             yield Finding((place,), f"{place}: expected a list of two or more values")
             continue
+        if any(value in values[:i] for i, value in enumerate(values)):
+            yield Finding((place,), f"{place}: a value is there twice")
         for value in values:
             yield from _of_value(recipe, place, value)
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from repro.catalogue import metrics
 from repro.declaration import Better
+from repro.errors import ReproError
 from repro.experiment import Experiment
 from repro.quantity import measured
 from repro.result import TuningPoint, TuningResult
@@ -29,6 +30,8 @@ def tune(experiment: Experiment, arm: str, runner: Runner) -> TuningResult | Non
     found = [[measured(runner.record(trial), grid.by, arm) for trial in of_point] for of_point in trials]
     better = metrics(suite.task)[grid.by].better
     loss = [_loss(values, better) for values in found]
+    if all(any(map(math.isnan, values)) for values in found):
+        raise ReproError(f"{arm}: '{grid.by}' has no value for any of what is tuned: nothing to choose by")
     points = [
         TuningPoint(values=values, measured=tuple(map(known, of_point)))
         for values, of_point in zip(grid.points, found, strict=True)

@@ -206,3 +206,17 @@ def test_python_m_repro_is_the_command():
     assert run.stdout == f"repro, version {repro.__version__}\n" and time.monotonic() - began < 10
     wrong = subprocess.run([sys.executable, "-m", "repro", "frobnicate"], capture_output=True, text=True)
     assert wrong.returncode == 2 and "Usage: repro" in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"seeds_max": 0}, "seeds_max: must be 1 or more, not 0"),
+        ({"first_seed": -2}, "first_seed: must be 0 or more, not -2"),
+        ({"jobs": 0}, "jobs: must be 1 or more, not 0"),
+        ({"where": "zz"}, "where: must be 'local' or 'ray', not 'zz'"),
+    ],
+)
+def test_what_cannot_be_asked_is_told_before_anything_runs(tiny, options, said):
+    with pytest.raises(ReproError, match=said):
+        repro.run(tiny, **options)

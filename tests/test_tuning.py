@@ -11,7 +11,7 @@ from repro.result import read
 from repro.runner import Runner
 from repro.session import Session
 from repro.trial import Evaluating, TrialSpec
-from repro.tuning import SEEDS, tune
+from repro.tuning import SEEDS, _loss, tune
 
 RATES = [0.01, 0.03, 0.1]
 BEST = {"good": 0.03, "bad": 0.01, "other": 0.1}  # each arm's own
@@ -231,3 +231,26 @@ def test_what_a_net_starts_from_is_tuned_though_it_is_looked_at_before_the_first
     session(store, executor).decide(asked, "claim")
     judging = [job for job in executor.done if isinstance(job, TrialSpec) and job.seed < 1000]
     assert {(arm_of(job.model), rate(job)) for job in judging} == {("good", 0.03)}
+
+
+def test_seeds_that_tuning_saw_do_not_judge(store):
+    tuned_suite = suite(claim=BETTER, profile=tuned())
+    for first in (1000, 995):
+        late = Session(Runner(store, MadeUp(by_rate)), "cpu", first_seed=first)
+        with pytest.raises(ReproError, match="tuned on seeds 1000 and 1001, which never judge"):
+            late.decide(tuned_suite, "claim")
+    pilot = Session(Runner(store, MadeUp(by_rate)), "cpu", pilot=True)
+    assert pilot.decide(tuned_suite, "claim").claim.evidence.seeds[0] == 1000
+
+
+def test_nothing_is_chosen_where_no_value_has_a_metric(store):
+    with pytest.raises(ReproError, match="'test_error' has no value for any of what is tuned"):
+        tuning(store, lambda _: {"test_error": math.nan})
+
+
+@pytest.mark.parametrize(
+    ("better", "chosen"), [("lower", [[0.0, 0.9], [0.4, 0.4]]), ("higher", [[1.0, 0.1], [0.6, 0.6]])]
+)
+def test_both_seeds_count_where_they_disagree(better, chosen):
+    first, second = (_loss(values, better) for values in chosen)
+    assert second < first

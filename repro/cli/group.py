@@ -6,7 +6,6 @@ nobody reads on.
 """
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -89,9 +88,11 @@ class Errors(click.Group):
         except ReproError as error:
             end(WRONG_USE, str(error))
         except BrokenPipeError:
-            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+            streams.give_up(sys.stdout)
             sys.exit(NOBODY_READS)
         except OSError as error:
+            if error.filename is None:
+                streams.give_up(sys.stdout)
             end(WRONG_USE, f"{error.filename or 'the output'}: {error.strerror or error}")
         except KeyboardInterrupt:
             end(INTERRUPTED, "\ninterrupted: what is done is kept; the same command goes on from there")

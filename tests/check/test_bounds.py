@@ -65,8 +65,8 @@ def test_bounds_themselves_are_allowed(errors):
 
 
 def test_a_value_that_is_to_be_tried_has_the_same_bounds(errors):
-    tune = "tune: {by: test_error, optimizer.lr: [0.1, -1]}\n    recipe:\n"
-    assert errors(("recipe:\n", tune)) == ["11:42: optimizer.lr: lr: must be at least 0, not -1"]
+    tune = "tune: {by: test_error, optimizer.momentum: [0.1, -1]}\n    recipe:\n"
+    assert errors(("recipe:\n", tune)) == ["11:48: optimizer.momentum: momentum: must be at least 0, not -1"]
 
 
 def test_editors_know_the_bounds():
