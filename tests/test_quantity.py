@@ -7,7 +7,7 @@ import pytest
 from kit.made_up import suite
 
 from repro import catalogue
-from repro.catalogue import COUNTS, PROBES, TASKS
+from repro.catalogue import COUNTS, MODELS, PICTURES, PROBES, TASKS, TREATMENTS
 from repro.counting import Counting
 from repro.declaration import Declaration, declare
 from repro.errors import ReproError
@@ -25,6 +25,19 @@ def quantity(text: str, **rest):
     asked = suite(claim=f"{text} > 0", **rest)
     (found,) = Experiment(asked, "cpu").quantities(asked.claims["claim"])
     return found
+
+
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    """The target of something that a module of another package defines."""
+
+    def made(code: str, name: str) -> str:
+        package = f"declaring{next(numbers)}"
+        (tmp_path / f"{package}.py").write_text(code)
+        return f"{package}:{name}"
+
+    monkeypatch.syspath_prepend(tmp_path)
+    return made
 
 
 def mistakes(text: str, task: str = "classification") -> list[str]:
@@ -175,20 +188,53 @@ def test_a_clock_reads_what_was_timed_as_the_measurement_asks():
         quantity("energy(good, batch_size=8)").read(record)
 
 
+def test_a_measurement_s_options_change_how_the_profile_times_its_net():
+    asked = suite(
+        claim="latency(good, batch_size=8) < latency(good)", profile={"timing": {"batch_size": 4, "size": 32}}
+    )
+    timed = {name: timing for name, (_, timing) in Experiment(asked, "cpu").timed.items()}
+    assert {name: timing.batch_size for name, timing in timed.items()} == {"good": 4, "good(batch_size=8)": 8}
+    assert {timing.size for timing in timed.values()} == {32}
+
+
+DRAWN = {"nets": {"picture": "predictions", "arms": ["cut"], "says": "One net."}}
+
+
+def codes() -> dict[str, str]:
+    """Of every kind of job that looks at a treated net: the digest of the code that does it."""
+    asked = suite(claim="test_error(cut) < 1", arms=ARMS, pictures=DRAWN)
+    return {
+        "metric": quantity("test_error(cut)", arms=ARMS).job(0).code,
+        "probe": quantity("gradient_norm(cut)", arms=ARMS).job(0).code,
+        "count": quantity("params(cut)", arms=ARMS).job(0).code,
+        "clock": quantity("latency(cut)", arms=ARMS).job(0).code,
+        "picture": Experiment(asked, "cpu").drawing("nets", 0).code,
+    }
+
+
+@pytest.mark.parametrize(
+    ("known", "name", "concerned"),
+    [
+        (TREATMENTS, "lesion", {"metric", "probe", "picture"}),
+        (MODELS, "cifar_resnet", {"metric", "probe", "count", "clock", "picture"}),
+        (TASKS, "classification", {"metric"}),
+        (PROBES, "gradient_norm", {"probe"}),
+        (COUNTS, "params", {"count"}),
+        (PICTURES, "predictions", {"picture"}),
+    ],
+    ids=["treatment", "model", "task", "probe", "count", "picture"],
+)
+def test_what_does_a_job_is_part_of_its_code(module, monkeypatch, known, name, concerned):
+    before = codes()
+    _, _, attribute = known.target(name).partition(":")
+    other = "metrics = {'test_error': {}}"
+    code = f"class {attribute}:\n    {other}\n    def __init__(self, depth: int = 8): ...\n"
+    monkeypatch.setitem(known.targets, name, module(code, attribute))
+    after = codes()
+    assert {kind for kind in before if before[kind] != after[kind]} == concerned
+
+
 # ---- what is declared where a number is defined
-
-
-@pytest.fixture
-def module(tmp_path, monkeypatch):
-    """The target of something that a module of another package defines."""
-
-    def made(code: str, name: str) -> str:
-        package = f"declaring{next(numbers)}"
-        (tmp_path / f"{package}.py").write_text(code)
-        return f"{package}:{name}"
-
-    monkeypatch.syspath_prepend(tmp_path)
-    return made
 
 
 @pytest.mark.parametrize(

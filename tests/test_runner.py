@@ -183,6 +183,20 @@ def test_errors_of_jobs_reach_the_caller_as_they_are(store, error):
     assert caught.value is error
 
 
+@pytest.mark.parametrize("trouble", [{"error": ReproError("there is no data")}, {"deaths": 3}])
+def test_what_cannot_be_done_is_not_tried_again_nor_what_builds_on_it(store, trouble):
+    executor = MadeUp(**trouble)
+    runner = Runner(store, executor)
+    with pytest.raises(ReproError) as first:
+        runner.ensure([trial()])
+    asked = len(executor.asked)
+    executor.error = None
+    for jobs in ([trial()], [trial(1), probe(trial())]):
+        with pytest.raises(ReproError) as again:
+            runner.ensure(jobs)
+        assert again.value is first.value and len(executor.asked) == asked
+
+
 def test_a_torn_record_is_an_error_with_its_file_whether_it_is_wanted_or_built_on(store):
     Runner(store, MadeUp()).ensure([trial()])
     path = store.path(trial())
@@ -213,6 +227,15 @@ def test_a_runner_says_what_it_wants_and_has_until_it_is_closed(store, monkeypat
     monkeypatch.undo()
     runner.close()
     assert store.running() == []
+
+
+def test_what_a_runner_wants_and_has_adds_up_over_all_that_it_was_asked_for(store, monkeypatch):
+    runner, told = Runner(store, MadeUp()), []
+    monkeypatch.setattr(store, "tell", lambda _, status: told.append(status))
+    runner.ensure([trial(0), trial(1)])
+    runner.ensure([trial(2)])
+    wanted = sorted(trial(seed).digest for seed in range(3))
+    assert told[-1]["wanted"] == wanted == told[-1]["finished"]
 
 
 def test_a_runner_that_waits_long_says_so_again_and_again(store, monkeypatch):

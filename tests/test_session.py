@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from kit.made_up import ENVIRONMENT, NAMES, MadeUp, alternating, arm_of, better, suite
+from kit.made_up import ENVIRONMENT, NAMES, PROFILE, MadeUp, alternating, arm_of, better, suite
 
 from repro.catalogue import TASKS
 from repro.counting import Counting
@@ -122,6 +122,24 @@ def test_the_values_and_trials_of_every_seed_are_kept_in_pairs(store):
     }
     assert all(whose[digest] == (arm, seed) for arm, seed, digest in decided.trials)
     assert decided.claim.seconds == 20.0
+
+
+def test_what_two_arms_share_is_paid_for_once(store):
+    executor = MadeUp(better)
+    twin = {"twin": {"model": "cifar_resnet", "depth": 8}}
+    decided = decide(store, executor, "test_error(good) < test_error(twin) + 0.1", arms=twin)
+    assert len(decided.trials) == 10 and len(executor.trained) == 5
+    assert decided.claim.seconds == 10.0
+
+
+def test_suites_of_one_name_that_say_different_things_are_told_apart_in_a_run(store):
+    executor = MadeUp(better)
+    one = session(store, executor)
+    larger = {**PROFILE["recipe"], "steps": 7}
+    for asked in (suite(claim=BETTER), suite(claim=BETTER, profile={"recipe": larger})):
+        one.decide(asked, "claim")
+    steps = [job.recipe.steps for job in executor.done]
+    assert (steps.count(5), steps.count(7)) == (10, 10)
 
 
 def test_a_probe_at_the_start_trains_nothing_and_one_at_the_end_waits_for_its_trial(store):

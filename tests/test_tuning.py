@@ -162,6 +162,18 @@ def test_all_values_of_an_arm_are_tried_at_once(store):
     assert asked == [6, 6, 10]
 
 
+def test_an_arm_finds_out_once_in_a_run_what_it_takes(store, monkeypatch):
+    found, asked = [], suite(one=BETTER, two=BETTER, profile=tuned())
+    monkeypatch.setattr(
+        "repro.session.tune",
+        lambda experiment, arm, runner: (found.append(arm), tune(experiment, arm, runner))[1],
+    )
+    one = session(store, MadeUp(by_rate))
+    decided = {claim: one.decide(asked, claim) for claim in asked.claims}
+    one.keep(asked, "x.yaml", decided, store.root, None)
+    assert sorted(found) == ["bad", "good"]
+
+
 def test_an_arm_that_several_claims_use_is_tuned_once_and_a_claim_that_trains_nothing_tunes_nothing(store):
     executor = MadeUp(by_rate)
     asked = suite(
