@@ -13,6 +13,8 @@ from repro.cli import main
 from repro.errors import ReproError
 from repro.faults import FRAMES, LINES, Fault, told
 
+pytestmark = pytest.mark.slow  # processes
+
 PACKAGE = """\
 import sys
 

@@ -15,6 +15,8 @@ from repro.errors import ReproError
 from repro.report.text import failures
 from repro.result import Result
 
+pytestmark = pytest.mark.slow  # processes
+
 QUICK = ("-p", "no:cacheprovider", "-p", "no:benchmark")
 QUESTIONS = """\
 claims:

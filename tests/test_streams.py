@@ -12,6 +12,8 @@ from repro import streams
 from repro.format import duration, figure, interval
 from repro.nightly.compare_text import share
 
+pytestmark = pytest.mark.slow  # processes
+
 
 def shell(command: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
     """A line of a shell, in which `repro` is the command."""

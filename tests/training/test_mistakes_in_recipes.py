@@ -14,6 +14,8 @@ from repro.round import Round, TimedNet
 from repro.trial import fingerprint_of
 from repro.work.execute import execute
 
+pytestmark = pytest.mark.slow  # processes
+
 SCENES = Named(name="scenes", size=64, train=8, test=4)
 POOLED = Named(
     name="deeplab_v3",
