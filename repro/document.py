@@ -161,21 +161,22 @@ def top_keys(path: Path, among: Iterable[str]) -> set[str]:
 
 def _top_keys(text: str) -> Iterator[str]:
     """Of every document in it. Behind what is no YAML, those that begin a line."""
-    depth, in_mapping, at_key, line = 0, False, False, 0
+    events: Iterable[Any] = yaml.parse(text, Loader=FAST)
+    depth, nodes, in_mapping, line = 0, 0, False, 0
     try:
-        for event in yaml.parse(text, Loader=FAST):
+        for event in events:
             line = event.end_mark.line
             if isinstance(event, yaml.CollectionEndEvent):
                 depth -= 1
-            elif isinstance(event, yaml.NodeEvent):
-                if depth == 1 and in_mapping:
-                    at_key = not at_key
-                    if at_key and isinstance(event, yaml.ScalarEvent):
-                        yield event.value
-                if isinstance(event, yaml.CollectionStartEvent):
-                    if depth == 0:
-                        in_mapping, at_key = isinstance(event, yaml.MappingStartEvent), False
-                    depth += 1
+            if not isinstance(event, yaml.NodeEvent):
+                continue
+            if depth == 0:
+                nodes, in_mapping = 0, isinstance(event, yaml.MappingStartEvent)
+            if depth == 1:
+                if in_mapping and nodes % 2 == 0 and isinstance(event, yaml.ScalarEvent):
+                    yield event.value
+                nodes += 1
+            depth += isinstance(event, yaml.CollectionStartEvent)
     except yaml.YAMLError:
         rest = "\n".join(text.split("\n")[line:])
         yield from (found[2] for found in TOP_KEY.finditer(rest))

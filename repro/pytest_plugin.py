@@ -41,7 +41,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--executor", choices=("local", "ray"), default="local", help="where trials run (default: local)"
     )
     group.addoption(
-        "--fresh", action="store_true", help="train everything again instead of using what the store has"
+        "--fresh",
+        action="store_true",
+        help="train everything again instead of using what the store has; killed, it begins again",
     )
     group.addoption(
         "--pilot",
@@ -51,7 +53,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--results", type=Path, metavar="DIR", help=f"where result JSONs go (default: {RUNS.as_posix()})"
     )
-    group.addoption("--strict-claims", action="store_true", help="fail where a claim is undecided")
+    group.addoption(
+        "--strict-claims", action="store_true", help="fail where a claim is undecided and that is not known"
+    )
 
 
 def _positive(text: str) -> int:

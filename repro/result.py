@@ -7,12 +7,13 @@ JSON has no NaN and no infinity: see `repro.value`. The open end of an interval 
 import json
 import math
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from html import escape
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -27,7 +28,9 @@ from repro.declaration import Declaration
 from repro.environment import Conditions, Facts
 from repro.errors import ReproError
 from repro.evidence import Assume, false_discovery_level
+from repro.expectation import ExpectationError, parse_measurement
 from repro.format import Interval, duration, figure, html_table, interval
+from repro.lock import remove_if_left
 from repro.store import write_atomically
 from repro.suite import SMALLEST_ALPHA, ArmName, Name, Rules, Verdict
 from repro.value import Value, known
@@ -37,9 +40,20 @@ SCHEMA = 1
 ELSEWHERE = "Name another folder for results with --results"
 RIGHT = (2, 3, 5, 6)  # columns of the verdict table that are numbers
 
+
+@cache
+def _measurement(text: str) -> str:
+    try:
+        parse_measurement(text)
+    except ExpectationError as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Index = Annotated[int, Field(ge=0, lt=2**63)]  # what tables and TensorBoard can hold
 EValues = tuple[tuple[Amount, Amount], ...]
+Measured = Annotated[str, AfterValidator(_measurement)]
 TimedName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\([^/\\\x00-\x1f]*\))?$")]
 Moment = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
 
@@ -112,13 +126,13 @@ class ClaimResult(Base):
     verdict: Verdict
     expected: Verdict
     as_expected: bool
-    reported: dict[str, float] = Field(description="the paper's own numbers, by measurement")
+    reported: dict[Measured, float] = Field(description="the paper's own numbers, by measurement")
     why: str | None = Field(None, description="why it cannot be decided: a number that has no value")
     because: str | None = Field(
         description="why another verdict than `reproduced` is expected at this profile"
     )
     evidence: Evidence
-    values: dict[str, tuple[Value, ...]] = Field(
+    values: dict[Measured, tuple[Value, ...]] = Field(
         min_length=1, description="every measurement of the claim, per seed"
     )
     seconds: Amount = Field(
@@ -260,12 +274,10 @@ class Result(Base):
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
-        for measured in (
-            [(one.arm, one.seed) for one in self.trials],
-            [(one.name, one.seed) for one in self.timings],
-        ):
-            if len({*measured}) < len(measured):
-                raise ValueError("a seed of an arm is there twice")
+        trained = {(one.arm, one.seed) for one in self.trials}
+        timed = {(one.name, one.seed) for one in self.timings}
+        if len(trained) < len(self.trials) or len(timed) < len(self.timings):
+            raise ValueError("a seed of an arm is there twice")
         return self
 
     def _repr_html_(self) -> str:
@@ -391,6 +403,8 @@ def write(result: Result, folder: Path) -> Path:
     content = json.dumps(
         result.model_dump(mode="json", by_alias=True), sort_keys=True, indent=1, allow_nan=False
     )
+    for part in path.parent.rglob(".*.part"):  # of killed processes
+        remove_if_left(part)
     write_atomically(path, content.encode() + b"\n", ELSEWHERE)
     return path
 

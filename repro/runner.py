@@ -9,7 +9,8 @@ from typing import Any
 from repro.contracts import Executor
 from repro.errors import ReproError
 from repro.job import Job, closure
-from repro.store import Status, Store
+from repro.status import Status
+from repro.store import Store
 
 DEATHS = 3  # of workers at one job, after which it is given up
 TELL_EVERY = 2.0  # seconds

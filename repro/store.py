@@ -109,7 +109,7 @@ class Store:
         """
         path = self.root / "generation"
         while True:
-            with self._hold("generation") as mine:
+            with self.hold("generation") as mine:
                 if mine:
                     # The time is one that was not yet, even where the file has gone.
                     generation = max(_number(path) + 1, int(time.time()))
@@ -174,11 +174,23 @@ class Store:
         return {name: checksum(content)}
 
     @contextmanager
+    def hold(self, name: str, what: str = "") -> Iterator[bool]:
+        """Hold the lock of a job's digest, or of a process's name. Gives False, at once, if another does."""
+        path = self._lock(name)
+        with ExitStack() as held:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                mine = held.enter_context(lock.hold(path, what))
+            except OSError as error:
+                raise StoreError(_cannot_write(path, error)) from error
+            yield mine
+
+    @contextmanager
     def take(self, job: Named, what: str = "") -> Iterator[bool]:
         """Hold a job's lock. Gives False, at once, if another process holds it. `what` is what it is held
         for, for who waits.
         """
-        with self._hold(job.digest, what) as mine:
+        with self.hold(job.digest, what) as mine:
             yield mine
 
     def holder(self, job: Named) -> str | None:
@@ -224,7 +236,7 @@ class Store:
             remove_parts(folder)
         left = [*self.root.glob("locks/*.lock"), *self.root.glob("running/*.json")]
         for name in sorted({path.stem for path in left}):
-            with suppress(StoreError), self._hold(name) as nobody_does:
+            with suppress(StoreError), self.hold(name) as nobody_does:
                 if nobody_does:
                     self.tell(name, {})
                     for folder in folders:
@@ -232,17 +244,6 @@ class Store:
 
     def _lock(self, name: str) -> Path:
         return self.root / "locks" / f"{name}.lock"
-
-    @contextmanager
-    def _hold(self, name: str, what: str = "") -> Iterator[bool]:
-        path = self._lock(name)
-        with ExitStack() as held:
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                mine = held.enter_context(lock.hold(path, what))
-            except OSError as error:
-                raise StoreError(_cannot_write(path, error)) from error
-            yield mine
 
     def _read(self, path: Path, job: Named) -> dict[str, Any] | None:
         try:
@@ -270,28 +271,6 @@ class Store:
         if not whole:
             raise StoreError(f"{path}: damaged: its checksum is another. Delete it, and it is made again")
         return dict(record)
-
-
-class Status:
-    """What a process says of where it stands, from its first word until it is closed, or dies."""
-
-    def __init__(self, store: Store):
-        self.store, self.name = store, f"process-{os.getpid()}-{secrets.token_hex(4)}"
-        self._held = ExitStack()
-        self._speaks = False
-
-    def tell(self, progress: Mapping[str, Any]) -> None:
-        if not self._speaks:
-            with suppress(StoreError):  # a full or read-only disk
-                self._speaks = self._held.enter_context(self.store._hold(self.name))
-        if self._speaks:
-            self.store.tell(self.name, progress)
-
-    def close(self) -> None:
-        if self._speaks:
-            self.store.tell(self.name, {})
-            self._held.close()
-            self._speaks = False
 
 
 def _number(path: Path) -> int:

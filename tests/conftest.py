@@ -26,6 +26,9 @@ tempfile.tempdir = os.environ["TMPDIR"] = tempfile.mkdtemp(
 )
 atexit.register(shutil.rmtree, tempfile.tempdir, ignore_errors=True)
 
+# What no process can import twice.
+ONCE = ("datasets", "numpy", "pandas", "pyarrow", "torch", "torchvision")
+
 pytest_plugins = ["pytester", "kit.mistakes"]
 
 TINY = """\
@@ -71,14 +74,14 @@ def own_chance() -> None:
 
 
 @pytest.fixture(autouse=True)
-def kept_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a run within a test imports of torch stays: `pytester` takes it back, and it cannot come twice."""
+def imported_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a run within a test imports of these stays, though `pytester` takes back all else."""
     from _pytest import pytester
 
     original = pytester.SysModulesSnapshot
 
     def snapshot(preserve: Callable[[str], bool]) -> pytester.SysModulesSnapshot:
-        return original(lambda name: preserve(name) or name.partition(".")[0] in ("torch", "torchvision"))
+        return original(lambda name: preserve(name) or name.partition(".")[0] in ONCE)
 
     monkeypatch.setattr(pytester, "SysModulesSnapshot", snapshot)
 

@@ -194,7 +194,7 @@ def test_checking_suites_imports_no_torch(tiny):
 def test_a_name_that_it_does_not_have_is_an_attribute_error():
     with pytest.raises(AttributeError, match="module 'repro' has no attribute 'rum'"):
         repro.rum  # noqa: B018
-    assert set(repro.__all__) == {"__version__", "check", "decide", "load", "read", "run"}
+    assert set(repro.__all__) == {"ReproError", "__version__", "check", "decide", "load", "read", "run"}
     assert all(getattr(repro, name) for name in repro.__all__)
 
 

@@ -161,6 +161,7 @@ def test_a_long_message_is_cut():
 # ---- of a run
 
 
+@pytest.mark.slow  # processes
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_a_fault_in_ones_own_model_shows_ones_own_calls_and_the_place_in_the_suite(package, tmp_path, jobs):
     write(tmp_path, "fails: trained")
@@ -187,11 +188,11 @@ def test_a_fault_in_ones_own_model_shows_ones_own_calls_and_the_place_in_the_sui
             "model 'net' does not take this data's images of 1×7×7: mat1",
         ),
         ("fails: value", "test_error(mine) < 2", "images of 1×7×7: no such luck"),
-        ("fails: built", "test_error(mine) < 2", "KeyError: 'no such luck'"),
-        ("fails: built", "params(mine) < 2", "net(fails=built), params: KeyError: 'no such luck'"),
+        ("fails: built", "test_error(mine) < 2", "model 'net' with {'fails': 'built'}: 'no such luck'"),
+        ("fails: built", "params(mine) < 2", "model 'net' with {'fails': 'built'}: 'no such luck'"),
         ("", "faulty(mine) < 2", "faulty: KeyError: 'no such luck'"),
         ("", "faulty(mine, says=exit) < 2", "faulty: SystemExit: 3"),
-        ("fails: built", "latency(mine) < 2", "timing model 'net': KeyError: 'no such luck'"),
+        ("fails: built", "latency(mine) < 2", "model 'net' with {'fails': 'built'}: 'no such luck'"),
     ],
 )
 def test_every_fault_shows_ones_own_calls(tmp_path, options, expect, said):
@@ -262,6 +263,7 @@ def test_what_has_failed_is_not_tried_again(tmp_path):
     assert "own.yaml::broken\n  own.yaml::broken-too\n" in str(caught.value)
 
 
+@pytest.mark.slow  # processes
 @pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "with a worker"])
 def test_under_pytest_a_fault_shows_the_same(package, pytester, monkeypatch, workers):
     monkeypatch.setenv("PYTHONPATH", str(package.parent), prepend=":")

@@ -19,9 +19,8 @@ def repro(*arguments):
 def made(night=1, claims="ab", facts=CLEAN, **rest):
     """A result of a clean commit, with a claim for each letter."""
     found = result(claims={name: claim() for name in claims}, night=night, **rest)
-    return found.model_copy(
-        update={"environment": found.environment.model_copy(update={"facts": {**FACTS, **facts}})}
-    )
+    environment = found.environment.model_copy(update={"facts": {**FACTS, **facts}})
+    return found.model_copy(update={"environment": environment})
 
 
 def with_picture(path):
@@ -85,7 +84,7 @@ def test_a_result_of_some_claims_is_kept_beside_what_the_others_stand_on_until_a
     [
         (
             made(facts={**CLEAN, "dirty": True}),
-            "made by commit c0ffeec0ff with changes; --dirty",
+            "made by commit c0ffeec0ff with changes; delete it, or keep it with --dirty",
         ),
         (made(facts={"commit": None, "dirty": None}), "made by no commit; --dirty"),
         (made(complete=False), "made-up (cpu): only some of its claims, and nothing complete of it is kept"),

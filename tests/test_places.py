@@ -98,6 +98,7 @@ def test_a_path_is_shown_as_short_as_it_can_be_typed(tmp_path, monkeypatch):
 # ---- of a run
 
 
+@pytest.mark.slow  # processes
 @pytest.mark.parametrize("run", [by_command, by_pytest])
 def test_store_results_and_commit_are_the_project_s_wherever_one_stands(elsewhere, run):
     head = commit(elsewhere / "project")
@@ -110,6 +111,7 @@ def test_store_results_and_commit_are_the_project_s_wherever_one_stands(elsewher
     assert list((elsewhere / "elsewhere").iterdir()) == []
 
 
+@pytest.mark.slow  # processes
 @pytest.mark.parametrize("run", [by_command, by_pytest, by_pytest_with_workers])
 def test_a_folder_for_results_moves_neither_store_nor_commit_even_once_it_exists(elsewhere, run):
     (elsewhere / "project" / "pytest.ini").unlink()  # then pytest's rootdir is what all paths have in common

@@ -32,4 +32,4 @@ def test_what_is_done_from_python_gives_what_is_shown(tmp_path, monkeypatch):
     shown = doctest.DocTestParser().get_doctest(code, {}, README.name, str(README), 0)
     doctest.DocTestRunner().run(shown, out=report.append)
     assert report == []
-    assert set(re.findall(r"repro\.(\w+)\(", code)) == set(repro.__all__) - {"__version__"}
+    assert set(re.findall(r"repro\.(\w+)\(", code)) == set(repro.__all__) - {"__version__", "ReproError"}

@@ -7,7 +7,7 @@ from kit.results import claim as any_claim
 from kit.results import result, trial
 
 from repro.declaration import Declaration
-from repro.result import PartResult, level, verdict, verdict_rows
+from repro.result import PartResult, level, verdict, verdict_rows, write
 
 ALPHA = 0.05  # so a part is decided at an e-value of 20
 
@@ -118,3 +118,13 @@ def test_a_run_tolerates_what_is_as_expected_and_unless_it_is_strict_what_is_und
     made = any_claim(found, expected).model_copy(update={"why": why})
     assert (made.is_tolerated(strict=False), made.is_tolerated(strict=True)) == (loose, strict)
     assert ("no value" in verdict(made)) == bool(why)
+
+
+def test_what_killed_processes_left_among_results_is_swept_with_the_next_one(tmp_path):
+    made = result()
+    beside = tmp_path / made.path.parent
+    (beside / "older").mkdir(parents=True)
+    for left in (beside / ".x.json.0123.part", beside / "older" / ".y.png.0123.part"):
+        left.write_text("{")
+    write(made, tmp_path)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [made.path.name]

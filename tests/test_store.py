@@ -508,7 +508,8 @@ LEAVE = """
 import os, sys, time
 from pathlib import Path
 from repro import store as stores
-from repro.store import Key, Status, Store
+from repro.status import Status
+from repro.store import Key, Store
 store, job = Store(Path(sys.argv[1])), Key("numbers", sys.argv[2])
 status = Status(store)
 status.name = f"process-{sys.argv[2]}"
@@ -522,7 +523,7 @@ with store.take(job):
 """
 
 
-def test_what_is_left_in_a_folder_of_results_is_swept_with_the_next_one(tmp_path):
+def test_parts_in_a_folder_are_left_by_killed_writers_unless_somebody_writes_them(tmp_path):
     (tmp_path / ".old.json.0123.part").write_text("{")
     (tmp_path / "result.json").write_text("{}")
     with _part(tmp_path / "new.json") as writing:

@@ -53,6 +53,7 @@ def test_what_is_no_stream_of_text_is_left_alone():
     streams.adapt(io.StringIO())
 
 
+@pytest.mark.slow  # processes
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
 def test_a_narrow_encoding_loses_no_result(tiny, encoding):
     tiny.write_text(TINY.replace("Training hurts", "Größer → ∞"))
@@ -64,6 +65,7 @@ def test_a_narrow_encoding_loses_no_result(tiny, encoding):
     assert shown.returncode == 0 and "-> inf" in shown.stdout.decode(encoding)
 
 
+@pytest.mark.slow  # processes
 def test_a_narrow_encoding_is_no_trouble_under_pytest(tiny):
     tiny.write_text(TINY.replace("They are equally large", "Größer → ∞"))
     under_pytest = f'"{sys.executable}" -m pytest tiny.yaml -k sizes -p no:cacheprovider'
@@ -77,6 +79,7 @@ def test_a_narrow_encoding_is_no_trouble_under_pytest(tiny):
 # ---- closed ones
 
 
+@pytest.mark.slow  # processes
 @pytest.mark.usefixtures("tiny")
 @pytest.mark.parametrize("closed", ["2>&-", ">&-", "<&-", "<&- >&- 2>&-"])
 def test_a_run_needs_no_stream(closed, tmp_path):
@@ -94,18 +97,21 @@ def test_no_file_takes_the_number_of_a_closed_stream(tmp_path):
         assert int(ran.stdout) > 2
 
 
+@pytest.mark.slow  # processes
 @pytest.mark.usefixtures("tiny")
 def test_a_mistake_has_its_code_where_nothing_can_be_said():
     assert shell("repro run nowhere.yaml 2>&-").returncode == 2
     assert shell("repro run tiny.yaml -k sizes >&- 2>&-").returncode == 1
 
 
+@pytest.mark.slow  # processes
 @pytest.mark.usefixtures("tiny")
 def test_who_stops_reading_gets_no_traceback_and_a_shell_s_code():
     ran = shell("{ sleep 2; repro list tiny.yaml; echo $? >&2; } | true")
     assert ran.stderr == b"141\n"
 
 
+@pytest.mark.slow  # processes
 @pytest.mark.usefixtures("tiny")
 def test_an_output_without_room_is_said():
     ran = shell("repro list tiny.yaml > /dev/full")
@@ -115,6 +121,7 @@ def test_an_output_without_room_is_said():
 # ---- where one stands
 
 
+@pytest.mark.slow  # processes
 @pytest.mark.parametrize("command", ["run", "check", "show x", "report", "keep", "schema"])
 def test_a_folder_that_has_been_deleted_is_said(tmp_path, command):
     gone = tmp_path / "gone"

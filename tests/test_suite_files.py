@@ -168,6 +168,7 @@ def test_recipes_are_found_where_suites_are(folder):
     assert recipes_below(folder) == [folder / "deep" / "recipes.yaml", folder / "recipes.yaml"]
 
 
+@pytest.mark.slow  # processes
 @pytest.mark.usefixtures("folder")
 def test_finding_suites_imports_no_torch_and_is_quick():
     code = (
@@ -211,6 +212,7 @@ def test_two_suites_of_one_name_are_an_error_from_python_too():
         repro.run("suites")
 
 
+@pytest.mark.slow  # processes
 @pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "with a worker"])
 def test_two_suites_of_one_name_are_an_error_of_pytest(twice, workers):
     run = twice.runpytest_subprocess("suites", "-k", "order", "-p", "no:cacheprovider", *workers)

@@ -9,7 +9,10 @@ from kit.results import claim, result, timing, trial
 
 from repro.cli import main
 from repro.format import MARKDOWN, TEXT, markdown_table, printable, table, verbatim
+from repro.nightly.confirm import Confirmation
+from repro.nightly.confirm_text import confirmation_text
 from repro.nightly.history_text import watch_text
+from repro.nightly.turns import Decision
 from repro.nightly.watch import Suspect, Watch
 
 ESCAPES = "\x1b[2J\x1b]0;title\x07\x9b31m\x7f\x00\r\u202e\u2028"
@@ -81,26 +84,19 @@ def test_both_styles_write_the_same_of_names_that_mean_no_harm():
 
 @pytest.fixture
 def evil(tmp_path, monkeypatch):
-    """Two folders of results whose every name and text is made to do harm."""
+    """Two folders of results whose every text is made to do harm. (What is no name is refused as one.)"""
     monkeypatch.chdir(tmp_path)
-    asked = claim().model_copy(update={"says": EVIL, "expect": EVIL, "source": EVIL})
-    refuted = claim("refuted").model_copy(update={"says": EVIL, "because": EVIL})
-    for folder, claims, error in (
-        ("base", {EVIL: asked, "gone" + EVIL: asked}, 0.1),
-        ("new", {EVIL: refuted, "came" + EVIL: asked}, 0.3),
-    ):
-        trials = [trial(EVIL, seed, error=error + seed / 100) for seed in range(5)]
-        made = result(
-            trials, claims, suite=EVIL, timings=[timing(EVIL, region=EVIL)], key=dict.fromkeys(KEY, EVIL)
-        )
-        made = made.model_copy(update={"about": EVIL, "file": EVIL, "command": EVIL, "id": folder})
-        made.environment.facts.update({"commit": EVIL, "dirty": True, "cpu": EVIL})
+    texts = {"says": EVIL, "expect": EVIL, "source": EVIL, "because": EVIL}
+    for night, folder, verdict, error in ((1, "base", "reproduced", 0.1), (2, "new", "refuted", 0.3)):
+        claims = {"better": claim(verdict).model_copy(update=texts)}
+        trials = [trial("a", seed, error=error + seed / 100) for seed in range(5)]
+        key = {"device": folder + EVIL, "driver": EVIL, "torch": EVIL, "precision": EVIL}
+        made = result(trials, claims, night=night, key=key, timings=[timing("a", region=EVIL)])
+        made = made.model_copy(update={"about": EVIL, "file": EVIL, "command": EVIL})
+        made.environment.facts.update({"dirty": True})
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "x.json").write_text(made.model_dump_json(by_alias=True))
     return tmp_path
-
-
-KEY = ("device", "driver", "torch", "precision")
 
 
 def repro(*arguments):
@@ -145,11 +141,27 @@ def test_json_says_all_as_it_is_in_characters_that_every_stream_has(command):
     assert json.dumps(EVIL)[1:-1] in text and json.loads(text)
 
 
-def test_suspects_are_inert_in_the_summary_of_a_job():
+@pytest.fixture
+def watch():
+    """What a history that others made says tonight."""
     of = {"suite": EVIL, "profile": EVIL, "arm": EVIL, "quantity": EVIL, "file": EVIL, "claims": {EVIL: 1.0}}
     numbers = {"evidence": 20.0, "p": None, "nights": 0, "before": 1.0, "now": 2.0}
     suspect = Suspect(**of, **numbers, way="worse", since=EVIL, between=(EVIL, EVIL), commits=(EVIL, EVIL))
     said = {"alarms": (EVIL,), "problems": (EVIL,), "notes": (EVIL,), "base": EVIL}
-    found = Watch(suspects=(suspect,), watched=1, young=0, threshold=20.0, **said)
-    shown = watch_text(found, markdown=True)
+    return Watch(suspects=(suspect,), watched=1, young=0, threshold=20.0, **said)
+
+
+def test_suspects_are_inert_in_the_summary_of_a_job(watch):
+    shown = watch_text(watch, markdown=True)
     assert shown.count("@everyone") >= 7 and "@everyone" not in without_code(shown) and is_plain(shown)
+
+
+def test_what_becomes_an_issue_is_inert(watch):
+    of = {"suite": EVIL, "profile": EVIL, "arm": EVIL, "quantity": EVIL}
+    numbers = {"turns": 20, "base": 1.0, "new": 2.0, "difference": 1.0, "p": 1e-6}
+    decision = Decision(**of, **numbers, way="worse", state="confirmed")
+    found = Confirmation(decisions=(decision,), left=watch.suspects)
+    issue = confirmation_text(found, watch, markdown=True, repository="https://code.example/of/ours")
+    left = without_code(issue)
+    assert issue.count("@everyone") >= 5 and is_plain(issue) and not set("@<[") & set(left)
+    assert [word for word in left.split() if "http" in word and not word.startswith("https://code.ex")] == []

@@ -38,7 +38,11 @@ from repro.suite_files import RECIPES
     metavar="N",
     help="Allow N seeds instead of what the suite allows.",
 )
-@click.option("--fresh", is_flag=True, help="Train everything again instead of using what the store has.")
+@click.option(
+    "--fresh",
+    is_flag=True,
+    help="Train everything again instead of using what the store has; killed, it begins again.",
+)
 @click.option(
     "--first-seed",
     type=click.IntRange(min=0),
@@ -55,7 +59,7 @@ from repro.suite_files import RECIPES
     type=Place(file_okay=False),
     help=f"Where result JSONs go (default: {RUNS.as_posix()}, in the suites' project).",
 )
-@click.option("--strict-claims", is_flag=True, help="Fail where a claim is undecided.")
+@click.option("--strict-claims", is_flag=True, help="Fail where a claim is undecided and that is not known.")
 @click.option(
     "--jobs",
     "-j",

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from repro.executors.lease import cores, count, hold
 from repro.job import Job, Needs
-from repro.store import Status, Store
+from repro.status import Status
+from repro.store import Store
 from repro.work.processes import follow_the_parent, without_the_script
 
 

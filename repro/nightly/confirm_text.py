@@ -1,6 +1,7 @@
 """What turns side by side decided, as text, or as Markdown for an issue that a person can act on."""
 
 from collections.abc import Iterator, Sequence
+from urllib.parse import quote
 
 from repro.format import MARKDOWN, TEXT, Style, counted, figure
 from repro.nightly.compare_text import share
@@ -42,11 +43,11 @@ def _alarm(decision: Decision, suspect: Suspect, repository: str | None, style: 
     if old and new:
         yield f"- commits: {style.name(f'{old[:12]}..{new[:12]}')}"
     if old and new and repository:
-        yield f"- what changed: {repository}/compare/{old}...{new}"
+        yield f"- what changed: {repository}/compare/{quote(old)}...{quote(new)}"
     if suspect.claims:
         yield f"- claims that hang on it: {', '.join(map(style.name, sorted(suspect.claims)))}"
     if new and repository:
-        yield f"- the suite: {repository}/blob/{new}/{suspect.file}"
+        yield f"- the suite: {repository}/blob/{quote(new)}/{quote(suspect.file)}"
     if old and new:
         yield f"- to find the commit: {style.name(_bisect(suspect, old, new))}"
 

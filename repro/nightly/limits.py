@@ -54,7 +54,7 @@ def of_results(base: Result, new: Result) -> Iterator[str]:
     place = _place(new)
     if base.suite_digest != new.suite_digest:
         digests = f"{base.suite_digest[:8]} → {new.suite_digest[:8]}"
-        yield f"{place}: the suite's file has changed (digest {digests})"
+        yield f"{place}: the suite reads otherwise (its file, or what files mean; digest {digests})"
     for arm in sorted(base.arms.keys() & new.arms.keys()):
         old, now = base.arms[arm].model_dump(), new.arms[arm].model_dump()
         if old != now:

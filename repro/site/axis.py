@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 LARGEST = 1e300  # what lies beyond is drawn there: the length of an axis must not overflow
+LARGEST_POWER = 1e120  # the same, and 1 over it, of an axis of logarithms
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,9 @@ def covering(
     title: str = "",
 ) -> Axis:
     """An axis over the finite `values`, with `room`, a share of its length, at both ends; else 0 to 1."""
+    smallest, largest = (1 / LARGEST_POWER, LARGEST_POWER) if log else (-LARGEST, LARGEST)
     finite = [
-        min(max(v, -LARGEST), LARGEST)
+        min(max(v, smallest), largest)
         for v in values
         if v is not None and math.isfinite(v) and (v > 0 or not log)
     ]

@@ -120,7 +120,7 @@ def make_model(model: Named, data: Named | None) -> nn.Module:
         }
     try:
         net: nn.Module = MODELS.load(model.name)(**{**given, **model.options})
-    except (ValueError, TypeError, RuntimeError, ArithmeticError, LookupError) as error:
+    except (ValueError, TypeError, RuntimeError, ArithmeticError, IndexError) as error:
         if is_short(error):
             raise
         raise ReproError(f"model '{model.name}' with {model.options or 'no options'}: {error}") from error

@@ -2,12 +2,14 @@
 
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from threading import Thread
 
 import psutil
 import pytest
@@ -273,3 +275,20 @@ def test_a_job_for_a_device_that_is_not_there_is_an_error_and_not_a_wait(store):
 def test_one_job_at_a_time_is_done_in_this_process_and_more_are_not():
     assert isinstance(local.local(1), InProcess)
     assert local.local(3).slots == 3 and local.local(3).workers == []
+
+
+def test_a_job_that_waits_for_a_place_says_so_and_for_whom_until_it_has_it(store, monkeypatch, habits):
+    monkeypatch.setattr(lease, "places", lambda _: ["one"])
+    monkeypatch.setattr(lease, "SAY_EVERY", 0.05)
+    monkeypatch.setattr(devices, "matmul_peak", lambda *_: 1.0)
+    waiting = Thread(target=InProcess().submit, args=(habits("net"), store), daemon=True)
+    with lease.lease(["one"], what="another trial"):
+        waiting.start()
+        wait_for(store.running)
+        ((text,),) = [state["waits"] for state in store.running()]
+    assert re.fullmatch(
+        rf"habits\(.*label=net.*\), seed 0 waits for another trial \(process {os.getpid()} .*\)", text
+    )
+    waiting.join(60)
+    assert store.read(habits("net")) is not None
+    assert store.running() == [] and not any((store.root / "locks").iterdir())

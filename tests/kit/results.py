@@ -107,7 +107,7 @@ def claim(verdict="reproduced", expected="reproduced"):
         reported={},
         because=None,
         evidence=evidence,
-        values={"test_error(a)": (0.3,) * 5, "test_error(b)": (0.4,) * 5},
+        values={"params(counted)": (7.0,)},
         seconds=10.0,
     )
 

@@ -490,10 +490,8 @@ def test_what_limits_a_comparison_is_noted():
         night=2,
     )
     notes = "\n".join(compare([base], [new]).notes)
-    assert (
-        "the suite's file has changed (digest dddddddd → eeeeeeee)" in notes
-        and "arm 'a' is another one now: other options" in notes
-    )
+    assert "the suite reads otherwise (its file, or what files mean; digest dddddddd → eeeeeeee)" in notes
+    assert "arm 'a' is another one now: other options" in notes
     assert "1 trials of the same digest ended with other numbers" in notes and "holds only some" in notes
 
 

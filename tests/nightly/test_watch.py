@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from kit.results import KEY, claim, result, timing, trial
+from kit.results import KEY, claim, commit, result, timing, trial
 
 from repro.cli import main
 from repro.nightly.history_text import watch_text
@@ -104,9 +104,7 @@ def test_a_net_that_broke_is_a_suspect_on_the_same_night_even_without_a_history(
         True,
         broken.id,
     )
-    assert (
-        suspect.p < 0.01 and suspect.evidence is None and watch([fine], [broken]).base == "commit-of-night-1"
-    )
+    assert suspect.p < 0.01 and suspect.evidence is None and watch([fine], [broken]).base == commit(1)
 
 
 def test_a_timing_is_not_compared_with_the_run_before_since_machines_have_days():
@@ -158,7 +156,7 @@ def test_a_claim_or_an_arm_that_has_gone_from_a_whole_run_is_an_alarm_and_from_a
         f"claim made-up::d (cpu): gone, {before.id} has it",
         f"arm b of made-up (cpu): gone, {before.id} has it",
     )
-    assert found.problems == () and found.base == "commit-of-night-1"
+    assert found.problems == () and found.base == commit(1)
     assert f"BROKE TONIGHT: {found.alarms[0]}" in watch_text(found)
     part = watch([before], [result(**tonight, complete=False)])
     assert part.alarms == () and "holds only some" in part.problems[0]
@@ -196,13 +194,13 @@ def test_a_probe_of_a_claim_is_watched_in_the_way_it_declares_or_for_any_change(
     before = looked_at(1, ((0.1, 0.11, 0.12), (1.0, 1.1, 1.2)))
     (suspect,) = watch([before], [looked_at(2, tonight)]).suspects
     assert ((suspect.arm, suspect.quantity), suspect.way, suspect.due) == (name, way, True)
-    assert suspect.commits == ("commit-of-night-1", "commit-of-night-2")
+    assert suspect.commits == (commit(1), commit(2))
     assert suspect.claims == {"deep": 40.0} and suspect.file == "suites/made-up.yaml"
 
 
 def test_a_suspect_says_what_it_was_and_what_it_is_and_which_claims_measure_its_arm():
     trained, untrained = looked_at(1, ((0.1,) * 3, (1.0,) * 3)).claims["deep"], claim()
-    untrained = untrained.model_copy(update={"values": {"gradient_norm(a, at=start)": (1.0, 1.0, 1.0)}})
+    untrained = untrained.model_copy(update={"values": {"gradient_norm(a, at=start)": (1.0,) * 5}})
     claims = {"deep": trained, "at-start": untrained}
     before, tonight = (
         result([trial(seed=s, error=error + 0.001 * s) for s in range(3)], claims=claims, night=night)
@@ -221,7 +219,7 @@ def test_before_and_now_of_a_step_in_a_cost_are_in_its_own_unit():
         if key == ("a", "images_per_second", "worse")
     ]
     assert (suspect.before, suspect.now) == pytest.approx((1000, 920), rel=0.02)
-    assert suspect.commits[1] == "commit-of-night-38"
+    assert suspect.commits[1] == commit(38)
 
 
 def test_trials_that_are_missing_are_a_problem():
@@ -301,7 +299,7 @@ def test_exit_code_3_and_a_file_of_suspects_when_one_is_due(folders, tmp_path):
     found = repro("watch", *folders(results[:first]), "-o", tmp_path / "watch.json", "--format", "markdown")
     assert found.exit_code == 3 and "(a)` | worse, due tonight |" in found.output
     written = Watch.model_validate_json((tmp_path / "watch.json").read_text())
-    night = int(written.base.removeprefix("commit-of-night-"))
+    night = int(written.base, 16)
     assert night <= 30 and results[night - 1].id == min(suspect.between[0] for suspect in written.suspects)
 
 
@@ -328,4 +326,4 @@ def test_what_broke_comes_before_what_is_wrong_with_the_run(folders, tmp_path):
     assert found.exit_code == 3
     assert "NOT THE CODE BUT THE RUN: other (cpu)" in found.output and "BROKE TONIGHT: claim" in found.output
     written = Watch.model_validate_json((tmp_path / "watch.json").read_text())
-    assert written.base == "commit-of-night-1" and written.alarms and written.problems
+    assert written.base == commit(1) and written.alarms and written.problems

@@ -294,17 +294,13 @@ def test_the_page_on_cost_shows_how_fast_nets_ran_that_were_timed(site):
 
 
 def test_whatever_a_result_says_is_text(tmp_path):
-    made = compared(3.0, 6, says=EVIL, because=EVIL, expected="refuted", reported={EVIL: 0.5})
+    made = compared(3.0, 6, says=EVIL, because=EVIL, expected="refuted")
     made = made.model_copy(update={"source": EVIL, "ledger": (EVIL,), "expect": EVIL})
-    values = {EVIL: made.values["test_error(plain56)"], **made.values}
-    made = made.model_copy(update={"values": values})
-    measured = {EVIL: 0.5, "test_error": 0.5}
+    measured, option = {EVIL: 0.5, "test_error": 0.5}, EVIL.replace("/", "")
     hostile = result(
         {"a": made, "b..b": made, "CON.x": made},
         trials=[trial("odd", 0, steps=5, measurements=measured)],
-        timings=[
-            timing("odd", n, region=EVIL, **{EVIL.replace("/", ""): EVIL.replace("/", "")}) for n in range(2)
-        ],
+        timings=[timing("odd", n, region=EVIL, **{option: option}) for n in range(2)],
         arms={**ARMS, "odd": arm(20, **{EVIL: EVIL})},
         suite="s",
         about=EVIL,
