@@ -24,8 +24,8 @@ def of_levels(mean: Sequence[float], std: Sequence[float]) -> Iterator[str]:
 
 
 def of_images(train: np.ndarray, test: np.ndarray) -> Iterator[str]:
-    """That what is tested on was trained on. Some duplicates are in every large set (Barz and Denzler 2020
-    found a tenth of CIFAR-100's test images again), so it takes more than half of the test images.
+    """That what is tested on was trained on. It takes more than half of the test images: large sets have some
+    duplicates (Barz and Denzler 2020 count a tenth in CIFAR-100, most of them changed a little).
     """
     known = _count_known(train, test)
     if 2 * known > len(test):

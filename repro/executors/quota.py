@@ -25,7 +25,7 @@ def _folders(mount: str, groups: list[list[str]]) -> Iterator[Path]:
     """A process's own group and those around it, if such are mounted there."""
     about, _, of_system = mount.partition(" - ")
     root, point = about.split()[3:5]
-    kind, _, options = of_system.split(maxsplit=2)
+    kind, *_, options = of_system.split()
     for _, controllers, path in groups:
         version_2 = kind == "cgroup2" and not controllers
         version_1 = kind == "cgroup" and "cpu" in controllers.split(",") and "cpu" in options.split(",")

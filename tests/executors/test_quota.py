@@ -13,6 +13,7 @@ V2 = "30 23 0:27 {root} {point} rw,nosuid - cgroup2 cgroup2 rw,nsdelegate"
 OTHERS = [
     "23 28 0:21 / /proc rw shared:12 - proc proc rw",
     "28 0 8:1 / / rw - ext4 /dev/sda1 rw",
+    "29 28 0:25 / /mnt rw - tmpfs  rw",  # without a name of what is mounted
     "32 31 0:28 / /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset",
 ]
 
