@@ -18,7 +18,7 @@ ODD = [
     *("", "x", "inf", "-inf", "nan", "0.1", "../../up", "/etc", "a\nb", "\0", "ü" * 300, "=1+1", "<b>"),
     *([], {}, [None], [[]], {"": {}}),
 ]
-FILE = "resnet-degradation/cpu/20261101T010000Z-000001.json"
+NIGHTS = [f"resnet-degradation/cpu/20261101T0{night}0000Z-00000{night}.json" for night in range(2)]
 
 
 @pytest.fixture(scope="module")
@@ -83,10 +83,10 @@ def mutant(content, draw):
     return changed
 
 
-def commands(base, changed, out):
-    """On what has been changed, on either side where there are two."""
-    yield "show", changed / FILE
-    yield "show", changed / FILE, "-k", "e"
+def commands(base, changed, file, out):
+    """On the file of a folder that has been changed, on either side where there are two."""
+    yield "show", file
+    yield "show", file, "-k", "e"
     for sides in ((base, changed), (changed, base)):
         yield from (("compare", *sides, "--format", form) for form in ("text", "json", "markdown"))
         yield "watch", *sides, "--format", "markdown"
@@ -97,13 +97,14 @@ def commands(base, changed, out):
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of numbers at the end of what a float can be
 def test_no_command_breaks_down_over_a_result_that_was_changed(folder, tmp_path):
     draw, read = random.Random(0), 0
-    original = json.loads((folder / FILE).read_text())
-    shutil.copytree(folder, tmp_path / "changed")
-    file = tmp_path / "changed" / FILE
+    changed = tmp_path / "changed"
+    shutil.copytree(folder, changed)
     for number in range(MUTANTS):
-        text = json.dumps(mutant(original, draw))
-        file.write_text(text)
-        known = list(commands(folder, tmp_path / "changed", tmp_path))
+        night = draw.choice(NIGHTS)  # of the older one a page shows but little
+        original = (folder / night).read_text()
+        text = json.dumps(mutant(json.loads(original), draw))
+        (changed / night).write_text(text)
+        known = list(commands(folder, changed, changed / night, tmp_path))
         try:
             Result.model_validate_json(text)
             asked = [*known[:2], *draw.sample(known[2:], 3)]  # all of them would take minutes
@@ -114,5 +115,6 @@ def test_no_command_breaks_down_over_a_result_that_was_changed(folder, tmp_path)
             ended = CliRunner().invoke(main, list(map(str, command)))
             said = (number, command, ended.output, repr(ended.exception))
             assert ended.exception is None or isinstance(ended.exception, SystemExit), said
-            assert ended.exit_code != 2 or str(file) in ended.output, said
+            assert ended.exit_code != 2 or str(changed / night) in ended.output, said
+        (changed / night).write_text(original)
     assert 30 < read < MUTANTS / 2  # some are still results
