@@ -67,48 +67,44 @@ class Subject(Strict):
         return (MODELS.target(self.trial.model.name), *treatment)
 
 
-class Probing(Job):
+class Look(Job):
+    """A look at one net."""
+
+    subject: Subject
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(device=self.subject.trial.device)
+
+    @property
+    def after(self) -> tuple[Job, ...]:
+        return self.subject.after
+
+
+class Probing(Look):
     """A probe of one net."""
 
     kind: ClassVar[str] = "numbers"
 
     measure: str
     options: dict[str, Any]
-    subject: Subject
 
     @property
     def label(self) -> str:
         return f"{self.subject.label}, {self.measure}"
 
-    @property
-    def needs(self) -> Needs:
-        return Needs(device=self.subject.trial.device)
 
-    @property
-    def after(self) -> tuple[Job, ...]:
-        return self.subject.after
-
-
-class Evaluating(Job):
+class Evaluating(Look):
     """Metrics of one net that are not in its trial's record: of a treated net, or of fewer images."""
 
     kind: ClassVar[str] = "evaluations"
 
-    subject: Subject
     split: Literal["train", "test"]
     images: int | None  # the first so many of the split; None: those that a trial is evaluated on
 
     @property
     def label(self) -> str:
         return f"{self.subject.label}, metrics of {self.images or 'all'} {self.split} images"
-
-    @property
-    def needs(self) -> Needs:
-        return Needs(device=self.subject.trial.device)
-
-    @property
-    def after(self) -> tuple[Job, ...]:
-        return self.subject.after
 
 
 class Drawing(Job):
