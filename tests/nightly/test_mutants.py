@@ -1,7 +1,9 @@
 """What breaks training shows on the night that it does: each mutant trains two tiny suites as a night does,
 and is held against the results of sound code by `repro compare` and `repro watch`.
 
-The arms are nearly linear nets where that goes: they end alike for all seeds, so that five tell. A fault that
+Suites and telling measurements were chosen by looking at which mutants they catch: that all are caught says
+that such suites exist, and is no rate of detection of the suites under `suites/`. The arms are nearly linear
+nets where that goes: they end alike for all seeds, so that five tell. A fault that
 makes nets better is a suspect of `watch`, and a `better` of `compare`, which is no regression.
 
 Not caught are curves that are lost (the last mutant): results are compared by what nets end with. Nor is, as
