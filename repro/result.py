@@ -124,7 +124,7 @@ class Formulation(Base):
 
     def __str__(self) -> str:
         """What a reader should know of it; empty for the first."""
-        said = [f"{ordinal(self.number)} formulation on these seeds"] if self.number > 1 else []
+        said = [f"{ordinal(self.number)} formulation"] if self.number > 1 else []
         moved = [f"{ordinal(self.thresholds)} threshold"] if self.thresholds > 1 else []
         return ", ".join(said + moved)
 
@@ -326,14 +326,12 @@ class Result(Base):
 
 
 def verdict(claim: ClaimResult) -> str:
-    """The verdict, and whether it is the one that was expected."""
-    if claim.why:
-        return f"{claim.verdict} (no value), expected {claim.expected}"
-    if claim.contested:
-        return f"{claim.verdict} (contested), expected {claim.expected}"
+    """The verdict, whether it is the one that was expected, and of which formulation if not of the first."""
+    again = f"; {claim.formulation}" if str(claim.formulation or "") else ""
     if claim.as_expected:
-        return claim.verdict + (" (as known)" if claim.expected != "reproduced" else "")
-    return f"{claim.verdict}, expected {claim.expected}"
+        return claim.verdict + (" (as known)" if claim.expected != "reproduced" else "") + again
+    doubt = " (no value)" if claim.why else " (contested)" if claim.contested else ""
+    return f"{claim.verdict}{doubt}, expected {claim.expected}{again}"
 
 
 def verdict_rows(claims: Mapping[str, ClaimResult]) -> list[tuple[str, ...]]:

@@ -79,6 +79,7 @@ def test_a_folder_of_suites_gives_a_result_for_each_that_is_asked_something(tmp_
     assert [result.suite for result in repro.run(folder, only="-of-one", jobs=1)] == ["one"]
 
 
+@pytest.mark.slow
 def test_options_of_a_run_reach_it(tiny, tmp_path):
     def seeds(**options):
         (result,) = repro.run(tiny, only="coin", jobs=1, **options)

@@ -146,9 +146,9 @@ def test_a_claim_that_is_worded_anew_on_the_same_seeds_says_so(tmp_path, registe
     first = decided(tmp_path, register, suite(claim=BETTER))
     assert (first.formulation.number, str(first.formulation)) == (1, "")
     again = decided(tmp_path, register, suite(claim="train_error(good) < train_error(bad)"))
-    assert str(again.formulation) == "2nd formulation on these seeds"
+    assert str(again.formulation) == "2nd formulation"
     moved = decided(tmp_path, register, suite(claim="train_error(good) < 2 * train_error(bad)"))
-    assert str(moved.formulation) == "2nd formulation on these seeds, 2nd threshold"
+    assert str(moved.formulation) == "2nd formulation, 2nd threshold"
     assert decided(tmp_path, register, suite(claim=BETTER)).formulation == first.formulation
 
 

@@ -40,8 +40,8 @@ def test_a_claim_that_needs_no_seeds_counts_for_nothing():
     ("number", "thresholds", "said"),
     [
         (1, 1, ""),
-        (2, 1, "2nd formulation on these seeds"),
-        (3, 2, "3rd formulation on these seeds, 2nd threshold"),
+        (2, 1, "2nd formulation"),
+        (3, 2, "3rd formulation, 2nd threshold"),
         (1, 11, "11th threshold"),
     ],
 )
@@ -115,6 +115,15 @@ def test_a_run_tolerates_what_is_as_expected_and_unless_it_is_strict_what_is_und
     made = any_claim(found, expected).model_copy(update={"why": why})
     assert (made.is_tolerated(strict=False), made.is_tolerated(strict=True)) == (loose, strict)
     assert ("no value" in verdict(made)) == bool(why)
+
+
+def test_a_verdict_says_which_formulation_it_is_of():
+    third = Formulation(digest="d", number=3, thresholds=1)
+    made = any_claim().model_copy(update={"formulation": third})
+    assert verdict(made) == "reproduced; 3rd formulation"
+    other = made.model_copy(update={"expected": "refuted", "as_expected": False})
+    assert verdict(other) == "reproduced, expected refuted; 3rd formulation"
+    assert verdict_rows({"a": made})[1][1] == verdict(made)
 
 
 def test_a_contested_verdict_is_not_tolerated_and_is_told():

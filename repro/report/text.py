@@ -114,7 +114,7 @@ def meaning(claim: ClaimResult) -> Iterable[str]:
     if claim.verdict == "undecided" and not claim.why:
         yield from undecided(claim)
     if claim.formulation and str(claim.formulation):
-        yield f"It is the {claim.formulation}: `results/register.jsonl` has those before."
+        yield f"On these seeds it is the {claim.formulation}: results/register.jsonl has those before."
 
 
 def undecided(claim: ClaimResult) -> Iterable[str]:

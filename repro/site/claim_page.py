@@ -37,7 +37,7 @@ def claim_page(scale: Scale, name: str, latest: Latest) -> str:
                 ("expects", element("code", claim.expect)),
                 ("known", f"{claim.expected} is expected: {claim.because}" if claim.because else None),
                 ("ledger", ", ".join(claim.ledger) or None),
-                ("formulation", str(claim.formulation or "") or None),
+                ("worded", _worded(claim)),
                 ("took", duration(claim.seconds) if claim.evidence.seeds else None),
                 ("timed", _timed(claim, result)),
                 ("run", [time(result.finished), f" ({result.id})"]),
@@ -51,6 +51,12 @@ def claim_page(scale: Scale, name: str, latest: Latest) -> str:
         element("section", element("h2", "In other runs"), *_history(scale, name)),
         up=up,
     )
+
+
+def _worded(claim: ClaimResult) -> str | None:
+    """Whether it was worded otherwise before."""
+    again = str(claim.formulation or "")
+    return f"{again} that these seeds have judged; the register has those before" if again else None
 
 
 def _conclusion(claim: ClaimResult) -> Markup:

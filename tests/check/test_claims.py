@@ -1,6 +1,5 @@
 """What claims expect: measurements that there are, of arms that can be measured, within the seeds allowed."""
 
-
 import pytest
 
 RECIPE = "    recipe: {steps: 20, batch_size: 128, optimizer: {name: sgd, lr: 0.1}, evaluate: {every: 5}}\n"
