@@ -11,14 +11,14 @@ from repro.arm_findings import of_arm, of_weights
 from repro.catalogue import DATASETS, PICTURES, TASKS
 from repro.document import Document, Finding, Location, Problem, nearest
 from repro.errors import ReproError
-from repro.evidence import first_look
+from repro.evidence import LOOKS, first_look
 from repro.expectation import Expectation, ExpectationError, Link, parse_measurement
 from repro.expression import Measurement
 from repro.form import Form
 from repro.ledger import LEDGER, read_ledger
 from repro.quantity import kind_of
 from repro.recipe import Named
-from repro.suite import Claim, Picture, Profile, Suite
+from repro.suite import PILOT, Claim, Picture, Profile, Suite
 from repro.suite_files import nearest_above
 from repro.tune_findings import of_tune
 
@@ -103,14 +103,24 @@ class _Check:
         return {profile: suite.arms_at(profile) for profile in suite.profiles}
 
     def _rules(self) -> Iterator[Problem]:
-        rules, most = self.suite.evidence, self.suite.seeds.max
-        least = first_look(rules.alpha, rules.assume)
-        if most < least and self.form.is_sound("seeds") and self.form.is_sound("evidence"):
+        if not (self.form.is_sound("seeds") and self.form.is_sound("evidence")):
+            return
+        alpha, seeds = self.suite.evidence.alpha, self.suite.seeds
+        least = first_look(alpha)
+        if least is None or seeds.max < least:
             place = ("seeds", "max") if ("seeds", "max") in self.file.values else ("evidence", "alpha")
-            message = (
-                f"with {most} seeds no claim can be decided; alpha {rules.alpha:g} needs {least} at least"
-            )
+            needs = f"needs {least} at least" if least else f"is more than {LOOKS[-1]} can show"
+            message = f"with {seeds.max} seeds no claim can be decided; alpha {alpha:g} {needs}"
             yield self.file.problem(place, message)
+        elif seeds.max not in LOOKS:
+            looks = f"{', '.join(map(str, LOOKS[:-1]))} and {LOOKS[-1]}"
+            yield self.file.problem(
+                ("seeds", "max"), f"verdicts come after {looks} seeds: max is one of these"
+            )
+        if seeds.first + seeds.max > PILOT:
+            last = PILOT - seeds.max
+            message = f"seeds from {PILOT} up are for pilots and never judge; begin at {last} at most"
+            yield self.file.problem(("seeds", "first"), message)
 
     def _profile(self, profile: Profile, place: Location) -> Iterator[Problem]:
         if profile.data is not None:

@@ -1,7 +1,5 @@
 """What claims expect: measurements that there are, of arms that can be measured, within the seeds allowed."""
 
-import re
-
 import pytest
 
 RECIPE = "    recipe: {steps: 20, batch_size: 128, optimizer: {name: sgd, lr: 0.1}, evaluate: {every: 5}}\n"
@@ -111,18 +109,19 @@ def test_a_probe_at_the_start_needs_data_alone(errors):
 @pytest.mark.parametrize(
     "rules, expected",
     [
-        ("seeds: {max: 4}", "3:14: with 4 seeds no claim can be decided; alpha 0.05 needs 6 at least"),
+        ("seeds: {max: 4}", "3:14: with 4 seeds no claim can be decided; alpha 0.05 needs 5 at least"),
         (
             "seeds: {max: 8}\nevidence: {alpha: 0.001}",
-            "3:14: with 8 seeds no claim can be decided; alpha 0.001 needs 11 at least",
+            "3:14: with 8 seeds no claim can be decided; alpha 0.001 needs 14 at least",
         ),
         (
             "evidence: {alpha: 0.0001}",
             "3:19: with 10 seeds no claim can be decided; alpha 0.0001 needs 14 at least",
         ),
+        ("seeds: {max: 8}", "3:14: verdicts come after 5, 7, 10, 14 and 20 seeds: max is one of these"),
         (
-            "seeds: {max: 2}\nevidence: {assume: normal}",
-            "3:14: with 2 seeds no claim can be decided; alpha 0.05 needs 3 at least",
+            "seeds: {first: 991}",
+            "3:16: seeds from 1000 up are for pilots and never judge; begin at 990 at most",
         ),
         ("seeds: {max: 2}\nevidence: {alpha: x}", "4:19: alpha: expected a number, not 'x'"),
     ],
@@ -130,13 +129,14 @@ def test_a_probe_at_the_start_needs_data_alone(errors):
         "few seeds",
         "few for a small alpha",
         "few, though not said how many",
-        "few for the normal",
+        "as many as are not looked at",
+        "those of pilots",
         "an alpha that is none",
     ],
 )
 def test_seeds_that_can_decide_nothing(errors, rules, expected):
     (found,) = errors(("task:", f"{rules}\ntask:"))
-    assert re.sub(r"needs \d+", "needs N", found) == re.sub(r"needs \d+", "needs N", expected)
+    assert found == expected
 
 
 def test_a_wrong_list_of_profiles_does_not_make_the_claim_one_of_all_profiles(errors):
