@@ -28,6 +28,8 @@ class StochasticBlock(Block):
             y = y + self.share * self.branch(x)
         elif self.drawn:
             y = y + self.branch(x)
+        else:  # a gradient of 0, for torch's fused optimizers want one of each parameter or of none
+            y = y + 0 * sum(parameter.sum() for parameter in self.branch.parameters())
         joined: Tensor = self.joined(y)
         return joined
 

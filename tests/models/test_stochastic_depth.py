@@ -47,6 +47,16 @@ def test_the_others_pass_on_their_shortcut():
         torch.testing.assert_close(model(x), expected(x))
 
 
+def test_blocks_that_are_not_drawn_get_a_gradient_of_0():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = net(2).train()
+        model(images(2, 3, 8, 8)).square().sum().backward()
+    kinds = [block for block in model.modules() if isinstance(block, StochasticBlock)]
+    reached = [any(weight.grad.any() for weight in block.branch.parameters()) for block in kinds]
+    assert reached == [block.drawn for block in kinds] and sum(reached) == 2
+
+
 def test_in_evaluation_every_branch_is_weighed_by_how_often_it_was_drawn():
     model, expected, x = net(2).eval(), whole().eval(), images(2, 3, 8, 8)
     for name in blocks(expected):
