@@ -102,6 +102,16 @@ class Task(Protocol):
         loss that diverged is infinite.
         """
 
+    def trivial(
+        self,
+        batches: Iterable[tuple[Outputs, Targets]],  # noqa: ARG002
+        split: str,  # noqa: ARG002
+    ) -> dict[str, Tensor]:
+        """Metrics of the most frequent class as the answer to everything, from batches whose outputs count by
+        their shapes alone. A net that is better by none of them has learnt nothing. None, if not overridden.
+        """
+        return {}
+
 
 class Trunk(Protocol):
     """What nets build on that label pixels or regions: a net whose maps they take.

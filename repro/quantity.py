@@ -203,6 +203,21 @@ def measured(record: Mapping[str, Any], metric: str, arm: str) -> float:
     return from_json(record["measurements"][metric])
 
 
+def is_trivial(record: Mapping[str, Any], declared: Mapping[str, Declaration]) -> bool:
+    """Whether a trial's net is better by no metric than the most frequent class as the answer to all."""
+
+    def is_better(metric: str, than: float) -> bool:
+        value = from_json(record["measurements"][metric])
+        return value > than if declared[metric].better == "higher" else value < than
+
+    trivial = {
+        metric: from_json(value)
+        for metric, value in record["trivial"].items()
+        if metric in record["measurements"]
+    }
+    return bool(trivial) and not any(is_better(metric, than) for metric, than in trivial.items())
+
+
 def clocked(clock: str, net: Mapping[str, Any]) -> float:
     """What a clock says of what a round's record holds of one net. Raises `ReproError` if it was not read."""
     with told(f"clock '{clock}'"):
