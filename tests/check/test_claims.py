@@ -73,6 +73,58 @@ def test_equality_is_for_numbers_without_noise(errors):
     )
 
 
+SWAP = "train_error(plain20) > train_error(resnet20)"
+PLAIN, RESIDUAL, START = (
+    "train_error(plain20)",
+    "train_error(resnet20)",
+    "gradient_norm(plain20, at=start)",
+)
+
+
+@pytest.mark.parametrize(
+    "expect, choice",
+    [
+        (f"{START} > min({PLAIN}, {RESIDUAL})", "min"),
+        (f"max({PLAIN}, {RESIDUAL}) > {START}", "max"),
+        (f"{START} - max({PLAIN}, {RESIDUAL}) < 0.1", "max"),
+        (f"2 / min({PLAIN}, {RESIDUAL}) > {START}", "min"),
+        (f"-2 * min({PLAIN}, {RESIDUAL}) > {START}", "min"),
+        (f"log(max({PLAIN}, {RESIDUAL})) > 0", "max"),
+        (f"min({PLAIN}, {RESIDUAL}) ** -1 > {START}", "min"),
+        (f"{START} == approx(max({PLAIN}, {RESIDUAL}), abs=0.1)", "max"),
+        (f"{START} == approx({PLAIN}, abs=abs({RESIDUAL}))", "abs"),
+    ],
+)
+def test_the_data_do_not_choose_the_side_that_suits_a_claim(errors, expect, choice):
+    (found,) = errors((SWAP, f"'{expect}'"))
+    assert re.search(rf"the data would choose what suits the claim in {choice}\(.+; ", found)
+
+
+def test_a_claim_whose_side_the_data_would_choose_is_told_what_to_write(errors):
+    assert errors((SWAP, f"{START} > min({PLAIN}, {RESIDUAL})")) == [
+        "24:13: 'gradient_norm(plain20, at=start) > min(train_error(plain20), train_error(resnet20))': the data "
+        "would choose what suits the claim in min(train_error(plain20), train_error(resnet20)); compare with "
+        "each, 'c > a and c > b', or name the arm"
+    ]
+    (found,) = errors((SWAP, f"abs({PLAIN} - {RESIDUAL}) > 0.1"))
+    assert found.endswith("in abs(train_error(plain20) - train_error(resnet20)); say which way: 'a - b > x'")
+
+
+@pytest.mark.parametrize(
+    "expect",
+    [
+        f"{START} > max({PLAIN}, {RESIDUAL})",
+        f"{START} < min({PLAIN}, {RESIDUAL})",
+        f"abs({PLAIN} - {RESIDUAL}) < 0.1",
+        f"{PLAIN} == approx({RESIDUAL}, rel=0.1)",
+        "params(plain20) > min(params(plain20), params(resnet20)) - 1",
+        f"{PLAIN} < 2 * max(params(plain20), params(resnet20))",
+    ],
+)
+def test_a_choice_against_the_claim_or_of_counts_is_none_that_suits_it(errors, expect):
+    assert errors((SWAP, f"'{expect}'")) == []
+
+
 @pytest.mark.parametrize(
     "old, new, expected",
     [
