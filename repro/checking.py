@@ -235,7 +235,7 @@ class _Check:
 
     def _is_noisy(self, measurement: Measurement) -> bool:
         try:
-            return kind_of(measurement.name, self.suite.task).seeded
+            return kind_of(measurement.name, self.suite.task).differs_by_seed(measurement.name)
         except ReproError:
             return False  # the unknown name is its own problem
 

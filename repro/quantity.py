@@ -48,9 +48,17 @@ class Quantity(ABC):
     declared: Declaration
     arms: Arms
 
-    seeded: ClassVar[bool] = True  # whether it differs from seed to seed
     timed: ClassVar[bool] = False  # whether a seed is a round of timing
     treated: ClassVar[bool] = True  # whether it is of what an arm's nets are after its treatment
+
+    @property
+    def seeded(self) -> bool:
+        """Whether it differs from seed to seed."""
+        return self.differs_by_seed(self.measurement.name)
+
+    @staticmethod
+    def differs_by_seed(name: str) -> bool:  # noqa: ARG004
+        return True
 
     @staticmethod
     def declaration(name: str, task: str | None) -> Declaration:  # noqa: ARG004
@@ -128,6 +136,10 @@ class Probe(Quantity):
     """A look at a trial's net: `at=start` before the first step, else after the last."""
 
     @staticmethod
+    def differs_by_seed(name: str) -> bool:
+        return catalogue.differs_by_seed(name)
+
+    @staticmethod
     def mistakes(measurement: Measurement) -> Iterator[str]:
         options = dict(measurement.options)
         if options.pop("at", STATES[-1]) not in STATES:
@@ -158,8 +170,11 @@ class Probe(Quantity):
 class Count(Quantity):
     """A number of an architecture."""
 
-    seeded = False
     treated = False
+
+    @staticmethod
+    def differs_by_seed(name: str) -> bool:  # noqa: ARG004
+        return False
 
     @staticmethod
     def mistakes(measurement: Measurement) -> Iterator[str]:

@@ -52,6 +52,7 @@ def mistakes(text: str, task: str = "classification") -> list[str]:
         ("train_loss(good)", Metric, Declaration(unit="nats", better="lower"), True, False),
         ("mean_lesion_error(good)", Probe, Declaration(unit="share", better="lower"), True, False),
         ("gradient_norm(good)", Probe, Declaration(), True, False),
+        ("stride_upper_bound_miou(good)", Probe, Declaration(unit="share", better="higher"), False, False),
         ("params(good)", Count, Declaration(), False, False),
         ("macs(good)", Count, Declaration(unit="multiply-adds"), False, False),
         ("max_abs_diff(good)", Count, Declaration(), False, False),
