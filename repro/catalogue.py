@@ -153,6 +153,7 @@ COUNTS = Catalogue(
         "weights": "repro.measures.static:weights",
         "fc_share": "repro.measures.static:fc_share",
         "layers": "repro.measures.static:layers",
+        "dropout": "repro.measures.static:dropout",
         "macs": "repro.measures.static:macs",
         "flops": "repro.measures.static:flops",
         "takes": "repro.measures.static:takes",

@@ -101,9 +101,9 @@ def test_the_data_do_not_choose_the_side_that_suits_a_claim(errors, expect, choi
 
 def test_a_claim_whose_side_the_data_would_choose_is_told_what_to_write(errors):
     assert errors((SWAP, f"{START} > min({PLAIN}, {RESIDUAL})")) == [
-        "24:13: 'gradient_norm(plain20, at=start) > min(train_error(plain20), train_error(resnet20))': the "
-        "data would choose what suits the claim in min(train_error(plain20), train_error(resnet20)); compare with "
-        "each, 'c > a and c > b', or name the arm"
+        "24:13: 'gradient_norm(plain20, at=start) > min(train_error(plain20), train_error(resnet20))': "
+        "the data would choose what suits the claim in min(train_error(plain20), train_error(resnet20)); "
+        "compare with each, 'c > a and c > b', or name the arm"
     ]
     (found,) = errors((SWAP, f"abs({PLAIN} - {RESIDUAL}) > 0.1"))
     assert found.endswith("in abs(train_error(plain20) - train_error(resnet20)); say which way: 'a - b > x'")
