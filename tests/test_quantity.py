@@ -98,6 +98,7 @@ ARMS = {
         ("gradient_norm(good, at=end)", Probing, ["good"]),
         ("gradient_norm(good, at=start)", Probing, []),
         ("gradient_norm(tuned, at=start)", Probing, ["good"]),
+        ("stride_upper_bound_miou(good)", Probing, []),
         ("gradient_norm(cut)", Probing, ["good"]),
         ("params(tuned)", Counting, []),
         ("latency(tuned)", Round, []),
