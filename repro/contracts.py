@@ -208,7 +208,8 @@ class CountMeasure(Protocol):
 
 class ProbeMeasure(Protocol):
     """A number of a trial's net, with its data and its task, which are all left as they are; `@declare` says
-    its unit and which way is better. Raises `ReproError` where they have no such number.
+    its unit and which way is better, and `seeded=False` that it looks at the data alone. Raises `ReproError`
+    where they have no such number.
     """
 
     def __call__(self, state: State, *args: Any, **options: Any) -> float: ...
