@@ -141,12 +141,12 @@ def flat_high_pass(state: State, canvases: PositiveInt = 64) -> float:
 def corner_index(
     state: State, of: Literal["outputs", "residual"] = "outputs", images: PositiveInt = 300
 ) -> float:
-    """Power at the frequency of a checkerboard, (N/2, N/2), over that at its diagonal neighbours, 2 steps away.
+    """Power at the frequency of a checkerboard, (N/2, N/2), over that at its four diagonal neighbours.
 
-    N/2 is half the sampling frequency; of the spectrum over the first `images` test images. `of="residual"`,
-    for autoencoders, looks at outputs minus inputs, so that what is in the images does not count. From 0 up:
-    1 where there is no pattern, 0.65 to 1.35 for 300 single maps of noise whose power falls as 1/f⁰ to 1/f²,
-    periodic or cropped. A board added to all outputs raises it, and one that multiplies them does by their
+    Those are 2 steps away; N/2 is half the sampling frequency. The spectrum is that of the first `images` test
+    images, on average. `of="residual"`, for autoencoders, looks at outputs minus inputs, so that what is in
+    the images does not count. From 0 up: 1 where there is no pattern, 0.65 to 1.35 for 300 maps of one
+    channel of noise whose power falls as 1/f⁰ to 1/f², periodic or cropped. A board added to all outputs raises it, and one that multiplies them does by their
     means. Stripes do not, be they of the net or of the image: see `axis_index`. NaN where no output has a
     pattern.
     """
@@ -163,7 +163,7 @@ def corner_index(
 def axis_index(
     state: State, of: Literal["outputs", "residual"] = "outputs", images: PositiveInt = 300
 ) -> float:
-    """Power at (N/2, 0) over that 2 steps away along the same axis, and at (0, N/2): the mean of both ratios.
+    """Power at (N/2, 0), and at (0, N/2), over that 2 steps away on the same axis: the mean of both ratios.
 
     These are the frequencies of stripes of one pixel, across and down; the rest is as for `corner_index`.
     Maps that do not end as they begin put power on the axes alone, so a neighbour beside them would say
@@ -187,12 +187,12 @@ def phase_index(
     of: Literal["outputs", "residual"] = "outputs",
     images: PositiveInt = 300,
 ) -> float:
-    """The part of the pattern that is the same in all images: deviation of phases' means over that of pixels.
+    """The part of a pattern that all images share: the deviation of phases' means over that of pixels.
 
     √(Σ_c var over phases of the mean over images and places / Σ_c var over all pixels), c the channels, with
     `stride` × `stride` phases and without the outer quarter of each side. From 0 to 1: below 0.01 for 300 maps
     of 64×64 that hold no pattern, since a phase's mean is of 75,000 pixels. What follows the image, stripes
-    that are in it as well as a board that multiplies maps of mean 0, leaves it there. `of` and NaN are as for
+    that are in it as well as a board that multiplies maps of mean 0, does not raise it. `of` and NaN are as for
     `corner_index`.
     """
     maps = _looked_at(state, of, images)

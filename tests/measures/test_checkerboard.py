@@ -358,7 +358,8 @@ def test_what_an_index_cannot_look_at_is_an_error():
     with pytest.raises(ReproError, match=r"from 16 up, not dict of \[32, 3, 64, 64\]"):
         phase_index(state(Net(lambda x: {"maps": x})))
     with pytest.raises(
-        ReproError, match=r"a residual wants outputs as large as the inputs, \[32, 3, 64, 64\], not \[32, 2, 64, 64\]"
+        ReproError,
+        match=r"a residual wants outputs as large as the inputs, \[32, 3, 64, 64\], not \[32, 2, 64, 64\]",
     ):
         corner_index(state(Net(lambda x: x[:, :2])), of="residual")
 
