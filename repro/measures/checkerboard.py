@@ -143,19 +143,19 @@ def corner_index(
 ) -> float:
     """Power at the frequency of a checkerboard, (N/2, N/2), over that at its four diagonal neighbours.
 
-    Those are 2 steps away; N/2 is half the sampling frequency. The spectrum is that of the first `images` test
-    images, on average. `of="residual"`, for autoencoders, looks at outputs minus inputs, so that what is in
-    the images does not count. From 0 up: 1 where there is no pattern, 0.65 to 1.35 for 300 maps of one
-    channel of noise whose power falls as 1/f⁰ to 1/f², periodic or cropped. A board added to all outputs raises it, and one that multiplies them does by their
-    means. Stripes do not, be they of the net or of the image: see `axis_index`. NaN where no output has a
-    pattern.
+    Those are 2 steps away; N/2 is half the sampling frequency. The spectrum is that of the first `images`
+    test images, on average. `of="residual"`, for autoencoders, looks at outputs minus inputs, so that what
+    is in the images does not count. From 0 up: 1 where there is no pattern, 0.65 to 1.35 for 300 maps of one
+    channel of noise whose power falls as 1/f⁰ to 1/f², periodic or cropped. A board added to all outputs
+    raises it, and one that multiplies them does by their means. Stripes do not, be they of the net or of the
+    image: see `axis_index`. NaN where no output has a pattern.
     """
     maps = _looked_at(state, of, images)
     if maps is None:
         return math.nan
     power = power_spectrum(maps)
     height, width = power.shape
-    return _over(power, (height // 2, width // 2), list(product((-2, 2), repeat=2)))
+    return _over(power, (height // 2, width // 2), [(dy, dx) for dy in (-2, 2) for dx in (-2, 2)])
 
 
 @torch.no_grad()
@@ -167,7 +167,8 @@ def axis_index(
 
     These are the frequencies of stripes of one pixel, across and down; the rest is as for `corner_index`.
     Maps that do not end as they begin put power on the axes alone, so a neighbour beside them would say
-    nothing. Stripes that are in the images count in `outputs`, not in the `residual` of a net that draws them.
+    nothing. Stripes that are in the images count in `outputs`, not in the `residual` of a net that draws
+    them.
     """
     maps = _looked_at(state, of, images)
     if maps is None:
@@ -190,10 +191,10 @@ def phase_index(
     """The part of a pattern that all images share: the deviation of phases' means over that of pixels.
 
     √(Σ_c var over phases of the mean over images and places / Σ_c var over all pixels), c the channels, with
-    `stride` × `stride` phases and without the outer quarter of each side. From 0 to 1: below 0.01 for 300 maps
-    of 64×64 that hold no pattern, since a phase's mean is of 75,000 pixels. What follows the image, stripes
-    that are in it as well as a board that multiplies maps of mean 0, does not raise it. `of` and NaN are as for
-    `corner_index`.
+    `stride` × `stride` phases and without the outer quarter of each side. From 0 to 1: below 0.01 for 300
+    maps of 64×64 that hold no pattern, since a phase's mean is of 75,000 pixels. What follows the image,
+    stripes that are in it as well as a board that multiplies maps of mean 0, does not raise it. `of` and NaN
+    are as for `corner_index`.
     """
     maps = _looked_at(state, of, images)
     if maps is None:

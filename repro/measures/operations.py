@@ -6,8 +6,8 @@ unless the operator is known to have no products: it works pixel by pixel, or is
 """
 
 import re
+from collections.abc import Callable
 from functools import cache
-from math import prod
 from typing import Any
 
 import torch
@@ -51,7 +51,7 @@ class OperationCounter(FlopCounterMode):
             raise UnknownOperator(
                 f"how many multiply-adds {name} does is not known, so those of the net cannot be counted"
             )
-        return super()._count_flops(func_packet, out, args, kwargs)
+        return super()._count_flops(func_packet, out, args, kwargs)  # type: ignore[no-untyped-call]
 
 
 @cache
@@ -67,7 +67,7 @@ def _is_free(packet: Any, name: str) -> bool:
 
 def _of_convolution(at: Tensor, weight: Tensor) -> int:
     """Each value of `at`, the outputs, or the inputs of a transposed one, meets one filter's weights."""
-    return at.numel() * prod(weight.shape[1:])
+    return at.numel() * weight[0].numel()
 
 
 def _convolution_backward(_out: Any, grad: Tensor, inputs: Tensor, weight: Tensor, *rest: Any) -> int:
@@ -81,7 +81,7 @@ def _convolution_backward(_out: Any, grad: Tensor, inputs: Tensor, weight: Tenso
 
 # Multiply-adds from what an operator gives and takes. Reading a deformable convolution's inputs between
 # pixels has none, as all resizing.
-FORMULAS = {
+FORMULAS: dict[str, Callable[..., int]] = {
     "aten::convolution_backward": _convolution_backward,
     "aten::mv": lambda _out, matrix, _vector: matrix.numel(),
     "aten::addmv": lambda _out, _added, matrix, _vector, **_factors: matrix.numel(),
