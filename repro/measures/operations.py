@@ -67,7 +67,8 @@ def _is_free(packet: Any, name: str) -> bool:
 
 def _of_convolution(at: Tensor, weight: Tensor) -> int:
     """Each value of `at`, the outputs, or the inputs of a transposed one, meets one filter's weights."""
-    return at.numel() * weight[0].numel()
+    products: int = at.numel() * weight[0].numel()
+    return products
 
 
 def _convolution_backward(_out: Any, grad: Tensor, inputs: Tensor, weight: Tensor, *rest: Any) -> int:
