@@ -77,7 +77,8 @@ def _convolution_backward(_out: Any, grad: Tensor, inputs: Tensor, weight: Tenso
     Torch's formula counts the weights' as if there were one group.
     """
     *_, transposed, _output_padding, _groups, wanted = rest
-    return sum(wanted[:2]) * _of_convolution(inputs if transposed else grad, weight)
+    ways = sum(map(bool, wanted[:2]))
+    return ways * _of_convolution(inputs if transposed else grad, weight)
 
 
 # Multiply-adds from what an operator gives and takes. Reading a deformable convolution's inputs between
