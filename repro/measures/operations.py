@@ -16,19 +16,22 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from repro.errors import ReproError
 
-# Families without products, by how a word of an operator's name begins.
+# Families without products, by how a word of an operator's name begins; by all of it where that is short.
 FREE = {
     "aten": re.compile(
-        "(^|_)(pool|pad|upsample|grid_sampler|pixel|channel_shuffle|im2col|col2im|norm|softmax|loss|embedding|"
-        "sum|mean|var|std|max|min|amax|amin|argmax|argmin|any|all|prod|cumsum|cumprod|logsumexp|"
-        "sort|topk|unique|nonzero|searchsorted|bucketize|histc|bincount|"
-        "index|gather|scatter|select|slice|masked|take|cat|stack|split|chunk|flip|roll|repeat|tri[lu](_|$)|diag|"
-        "unfold|hardtanh|view|copy|clone|lift|detach|resize|set|empty|zero|ones|full|fill|arange|eye|linspace|scalar|"
-        "rand|bernoulli|normal|uniform|dropout|multinomial|equal|item|is)"
+        "(^|_)(pool|pad|avg|upsample|grid_sampler|pixel|channel_shuffle|im2col|col2im|norm|softmax|embedding|"
+        "unique|nonzero|searchsorted|bucketize|histc|bincount|logsumexp|cumsum|cumprod|"
+        "index|gather|scatter|select|slice|masked|stack|split|chunk|flip|roll|repeat|unfold|"
+        "relu|leaky|prelu|gelu|silu|mish|hard|sigmoid|tanh|softplus|softshrink|threshold|clamp|"
+        "view|copy|clone|detach|resize|empty|zero|ones|full|fill|arange|linspace|"
+        "rand|bernoulli|normal|uniform|dropout|multinomial|"
+        "(loss|loss2d|sum|mean|var|std|max|min|amax|amin|argmax|argmin|any|all|prod|sort|topk|median|take|cat|"
+        "elu|glu|tril|triu|diag|lift|set|eye|scalar|equal|item|is)(_|$))"
     ),
     "prim": re.compile(""),
     "torchvision": re.compile("nms|roi_align|roi_pool"),
 }
+UNPRODUCTIVE = {torch.Tag.pointwise, torch.Tag.inplace_view}  # by torch's own tags
 
 
 class UnknownOperator(ReproError):
@@ -61,7 +64,7 @@ def _is_free(packet: Any, name: str) -> bool:
         return False
     overloads = [getattr(packet, overload) for overload in packet.overloads()]
     return bool(FREE[space].search(operator)) or any(
-        torch.Tag.pointwise in overload.tags or overload.is_view for overload in overloads
+        overload.is_view or not UNPRODUCTIVE.isdisjoint(overload.tags) for overload in overloads
     )
 
 

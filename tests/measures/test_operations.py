@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from torchvision.models import get_model, get_model_weights
 from torchvision.ops import deform_conv2d
 
 from repro.catalogue import MODELS
@@ -64,6 +65,14 @@ def test_products_with_vectors_are_counted():
     assert counted(lambda m, v: torch.einsum("ij,j->i", m, v), matrix, vector) == 35
 
 
+@pytest.mark.slow  # makes large nets
+@pytest.mark.parametrize("name", ["vit_b_16", "swin_t", "convnext_tiny", "maxvit_t", "mobilenet_v3_small"])
+def test_the_count_is_what_torchvision_says_of_its_nets(name):
+    with torch.device("meta"):
+        net = get_model(name)
+    assert macs(net, 224) / 1e9 == pytest.approx(get_model_weights(name).DEFAULT.meta["_ops"], abs=6e-4)
+
+
 @torch.library.custom_op("repro_tests::fold", mutates_args=())
 def fold(x: torch.Tensor) -> torch.Tensor:
     return x @ x
@@ -92,6 +101,17 @@ def test_an_operator_that_is_not_known_is_an_error_that_names_it(function, name)
 
     with pytest.raises(ReproError, match=f"how many multiply-adds {name} does is not known"):
         macs(Net(), 16)
+
+
+def test_attention_is_counted_or_an_error():
+    x = torch.empty(1, 2, 8, 16)
+    attend = nn.functional.scaled_dot_product_attention
+    assert counted(lambda x: attend(x, x, x), x) == 2 * (2 * 8 * 8 * 16)
+    with (
+        pytest.raises(ReproError, match="aten::_scaled_dot_product_flash_attention_for_cpu"),
+        OperationCounter(),
+    ):
+        torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(x, x, x)
 
 
 def test_what_has_no_products_costs_nothing():
