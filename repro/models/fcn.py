@@ -19,7 +19,7 @@ from repro.models.vgg_trunk import FullyConnected, VggTrunk, crop
 
 # Table 2. Fewer stages make the analogue at smaller strides: 3 stages are FCN-8s, 4s and 2s.
 PAPER = {"FCN-32s": {"skips": 0}, "FCN-16s": {"skips": 1}, "FCN-8s": {"skips": 2}}
-# The authors' net that trains at once (voc-fcn8s-atonce): what pool4 and pool3 are multiplied by to be scored.
+# What the authors' net that trains at once (voc-fcn8s-atonce) multiplies pool4 and pool3 by to score them.
 # They are for Caffe's VGG-16, which takes images of levels to 255 and has larger maps than torchvision's.
 AT_ONCE = (1e-2, 1e-4)
 
