@@ -1,5 +1,7 @@
 """What claims expect: measurements that there are, of arms that can be measured, within the seeds allowed."""
 
+import re
+
 import pytest
 
 RECIPE = "    recipe: {steps: 20, batch_size: 128, optimizer: {name: sgd, lr: 0.1}, evaluate: {every: 5}}\n"

@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 
+from repro.models.layers.auxiliary import WithAuxiliary
 from repro.tasks.classification import Classification
 
 LOGITS = [[2.0, 0.0, 1.0], [0.0, 3.0, 0.0], [1.0, 1.5, -1.0], [0.0, 0.0, 5.0], [9.0, 8.0, 0.0]]
@@ -49,6 +50,14 @@ def test_auxiliary_classifiers_count_for_three_tenths_in_the_loss_and_not_at_all
     logits, labels = torch.tensor(LOGITS), torch.tensor(LABELS)
     outputs = torch.stack([logits, 2 * logits, -logits], dim=1)
     expected = task.loss(logits, labels) + 0.3 * (task.loss(2 * logits, labels) + task.loss(-logits, labels))
+    assert float(task.loss(outputs, labels)) == pytest.approx(float(expected), rel=1e-6)
+    assert float(task.error(outputs, labels)) == pytest.approx(0.4)
+
+
+def test_a_net_may_give_its_auxiliary_classifiers_another_weight():
+    logits, labels = torch.tensor(LOGITS), torch.tensor(LABELS)
+    outputs = WithAuxiliary(torch.stack([logits, -logits], dim=1), 0.4)
+    expected = task.loss(logits, labels) + 0.4 * task.loss(-logits, labels)
     assert float(task.loss(outputs, labels)) == pytest.approx(float(expected), rel=1e-6)
     assert float(task.error(outputs, labels)) == pytest.approx(0.4)
 
