@@ -22,7 +22,7 @@ from repro.result import (
     Result,
     TimingResult,
     TrialResult,
-    level,
+    falsely_reproduced,
     read,
 )
 
@@ -134,7 +134,7 @@ class Standing:
                 key=tuple(key for _, key in sorted(keys.items())), facts=self.latest.environment.facts
             ),
             "complete": self.complete,
-            "false_discovery_level": level(claims.values()),
+            "falsely_reproduced": falsely_reproduced(claims.values()),
         }
         return Result(**{name: getattr(self.latest, name) for name in Result.model_fields} | standing)
 

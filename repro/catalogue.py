@@ -153,6 +153,7 @@ COUNTS = Catalogue(
         "weights": "repro.measures.static:weights",
         "fc_share": "repro.measures.static:fc_share",
         "layers": "repro.measures.static:layers",
+        "dropout": "repro.measures.static:dropout",
         "macs": "repro.measures.static:macs",
         "flops": "repro.measures.static:flops",
         "takes": "repro.measures.static:takes",
@@ -295,7 +296,7 @@ def declared(catalogue: Catalogue, measure: str) -> Declaration:
     """What a measure of one of the catalogues declares."""
     said = source.decoration(catalogue.target(measure), declare.__name__) or {}
     try:
-        return Declaration.model_validate({key: value for key, value in said.items() if key != "weights"})
+        return Declaration.model_validate({k: v for k, v in said.items() if k not in ("weights", "seeded")})
     except ValidationError as error:
         raise ReproError(f"{catalogue.kind} '{measure}': @declare(…): {error.errors()[0]['msg']}") from None
 
@@ -303,3 +304,8 @@ def declared(catalogue: Catalogue, measure: str) -> Declaration:
 def looks_at_weights(count: str) -> bool:
     """Whether a count wants a net with weights."""
     return bool((source.decoration(COUNTS.target(count), declare.__name__) or {}).get("weights"))
+
+
+def differs_by_seed(probe: str) -> bool:
+    """Whether a probe gives another number for another seed; else it looks at the data alone."""
+    return bool((source.decoration(PROBES.target(probe), declare.__name__) or {}).get("seeded", True))

@@ -13,7 +13,7 @@ from repro.declaration import Declaration
 from repro.errors import ReproError
 from repro.places import KEPT, RESULTS, RUNS
 from repro.report import kept
-from repro.result import PictureResult, TuningResult, level, write
+from repro.result import PictureResult, TuningResult, falsely_reproduced, write
 from repro.site.archive import collect
 
 
@@ -165,7 +165,7 @@ def test_together_it_is_one_result_with_all_claims_environments_and_its_own_leve
     assert whole.id == partial.id and whole.complete and {one.arm for one in whole.trials} == {"a", "b"}
     assert {name: one.verdict for name, one in whole.claims.items()} == {"a": "reproduced", "b": "refuted"}
     assert {key["device"] for key in whole.environment.key} == {"cpu x", "cpu y"}
-    assert whole.false_discovery_level == level(whole.claims.values()) != complete.false_discovery_level
+    assert whole.falsely_reproduced == falsely_reproduced(whole.claims.values()) == pytest.approx(0.1)
     assert latest([complete])["made-up", "cpu"] is complete
 
 

@@ -62,6 +62,15 @@ def layers(model: nn.Module, kind: str = "", kernel: NonNegativeInt = 0, layer: 
     return sum(not kernel or getattr(module, "kernel_size", None) == (kernel, kernel) for module in found)
 
 
+@declare(unit="share")
+def dropout(model: nn.Module, layer: str) -> float:
+    """With what probability a layer drops a unit in training. Raises `ReproError` if it is no dropout."""
+    found = submodule(model, layer)
+    if not isinstance(found, nn.Dropout):
+        raise ReproError(f"dropout: layer '{layer}' is not Dropout but {type(found).__name__}")
+    return found.p
+
+
 @declare(unit="multiply-adds")
 def macs(model: nn.Module, size: PositiveInt, layer: str = "") -> int:
     """Multiply-adds of the forward pass of one image, or of one layer in it.

@@ -75,6 +75,23 @@ class State:
         self.model.train()
         return {name: float(value) for name, value in metrics.items()}
 
+    @torch.no_grad()
+    def trivial(self, split: Literal["train", "test"] = "test") -> dict[str, float]:
+        """The task's metrics of the most frequent class as the answer to everything."""
+        rows = self.data.train if split == "train" else self.data.test
+        images, targets = next(iter(in_batches(rows, 1, 1)))
+        self.model.eval()
+        one = self._outputs(self.batch(images, targets)[0])
+        self.model.train()
+
+        def batches() -> Iterator[tuple[Outputs, Targets]]:
+            for images, targets in in_batches(rows, EVALUATION_BATCH, None):
+                many = len(images)
+                outputs = tree_map(lambda tensor: tensor[:1].expand(many, *tensor.shape[1:]), one)  # noqa: B023
+                yield outputs, self.task.targets(images, targets)
+
+        return {name: float(value) for name, value in self.task.trivial(batches(), split).items()}
+
     def _outputs(self, inputs: Tensor) -> Outputs:
         """On a CPU in parts: blocks above 32 MiB come from the system anew each time, half as long again."""
         if self.device.type != "cpu":

@@ -62,3 +62,8 @@ class Classification(Task):
             loss = loss.to(outputs.device) + self.loss(outputs, targets) * len(targets)
             count += len(targets)
         return {f"{split}_error": wrong / count, f"{split}_loss": diverged(loss) / count}
+
+    def trivial(self, batches: Iterable[tuple[Tensor, Tensor]], split: str) -> dict[str, Tensor]:
+        """The error of the most frequent class as the answer to everything."""
+        labels = torch.cat([targets for _, targets in batches])
+        return {f"{split}_error": 1 - labels.bincount().max() / len(labels)}

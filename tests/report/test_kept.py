@@ -82,10 +82,8 @@ def test_the_ledger_says_of_each_entry_what_measures_it_or_why_nothing_does():
 
 def test_the_table_has_a_row_for_each_claim_that_needed_seeds_and_counts_the_others():
     known = claim("refuted", "refuted")
-    static = claim().evidence.parts[0].model_copy(update={"holds": True, "margins": (1.0,), "path": ()})
-    evidence = claim().evidence.model_copy(
-        update={"seeds": (), "path": (), "decided_at": 0, "parts": (static,)}
-    )
+    static = claim().evidence.parts[0].model_copy(update={"holds": True, "margins": (1.0,)})
+    evidence = claim().evidence.model_copy(update={"seeds": (), "decided_at": 0, "parts": (static,)})
     counted = claim().model_copy(update={"evidence": evidence, "values": {"params(a)": (7,)}})
     text = table({"made-up": stand([result(claims={"better": claim(), "worse": known, "size": counted})])})
     assert text.startswith("| claim | verdict | seeds | margin | interval | time |")

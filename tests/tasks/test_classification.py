@@ -67,3 +67,9 @@ def test_what_is_measured_is_what_the_task_says_it_is():
     assert {name for split in ("train", "test") for name in task.evaluate([batch], split)} == set(
         task.metrics
     )
+
+
+def test_the_trivial_answer_is_wrong_for_all_but_the_most_frequent_class():
+    labels = torch.tensor([3, 1, 3, 3, 0, 1, 3, 2])
+    found = Classification().trivial([(torch.zeros(4, 4), part) for part in labels.split(4)], "test")
+    assert {name: float(value) for name, value in found.items()} == {"test_error": 0.5}
