@@ -12,8 +12,9 @@ from repro.evidence import decide
 from repro.executors import executor
 from repro.format import table
 from repro.outcome import Decided
-from repro.places import home, project, within
+from repro.places import REGISTER, home, project, within
 from repro.reading import load_all
+from repro.register import Register
 from repro.report.text import failures
 from repro.result import RIGHT, ClaimResult, Result, verdict_rows
 from repro.runner import Runner
@@ -82,7 +83,7 @@ def run(
     only: str | None = None,
     device: Device | None = None,
     seeds_max: int | None = None,
-    first_seed: int = 0,
+    first_seed: int | None = None,
     pilot: bool = False,
     fresh: bool = False,
     jobs: int | None = None,
@@ -123,6 +124,7 @@ def run(
         seeds_max=seeds_max,
         first_seed=first_seed,
         pilot=pilot,
+        register=None if pilot else Register(project_of(given) / REGISTER),
     )
     found, folder = Results(), None if pilot or results is None else Path(results)
     any_decided = False
@@ -151,7 +153,7 @@ def _paths(given: str | Path | Iterable[str | Path]) -> list[Path]:
     return [Path(given)] if isinstance(given, str | Path) else [Path(path) for path in given]
 
 
-def _sound(where: str, seeds_max: int | None, first_seed: int, jobs: int | None) -> None:
+def _sound(where: str, seeds_max: int | None, first_seed: int | None, jobs: int | None) -> None:
     """Raises `ReproError` for what cannot be asked."""
     if where not in ("local", "ray"):
         raise ReproError(f"where: must be 'local' or 'ray', not {where!r}")

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from repro.document import nearest
 from repro.errors import ReproError
 from repro.result import (
     ArmResult,
@@ -22,7 +23,7 @@ from repro.result import (
     Result,
     TimingResult,
     TrialResult,
-    level,
+    falsely_reproduced,
     read,
 )
 
@@ -134,7 +135,7 @@ class Standing:
                 key=tuple(key for _, key in sorted(keys.items())), facts=self.latest.environment.facts
             ),
             "complete": self.complete,
-            "false_discovery_level": level(claims.values()),
+            "falsely_reproduced": falsely_reproduced(claims.values()),
         }
         return Result(**{name: getattr(self.latest, name) for name in Result.model_fields} | standing)
 
@@ -238,7 +239,8 @@ def find(name: str, folder: Path) -> dict[Path, Result]:
         raise ReproError(f"'{name}' is the start of {len(runs)} run ids: {', '.join(sorted(runs)[:5])} …")
     if len(Path(name).parts) > 1 or name.endswith(".json"):
         raise ReproError(f"{name}: no such file or folder")
-    raise ReproError(f"no result '{name}': neither a file, nor a run id or suite under {folder}")
+    hint = nearest(name, {file.parent.parent.name for file in known})
+    raise ReproError(f"no result '{name}': neither a file, nor a run id or suite under {folder}{hint}")
 
 
 def load(name: str, folder: Path) -> list[Result]:

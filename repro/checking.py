@@ -11,14 +11,14 @@ from repro.arm_findings import of_arm, of_weights
 from repro.catalogue import DATASETS, PICTURES, TASKS
 from repro.document import Document, Finding, Location, Problem, nearest
 from repro.errors import ReproError
-from repro.evidence import first_look
+from repro.evidence import LOOKS, first_look
 from repro.expectation import Expectation, ExpectationError, Link, parse_measurement
 from repro.expression import Measurement
 from repro.form import Form
 from repro.ledger import LEDGER, read_ledger
 from repro.quantity import kind_of
 from repro.recipe import Named
-from repro.suite import Claim, Picture, Profile, Suite
+from repro.suite import PILOT, Claim, Picture, Profile, Suite
 from repro.suite_files import nearest_above
 from repro.tune_findings import of_tune
 
@@ -103,14 +103,24 @@ class _Check:
         return {profile: suite.arms_at(profile) for profile in suite.profiles}
 
     def _rules(self) -> Iterator[Problem]:
-        rules, most = self.suite.evidence, self.suite.seeds.max
-        least = first_look(rules.alpha, rules.assume)
-        if most < least and self.form.is_sound("seeds") and self.form.is_sound("evidence"):
+        if not (self.form.is_sound("seeds") and self.form.is_sound("evidence")):
+            return
+        alpha, seeds = self.suite.evidence.alpha, self.suite.seeds
+        least = first_look(alpha)
+        if least is None or seeds.max < least:
             place = ("seeds", "max") if ("seeds", "max") in self.file.values else ("evidence", "alpha")
-            message = (
-                f"with {most} seeds no claim can be decided; alpha {rules.alpha:g} needs {least} at least"
-            )
+            needs = f"needs {least} at least" if least else f"is more than {LOOKS[-1]} can show"
+            message = f"with {seeds.max} seeds no claim can be decided; alpha {alpha:g} {needs}"
             yield self.file.problem(place, message)
+        elif seeds.max not in LOOKS:
+            looks = f"{', '.join(map(str, LOOKS[:-1]))} and {LOOKS[-1]}"
+            yield self.file.problem(
+                ("seeds", "max"), f"verdicts come after {looks} seeds: max is one of these"
+            )
+        if seeds.first + seeds.max > PILOT:
+            last = PILOT - seeds.max
+            message = f"seeds from {PILOT} up are for pilots and never judge; begin at {last} at most"
+            yield self.file.problem(("seeds", "first"), message)
 
     def _profile(self, profile: Profile, place: Location) -> Iterator[Problem]:
         if profile.data is not None:
@@ -217,19 +227,27 @@ class _Check:
                 yield offset, f"unknown arm '{measurement.arm}'{nearest(measurement.arm, self.arms)}"
             if self.suite.task in (None, *TASKS.targets):
                 yield from ((offset, message) for message in self._measurement(measurement, asked))
-        for link in expected.links:
-            knows_all = self.suite.task in (None, *TASKS.targets)
-            if knows_all and link.relation == "==" and link.tolerance is None and not self._exact(link):
-                yield (
-                    link.offset,
-                    f"'{link}': a trained or measured number is never exactly equal; use approx(…, abs=…)",
-                )
+        if self.suite.task in (None, *TASKS.targets):
+            for link in expected.links:
+                yield from ((link.offset, f"'{link}': {mistake}") for mistake in self._by_chance(link))
 
-    def _exact(self, link: Link) -> bool:
+    def _by_chance(self, link: Link) -> Iterator[str]:
+        """What a link asks of noisy numbers that chance alone would give, or never would."""
+        if link.relation == "==" and link.tolerance is None and any(map(self._is_noisy, link.measurements)):
+            yield "a trained or measured number is never exactly equal; use approx(…, abs=…)"
+        for choice in link.choices(self._is_noisy):
+            remedy = (
+                "say which way: 'a - b > x'"
+                if choice.name == "abs"
+                else "compare with each, 'c > a and c > b', or name the arm"
+            )
+            yield f"the data would choose what suits the claim in {choice}; {remedy}"
+
+    def _is_noisy(self, measurement: Measurement) -> bool:
         try:
-            return not any(kind_of(m.name, self.suite.task).seeded for m in link.measurements)
+            return kind_of(measurement.name, self.suite.task).differs_by_seed(measurement.name)
         except ReproError:
-            return True  # the unknown name is its own problem
+            return False  # the unknown name is its own problem
 
     def _measurement(self, measurement: Measurement, asked: set[str]) -> Iterator[str]:
         try:

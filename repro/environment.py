@@ -38,6 +38,9 @@ class Facts(TypedDict):
     cores: PositiveInt | None
 
 
+REGISTER = ":(exclude,glob)**/results/register.jsonl"  # for git
+
+
 @cache
 def cpu_name() -> str:
     try:
@@ -57,17 +60,24 @@ def gpu_names() -> tuple[str, ...]:
 
 def facts(folder: Path) -> Facts:
     """Of the code in a folder, and of this machine."""
-    commit = _git(folder, "rev-parse", "HEAD")
-    changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    found = commit(folder)
+    # What is appended to the register by a run is no change of its code.
+    changed = _git(folder, "status", "--porcelain", "--untracked-files=no", "--", ":/", REGISTER)
     return {
         "repro": version("repro"),
-        "commit": commit,
-        "dirty": bool(changed) if commit else None,
+        "commit": found,
+        "dirty": bool(changed) if found else None,
         "python": platform.python_version(),
         "system": platform.system(),
         "cpu": cpu_name(),
         "cores": os.cpu_count(),
     }
+
+
+@cache
+def commit(folder: Path) -> str | None:
+    """The commit of the code in a folder; None if it is under no version control."""
+    return _git(folder, "rev-parse", "HEAD")
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

@@ -102,3 +102,9 @@ def html_table(rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> str:
 
     lines = "".join(row(cells, "td") for cells in body)
     return f"<table><thead>{row(head, 'th')}</thead><tbody>{lines}</tbody></table>"
+
+
+def ordinal(number: int) -> str:
+    """1st, 2nd, 3rd, 4th … 11th … 21st."""
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{'th' if number % 100 in (11, 12, 13) else ending}"

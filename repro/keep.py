@@ -9,7 +9,7 @@ from repro.errors import ReproError
 from repro.format import printable
 from repro.result import Result
 from repro.store import write_atomically
-from repro.tuning import PILOT
+from repro.suite import PILOT
 
 Found = Mapping[Path, Result]
 

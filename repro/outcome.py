@@ -24,7 +24,7 @@ from repro.result import (
     TimingResult,
     TrialResult,
     TuningResult,
-    level,
+    falsely_reproduced,
 )
 from repro.store import Key, Store
 from repro.suite import ResolvedArm
@@ -67,7 +67,7 @@ class Outcome:
             paper=suite.paper.model_dump(exclude_none=True) if suite.paper else None,
             about=suite.about,
             task=suite.task,
-            arms={arm: _arm(self.experiment.resolve(arm)) for arm in self._arms()},
+            arms={arm: arm_result(self.experiment.resolve(arm)) for arm in self._arms()},
             tuning=dict(tunings),
             quantities=self._declared(),
             environment=Environment(key=self._environments(), facts=environment.facts(here)),
@@ -76,7 +76,7 @@ class Outcome:
             claims=self.claims,
             pictures={},
             complete=self.claims.keys() == {name for name, _ in suite.claims_at(self.experiment.profile)},
-            false_discovery_level=level(self.claims.values()),
+            falsely_reproduced=falsely_reproduced(self.claims.values()),
             command=command,
             finished=time.strftime("%Y-%m-%dT%H:%M:%SZ", now),
         )
@@ -105,7 +105,7 @@ class Outcome:
 
     def _trials(self) -> Iterable[TrialResult]:
         for (arm, seed), record in self.trials.items():
-            measured = {name: record[name] for name in ("measurements", "curves", "cost")}
+            measured = {name: record[name] for name in ("measurements", "trivial", "curves", "cost")}
             yield TrialResult(arm=arm, seed=seed, digest=self.digests[arm, seed], **measured)
 
     def _timings(self) -> Iterable[TimingResult]:
@@ -131,7 +131,7 @@ def _clocked(net: Record) -> dict[str, float]:
     return measured
 
 
-def _arm(arm: ResolvedArm) -> ArmResult:
+def arm_result(arm: ResolvedArm) -> ArmResult:
     def plain(part: BaseModel | None) -> dict[str, Any] | None:
         return part.model_dump(mode="json") if part else None
 

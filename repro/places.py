@@ -12,6 +12,7 @@ SUITES = Path("suites")
 RESULTS = Path("results")
 RUNS = RESULTS / "runs"
 KEPT = RESULTS / "kept"
+REGISTER = RESULTS / "register.jsonl"
 
 
 def project(folder: Path) -> Path:

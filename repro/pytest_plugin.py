@@ -201,6 +201,8 @@ class Run:
         if self._session is None:
             from repro.executors import executor
             from repro.executors.lease import cores
+            from repro.places import REGISTER
+            from repro.register import Register
             from repro.runner import Runner
             from repro.session import Session
 
@@ -213,6 +215,7 @@ class Run:
                 device=option("device"),
                 seeds_max=option("seeds_max"),
                 pilot=option("pilot"),
+                register=None if option("pilot") else Register(self.root / REGISTER),
             )
         return self._session
 
@@ -334,10 +337,18 @@ class Run:
     def _write_result(self, path: Path, claims: dict[str, "Decided"]) -> None:
         from repro.places import within
         from repro.reading import load
+        from repro.result import verdict
 
         folder = self.config.getoption("results") or self.root / RUNS
         result = self.session().keep(load(path), within(path), claims, project(path.parent), folder)
         self.written.append(folder / result.path)
+        strict = self.config.getoption("strict_claims")
+        for name, decided in claims.items():
+            later = result.claims[name]
+            if decided.claim.is_tolerated(strict) and not later.is_tolerated(strict):
+                self.trouble.append(
+                    f"{self.shown(path)}::{name}: {verdict(later)}, with the seeds that others took"
+                )
 
     def pytest_terminal_summary(self, terminalreporter: Any, exitstatus: int) -> None:
         if self._no_such_profile() and exitstatus != pytest.ExitCode.USAGE_ERROR:  # else pytest says it

@@ -6,7 +6,7 @@ JSON has no NaN and no infinity: see `repro.value`. The open end of an interval 
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, cached_property
 from html import escape
 from pathlib import Path, PurePosixPath
@@ -27,18 +27,18 @@ from repro.catalogue import CLOCKS, PROBES, TASKS, declaration, metrics
 from repro.declaration import Declaration
 from repro.environment import Conditions, Facts
 from repro.errors import ReproError
-from repro.evidence import Assume, false_discovery_level
+from repro.evidence import Verdict
 from repro.expectation import ExpectationError, parse_measurement
-from repro.format import Interval, duration, figure, html_table, interval
+from repro.format import Interval, duration, figure, html_table, interval, ordinal
 from repro.lock import remove_if_left
 from repro.store import write_atomically
-from repro.suite import SMALLEST_ALPHA, ArmName, Name, Rules, Verdict
+from repro.suite import SMALLEST_ALPHA, ArmName, Name, Rules
 from repro.value import Value, known
 from repro.verdict import Judgement, Part
 
-SCHEMA = 1
+SCHEMA = 2
 ELSEWHERE = "Name another folder for results with --results"
-RIGHT = (2, 3, 5, 6)  # columns of the verdict table that are numbers
+RIGHT = (2, 3, 5)  # columns of the verdict table that are numbers
 
 
 @cache
@@ -52,7 +52,6 @@ def _measurement(text: str) -> str:
 
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Index = Annotated[int, Field(ge=0, lt=2**63)]  # what tables and TensorBoard can hold
-EValues = tuple[tuple[Amount, Amount], ...]
 Measured = Annotated[str, AfterValidator(_measurement)]
 TimedName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\([^/\\\x00-\x1f]*\))?$")]
 Moment = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
@@ -71,7 +70,8 @@ class PartResult(Base):
     why: str | None = Field(None, description="why it has no value, for one seed at least")
     estimate: Value
     interval: Interval | None
-    path: EValues = Field(description="(e_for, e_against) after each seed")
+    verdict: Verdict | None = Field(None, description="of a part that seeds decide: by itself")
+    decided_at: Index | None = Field(None, description="number of seeds at that")
 
     @property
     def is_tried(self) -> bool:
@@ -80,9 +80,7 @@ class PartResult(Base):
 
     def fits(self, seeds: int) -> bool:
         """Whether it has as many numbers as there are seeds."""
-        if self.is_tried:
-            return len(self.margins) == len(self.path) == seeds
-        return len(self.margins) in (1, seeds) and not self.path
+        return len(self.margins) == seeds or (not self.is_tried and len(self.margins) == 1)
 
 
 class Evidence(Base):
@@ -95,15 +93,8 @@ class Evidence(Base):
     interval: Interval | None = Field(
         description="all margins that would be undecided; null where it has no end"
     )
-    e_for: Amount | None = Field(description="null for a claim that needs no seeds")
-    e_against: Amount | None
     alpha: float = Field(ge=SMALLEST_ALPHA, lt=0.5)
-    assume: Assume
     decided_at: Index | None = Field(description="number of seeds at the verdict")
-    reversed_at: Index | None = Field(
-        description="number of seeds at which later evidence crossed the other way"
-    )
-    path: EValues
     parts: tuple[PartResult, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -111,11 +102,31 @@ class Evidence(Base):
         many = len(self.seeds)
         if len({*self.seeds}) < many:
             raise ValueError("a seed is there twice")
-        if len(self.path) not in (0, many) or not all(part.fits(many) for part in self.parts):
+        if not all(part.fits(many) for part in self.parts):
             raise ValueError("not as many numbers as seeds")
-        if max(self.decided_at or 0, self.reversed_at or 0) > many:
+        at = (self.decided_at, *(part.decided_at for part in self.parts))
+        if max(number or 0 for number in at) > many:
             raise ValueError("decided at a seed that is not there")
         return self
+
+    @property
+    def is_tried(self) -> bool:
+        """Whether seeds have a say in it."""
+        return bool(self.seeds) and any(part.is_tried for part in self.parts)
+
+
+class Formulation(Base):
+    """What the register knows of a claim as it is worded now."""
+
+    digest: str
+    number: int = Field(ge=1, description="which formulation it is, of those that these seeds have judged")
+    thresholds: int = Field(ge=1, description="as many thresholds this formulation has had")
+
+    def __str__(self) -> str:
+        """What a reader should know of it; empty for the first."""
+        said = [f"{ordinal(self.number)} formulation"] if self.number > 1 else []
+        moved = [f"{ordinal(self.thresholds)} threshold"] if self.thresholds > 1 else []
+        return ", ".join(said + moved)
 
 
 class ClaimResult(Base):
@@ -128,6 +139,15 @@ class ClaimResult(Base):
     as_expected: bool
     reported: dict[Measured, float] = Field(description="the paper's own numbers, by measurement")
     why: str | None = Field(None, description="why it cannot be decided: a number that has no value")
+    contested: bool = Field(
+        False, description="whether all seeds there are would not give the verdict of the first of them"
+    )
+    trivial: tuple[ArmName, ...] = Field(
+        (), description="arms that do no better than to answer everything with the most frequent class"
+    )
+    formulation: Formulation | None = Field(
+        None, description="which one of this claim these seeds judge; null if none do"
+    )
     because: str | None = Field(
         description="why another verdict than `reproduced` is expected at this profile"
     )
@@ -166,7 +186,8 @@ class ClaimResult(Base):
 
         What has no value is not tolerated by any.
         """
-        return self.as_expected or (self.verdict == "undecided" and not self.why and not strict)
+        is_open = self.verdict == "undecided" and not self.why and not self.contested
+        return self.as_expected or (is_open and not strict)
 
 
 class TrialResult(Base):
@@ -174,6 +195,9 @@ class TrialResult(Base):
     seed: Index
     digest: str
     measurements: dict[str, Value]
+    trivial: dict[str, Value] = Field(
+        default_factory=dict, description="metrics of the most frequent class as the answer to everything"
+    )
     curves: dict[str, list[tuple[Index, Value]]]
     cost: dict[str, Amount | None]
 
@@ -245,7 +269,7 @@ class Environment(Base):
 
 
 class Result(Base):
-    schema_: Literal[1] = Field(1, alias="schema")
+    schema_: Literal[2] = Field(2, alias="schema")
     id: Name
     suite: Name
     suite_digest: str
@@ -264,10 +288,9 @@ class Result(Base):
     timings: tuple[TimingResult, ...] = ()
     claims: dict[Name, ClaimResult]
     pictures: dict[Name, PictureResult]
-    continues: str | None = Field(None, description="the run whose evidence this one goes on with")
     complete: bool = Field(description="whether every claim of the suite at this profile is in it")
-    false_discovery_level: Amount = Field(
-        description="e-BH: the level at which all that is reproduced stands"
+    falsely_reproduced: Amount = Field(
+        description="as many claims at most are expected to be reproduced by chance: alpha for each one tried"
     )
     command: str
     finished: Moment
@@ -309,20 +332,20 @@ class Result(Base):
 
 
 def verdict(claim: ClaimResult) -> str:
-    """The verdict, and whether it is the one that was expected."""
-    if claim.why:
-        return f"{claim.verdict} (no value), expected {claim.expected}"
+    """The verdict, whether it is the one that was expected, and what a reader should know beside it."""
+    notes = [str(claim.formulation or ""), *(f"{arm} is trivial" for arm in claim.trivial)]
+    again = "".join(f"; {note}" for note in notes if note)
     if claim.as_expected:
-        return claim.verdict + (" (as known)" if claim.expected != "reproduced" else "")
-    return f"{claim.verdict}, expected {claim.expected}"
+        return claim.verdict + (" (as known)" if claim.expected != "reproduced" else "") + again
+    doubt = " (no value)" if claim.why else " (contested)" if claim.contested else ""
+    return f"{claim.verdict}{doubt}, expected {claim.expected}{again}"
 
 
 def verdict_rows(claims: Mapping[str, ClaimResult]) -> list[tuple[str, ...]]:
     """The verdict table, with its head. `claims` are by the name to show."""
-    rows: list[tuple[str, ...]] = [("claim", "verdict", "seeds", "margin", "interval", "e-value", "time")]
+    rows: list[tuple[str, ...]] = [("claim", "verdict", "seeds", "margin", "interval", "time")]
     for name, claim in claims.items():
         evidence = claim.evidence
-        e = evidence.e_against if claim.verdict == "refuted" else evidence.e_for
         rows.append(
             (
                 ("" if claim.as_expected else "! ") + name,
@@ -330,7 +353,6 @@ def verdict_rows(claims: Mapping[str, ClaimResult]) -> list[tuple[str, ...]]:
                 str(len(evidence.seeds)) if evidence.seeds else "-",
                 figure(evidence.estimate),
                 interval(evidence.interval),
-                "-" if e is None else figure(e),
                 duration(claim.seconds) if evidence.seeds else "-",
             )
         )
@@ -345,13 +367,8 @@ def evidence_of(judgement: Judgement, seeds: Sequence[int], rules: Rules) -> Evi
         seeds=tuple(seeds),
         estimate=weakest.estimate,
         interval=weakest.interval,
-        e_for=judgement.e_for,
-        e_against=judgement.e_against,
         alpha=rules.alpha,
-        assume=rules.assume,
         decided_at=judgement.decided_at,
-        reversed_at=judgement.reversed_at,
-        path=judgement.path,
         parts=parts,
     )
 
@@ -366,7 +383,8 @@ def _part(part: Part) -> PartResult:
         why=part.why,
         estimate=None if part.why else estimate,
         interval=(_end(decision.interval[0]), _end(decision.interval[1])) if decision else None,
-        path=part.path,
+        verdict=decision.verdict if decision else None,
+        decided_at=decision.decided_at if decision else None,
     )
 
 
@@ -375,26 +393,11 @@ def _end(margin: float) -> float | None:
     return margin if math.isfinite(margin) else None
 
 
-def level(claims: Sequence[ClaimResult] | Any) -> float:
-    """The level at which e-BH rejects all that is reproduced by evidence (claims without seeds cannot be
-    chance).
+def falsely_reproduced(claims: Iterable[ClaimResult]) -> float:
+    """As many at most are expected to be reproduced although there is nothing to them: each that is tried by
+    seeds is so with probability alpha at most.
     """
-    tried = [claim for claim in claims if claim.evidence.e_for is not None]
-
-    def at_verdict(claim: ClaimResult) -> float:
-        """Each part counts with its e-value when it was decided; of a conjunction the smallest."""
-        needed = 1 / claim.evidence.alpha
-        reached = [
-            next((e for e, _ in part.path if e >= needed), part.path[-1][0])
-            for part in claim.evidence.parts
-            if part.path
-        ]
-        return min(reached, default=1.0)
-
-    held = [at_verdict(claim) for claim in tried if claim.verdict == "reproduced"]
-    return false_discovery_level(
-        held, [at_verdict(claim) for claim in tried if claim.verdict != "reproduced"]
-    )
+    return math.fsum(claim.evidence.alpha for claim in claims if claim.evidence.is_tried)
 
 
 def write(result: Result, folder: Path) -> Path:

@@ -90,6 +90,10 @@ class Runner:
             self.records[job.digest] = found
         return self.records[job.digest]
 
+    def are_done(self, jobs: Iterable[Job]) -> bool:
+        """Whether jobs are done already, by whomever."""
+        return all(map(self._is_done, jobs))
+
     def close(self) -> None:
         self.executor.close()
         self.status.close()

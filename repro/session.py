@@ -1,20 +1,26 @@
 """A run: claims are decided at a profile, and what came of it is kept. Both faces and `repro.run` use it."""
 
 import shlex
+import time
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 
+from repro import environment
+from repro.catalogue import metrics
 from repro.contents import Contents
 from repro.errors import ReproError
-from repro.evidence import first_look
+from repro.evidence import LOOKS, MOST, first_look
 from repro.experiment import Experiment
 from repro.expression import Measurement
 from repro.job import Job, digest
-from repro.outcome import Decided, Outcome
-from repro.quantity import Quantity
+from repro.outcome import Decided, Outcome, arm_result
+from repro.quantity import Quantity, is_trivial
+from repro.register import Entry, Register, formulate
 from repro.result import (
     ClaimResult,
+    Formulation,
     PictureResult,
     Result,
     TuningResult,
@@ -24,17 +30,19 @@ from repro.result import (
 from repro.round import Round
 from repro.runner import Runner
 from repro.store import StoreError, write_atomically
-from repro.suite import Claim, Device, Suite
+from repro.suite import PILOT, Claim, Device, Suite
 from repro.trial import Drawing, TrialSpec
-from repro.tuning import PILOT, SEEDS, tune
+from repro.tuning import SEEDS, tune
 from repro.value import known
-from repro.verdict import Judgement, decide
+from repro.verdict import Judgement, decide, without_seeds
 
 Seeds = Sequence[int]
 
 
 class Session:
-    """`first_seed` is the first that claims are decided on; `seeds_max` stands in for what suites allow."""
+    """`first_seed` and `seeds_max` stand in for the seeds that suites say. What judges is noted in the
+    `register`, if there is one.
+    """
 
     def __init__(
         self,
@@ -43,12 +51,13 @@ class Session:
         *,
         device: Device | None = None,
         seeds_max: int | None = None,
-        first_seed: int = 0,
+        first_seed: int | None = None,
         pilot: bool = False,
+        register: Register | None = None,
     ):
         self.runner, self.profile, self.device = runner, profile, device
         self.seeds_max, self.first_seed = seeds_max, PILOT if pilot else first_seed
-        self.pilot = pilot
+        self.pilot, self.register = pilot, register
         self._experiments: dict[str, Experiment] = {}
         self._tunings: dict[Experiment, dict[str, TuningResult]] = {}
 
@@ -59,6 +68,7 @@ class Session:
         quantities = {quantity.measurement: quantity for quantity in experiment.quantities(claim)}
         self._tune(experiment, quantities.values())
         seeds, judgement = self._judged(suite, claim, quantities)
+        contested = judgement.is_contested(suite.evidence.alpha)
         trials = _trials(experiment, quantities.values(), seeds)
         timed = any(quantity.timed for quantity in quantities.values())
         rounds = [experiment.round(seed) for seed in seeds] if timed else []
@@ -72,11 +82,18 @@ class Session:
                 reported={str(of): number for of, number in claim.papers_numbers.items()},
                 verdict=judgement.verdict,
                 expected=expected,
-                as_expected=judgement.verdict == expected and not judgement.why,
+                as_expected=judgement.verdict == expected and not (judgement.why or contested),
                 why=judgement.why,
+                contested=contested,
+                trivial=self._trivial(suite, trials),
+                formulation=self._noted(suite, name, seeds, judgement),
                 because=known.because if known else None,
                 evidence=evidence_of(judgement, seeds, suite.evidence),
-                values={str(m): self._values(quantity, seeds) for m, quantity in quantities.items()},
+                values={
+                    str(measurement): self._values(quantity, seeds)
+                    for measurement, quantity in quantities.items()
+                    if seeds or not quantity.seeded
+                },
                 seconds=self._seconds(trials.values(), rounds),
             ),
             trials=tuple((arm, seed, trial.digest) for (arm, seed), trial in trials.items()),
@@ -85,7 +102,7 @@ class Session:
 
     def _fresh(self, suite: Suite) -> None:
         """Raises `ReproError` where seeds that arms were tuned on would judge."""
-        seeds = range(self.first_seed, self.first_seed + (self.seeds_max or suite.seeds.max))
+        seeds = self._seeds(suite, self.seeds_max or suite.seeds.max)
         if not self.pilot and suite.profiles[self.profile].tune is not None and set(seeds) & {*SEEDS}:
             raise ReproError(
                 f"profile '{self.profile}' is tuned on seeds {SEEDS[0]} and {SEEDS[1]}, which never judge: "
@@ -107,7 +124,7 @@ class Session:
             "--profile": self.profile,
             "--device": self.device,
             "--seeds-max": self.seeds_max,
-            "--first-seed": self.first_seed or None,
+            "--first-seed": self.first_seed,
         }
         given = [f"{key} {shlex.quote(str(value))}" for key, value in options.items() if value is not None]
         return " ".join(["repro run", shlex.quote(file), *given])
@@ -152,26 +169,87 @@ class Session:
     def _judged(
         self, suite: Suite, claim: Claim, quantities: Mapping[Measurement, Quantity]
     ) -> tuple[Seeds, Judgement]:
-        """Look after each further seed, until there is a verdict or no seed is left."""
-        rules = suite.evidence
-        seeded = any(quantity.seeded for quantity in quantities.values())
-        most = (self.seeds_max or suite.seeds.max) if seeded else 0
-        many = min(most, first_look(rules.alpha, rules.assume))
-        while True:
-            seeds = range(self.first_seed, self.first_seed + many)
-            for_each = seeds or [self.first_seed]
-            self._ensure(self.experiment(suite), quantities.values(), for_each)
-            judgement = decide(
-                claim.expectation,
-                seeds,
-                lambda measurement, seed: self._value(quantities[measurement], seed),
-                lambda measurement: not quantities[measurement].seeded,
-                rules.alpha,
-                rules.assume,
-            )
-            if judgement.verdict != "undecided" or judgement.why or many == most:
-                return tuple(seeds), judgement
+        """What needs no seeds comes first. Then there is a look after 5, 7, 10, … seeds, until there is a
+        verdict or none can come any more. Seeds that are there already are never left out.
+        """
+        experiment, alpha = self.experiment(suite), suite.evidence.alpha
+
+        def is_static(measurement: Measurement) -> bool:
+            return not quantities[measurement].seeded
+
+        def value(measurement: Measurement, seed: int) -> float:
+            return self._value(quantities[measurement], seed)
+
+        first = self._seeds(suite, 1)
+        static = [quantity for quantity in quantities.values() if not quantity.seeded]
+        if static:
+            self._ensure(experiment, static, first)
+        judgement = without_seeds(claim.expectation, value, is_static)
+        if judgement.verdict != "undecided" or judgement.why:
+            return (), judgement
+        most = self.seeds_max or suite.seeds.max
+        for look in self._looks(most, alpha):
+            many = self._there(suite, quantities.values(), look)
+            seeds = self._seeds(suite, many)
+            self._ensure(experiment, quantities.values(), seeds)
+            judgement = decide(claim.expectation, seeds, value, is_static, alpha)
+            if not judgement.can_be_decided(max(many, most), alpha):
+                break
+        return tuple(seeds), judgement
+
+    def _seeds(self, suite: Suite, many: int) -> range:
+        first = suite.seeds.first if self.first_seed is None else self.first_seed
+        return range(first, first + many)
+
+    def _looks(self, most: int, alpha: float) -> Seeds:
+        """The numbers of seeds after which to look, up to the most that are allowed."""
+        least = first_look(alpha) or most
+        return [*(look for look in LOOKS if least <= look < most), most]
+
+    def _there(self, suite: Suite, quantities: Collection[Quantity], least: int) -> int:
+        """How many seeds there are already, and `least` at least: other claims may have taken more."""
+        many = least
+        while many < MOST:
+            seed = self._seeds(suite, many + 1)[-1]
+            experiment = self.experiment(suite)
+            trials = list(_trials(experiment, quantities, [seed]).values())
+            if not self.runner.are_done(trials or [quantity.job(seed) for quantity in quantities]):
+                break
             many += 1
+        return many
+
+    def _trivial(self, suite: Suite, trials: Mapping[tuple[str, int], TrialSpec]) -> tuple[str, ...]:
+        """The arms that are no better than a constant answer on most seeds."""
+        found = Counter[str]()
+        for (arm, _), trial in trials.items():
+            found[arm] += 1 if is_trivial(self.runner.record(trial), metrics(suite.task)) else -1
+        return tuple(arm for arm, excess in found.items() if excess > 0)
+
+    def _noted(self, suite: Suite, name: str, seeds: Seeds, judgement: Judgement) -> Formulation | None:
+        """The place in the register of what these seeds have judged. Those of pilots judge nothing."""
+        if self.register is None or not seeds or seeds[0] >= PILOT:
+            return None
+        experiment, claim = self.experiment(suite), suite.claims[name]
+        only = suite.model_copy(update={"claims": {name: claim}})
+        timed = {q.measurement.subject for q in experiment.quantities(claim) if q.timed}
+        entry = Entry(
+            suite=suite.suite,
+            profile=self.profile,
+            claim=name,
+            **formulate(
+                claim.expectation,
+                suite.evidence.alpha,
+                suite.task,
+                {arm: arm_result(experiment.resolve(arm)) for arm in only.arms_at(self.profile)},
+                {one: experiment.timed[one][1].model_dump(mode="json") for one in sorted(timed)},
+            ),
+            seeds=tuple(seeds),
+            verdict=judgement.verdict,
+            at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            commit=environment.commit(self.register.path.parent.parent),
+        )
+        self.register.note(entry)
+        return self.register.formulation(entry)
 
     def _ensure(self, experiment: Experiment, quantities: Collection[Quantity], seeds: Seeds) -> None:
         """See to their jobs. Raises `ReproError`, with the arms that it is about, if one cannot be done."""
@@ -195,7 +273,7 @@ class Session:
 
     def _values(self, quantity: Quantity, seeds: Seeds) -> tuple[float | None, ...]:
         """A value per seed; one value of what is the same for all."""
-        for_each = seeds if quantity.seeded else [self.first_seed]
+        for_each = seeds if quantity.seeded else [0]
         return tuple(known(self._value(quantity, seed)) for seed in for_each)
 
     def _seconds(self, trials: Iterable[TrialSpec], rounds: Iterable[Round]) -> float:
@@ -208,7 +286,7 @@ class Session:
         """The suite's pictures, as PNG files, of the first seed's nets, where all are trained with it."""
         experiment = self.experiment(suite)
         trained = {(trial.arm, trial.seed) for trial in result.trials}
-        first = min((seed for _, seed in trained), default=self.first_seed)
+        first = min((seed for _, seed in trained), default=0)
         drawings = dict[str, Drawing]()
         for name, picture in suite.pictures.items():
             arms = [trained for arm in picture.arms for trained in experiment.trained(arm)]
@@ -223,8 +301,17 @@ class Session:
         experiment = self.experiment(suite)
         for name in decided:
             self._tune(experiment, experiment.quantities(suite.claims[name]))
+        decided = {name: self._with_all_seeds(suite, name, one) for name, one in decided.items()}
         tunings, again = self._tunings.get(experiment, {}), self.command(file)
         return Outcome(experiment, decided, self.runner.store).result(file, tunings, again, here)
+
+    def _with_all_seeds(self, suite: Suite, name: str, decided: Decided) -> Decided:
+        """The same claim with the seeds that others have taken since it was decided."""
+        seeds = decided.claim.evidence.seeds
+        quantities = self.experiment(suite).quantities(suite.claims[name])
+        if not seeds or self._there(suite, quantities, len(seeds)) == len(seeds):
+            return decided
+        return self.decide(suite, name)
 
 
 def _about(error: ReproError, arms: Collection[str]) -> ReproError:

@@ -13,16 +13,17 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints
 
 from repro import expectation
+from repro.evidence import Verdict
 from repro.expression import Measurement
 from repro.recipe import Choice, Named, Recipe, Strict, Timing
 
-Verdict = Literal["reproduced", "refuted", "undecided"]
 LONGEST = 100  # characters of a name: with what is put to it, it has to fit a file's name (255)
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=LONGEST)]
 ArmName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=LONGEST)]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Device = Literal["cpu", "cuda", "mps"]
-SMALLEST_ALPHA = 1e-9  # below, evidence could never be enough
+SMALLEST_ALPHA = 1e-6  # below, 20 seeds could never be enough
+PILOT = 1000  # seeds from here up are there to try things out, and judge nothing
 
 
 class Paper(Strict):
@@ -134,13 +135,13 @@ class Claim(Strict):
 
 
 class Seeds(Strict):
-    max: PositiveInt = 10
+    first: int = Field(0, ge=0, lt=PILOT, description="fresh ones, where a claim is formulated anew")
+    max: PositiveInt = Field(10, description="they are looked at after 5, 7, 10, 14 and 20")
 
 
 class Rules(Strict):
     """How the claims are decided."""
 
-    assume: Literal["symmetric", "normal"] = "symmetric"
     alpha: float = Field(0.05, ge=SMALLEST_ALPHA, lt=0.5)
 
 

@@ -10,9 +10,9 @@ from repro.experiment import Experiment
 from repro.quantity import measured
 from repro.result import TuningPoint, TuningResult
 from repro.runner import Runner
+from repro.suite import PILOT
 from repro.value import known
 
-PILOT = 1000  # the first seed of pilot runs, on which recipes are chosen; what judges are seeds from 0 up
 SEEDS = (PILOT, PILOT + 1)  # that tuning looks at
 
 

@@ -4,15 +4,14 @@ differences.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import accumulate, product
+from itertools import product
 
 from repro import evidence
-from repro.evidence import Assume, Decision
+from repro.evidence import Decision, Verdict
 from repro.expectation import Expectation, Link
 from repro.expression import Expression, Measurement, evaluate, no_value
-from repro.suite import Verdict
 
 Value = Callable[[Measurement, int], float]
 
@@ -25,13 +24,14 @@ class Part:
 
     text: str
     margins: tuple[float, ...]  # a value per seed; one value if static
-    decision: Decision | None  # None if static
+    decision: Decision | None = None  # None if static, or if it has no value
     holds: bool | None = None  # of a static one
     why: str | None = None  # it has no value, for one seed at least
 
     @property
-    def path(self) -> tuple[tuple[float, float], ...]:
-        return self.decision.path if self.decision else ()
+    def is_tried(self) -> bool:
+        """Whether it is for seeds to decide it."""
+        return self.holds is None and self.why is None
 
 
 @dataclass(frozen=True)
@@ -42,25 +42,47 @@ class Judgement:
 
     verdict: Verdict
     parts: tuple[Part, ...]
-    e_for: float | None  # None for a claim that is decided without seeds
-    e_against: float | None
-    decided_at: int | None  # seeds at the verdict
-    reversed_at: int | None  # seeds at which later evidence crossed the other way
-    path: tuple[tuple[float, float], ...]
+    decided_at: int | None  # seeds at the verdict; 0 if it took none
     why: str | None = None  # it cannot be decided, however many seeds there are
+
+    @property
+    def tried(self) -> tuple[Part, ...]:
+        return tuple(part for part in self.parts if part.is_tried)
 
     @property
     def weakest(self) -> Part:
         """The part that decides: the least supported one, or of a refuted claim the one most spoken
         against.
         """
-        trained = [part for part in self.parts if part.decision]
         broken = [part for part in self.parts if part.holds is False or part.why]
-        if broken or not trained:
+        if broken or not self.tried:
             return (broken or list(self.parts))[0]
-        if self.verdict == "refuted":
-            return max(trained, key=lambda part: part.path[-1][1] if part.path else 1.0)
-        return min(trained, key=lambda part: part.path[-1][0] if part.path else 1.0)
+        return max(self.tried, key=lambda part: evidence.share(part.margins[: evidence.MOST]))
+
+    def can_be_decided(self, most: int, alpha: float) -> bool:
+        """Whether a verdict can still come with so many seeds, whatever the margins of the others are."""
+        tried = self.tried
+        if self.verdict != "undecided" or self.why or not tried:
+            return False
+
+        def can_be(verdict: Verdict, part: Part) -> bool:
+            return evidence.can_be(verdict, part.margins, most, alpha, len(tried))
+
+        return all(can_be("reproduced", part) for part in tried) or any(
+            can_be("refuted", part) for part in tried
+        )
+
+    def is_contested(self, alpha: float) -> bool:
+        """Whether the verdict is one that all seeds together do not give: the sign-flip test that looks once,
+        at all of them.
+        """
+        tried = self.tried
+        if not self.decided_at or all(len(part.margins) == self.decided_at for part in tried):
+            return False
+        if self.verdict == "reproduced":
+            return any(evidence.share(part.margins) > alpha for part in tried)
+        against = [evidence.share([-margin for margin in part.margins]) for part in tried]
+        return min(against) > alpha / len(tried)
 
 
 def decide(
@@ -69,22 +91,28 @@ def decide(
     value: Value,
     is_static: Callable[[Measurement], bool],
     alpha: float = 0.05,
-    assume: Assume = "symmetric",
 ) -> Judgement:
     """The verdict over some seeds. `value` gives a measurement for a seed (any, if it is static)."""
-    parts = [
-        part for link in expectation.links for part in _parts(link, seeds, value, is_static, alpha, assume)
-    ]
+    parts = [part for link in expectation.links for part in _parts(link, seeds, value, is_static)]
     return combine(parts, alpha)
 
 
+def without_seeds(
+    expectation: Expectation, value: Value, is_static: Callable[[Measurement], bool]
+) -> Judgement:
+    """What is known before any seed: it is refuted if a part that needs none is false, and reproduced if no
+    part needs any. `value` is asked for static measurements alone.
+    """
+    links = [link for link in expectation.links if all(map(is_static, link.measurements))]
+    known = [part for link in links for part in _parts(link, (), value, is_static)]
+    judgement = combine(known)
+    if judgement.verdict == "reproduced" and len(links) < len(expectation.links):
+        return replace(judgement, verdict="undecided", decided_at=None)
+    return judgement
+
+
 def _parts(
-    link: Link,
-    seeds: Sequence[int],
-    value: Value,
-    is_static: Callable[[Measurement], bool],
-    alpha: float,
-    assume: Assume,
+    link: Link, seeds: Sequence[int], value: Value, is_static: Callable[[Measurement], bool]
 ) -> list[Part]:
     if all(is_static(measurement) for measurement in link.measurements):
         margins = [evaluate(margin, lambda m: value(m, 0)) for margin in link.margins]
@@ -98,8 +126,7 @@ def _parts(
     parts = []
     for text, margin in zip(texts, link.margins, strict=True):
         found = tuple(evaluate(margin, partial(_of_seed, value, seed)) for seed in seeds)
-        why = _why([margin], seeds, value)
-        parts.append(Part(text, found, None if why else evidence.decide(found, alpha, assume), None, why))
+        parts.append(Part(text, found, why=_why([margin], seeds, value)))
     return parts
 
 
@@ -117,34 +144,26 @@ def _why(margins: Sequence[Expression], seeds: Sequence[int], value: Value) -> s
 
 
 def combine(parts: Sequence[Part], alpha: float = 0.05) -> Judgement:
-    """Intersection-union: a conjunction is reproduced once each part was, at the parts' own level.
+    """A conjunction is reproduced once each part was, each at level alpha: that all of them cross where one
+    should not is no more probable than that this one does. It is refuted once one part is, at alpha divided
+    by the number of parts that seeds decide (Bonferroni).
 
-    It is refuted once the mean of the parts' e-values against it reaches 1/alpha: that mean is an e-value
-    against "all parts hold", while the largest one would be wrong once for each part. Of one part this is the
-    part's own verdict. Where a part has no value it is undecided, unless another is false without seeds.
+    Where a part has no value it is undecided, unless another is false without seeds.
     """
+    many = sum(part.is_tried for part in parts)
+    parts = tuple(
+        replace(part, decision=evidence.decide(part.margins, alpha, many)) if part.is_tried else part
+        for part in parts
+    )
     if any(part.holds is False for part in parts):
-        return Judgement("refuted", tuple(parts), None, None, 0, None, ())
+        return Judgement("refuted", parts, 0)
     why = next((part.why for part in parts if part.why), None)
     if why:
-        return Judgement("undecided", tuple(parts), None, None, None, None, (), why)
-    moving = [part for part in parts if part.decision is not None]
-    if not moving:
-        return Judgement("reproduced", tuple(parts), None, None, 0, None, ())
-    path = tuple(
-        (min(e_for for e_for, _ in step), sum(against / len(step) for _, against in step))
-        for step in zip(*(part.path for part in moving), strict=True)
-    )
-    reached = zip(*(list(accumulate((e_for for e_for, _ in part.path), max)) for part in moving), strict=True)
-    decided: dict[Verdict, int] = {}
-    for seeds, (best, (_, against)) in enumerate(zip(reached, path, strict=True), start=1):
-        if min(best) >= 1 / alpha:
-            decided.setdefault("reproduced", seeds)
-        if against >= 1 / alpha:
-            decided.setdefault("refuted", seeds)
-    verdict: Verdict = min(decided, key=lambda v: decided[v], default="undecided")
-    e_for, e_against = path[-1] if path else (1.0, 1.0)
-    later = [seeds for other, seeds in decided.items() if other != verdict]
-    return Judgement(
-        verdict, tuple(parts), e_for, e_against, decided.get(verdict), later[0] if later else None, path
-    )
+        return Judgement("undecided", parts, None, why)
+    decisions = [part.decision for part in parts if part.decision]
+    refuted = [one.decided_at or 0 for one in decisions if one.verdict == "refuted"]
+    if refuted:
+        return Judgement("refuted", parts, min(refuted))
+    if all(one.verdict == "reproduced" for one in decisions):
+        return Judgement("reproduced", parts, max((one.decided_at or 0 for one in decisions), default=0))
+    return Judgement("undecided", parts, None)

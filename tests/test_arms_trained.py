@@ -57,6 +57,7 @@ claims:
 """
 
 
+@pytest.mark.slow
 def test_lesions_of_a_residual_net_are_measured_through_a_run(run, tmp_path):
     result, one = run(LESIONS, "needed", "some", "of-training", seeds_max=5)
     assert {name: claim.verdict for name, claim in result.claims.items()} == {
@@ -92,6 +93,7 @@ pictures:
 """
 
 
+@pytest.mark.slow
 def test_a_crf_after_a_segmentation_net_is_measured_and_drawn_through_a_run(run, tmp_path):
     result, one = run(SCENES, seeds_max=2)
     same = result.claims["same"]
@@ -130,6 +132,7 @@ claims:
 """
 
 
+@pytest.mark.slow
 def test_a_head_on_a_frozen_net_of_another_arm_is_trained_after_it_and_treated_through_a_run(run, tmp_path):
     result, one = run(STAGES, seeds_max=2)
     assert list(result.arms) == ["pretrained", "head", "cut"]
@@ -162,6 +165,7 @@ claims:
 """
 
 
+@pytest.mark.slow
 def test_an_arm_chooses_its_learning_rate_on_pilot_seeds_and_is_judged_on_others_through_a_run(run, tmp_path):
     result, _ = run(TUNED, seeds_max=5)
     assert result.claims["learns"].verdict == "reproduced"

@@ -23,8 +23,8 @@ def test_a_run_as_expected_ends_with_0_the_verdicts_and_a_result(tiny, tmp_path)
     (path,) = tmp_path.glob("results/runs/tiny/cpu/*.json")
     result = json.loads(path.read_text())
     jsonschema.validate(result, of_results())
-    assert result["schema"] == 1 and result["suite"] == "tiny" and result["profile"] == "cpu"
-    assert result["claims"]["learns"]["evidence"]["e_for"] >= 20
+    assert result["schema"] == 2 and result["suite"] == "tiny" and result["profile"] == "cpu"
+    assert result["claims"]["learns"]["evidence"]["decided_at"] == 5
     assert {"arm", "seed", "measurements", "curves", "cost"} <= result["trials"][0].keys()
     assert result["trials"][0]["cost"]["images_per_second"] > 0
 
@@ -157,7 +157,7 @@ def test_show_finds_a_result_by_file_by_run_id_and_by_suite(tiny, tmp_path):
     assert repro("show", "tiny", "-k", "missing").exit_code == 2
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"schema": 2}', "\x00"])
+@pytest.mark.parametrize("content", ["{", "[]", '{"schema": 3}', "\x00"])
 def test_show_names_a_file_that_is_no_result(tmp_path, content):
     path = tmp_path / "broken.json"
     path.write_text(content)

@@ -94,6 +94,7 @@ def commands(base, changed, file, out):
     yield "report", changed, "-o", out / "site"
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of numbers at the end of what a float can be
 def test_no_command_breaks_down_over_a_result_that_was_changed(folder, tmp_path):
     draw, read = random.Random(0), 0

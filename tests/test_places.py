@@ -146,6 +146,7 @@ def test_suites_of_two_projects_share_the_store_of_the_first_and_keep_their_own_
     assert (elsewhere / "project" / ".repro").is_dir() and not (other / ".repro").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", [".", "suites", "suites/deep"])
 def test_what_a_run_has_left_is_found_from_any_folder_of_the_project(elsewhere, place, monkeypatch):
     monkeypatch.chdir(elsewhere / "project" / "suites" / "deep")

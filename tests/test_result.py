@@ -7,48 +7,46 @@ from kit.results import claim as any_claim
 from kit.results import result, trial
 
 from repro.declaration import Declaration
-from repro.result import PartResult, level, verdict, verdict_rows, write
-
-ALPHA = 0.05  # so a part is decided at an e-value of 20
+from repro.result import Formulation, PartResult, falsely_reproduced, verdict, verdict_rows, write
 
 
-def part(*e_values, holds=None):
-    """A part with this evidence for it after each seed; with none it needs no seeds."""
-    path = tuple((e, 0.1) for e in e_values)
-    return PartResult(text="a > b", margins=(1.0,), holds=holds, estimate=1.0, interval=None, path=path)
+def part(holds=None):
+    return PartResult(text="a > b", margins=(1.0,), holds=holds, estimate=1.0, interval=None)
 
 
-def claim(*parts, verdict="reproduced"):
+def claim(*parts, verdict="reproduced", **evidence):
     made = any_claim(verdict)
-    e_for = None if all(one.holds is not None for one in parts) else 1.0
-    evidence = made.evidence.model_copy(update={"parts": parts, "e_for": e_for, "alpha": ALPHA})
-    return made.model_copy(update={"evidence": evidence})
+    return made.model_copy(update={"evidence": made.evidence.model_copy(update={"parts": parts, **evidence})})
 
 
 # ---- how many of a run's claims are expected to be falsely reproduced
 
 
-def test_a_claim_counts_with_its_evidence_at_the_verdict_and_not_with_what_came_later():
-    assert level([claim(part(2.0, 25.0, 5.0))]) == pytest.approx(1 / 25)
-    assert level([claim(part(2.0, 25.0, 500.0))]) == pytest.approx(1 / 25)
-    assert level([claim(part(2.0, 20.0))]) == pytest.approx(1 / 20)
-
-
-def test_a_conjunction_counts_with_the_least_of_what_its_parts_had_when_each_was_decided():
-    early, late = part(30.0, 4.0, 4.0), part(2.0, 3.0, 40.0)
-    assert level([claim(early, late)]) == level([claim(late, early)]) == pytest.approx(1 / 30)
-    assert level([claim(early, part(holds=True))]) == pytest.approx(1 / 30)
-
-
-def test_what_is_not_reproduced_counts_among_all_that_were_tried_with_the_last_evidence_for_it():
-    held, tried = claim(part(25.0)), [claim(part(9.0, 0.5), verdict=v) for v in ("refuted", "undecided")]
-    assert level([held, *tried]) == pytest.approx(3 / 25)
-    assert level(tried) == level([]) == 0.0
+def test_each_claim_that_seeds_decide_counts_with_its_level_whatever_its_verdict():
+    tried = [claim(part(), verdict=verdict) for verdict in ("reproduced", "refuted", "undecided")]
+    assert falsely_reproduced(tried) == pytest.approx(0.15)
+    assert falsely_reproduced([*tried, claim(part(), alpha=0.01)]) == pytest.approx(0.16)
+    assert falsely_reproduced([]) == 0
 
 
 def test_a_claim_that_needs_no_seeds_counts_for_nothing():
-    sized = claim(part(holds=True))
-    assert level([sized]) == level([]) and level([sized, claim(part(25.0))]) == pytest.approx(1 / 25)
+    assert falsely_reproduced([claim(part(holds=True)), claim(part(), seeds=())]) == 0
+
+
+# ---- formulations
+
+
+@pytest.mark.parametrize(
+    ("number", "thresholds", "said"),
+    [
+        (1, 1, ""),
+        (2, 1, "2nd formulation"),
+        (3, 2, "3rd formulation, 2nd threshold"),
+        (1, 11, "11th threshold"),
+    ],
+)
+def test_a_formulation_that_is_not_the_first_is_told(number, thresholds, said):
+    assert str(Formulation(digest="d", number=number, thresholds=thresholds)) == said
 
 
 # ---- units and directions
@@ -77,8 +75,7 @@ def test_the_verdict_table_has_a_row_a_claim_and_marks_what_is_not_as_expected()
     assert head[:3] == ("claim", "verdict", "seeds")
     assert [row[0] for row in rows] == ["held", "! broken", "known"]
     assert [row[1] for row in rows] == ["reproduced", "refuted, expected reproduced", "refuted (as known)"]
-    assert rows[0][2:] == ("5", "0.1", "[0.05, ∞]", "25", "0:10")
-    assert rows[1][5] == "0.1"  # the evidence against it
+    assert rows[0][2:] == ("5", "0.1", "[0.05, ∞]", "0:10")
 
 
 def test_in_a_notebook_text_is_escaped():
@@ -118,6 +115,21 @@ def test_a_run_tolerates_what_is_as_expected_and_unless_it_is_strict_what_is_und
     made = any_claim(found, expected).model_copy(update={"why": why})
     assert (made.is_tolerated(strict=False), made.is_tolerated(strict=True)) == (loose, strict)
     assert ("no value" in verdict(made)) == bool(why)
+
+
+def test_a_verdict_says_which_formulation_it_is_of():
+    third = Formulation(digest="d", number=3, thresholds=1)
+    made = any_claim().model_copy(update={"formulation": third})
+    assert verdict(made) == "reproduced; 3rd formulation"
+    other = made.model_copy(update={"expected": "refuted", "as_expected": False})
+    assert verdict(other) == "reproduced, expected refuted; 3rd formulation"
+    assert verdict_rows({"a": made})[1][1] == verdict(made)
+
+
+def test_a_contested_verdict_is_not_tolerated_and_is_told():
+    contested = any_claim().model_copy(update={"contested": True, "as_expected": False})
+    assert not contested.is_tolerated(strict=False)
+    assert verdict(contested) == "reproduced (contested), expected reproduced"
 
 
 def test_what_killed_processes_left_among_results_is_swept_with_the_next_one(tmp_path):

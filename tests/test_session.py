@@ -3,20 +3,34 @@
 import math
 
 import pytest
-from kit.made_up import ENVIRONMENT, NAMES, PROFILE, MadeUp, alternating, arm_of, better, suite
+from kit.made_up import ENVIRONMENT, NAMES, PROFILE, MadeUp, arm_of, better, suite
 
 from repro.catalogue import TASKS
 from repro.counting import Counting
 from repro.declaration import Declaration
 from repro.errors import ReproError
 from repro.nightly.compare import compare
-from repro.result import read
+from repro.result import read, verdict
 from repro.runner import Runner
 from repro.session import Session
 from repro.store import Store
 from repro.trial import Drawing, Evaluating, Probing, TrialSpec
 
 BETTER = "test_error(good) < test_error(bad)"
+
+
+def apart(margins):
+    """What measures the good arm at .1 and the bad one at as much more as is said for each seed."""
+
+    def measured(trial):
+        return {"test_error": 0.1 + (margins[trial.seed] if arm_of(trial.model) == "bad" else 0.0)}
+
+    return measured
+
+
+UNCERTAIN = [0.2, -0.05, 0.2, 0.2, 0.2, -0.1, 0.2, 0.2, -0.2, 0.1, 0.2, -0.25]  # until the last
+LATE = [0.2, 0.2, -0.05, 0.2, 0.2, 0.2, 0.2, 0.2]  # decided at the second look
+TURNING = [0.2, 0.2, 0.2, 0.2, 0.2, -0.5, -0.6, -0.7]  # decided at the first look, and then
 
 
 def session(store, executor=None, **options):
@@ -36,42 +50,70 @@ def keep(one, asked, *names, folder=None, here=None):
 # ---- how many seeds
 
 
-@pytest.mark.parametrize(("assume", "first"), [("symmetric", 5), ("normal", 3)])
 @pytest.mark.parametrize(
     ("claim", "verdict"), [(BETTER, "reproduced"), ("test_error(good) > test_error(bad)", "refuted")]
 )
-def test_no_more_seeds_are_trained_than_the_verdict_needs(store, assume, first, claim, verdict):
+def test_no_more_seeds_are_trained_than_the_verdict_needs(store, claim, verdict):
     executor = MadeUp(better)
-    decided = decide(store, executor, claim, rest={"evidence": {"assume": assume}})
+    decided = decide(store, executor, claim)
     assert decided.claim.verdict == verdict and decided.claim.as_expected == (verdict == "reproduced")
-    assert decided.claim.evidence.seeds == tuple(range(first))
-    assert sorted(executor.trained) == sorted((arm, seed) for arm in ("good", "bad") for seed in range(first))
+    assert decided.claim.evidence.seeds == tuple(range(5))
+    assert sorted(executor.trained) == sorted((arm, seed) for arm in ("good", "bad") for seed in range(5))
 
 
-def test_seeds_are_added_one_by_one_until_a_late_verdict(store):
-    def late(trial):
-        clear = {"test_error": {8: 0.1, 14: 0.9}[trial.model.options["depth"]]}
-        return alternating(trial) if trial.seed < 2 else clear
-
-    executor = MadeUp(late)
-    evidence = decide(store, executor, rest={"seeds": {"max": 20}}).claim.evidence
-    assert 5 < len(evidence.seeds) < 20 and evidence.decided_at == len(evidence.seeds)
-    assert len(executor.trained) == 2 * len(evidence.seeds)
+def test_seeds_are_added_look_by_look_until_a_late_verdict(store):
+    executor = MadeUp(apart(LATE))
+    evidence = decide(store, executor).claim.evidence
+    assert evidence.decided_at == len(evidence.seeds) == 7
+    assert len(executor.trained) == 2 * 7
 
 
-def test_an_undecided_claim_uses_all_seeds_up(store):
-    executor = MadeUp(alternating)
+def test_no_seed_is_trained_once_no_verdict_can_come_any_more(store):
+    executor = MadeUp(apart([-0.5, 0.1, -0.4, 0.6, -0.1] * 2))
     claim = decide(store, executor).claim
     assert claim.verdict == "undecided" and not claim.as_expected
-    assert claim.evidence.seeds == tuple(range(10)) and len(executor.trained) == 20
+    assert claim.evidence.seeds == tuple(range(5)) and len(executor.trained) == 10
 
 
-@pytest.mark.parametrize("most", [1, 2, 7, 12])
-def test_the_option_for_seeds_overrules_the_suite(store, most):
-    executor = MadeUp(alternating)
+def test_while_one_can_come_all_seeds_are_used_up(store):
+    claim = decide(store, MadeUp(apart(UNCERTAIN))).claim
+    assert claim.verdict == "undecided" and claim.evidence.seeds == tuple(range(10))
+
+
+def test_a_false_part_that_needs_no_seeds_refutes_before_anything_is_trained(store):
+    executor = MadeUp(better)
+    claim = decide(store, executor, f"{BETTER} and params(good) > params(bad)").claim
+    assert (claim.verdict, claim.evidence.seeds) == ("refuted", ())
+    assert executor.trained == [] and claim.values == {"params(good)": (8.0,), "params(bad)": (14.0,)}
+
+
+def test_seeds_that_are_there_already_are_never_left_out(store):
+    one = session(store, MadeUp(better))
+    asked = suite(claim=BETTER)
+    one.runner.ensure(one.experiment(asked).trial(arm, seed) for arm in ("good", "bad") for seed in range(7))
+    claim = decide(store, MadeUp(better)).claim
+    assert claim.evidence.seeds == tuple(range(7)) and claim.evidence.decided_at == 5
+
+
+def test_seeds_that_another_claim_took_later_are_in_the_result_and_can_contest_the_verdict(store):
+    one = session(store, MadeUp(apart(TURNING)))
+    asked = suite(claim=BETTER)
+    first = one.decide(asked, "claim")
+    assert (first.claim.verdict, first.claim.contested) == ("reproduced", False)
+    one.runner.ensure(
+        one.experiment(asked).trial(arm, seed) for arm in ("good", "bad") for seed in range(5, 8)
+    )
+    found = one.keep(asked, "made-up.yaml", {"claim": first}, store.root, None).claims["claim"]
+    assert found.evidence.seeds == tuple(range(8)) and found.evidence.decided_at == 5
+    assert (found.verdict, found.contested, found.as_expected) == ("reproduced", True, False)
+
+
+@pytest.mark.parametrize(("most", "used"), [(1, 1), (2, 2), (5, 5), (6, 5), (7, 7), (12, 10)])
+def test_the_option_for_seeds_overrules_the_suite_and_none_is_trained_in_vain(store, most, used):
+    executor = MadeUp(apart(UNCERTAIN))
     claim = decide(store, executor, options={"seeds_max": most}).claim
     assert claim.verdict == "undecided"
-    assert claim.evidence.seeds == tuple(range(most)) and len(executor.trained) == 2 * most
+    assert claim.evidence.seeds == tuple(range(used)) and len(executor.trained) == 2 * used
 
 
 def test_seeds_may_start_elsewhere(store):
@@ -235,7 +277,7 @@ def test_what_is_not_a_number_is_no_evidence_and_no_further_seeds_are_tried(stor
     executor = losses(good, bad)
     claim = decide(store, executor, asked).claim
     assert claim.verdict == claim.expected == "undecided" and not claim.as_expected
-    assert claim.why.startswith("train_loss(bad)") and claim.evidence.e_for is None
+    assert claim.why.startswith("train_loss(bad)") and not claim.evidence.is_tried
     assert claim.evidence.seeds == (0, 1, 2, 3, 4) and len(executor.trained) == 10
     assert claim.values["train_loss(bad)"] == ((math.inf,) * 5 if bad == math.inf else (None,) * 5)
 
@@ -253,6 +295,22 @@ def test_a_torn_record_ends_the_claim_with_its_file(store):
         decide(store)
 
 
+def test_an_arm_that_answers_everything_with_one_class_is_told(store):
+    def stuck(trial):
+        error = {"good": 0.1, "bad": 0.9, "other": 0.95}[arm_of(trial.model)]
+        return {"test_error": error if trial.seed != 1 else 0.3}
+
+    claim = decide(
+        store, MadeUp(stuck), "test_error(good) < 0.5 * (test_error(bad) + test_error(other))"
+    ).claim
+    assert claim.trivial == ("bad", "other")
+    assert verdict(claim).endswith("; bad is trivial; other is trivial")
+
+
+def test_what_is_a_little_better_than_one_class_is_not_trivial(store):
+    assert decide(store, MadeUp(lambda _: {"test_error": 0.899}), "test_error(good) < 1").claim.trivial == ()
+
+
 # ---- treated arms, and arms that start from others
 
 
@@ -262,11 +320,11 @@ TREATED = {"cut": {"of": "good", "after": {"name": "lesion", "block": 1}}}
 def test_a_treated_arm_is_evaluated_on_the_nets_of_the_arm_it_is_of_which_are_trained_once(store):
     executor = MadeUp(better)
     decided = decide(store, executor, "test_error(cut) >= test_error(good)", arms=TREATED)
-    assert executor.trained == [("good", seed) for seed in range(10)]
+    assert executor.trained == [("good", seed) for seed in range(5)]
     evaluations = [job for job in executor.done if isinstance(job, Evaluating)]
-    assert [job.subject.trial.seed for job in evaluations] == list(range(10))
+    assert [job.subject.trial.seed for job in evaluations] == list(range(5))
     assert {job.subject.treatment.name for job in evaluations} == {"lesion"}
-    assert {(arm, seed) for arm, seed, _ in decided.trials} == {("good", seed) for seed in range(10)}
+    assert {(arm, seed) for arm, seed, _ in decided.trials} == {("good", seed) for seed in range(5)}
     assert decided.claim.values["test_error(cut)"] == decided.claim.values["test_error(good)"]
 
 
@@ -298,7 +356,7 @@ def test_a_probe_of_a_treated_arm_looks_at_the_treated_net(store):
     executor = MadeUp()
     decide(store, executor, "gradient_norm(cut) <= gradient_norm(good)", arms=TREATED)
     looks = [job.subject.treatment for job in executor.done if isinstance(job, Probing)]
-    assert looks.count(None) == 10 and len(looks) == 20 and len(executor.trained) == 10
+    assert looks.count(None) == 5 and len(looks) == 10 and len(executor.trained) == 5
 
 
 STARTING = {

@@ -13,7 +13,7 @@ from repro.declaration import Declaration
 from repro.errors import ReproError
 from repro.places import KEPT, RESULTS, RUNS
 from repro.report import kept
-from repro.result import PictureResult, TuningResult, level, write
+from repro.result import PictureResult, TuningResult, falsely_reproduced, write
 from repro.site.archive import collect
 
 
@@ -165,7 +165,7 @@ def test_together_it_is_one_result_with_all_claims_environments_and_its_own_leve
     assert whole.id == partial.id and whole.complete and {one.arm for one in whole.trials} == {"a", "b"}
     assert {name: one.verdict for name, one in whole.claims.items()} == {"a": "reproduced", "b": "refuted"}
     assert {key["device"] for key in whole.environment.key} == {"cpu x", "cpu y"}
-    assert whole.false_discovery_level == level(whole.claims.values()) != complete.false_discovery_level
+    assert whole.falsely_reproduced == falsely_reproduced(whole.claims.values()) == pytest.approx(0.1)
     assert latest([complete])["made-up", "cpu"] is complete
 
 
@@ -205,6 +205,8 @@ def test_a_result_is_found_by_file_by_folder_by_run_id_and_by_suite(tmp_path):
         find("2026", tmp_path)
     with pytest.raises(ReproError, match="no result 'other': neither a file, nor a run id or suite under"):
         find("other", tmp_path)
+    with pytest.raises(ReproError, match=r"did you mean 'made-up'\?"):
+        find("made-upp", tmp_path)
 
 
 def test_copies_of_a_run_count_once_and_runs_come_in_the_order_of_their_end(tmp_path):

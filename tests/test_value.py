@@ -52,5 +52,5 @@ def test_a_token_that_json_does_not_have_makes_a_file_no_result(token, tmp_path)
     path.write_text(text.replace("0.123456", token))
     assert token in path.read_text()
     place = r"trials\.0\.measurements\.test_loss"
-    with pytest.raises(ReproError, match=rf"x\.json: not a result of schema 1: {place}"):
+    with pytest.raises(ReproError, match=rf"x\.json: not a result of schema 2: {place}"):
         read(path)

@@ -46,10 +46,8 @@ from repro.suite_files import RECIPES
 @click.option(
     "--first-seed",
     type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
     metavar="N",
-    help="Seeds from N up.",
+    help="Seeds from N up instead of what the suite says.",
 )
 @click.option(
     "--pilot", is_flag=True, help="Try a recipe: seeds from 1000 up, which never judge, and no result."
@@ -82,7 +80,7 @@ def run(
     device: Any,
     seeds_max: int | None,
     fresh: bool,
-    first_seed: int,
+    first_seed: int | None,
     pilot: bool,
     results: Path | None,
     strict_claims: bool,

@@ -20,7 +20,7 @@ CELLS = 8  # of the coarse noise and of the stripes, along a side
 NOISE = 0.04  # standard deviation of a pixel's own noise
 STRIPES = 0.08  # amplitude
 STRIPED_IN_ROWS = (26, 38)  # of the 64 cells, in a scene of columns and in one of rows
-KINDS = (0, 1, 5, 8, 9)  # of Fashion-MNIST: T-shirt, trouser, sandal, bag, ankle boot
+KINDS = (0, 1, 5, 8, 9)  # of Fashion-MNIST's ten: T-shirt, trouser, sandal, bag, ankle boot
 KINDS_IN_CONTEXT = (0, 1, 8, 9, 9)
 
 
@@ -28,7 +28,7 @@ class Canvases(NamedTuple):
     """Images uint8 [N, 3, H, W], masks uint8 [N, H, W], and the items of each, the one at the back first.
 
     Boxes int64 [N, items, 4] are x1, y1, x2, y2 in pixels, the latter two exclusive, around what is seen of
-    an item. Labels int64 [N, items] are 1 to 5; they are 0, and the box is 0, where there is no item or
+    an item. Labels int64 [N, items] are 1 and up; they are 0, and the box is 0, where there is no item or
     nothing of it is seen.
     """
 
@@ -39,14 +39,17 @@ class Canvases(NamedTuple):
 
 
 class Scenes(DataSet):
-    """Square colour canvases of `size` pixels on which garments of five kinds overlap; background is class 0.
+    """Square colour canvases of `size` pixels on which garments of some kinds overlap; background is class 0.
 
     **Items.** `items` (fewest, most) a canvas, each number as likely. An item is a T-shirt (1), a trouser
     (2), a sandal (3), a bag (4) or an ankle boot (5), as likely, and any picture of its kind: for training
-    canvases of the 5,000 training images embedded in this package, for test canvases of the 1,000 test
-    images. Its scale is log-uniform in `scale` (of 28 pixels; one scale where both are equal), its centre
-    uniform within the inner three quarters of the canvas along each side, its tint uniform in 0.3 to 1 for
-    each channel; it shows (0.2 + 0.8 picture) × tint. Later items hide earlier ones.
+    canvases of the 1,000 training images of each kind embedded in this package, for test canvases of the 200
+    test images. Its scale is log-uniform in `scale` (of 28 pixels; one scale where both are equal), its
+    centre uniform within the inner three quarters of the canvas along each side, its tint uniform in 0.3 to 1
+    for each channel; it shows (0.2 + 0.8 picture) × tint. Later items hide earlier ones.
+
+    **`kinds`.** Which of Fashion-MNIST's classes 0 to 9 the items are of; they become classes 1, 2, …. The
+    half of them that is in no scene by default is [2, 3, 4, 6, 7]: pullover, dress, coat, shirt and sneaker.
 
     **Background.** A uniform colour, 0.1 to 0.9 a channel; a linear ramp of up to ±0.2 a channel in a random
     direction; 8×8 colour noise, smooth, of up to ±0.25; grey noise of 2×2 pixels, of up to ±0.1. Over all,
@@ -68,7 +71,6 @@ class Scenes(DataSet):
     """
 
     channels = 3
-    classes = 6
 
     def __init__(
         self,
@@ -78,6 +80,7 @@ class Scenes(DataSet):
         test: PositiveInt = 500,
         items: tuple[PositiveInt, PositiveInt] = (2, 4),
         scale: tuple[PositiveFloat, PositiveFloat] = (0.6, 2.0),
+        kinds: tuple[NonNegativeInt, ...] | None = None,
         context: bool = False,
         seed: NonNegativeInt = 0,
     ):
@@ -92,12 +95,24 @@ class Scenes(DataSet):
                 "first is the smaller or the same, at least 1 item and a scale above 0, not "
                 f"items {list(items)}, scale {list(scale)}"
             )
+        if kinds is not None and context:
+            raise ReproError("data set 'scenes' has kinds of its own in `context`: leave `kinds` out")
+        if kinds is None:
+            kinds = KINDS_IN_CONTEXT if context else KINDS
+        elif not 0 < len(kinds) == len(set(kinds) & set(range(FashionMnistSmall.classes))):
+            raise ReproError(
+                "data set 'scenes' wants `kinds` to be one or more of Fashion-MNIST's classes 0 to 9, each "
+                f"once, not {list(kinds)}"
+            )
         self.size, self.train, self.test, self.seed = size, train, test, seed
         self.items, self.scale, self.context = tuple(items), tuple(map(float, scale)), context
+        self.kinds = tuple(kinds)
+        self.classes = 1 + len(self.kinds)
 
     def fingerprint(self) -> str:
         """Of the pictures, the options and the version of the drawing; draws nothing."""
-        options = (self.size, self.train, self.test, self.items, self.scale, self.context, self.seed)
+        # `kinds` tell `context`, too: boots are twice among them
+        options = (self.size, self.train, self.test, self.items, self.scale, self.kinds, self.seed)
         return hashlib.sha256(
             f"{FashionMnistSmall().fingerprint()} {VERSION} {options}".encode()
         ).hexdigest()[:16]
@@ -117,7 +132,7 @@ class Scenes(DataSet):
 
         chosen, count = (pictures.train, self.train) if split == "train" else (pictures.test, self.test)
         images, labels = head(chosen, len(chosen))
-        garments = [_garments(images[labels == kind, 0].numpy()) for kind in self._kinds()]
+        garments = [_garments(images[labels == kind, 0].numpy()) for kind in self.kinds]
         whole = self._blank(count)  # at once: what does not fit into memory is told before it is drawn
         for start in range(0, count, CHUNK):
             random = np.random.default_rng([self.seed, split == "test", start // CHUNK])
@@ -175,11 +190,8 @@ class Scenes(DataSet):
         placed = to_y @ chosen @ to_x.swapaxes(2, 3)
         return placed[:, 0], placed[:, 1] > 0.5
 
-    def _kinds(self) -> tuple[int, ...]:
-        return KINDS_IN_CONTEXT if self.context else KINDS
-
     def _class_names(self, pictures: ImageSet) -> tuple[str, ...]:
-        names = [pictures.class_names[kind] for kind in self._kinds()]
+        names = [pictures.class_names[kind] for kind in self.kinds]
         if self.context:
             names[3:] = [f"{names[3]} among rows", f"{names[4]} among columns"]
         return ("Background", *names)

@@ -13,13 +13,13 @@ from pydantic import Field
 
 from repro.archive import Key, latest
 from repro.catalogue import CLOCKS
+from repro.evidence import Verdict
 from repro.expectation import parse_measurement
 from repro.expression import Measurement
 from repro.nightly import limits
 from repro.nightly.measured import COSTS
 from repro.nightly.measurements import FEWEST_SEEDS, REGRESSIONS, Base, Change, drafts, settled
 from repro.result import ClaimResult, Result
-from repro.suite import Verdict
 
 
 class Side(Base):

@@ -6,7 +6,7 @@ from pathlib import Path
 from repro.archive import Standing
 from repro.errors import ReproError
 from repro.format import printable
-from repro.report.text import claim_details, discoveries, verdicts
+from repro.report.text import claim_details, promise, verdicts
 from repro.result import Result
 
 
@@ -27,7 +27,7 @@ def as_text(standing: Standing, folders: Mapping[str, Path], only: str | None = 
         verdicts(claims),
         *map(printable, _older(standing, claims)),
         *map(printable, _pictures(standing, folders)),
-        discoveries(claims.values(), whole.false_discovery_level),
+        promise(claims.values(), whole.falsely_reproduced),
         printable(f"again: {whole.command}"),
     ]
     return "\n\n".join([*blocks, "\n".join(filter(None, below))])

@@ -1,12 +1,20 @@
 """Results as text: the verdict table, and one claim with all its numbers."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 
 from repro.errors import ReproError
-from repro.evidence import first_look
+from repro.evidence import LOOKS, Verdict, can_be, first_look
 from repro.format import figure, interval, printable, table
-from repro.result import RIGHT, ClaimResult, Evidence, level, verdict, verdict_rows
+from repro.result import (
+    RIGHT,
+    ClaimResult,
+    Evidence,
+    PartResult,
+    falsely_reproduced,
+    verdict,
+    verdict_rows,
+)
 
 MOST_SEEDS = 20  # rows of a claim's table
 
@@ -20,7 +28,7 @@ def summary(claims: Mapping[str, ClaimResult], written: Iterable[str]) -> Iterab
     """The end of a run: its verdicts, what they are worth together, and where the results are."""
     yield verdicts(claims)
     yield ""
-    together = discoveries(claims.values(), level(claims.values()))
+    together = promise(claims.values(), falsely_reproduced(claims.values()))
     if together:
         yield together
     yield from (f"result: {path}" for path in written)
@@ -37,14 +45,17 @@ def failures(failed: Mapping[str, ReproError]) -> Iterable[str]:
         yield from (f"    {line}" for line in reason.splitlines())
 
 
-def discoveries(claims: Iterable[ClaimResult], level: float) -> str:
-    """What the e-values of a whole run are worth together."""
-    count = sum(claim.verdict == "reproduced" and claim.evidence.e_for is not None for claim in claims)
-    if not count:
+def promise(claims: Iterable[ClaimResult], falsely: float) -> str:
+    """What may be said of the verdicts of a whole run, and no more."""
+    tried = [claim for claim in claims if claim.evidence.is_tried]
+    count = sum(claim.verdict == "reproduced" for claim in tried)
+    if not tried:
         return ""
+    levels = {claim.evidence.alpha for claim in tried}
+    each = f"{levels.pop():g} each" if len(levels) == 1 else "their levels"
     return (
-        f"of the {count} reproduced by evidence, at most {level * count:.2g} are expected to be false "
-        f"(e-BH level {level:.2g})"
+        f"{count} of {len(tried)} claims that seeds decide are reproduced; "
+        f"were there nothing to any of them, at most {falsely:.2g} would be expected to be ({each})"
     )
 
 
@@ -75,41 +86,43 @@ def _conclusion(claim: ClaimResult, evidence: Evidence) -> Iterable[str]:
         if part.why or part.holds is not None:
             yield f"{part.text}: {part.why or ('holds' if part.holds else 'does not hold')}"
             continue
-        e_for, e_against = part.path[-1] if part.path else (1.0, 1.0)
         yield f"{part.text}"
         yield (
             f"  margin {figure(part.estimate)} on average (positive where it holds), "
             f"interval {interval(part.interval)}"
         )
-        yield f"  evidence for it {figure(e_for)}, against it {figure(e_against)}"
     yield from meaning(claim)
 
 
 def meaning(claim: ClaimResult) -> Iterable[str]:
-    """What a verdict takes, why there is none, and what speaks against it since: a sentence or two each."""
+    """What a verdict takes, why there is none, and what speaks against it: a sentence or two each."""
     evidence = claim.evidence
     if claim.why:
         yield f"It cannot be decided: {claim.why}. What is not a number is no evidence, for it or against it."
-    if evidence.e_for is None:
+    if not evidence.is_tried:
         return
-    centred = "symmetric about their centre" if evidence.assume == "symmetric" else "normal"
     yield (
-        f"A verdict takes evidence (an e-value) of {1 / evidence.alpha:g}: chance alone brings that in at "
-        f"most {evidence.alpha:.3g} of all cases, margins being {centred}."
+        "A verdict takes margins whose signs, of all those they could have had as well, are among the "
+        f"{100 * evidence.alpha:.3g} % that speak most for it (a sign-flip test). "
+        "What is assumed is that margins are symmetric about their centre."
     )
-    if claim.verdict == "undecided":
-        yield from undecided(claim)
-    if evidence.reversed_at:
+    if claim.contested:
         yield (
-            "!! LATER EVIDENCE SPEAKS THE OTHER WAY: "
-            f"the opposite verdict was reached after {evidence.reversed_at} seeds."
+            f"!! CONTESTED: the first {evidence.decided_at} seeds gave the verdict, and all "
+            f"{len(evidence.seeds)} together would not."
         )
+    if claim.verdict == "undecided" and not claim.why:
+        yield from undecided(claim)
+    for arm in claim.trivial:
+        yield f"!! TRIVIAL: '{arm}' does no better than to answer everything with the most frequent class."
+    if claim.formulation and str(claim.formulation):
+        yield f"On these seeds it is the {claim.formulation}: results/register.jsonl has those before."
 
 
 def undecided(claim: ClaimResult) -> Iterable[str]:
-    """Why there is no verdict: for each part that holds it up, how far its evidence is."""
+    """Why there is no verdict: for each part that holds it up, how its margins lie."""
     evidence = claim.evidence
-    seeds, least = len(evidence.seeds), first_look(evidence.alpha, evidence.assume)
+    seeds, least = len(evidence.seeds), first_look(evidence.alpha) or LOOKS[-1]
     if seeds < least:
         yield (
             f"{seeds} seeds are too few: no verdict is possible before seed number {least}; "
@@ -117,19 +130,28 @@ def undecided(claim: ClaimResult) -> Iterable[str]:
         )
         return
     tried = [part for part in evidence.parts if part.is_tried]
-    waiting = [part for part in tried if max((e for e, _ in part.path), default=1.0) < 1 / evidence.alpha]
-    yield f"{seeds} seeds were not enough to tell; --seeds-max allows more, which add to this evidence."
+    waiting = [part for part in tried if part.verdict != "reproduced"]
+    yield f"{seeds} seeds were not enough to tell; {_what_more_would_do(tried, seeds, evidence.alpha)}."
     for part in waiting:
-        above, (e_for, e_against) = (
-            sum(margin is not None and margin > 0 for margin in part.margins),
-            part.path[-1],
-        )
+        above = sum(margin is not None and margin > 0 for margin in part.margins)
         what = f"{part.text}: the margin" if len(evidence.parts) > 1 else "The margin"
         yield (
-            f"{what} is above 0 on {above} of {seeds} seeds; the evidence is {figure(e_for)} for "
-            f"and {figure(e_against)} against, of the {1 / evidence.alpha:g} it takes; margins in "
-            f"{interval(part.interval)} are all still possible."
+            f"{what} is above 0 on {above} of {seeds} seeds; margins in {interval(part.interval)} "
+            "are all still possible."
         )
     if len(tried) > len(waiting) > 0:
         held = len(tried) - len(waiting)
         yield f"What the claim says beside this is settled: {held} of its {len(tried)} parts held."
+
+
+def _what_more_would_do(tried: Sequence[PartResult], seeds: int, alpha: float) -> str:
+    """The next look at which a verdict can come, whatever is found until then."""
+    margins = [[margin for margin in part.margins if margin is not None] for part in tried]
+
+    def can_all_be(verdict: Verdict, look: int) -> list[bool]:
+        return [can_be(verdict, of_part, look, alpha, len(tried)) for of_part in margins]
+
+    for look in LOOKS:
+        if look > seeds and (all(can_all_be("reproduced", look)) or any(can_all_be("refuted", look))):
+            return f"the next look that can is after {look} (--seeds-max {look}), which adds to these"
+    return f"{LOOKS[-1]}, the most there can be, would not be either"

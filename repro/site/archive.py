@@ -14,8 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from repro.archive import Standing, files, order, stand
 from repro.environment import Conditions
 from repro.errors import ReproError
+from repro.evidence import Verdict
 from repro.result import Amount, ClaimResult, Moment, Result, TimedName, read
-from repro.suite import ArmName, Name, Verdict
+from repro.suite import ArmName, Name
 
 
 class Light(BaseModel):
@@ -54,7 +55,7 @@ class LightEnvironment(Light):
 
 
 class LightResult(Light):
-    schema_: Literal[1] = Field(alias="schema")
+    schema_: Literal[2] = Field(alias="schema")
     id: Name
     suite: Name
     profile: Name

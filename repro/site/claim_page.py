@@ -13,7 +13,7 @@ from repro.site import address
 from repro.site.archive import Scale
 from repro.site.arms import comparison
 from repro.site.element import Child, Markup, element, link
-from repro.site.evidence_charts import evidence_chart, margins_chart
+from repro.site.evidence_charts import margins_chart
 from repro.site.page import page, time, trail
 from repro.site.papers import paper
 from repro.site.tables import facts, nothing, number, table
@@ -37,6 +37,7 @@ def claim_page(scale: Scale, name: str, latest: Latest) -> str:
                 ("expects", element("code", claim.expect)),
                 ("known", f"{claim.expected} is expected: {claim.because}" if claim.because else None),
                 ("ledger", ", ".join(claim.ledger) or None),
+                ("worded", _worded(claim)),
                 ("took", duration(claim.seconds) if claim.evidence.seeds else None),
                 ("timed", _timed(claim, result)),
                 ("run", [time(result.finished), f" ({result.id})"]),
@@ -52,12 +53,21 @@ def claim_page(scale: Scale, name: str, latest: Latest) -> str:
     )
 
 
+def _worded(claim: ClaimResult) -> str | None:
+    """Whether it was worded otherwise before."""
+    again = str(claim.formulation or "")
+    return f"{again} that these seeds have judged; the register has those before" if again else None
+
+
 def _conclusion(claim: ClaimResult) -> Markup:
     evidence = claim.evidence
     rows = [_part(part) for part in evidence.parts]
-    head = ("decided", "part", "margin", "interval", "e-value for", "against")
-    parts = table(head, rows, caption="What the claim comes down to", right=(2, 3, 4, 5), sortable=False)
-    several = "It holds when each of its parts does, and is refuted by the mean of the evidence against them."
+    head = ("decided", "part", "margin", "interval")
+    parts = table(head, rows, caption="What the claim comes down to", right=(2, 3), sortable=False)
+    several = (
+        "It holds when each of its parts does, and is refuted when one is, at its share of the level: "
+        "alpha divided by the number of parts that seeds decide."
+    )
     nothing_to_chance = "It is about the architecture alone and needs no seeds: chance has no part in it."
     return element(
         "section",
@@ -73,49 +83,29 @@ def _conclusion(claim: ClaimResult) -> Markup:
 
 def _part(part: PartResult) -> list[Child]:
     if part.why:
-        return [
-            element("td", "✗ no value"),
-            element("code", part.text),
-            element("td", part.why),
-            "",
-            nothing(),
-            nothing(),
-        ]
+        return [element("td", "✗ no value"), element("code", part.text), element("td", part.why), ""]
     if part.holds is not None:
         mark = element("td", "✓ holds" if part.holds else "✗ does not hold")
-        return [mark, element("code", part.text), number(part.estimate), "", nothing(), nothing()]
-    e_for, e_against = part.path[-1] if part.path else (1.0, 1.0)
-    return [
-        "by seeds",
-        element("code", part.text),
-        number(part.estimate),
-        interval(part.interval),
-        number(e_for),
-        number(e_against),
-    ]
+        return [mark, element("code", part.text), number(part.estimate), ""]
+    by_seeds = f"{part.verdict} at seed {part.decided_at}" if part.decided_at else "undecided"
+    return [by_seeds, element("code", part.text), number(part.estimate), interval(part.interval)]
 
 
 def _charts(evidence: Evidence) -> Markup | None:
-    """The claim's evidence; of a conjunction that of each part below it."""
-    tried = [part for part in evidence.parts if part.is_tried and part.path]
+    """The margins of each part that seeds decide."""
+    tried = [part for part in evidence.parts if part.is_tried and part.margins]
     if not tried:
         return None
     if len(tried) == 1:
-        return element(
-            "div",
-            margins_chart(tried[0], evidence),
-            evidence_chart(evidence.path or tried[0].path, evidence),
-            class_="pair",
-        )
-    together = evidence_chart(evidence.path, evidence, "All parts together") if evidence.path else None
+        return element("div", margins_chart(tried[0], evidence), class_="pair")
     each = [
         [
             element("h3", element("code", part.text)),
-            element("div", margins_chart(part, evidence), evidence_chart(part.path, evidence), class_="pair"),
+            element("div", margins_chart(part, evidence), class_="pair"),
         ]
         for part in tried
     ]
-    return element("section", element("h2", "Evidence"), element("div", together, class_="pair"), each)
+    return element("section", element("h2", "Evidence"), each)
 
 
 def _values(claim: ClaimResult) -> Markup:

@@ -10,7 +10,7 @@ from repro.site.element import Markup, element, link
 from repro.site.tables import nothing, number, table
 from repro.site.verdicts import RUNS, badge, squares
 
-HEAD = ("verdict", "claim", "seeds", "margin", "interval", "e-value", "last runs")
+HEAD = ("verdict", "claim", "seeds", "margin", "interval", "last runs")
 ORDER = ("refuted", "undecided", "reproduced")  # when sorted by verdict; what is not as expected comes before
 
 
@@ -21,14 +21,13 @@ def claim_table(scale: Scale, names: Iterable[str] | None = None, up: str = "") 
         HEAD,
         rows,
         caption=f"Claims of {scale.suite} at profile {scale.profile}",
-        right=(2, 3, 4, 5),
+        right=(2, 3, 4),
         class_="claims stack",
     )
 
 
 def _row(scale: Scale, name: str, latest: Latest, up: str) -> list[Markup]:
     claim, evidence = latest.claim, latest.claim.evidence
-    e_value = evidence.e_against if claim.verdict == "refuted" else evidence.e_for
     rank = ORDER.index(claim.verdict) + len(ORDER) * claim.as_expected
     states = f"{claim.verdict} {'as-expected' if claim.as_expected else 'unexpected'}"
     page = f"{up}{address.claim(scale.suite, scale.profile, name)}"
@@ -38,6 +37,5 @@ def _row(scale: Scale, name: str, latest: Latest, up: str) -> list[Markup]:
         number(len(evidence.seeds), str(len(evidence.seeds))) if evidence.seeds else nothing(),
         number(evidence.estimate, figure(evidence.estimate)),
         element("td", interval(evidence.interval), class_="number"),
-        number(e_value) if e_value is not None else nothing(),
         element("td", squares(scale.history(name, RUNS)), class_="runs"),
     ]

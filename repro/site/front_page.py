@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from repro import result
-from repro.report.text import discoveries
+from repro.report.text import promise
 from repro.site import address
 from repro.site.archive import Archive, Change, Scale
 from repro.site.claim_table import claim_table
@@ -22,8 +22,8 @@ def front_page(archive: Archive) -> str:
         "Claims and their verdicts",
         element("h1", "Claims and their verdicts"),
         _summary(claims, unexpected, len(changes)),
-        element("p", f"{_sentence(discoveries(claims, result.level(claims)))}", class_="lead")
-        if discoveries(claims, 0)
+        element("p", f"{_sentence(promise(claims, result.falsely_reproduced(claims)))}", class_="lead")
+        if promise(claims, 0)
         else None,
         _problems(archive.problems),
         element("section", element("h2", "Changed since the run before"), _changes(changes), id="changed"),
@@ -121,7 +121,7 @@ def _suite(scale: Scale) -> Markup:
     claims = [latest.claim for latest in scale.claims.values()]
     counts = Counter[str](claim.verdict for claim in claims)
     last = scale.latest
-    known = discoveries(claims, result.level(claims))
+    known = promise(claims, result.falsely_reproduced(claims))
     return element(
         "section",
         element(

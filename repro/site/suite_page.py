@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from repro import result
-from repro.report.text import discoveries
+from repro.report.text import promise
 from repro.result import ArmResult, TrialResult
 from repro.site import address
 from repro.site.archive import Scale
@@ -31,7 +31,7 @@ def suite_page(scale: Scale, pictures: Mapping[str, str]) -> str:
     last, up = scale.latest, address.UP
     trials, timed = scale.trials, by_net(scale.timings)
     claims = [latest.claim for latest in scale.claims.values()]
-    known = discoveries(claims, result.level(claims))
+    known = promise(claims, result.falsely_reproduced(claims))
     raw = [
         link(f"{up}{address.result(scale.suite, scale.profile, used.id)}", f"{used.id}.json")
         for used in scale.results

@@ -76,7 +76,7 @@ from repro.reading import load
             id="of a known verdict",
         ),
         pytest.param(
-            "task:", "seeds: {min: 1}\ntask:", "3:9: unknown key 'min'; known: max", id="of the seeds"
+            "task:", "seeds: {min: 1}\ntask:", "3:9: unknown key 'min'; known: first, max", id="of the seeds"
         ),
         pytest.param(
             "task:",

@@ -30,6 +30,7 @@ def test_a_name_that_fits_no_file_s_name_is_a_mistake(errors, old, new, place):
     assert not any(TOO_LONG in line for line in errors(pictured, (old, new.format(FITTING))))
 
 
+@pytest.mark.slow
 def test_the_longest_names_go_through_a_run_to_results_pictures_and_pages(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("REPRO_HOME", str(tmp_path / "store"))

@@ -115,7 +115,7 @@ import pytest
         pytest.param(
             "task:",
             "evidence: {alpha: 5e-324}\ntask:",
-            "3:19: alpha: must be at least 1e-09, not 5e-324",
+            "3:19: alpha: must be at least 1e-06, not 5e-324",
             id="too small an alpha",
         ),
     ],

@@ -9,7 +9,7 @@ import torch
 from repro.data import embedded, scenes
 from repro.data.embedded import FashionMnistSmall
 from repro.data.images import ImageSet
-from repro.data.scenes import CHUNK, Scenes
+from repro.data.scenes import CHUNK, KINDS, Scenes
 from repro.errors import ReproError
 
 pytestmark = pytest.mark.slow  # draws thousands of canvases
@@ -98,6 +98,26 @@ def test_classes_are_of_the_five_kinds_in_their_order(blocks):
         assert [
             np.median(sides_of_uncut(drawn.boxes[drawn.labels[:, 0] == label, 0])) for label in range(1, 6)
         ] == expected
+
+
+def test_kinds_are_classes_in_the_order_in_which_they_are_given(blocks):
+    by_kind = [6, 6, 8, 6, 6, 6, 6, 10, 6, 6]
+    blocks(by_kind, by_kind)
+    data = Scenes(train=300, test=1, items=(1, 1), scale=(1.0, 1.0), kinds=[7, 2])
+    drawn, images = data.canvases("train"), data.load()
+    assert data.classes == len(images.class_names) == 3 and images.class_names[1:] == ("7", "2")
+    assert [np.median(sides_of_uncut(drawn.boxes[drawn.labels[:, 0] == label, 0])) for label in (1, 2)] == [
+        10,
+        8,
+    ]
+    assert set(drawn.labels.ravel().tolist()) == set(drawn.masks.ravel().tolist()) - {0} == {1, 2}
+
+
+def test_other_kinds_stand_at_the_same_places_on_the_same_backgrounds(blocks):
+    blocks([20] * 10, [20] * 10)
+    ours, theirs = (Scenes(**FEW, kinds=kinds).canvases("train") for kinds in (KINDS, (2, 3, 4, 6, 7)))
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_scales_are_those_of_the_option(blocks):
@@ -199,6 +219,7 @@ def test_every_option_changes_the_fingerprint_and_so_do_the_pictures_and_the_ver
         "test": 20,
         "items": [1, 4],
         "scale": [1.0, 1.0],
+        "kinds": [2, 3, 4, 6, 7],
         "context": True,
         "seed": 1,
     }
@@ -206,7 +227,8 @@ def test_every_option_changes_the_fingerprint_and_so_do_the_pictures_and_the_ver
         Scenes().fingerprint()
     }
     assert len(prints) == 1 + len(changes)
-    assert Scenes(items=[2, 4], scale=[0.6, 2]).fingerprint() == Scenes().fingerprint()
+    as_by_default = Scenes(items=[2, 4], scale=[0.6, 2], kinds=[0, 1, 5, 8, 9])
+    assert as_by_default.fingerprint() == Scenes().fingerprint()
     with monkeypatch.context() as patched:
         patched.setattr(scenes, "VERSION", scenes.VERSION + 1)
         assert Scenes().fingerprint() not in prints
@@ -248,3 +270,14 @@ def test_ranges_that_make_no_sense_are_refused(options):
         ReproError, match="wants `items` and `scale` as two numbers of which the first is the smaller"
     ):
         Scenes(**options)
+
+
+@pytest.mark.parametrize("kinds", [(), (1, 1), (0, 10), (-1,)])
+def test_kinds_that_are_none_are_refused(kinds):
+    with pytest.raises(ReproError, match=r"wants `kinds` to be one or more of .* each once, not \["):
+        Scenes(kinds=kinds)
+
+
+def test_scenes_in_context_have_kinds_of_their_own():
+    with pytest.raises(ReproError, match="has kinds of its own in `context`: leave `kinds` out"):
+        Scenes(kinds=(2, 3), context=True)

@@ -325,6 +325,7 @@ while not Path(sys.argv[3]).exists():
 """
 
 
+@pytest.mark.slow
 def test_who_wants_to_be_alone_comes_next_while_many_train_one_after_another(tmp_path):
     """Eight processes train on two cores, without a pause: he waits for the two that run, not for a pause."""
     log, stop = tmp_path / "log", tmp_path / "stop"

@@ -15,7 +15,7 @@ from repro.result import (
     TimingResult,
     TrialResult,
     evidence_of,
-    level,
+    falsely_reproduced,
     write,
 )
 from repro.suite import Rules
@@ -45,7 +45,6 @@ def claim(
     expected="reproduced",
     because=None,
     reported=None,
-    assume="symmetric",
 ):
     """A claim judged on `values`: for each measurement a number a seed, or one if it needs no seeds."""
     seeds = range(max(map(len, values.values())))
@@ -58,7 +57,6 @@ def claim(
         lambda m, i: values[str(m)][i % len(values[str(m)])],
         lambda m: str(m) in static,
         0.05,
-        assume,
     )
     return ClaimResult(
         says=says,
@@ -67,11 +65,12 @@ def claim(
         ledger=("RS02",),
         verdict=judged.verdict,
         expected=expected,
-        as_expected=judged.verdict == expected,
+        as_expected=judged.verdict == expected and not judged.is_contested(0.05),
         reported=reported or {},
         because=because,
         why=judged.why,
-        evidence=evidence_of(judged, seeds, Rules(assume=assume)),
+        contested=judged.is_contested(0.05),
+        evidence=evidence_of(judged, seeds, Rules()),
         values={name: tuple(map(known, map(float, numbers))) for name, numbers in values.items()},
         seconds=95.0,
     )
@@ -79,7 +78,7 @@ def claim(
 
 def compared(effect, seeds=10, random=None, **options):
     """`test_error(plain56) > test_error(plain20)`, by `effect` standard deviations."""
-    random = random or np.random.default_rng(0)
+    random = random or np.random.default_rng(1)
     base = random.normal(0.2, 0.02, seeds)
     deeper = base + 0.05 * effect + random.normal(0, 0.05, seeds)
     values = {"test_error(plain56)": deeper.tolist(), "test_error(plain20)": base.tolist()}
@@ -210,7 +209,7 @@ def result(
         claims=claims,
         pictures=pictures or {},
         complete=complete,
-        false_discovery_level=level(claims.values()),
+        falsely_reproduced=falsely_reproduced(claims.values()),
         command=f"repro run suites/{suite}.yaml --profile {profile}",
         finished=moment,
     )

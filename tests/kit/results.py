@@ -74,26 +74,21 @@ def timing(
 
 
 def claim(verdict="reproduced", expected="reproduced"):
-    path = ((1.0, 1.0),) * 4 + ((25.0, 0.1),)
     part = PartResult(
         text="test_error(a) < test_error(b)",
         margins=(0.1,) * 5,
         holds=None,
         estimate=0.1,
         interval=(0.05, None),
-        path=path,
+        verdict="reproduced",
+        decided_at=5,
     )
     evidence = Evidence(
         seeds=(0, 1, 2, 3, 4),
         estimate=0.1,
         interval=(0.05, None),
-        e_for=25.0,
-        e_against=0.1,
         alpha=0.05,
-        assume="symmetric",
         decided_at=5,
-        reversed_at=None,
-        path=path,
         parts=(part,),
     )
     return ClaimResult(
@@ -128,7 +123,7 @@ def result(
         "task": "classification",
         "suite_digest": "d" * 32,
         "complete": True,
-        "false_discovery_level": 0.05,
+        "falsely_reproduced": 0.05,
         "pictures": {},
         **rest,
     }

@@ -79,8 +79,8 @@ def test_only_the_run_just_before_counts_as_a_change(tmp_path):
 
 def test_a_file_that_is_no_result_is_named_and_does_not_stop_the_rest(tmp_path):
     keep(tmp_path, result({"a": HELD}))
-    (tmp_path / "torn.json").write_text('{"schema": 1, "id": ')
-    (tmp_path / "other.json").write_text('{"schema": 2}')
+    (tmp_path / "torn.json").write_text('{"schema": 2, "id": ')
+    (tmp_path / "other.json").write_text('{"schema": 1}')
     archive = collect([tmp_path])
     assert len(archive.scales) == 1
     assert [problem.split(":")[0] for problem in archive.problems] == [
@@ -99,7 +99,7 @@ def test_a_result_that_is_only_wrong_where_pages_look_is_named_and_the_run_befor
 
 @pytest.mark.parametrize(
     "changes",
-    [{"alpha": 0.0}, {"alpha": 1.0}, {"assume": "luck"}, {"seeds": (0, 1)}, {"seeds": ()}, {"parts": ()}],
+    [{"alpha": 0.0}, {"alpha": 1.0}, {"decided_at": 11}, {"seeds": (0, 1)}, {"seeds": ()}, {"parts": ()}],
 )
 def test_a_result_whose_evidence_contradicts_itself_is_named(tmp_path, changes):
     broken = HELD.model_copy(update={"evidence": HELD.evidence.model_copy(update=changes)})

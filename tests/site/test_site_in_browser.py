@@ -169,6 +169,6 @@ def test_what_has_the_focus_can_be_seen(visit):
 
 def test_without_scripts_the_page_says_the_same(visit):
     page = visit("claims/resnet-degradation.cpu.degradation.html", java_script_enabled=False)
-    assert page.locator("svg.plot title").count() >= 12
+    assert page.locator("svg.plot title").count() >= 6
     assert page.locator("details").first.locator("summary").is_visible()
     assert visit("index.html", java_script_enabled=False).locator(".filters").is_hidden()

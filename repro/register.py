@@ -1,0 +1,155 @@
+"""The register: every formulation of every claim that judging seeds have been shown, in their order.
+
+Who words a claim anew after its verdict, and judges it on the same seeds, chooses among chances. That is
+allowed, and it is told: `results/register.jsonl` has a line for each formulation, appended when its first
+verdict is there. A formulation is what is judged: the expectation, the level, the task, and the arms with
+nothing left open. One that differs from an earlier one in its thresholds alone is told apart, since that is
+harmless: the interval holds for all of them at once.
+"""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from repro.errors import ReproError
+from repro.evidence import Verdict
+from repro.expectation import Expectation
+from repro.expression import Expression, Measurement, Number
+from repro.job import digest
+from repro.lock import hold
+from repro.result import ArmResult, Formulation
+from repro.store import write_atomically
+
+MOMENT = 0.01  # seconds between two tries to hold the register
+
+
+class Entry(BaseModel):
+    """A formulation of a claim, with its first verdict."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    suite: str
+    profile: str
+    claim: str
+    expect: str
+    formulation: str
+    apart_from_thresholds: str
+    seeds: tuple[int, ...]
+    verdict: Verdict
+    at: str
+    commit: str | None
+
+    @property
+    def subject(self) -> tuple[str, str, str]:
+        return self.suite, self.profile, self.claim
+
+
+class Register:
+    """The file of a project. Several processes may note verdicts at once."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def entries(self) -> list[Entry]:
+        """In their order; none if there is no file. Raises `ReproError`, with the line, for what is none."""
+        try:
+            lines = self.path.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+        except (OSError, UnicodeDecodeError) as error:
+            raise ReproError(f"{self.path}: cannot be read: {error}") from None
+        return [self._entry(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
+
+    def note(self, *new: Entry) -> None:
+        """Append those whose formulation has not judged these seeds yet."""
+        with self._held():
+            entries = self.entries()
+            for entry in new:
+                if not any(_is_known(entry, known) for known in entries):
+                    entries.append(entry)
+            lines = [json.dumps(entry.model_dump(mode="json")) for entry in entries]
+            write_atomically(self.path, "".join(f"{line}\n" for line in lines).encode())
+
+    def formulation(self, of: Entry) -> Formulation:
+        """Which formulation of its claim on its seeds one is that has been noted."""
+        earlier = [entry for entry in self.entries() if _rivals(of, entry)]
+        kinds = list(dict.fromkeys(entry.apart_from_thresholds for entry in (*earlier, of)))
+        same = [entry for entry in earlier if entry.apart_from_thresholds == of.apart_from_thresholds]
+        moved = list(dict.fromkeys(entry.formulation for entry in (*same, of)))
+        return Formulation(
+            digest=of.formulation,
+            number=kinds.index(of.apart_from_thresholds) + 1,
+            thresholds=moved.index(of.formulation) + 1,
+        )
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            with hold(self.path.with_name(f".{self.path.name}.lock"), "the register") as mine:
+                if mine:
+                    yield
+                    return
+            time.sleep(MOMENT)
+
+    def _entry(self, number: int, line: str) -> Entry:
+        try:
+            return Entry.model_validate_json(line)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise ReproError(
+                f"{self.path}:{number}: no entry of a register: {first['msg']}; "
+                "version control has the file as it was"
+            ) from None
+
+
+def formulate(
+    expectation: Expectation,
+    alpha: float,
+    task: str | None,
+    arms: Mapping[str, ArmResult],
+    timing: Mapping[str, Any],
+) -> dict[str, str]:
+    """What names a formulation, with its thresholds and apart from them: fields of an entry. `arms` are those
+    that the claim uses, `timing` is how what it times is timed.
+    """
+    judged = {
+        "alpha": alpha,
+        "task": task,
+        "arms": {name: arm.model_dump(mode="json") for name, arm in arms.items()},
+        "timing": dict(timing),
+    }
+    links = [str(link) for link in expectation.links]
+    bare = [
+        [link.relation.rstrip("="), *map(_apart_from_numbers, link.expressions)] for link in expectation.links
+    ]
+    return {
+        "expect": " and ".join(links),
+        "formulation": digest({**judged, "expect": links}),
+        "apart_from_thresholds": digest({**judged, "expect": bare}),
+    }
+
+
+def _apart_from_numbers(expression: Expression) -> str | None:
+    """What is left of an expression without its numbers, as `1.25 * b + 0.1` without them is `b`."""
+    if isinstance(expression, Number):
+        return None
+    if isinstance(expression, Measurement):
+        return str(expression)
+    known = [bare for operand in expression.operands if (bare := _apart_from_numbers(operand)) is not None]
+    if len(known) < len(expression.operands) and len(known) < 2:
+        return known[0] if known else None
+    return f"{expression.name}({', '.join(known)})"
+
+
+def _rivals(one: Entry, other: Entry) -> bool:
+    """Whether both are of one claim, on seeds that are partly the same."""
+    return one.subject == other.subject and bool({*one.seeds} & {*other.seeds})
+
+
+def _is_known(entry: Entry, other: Entry) -> bool:
+    return entry.formulation == other.formulation and _rivals(entry, other)

@@ -1,0 +1,177 @@
+"""What the register knows of a claim that was worded anew after its verdict."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from kit.made_up import MadeUp, better, suite
+
+from repro.errors import ReproError
+from repro.expectation import parse
+from repro.register import Entry, Register, formulate
+from repro.result import ArmResult
+from repro.runner import Runner
+from repro.session import Session
+from repro.store import Store
+
+BETTER = "test_error(good) < test_error(bad)"
+ARM = ArmResult(model="net", options={"depth": 8}, data=None, recipe={"steps": 9}, weights=None)
+
+
+def formulated(expect=BETTER, *, alpha=0.05, arm=ARM, timing=None):
+    return formulate(parse(expect), alpha, "classification", {"good": arm}, timing or {})
+
+
+def entry(expect=BETTER, *, seeds=range(5), claim="c", verdict="reproduced", **changes):
+    return Entry(
+        suite="s",
+        profile="cpu",
+        claim=claim,
+        seeds=tuple(seeds),
+        verdict=verdict,
+        at="2026-01-01T00:00:00Z",
+        commit=None,
+        **formulated(expect, **changes),
+    )
+
+
+@pytest.fixture
+def register(tmp_path):
+    return Register(tmp_path / "results" / "register.jsonl")
+
+
+def noted(register, *entries):
+    for one in entries:
+        register.note(one)
+    found = register.formulation(entries[-1])
+    return found.number, found.thresholds
+
+
+# ---- what is a formulation
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"expect": "test_error(good) < test_error(other)"},
+        {"expect": "test_error(good) > test_error(bad)"},
+        {"expect": "test_loss(good) < test_loss(bad)"},
+        {"expect": f"{BETTER} and test_loss(good) < 1"},
+        {"expect": "test_error(good, images=9) < test_error(bad, images=9)"},
+        {"alpha": 0.1},
+        {"arm": ARM.model_copy(update={"recipe": {"steps": 10}})},
+        {"arm": ARM.model_copy(update={"options": {"depth": 9}})},
+        {"timing": {"good": {"batch_size": 2}}},
+    ],
+    ids=str,
+)
+def test_whatever_is_judged_otherwise_is_another_formulation(register, other):
+    assert noted(register, entry(), entry(**other)) == (2, 1)
+    assert noted(register, entry()) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "test_error(good) < test_error(bad) - 0.01",
+        "test_error(good) < 0.9 * test_error(bad)",
+        "test_error(good) + 0.1 < test_error(bad) / 2",
+    ],
+)
+def test_one_whose_thresholds_alone_differ_is_told_apart(register, other):
+    assert noted(register, entry(), entry(other)) == (1, 2)
+
+
+def test_spaces_and_brackets_are_no_formulation():
+    assert formulated("(test_error(good))  <  test_error( bad )") == formulated()
+
+
+def test_formulations_are_counted_in_their_order(register):
+    two, three = entry(alpha=0.1), entry("test_error(good) < 2 * test_error(bad)", alpha=0.1)
+    assert noted(register, entry(), two, three) == (2, 2)
+    assert noted(register, two) == (2, 1)
+    assert noted(register, entry("test_error(good) < 3")) == (3, 1)
+
+
+# ---- which seeds
+
+
+def test_on_fresh_seeds_a_claim_starts_anew_and_more_of_the_same_seeds_are_the_same(register):
+    assert noted(register, entry(), entry(alpha=0.1, seeds=range(20, 25))) == (1, 1)
+    assert noted(register, entry(alpha=0.1, seeds=range(4, 9))) == (2, 1)
+    assert noted(register, entry(seeds=range(10))) == (1, 1)
+
+
+def test_other_claims_do_not_count(register):
+    assert noted(register, entry(), entry(alpha=0.1, claim="d")) == (1, 1)
+
+
+# ---- the file
+
+
+def test_a_formulation_is_noted_once_with_its_first_verdict(register):
+    register.note(entry())
+    register.note(entry(verdict="refuted", seeds=range(10)))
+    (line,) = register.path.read_text().splitlines()
+    assert json.loads(line)["verdict"] == "reproduced" and json.loads(line)["seeds"] == [0, 1, 2, 3, 4]
+
+
+def test_several_at_once_lose_nothing(register):
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: register.note(entry(claim=f"c{n % 20}")), range(40)))
+    assert sorted(one.claim for one in register.entries()) == sorted(f"c{n}" for n in range(20))
+    assert [path.name for path in register.path.parent.iterdir()] == ["register.jsonl"]
+
+
+def test_a_line_that_is_none_is_named_and_nothing_is_lost(register):
+    register.note(entry())
+    whole = register.path.read_text()
+    register.path.write_text(whole + '{"suite": \n')
+    with pytest.raises(
+        ReproError, match=r"register\.jsonl:2: no entry of a register: Invalid JSON.*version control"
+    ):
+        register.note(entry(alpha=0.1))
+    assert register.path.read_text().startswith(whole)
+
+
+# ---- in a run
+
+
+def decided(tmp_path, register, asked, **options):
+    session = Session(Runner(Store(tmp_path / "store"), MadeUp(better)), "cpu", register=register, **options)
+    return session.decide(asked, "claim").claim
+
+
+def test_a_claim_that_is_worded_anew_on_the_same_seeds_says_so(tmp_path, register):
+    first = decided(tmp_path, register, suite(claim=BETTER))
+    assert (first.formulation.number, str(first.formulation)) == (1, "")
+    again = decided(tmp_path, register, suite(claim="train_error(good) < train_error(bad)"))
+    assert str(again.formulation) == "2nd formulation"
+    moved = decided(tmp_path, register, suite(claim="train_error(good) < 2 * train_error(bad)"))
+    assert str(moved.formulation) == "2nd formulation, 2nd threshold"
+    assert decided(tmp_path, register, suite(claim=BETTER)).formulation == first.formulation
+
+
+def test_what_does_not_concern_a_claim_is_no_formulation_of_it(tmp_path, register):
+    decided(tmp_path, register, suite(claim=BETTER))
+    aside = suite(
+        claim=BETTER, other="params(other) > 1", arms={"more": {"model": "cifar_resnet", "depth": 20}}
+    )
+    assert decided(tmp_path, register, aside).formulation.number == 1
+
+
+def test_a_suite_may_begin_on_fresh_seeds(tmp_path, register):
+    decided(tmp_path, register, suite(claim="train_error(good) < train_error(bad)"))
+    fresh = decided(tmp_path, register, suite(claim=BETTER, rest={"seeds": {"first": 20}}))
+    assert fresh.evidence.seeds == tuple(range(20, 25)) and fresh.formulation.number == 1
+
+
+@pytest.mark.parametrize("options", [{"pilot": True}, {"first_seed": 2000}])
+def test_seeds_that_do_not_judge_are_not_in_the_register(tmp_path, register, options):
+    assert decided(tmp_path, register, suite(claim=BETTER), **options).formulation is None
+    assert register.entries() == []
+
+
+def test_what_needs_no_seeds_is_not_in_the_register(tmp_path, register):
+    assert decided(tmp_path, register, suite(claim="params(good) < params(bad)")).formulation is None
+    assert not register.path.exists()
