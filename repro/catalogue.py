@@ -106,12 +106,15 @@ MODELS = Catalogue(
         "mobilenet": "repro.models.mobilenet:MobileNet",
         "pair": "repro.pairs.pair:Pair",
         "preact_resnet": "repro.models.preact_resnet:PreActResNet",
+        "rectifier_net": "repro.models.rectifier_net:RectifierNet",
         "region_net": "repro.models.region_net:RegionNet",
         "resnet": "repro.models.resnet:ResNet",
         "sequential": "repro.models.sequential:Layers",
         "spatial_pyramid": "repro.models.spatial_pyramid:SpatialPyramidNet",
+        "stochastic_resnet": "repro.models.stochastic_depth:StochasticResNet",
         "timm_inception": "repro.models.inception:TimmInception",
         "unet": "repro.models.unet:UNet",
+        "unnormalised_resnet": "repro.models.unnormalised_resnet:unnormalised_resnet",
         "vgg": "repro.models.vgg:VGG",
     },
 )
@@ -153,6 +156,7 @@ COUNTS = Catalogue(
         "weights": "repro.measures.static:weights",
         "fc_share": "repro.measures.static:fc_share",
         "layers": "repro.measures.static:layers",
+        "dropout": "repro.measures.static:dropout",
         "macs": "repro.measures.static:macs",
         "flops": "repro.measures.static:flops",
         "takes": "repro.measures.static:takes",
@@ -182,13 +186,17 @@ PROBES = Catalogue(
         "gradient_norm": "repro.measures.probes:gradient_norm",
         "response_std": "repro.measures.residual:response_std",
         "mean_response_std": "repro.measures.residual:mean_response_std",
-        "mean_lesion_error": "repro.measures.residual:mean_lesion_error",
+        "block_change": "repro.measures.residual:block_change",
+        "dead_unit_share": "repro.measures.units:dead_unit_share",
+        "mean_lesion_error": "repro.measures.lesions:mean_lesion_error",
+        "lesions_error": "repro.measures.lesions:lesions_error",
         "path_gradient_share": "repro.measures.residual:path_gradient_share",
         "phase_energy": "repro.measures.checkerboard:phase_energy",
         "gradient_phase_energy": "repro.measures.checkerboard:gradient_phase_energy",
         "flat_high_pass": "repro.measures.checkerboard:flat_high_pass",
-        "line_index": "repro.measures.checkerboard:line_index",
-        "residual_point_index": "repro.measures.checkerboard:residual_point_index",
+        "corner_index": "repro.measures.checkerboard:corner_index",
+        "axis_index": "repro.measures.checkerboard:axis_index",
+        "phase_index": "repro.measures.checkerboard:phase_index",
         "effective_receptive_field": "repro.measures.receptive_field:effective_receptive_field",
         "trimap_miou": "repro.measures.segmentation:trimap_miou",
         "interior_miou": "repro.measures.segmentation:interior_miou",
@@ -294,7 +302,7 @@ def declared(catalogue: Catalogue, measure: str) -> Declaration:
     """What a measure of one of the catalogues declares."""
     said = source.decoration(catalogue.target(measure), declare.__name__) or {}
     try:
-        return Declaration.model_validate({key: value for key, value in said.items() if key != "weights"})
+        return Declaration.model_validate({k: v for k, v in said.items() if k not in ("weights", "seeded")})
     except ValidationError as error:
         raise ReproError(f"{catalogue.kind} '{measure}': @declare(…): {error.errors()[0]['msg']}") from None
 
@@ -302,3 +310,8 @@ def declared(catalogue: Catalogue, measure: str) -> Declaration:
 def looks_at_weights(count: str) -> bool:
     """Whether a count wants a net with weights."""
     return bool((source.decoration(COUNTS.target(count), declare.__name__) or {}).get("weights"))
+
+
+def differs_by_seed(probe: str) -> bool:
+    """Whether a probe gives another number for another seed; else it looks at the data alone."""
+    return bool((source.decoration(PROBES.target(probe), declare.__name__) or {}).get("seeded", True))

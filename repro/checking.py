@@ -227,19 +227,27 @@ class _Check:
                 yield offset, f"unknown arm '{measurement.arm}'{nearest(measurement.arm, self.arms)}"
             if self.suite.task in (None, *TASKS.targets):
                 yield from ((offset, message) for message in self._measurement(measurement, asked))
-        for link in expected.links:
-            knows_all = self.suite.task in (None, *TASKS.targets)
-            if knows_all and link.relation == "==" and link.tolerance is None and not self._exact(link):
-                yield (
-                    link.offset,
-                    f"'{link}': a trained or measured number is never exactly equal; use approx(…, abs=…)",
-                )
+        if self.suite.task in (None, *TASKS.targets):
+            for link in expected.links:
+                yield from ((link.offset, f"'{link}': {mistake}") for mistake in self._by_chance(link))
 
-    def _exact(self, link: Link) -> bool:
+    def _by_chance(self, link: Link) -> Iterator[str]:
+        """What a link asks of noisy numbers that chance alone would give, or never would."""
+        if link.relation == "==" and link.tolerance is None and any(map(self._is_noisy, link.measurements)):
+            yield "a trained or measured number is never exactly equal; use approx(…, abs=…)"
+        for choice in link.choices(self._is_noisy):
+            remedy = (
+                "say which way: 'a - b > x'"
+                if choice.name == "abs"
+                else "compare with each, 'c > a and c > b', or name the arm"
+            )
+            yield f"the data would choose what suits the claim in {choice}; {remedy}"
+
+    def _is_noisy(self, measurement: Measurement) -> bool:
         try:
-            return not any(kind_of(m.name, self.suite.task).seeded for m in link.measurements)
+            return kind_of(measurement.name, self.suite.task).differs_by_seed(measurement.name)
         except ReproError:
-            return True  # the unknown name is its own problem
+            return False  # the unknown name is its own problem
 
     def _measurement(self, measurement: Measurement, asked: set[str]) -> Iterator[str]:
         try:

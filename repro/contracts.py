@@ -102,6 +102,16 @@ class Task(Protocol):
         loss that diverged is infinite.
         """
 
+    def trivial(
+        self,
+        batches: Iterable[tuple[Outputs, Targets]],  # noqa: ARG002
+        split: str,  # noqa: ARG002
+    ) -> dict[str, Tensor]:
+        """Metrics of the most frequent class as the answer to everything, from batches whose outputs count by
+        their shapes alone. A net that is better by none of them has learnt nothing. None, if not overridden.
+        """
+        return {}
+
 
 class Trunk(Protocol):
     """What nets build on that label pixels or regions: a net whose maps they take.
@@ -198,7 +208,8 @@ class CountMeasure(Protocol):
 
 class ProbeMeasure(Protocol):
     """A number of a trial's net, with its data and its task, which are all left as they are; `@declare` says
-    its unit and which way is better. Raises `ReproError` where they have no such number.
+    its unit and which way is better, and `seeded=False` that it looks at the data alone. Raises `ReproError`
+    where they have no such number.
     """
 
     def __call__(self, state: State, *args: Any, **options: Any) -> float: ...

@@ -28,12 +28,15 @@ class Declaration(BaseModel):
 
 
 def declare(
-    *, unit: str = "", better: Better | None = None, weights: bool = False
+    *, unit: str = "", better: Better | None = None, weights: bool = False, seeded: bool = True
 ) -> Callable[[Function], Function]:
     """Declare what a count, a probe or a clock gives.
 
-    A count that looks at `weights` is given a net with random ones, instead of one on the meta device.
+    A count that looks at `weights` is given a net with random ones, instead of one on the meta device. A
+    probe that is not `seeded` looks at no net, but at the data alone: it is the same for every seed, and no
+    evidence by being there often.
     """
     Declaration(unit=unit, better=better)
     assert isinstance(weights, bool)
+    assert isinstance(seeded, bool)
     return lambda function: function

@@ -25,6 +25,7 @@ FLOAT = re.compile(r"[-+]?((0|[1-9][0-9]*)?\.[0-9]+|(0|[1-9][0-9]*)\.?)([eE][-+]
 FORBIDDEN = re.compile(
     "[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 )  # YAML 1.2, section 5.1
+SURROGATE = re.compile("[\ud800-\udfff]")
 TOP_KEY = re.compile(r"""^(["']?)(\w+)\1[ ]*:""", re.MULTILINE)
 CONSTANTS = {"": None, "~": None, "null": None, "true": True, "false": False}
 FAST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, where PyYAML was built with it
@@ -259,6 +260,10 @@ def _build(document: Document, events: Iterable[Any], problems: list[Problem]) -
         elif isinstance(event, yaml.NodeEvent):
             if event.anchor is not None:
                 message = "anchors and aliases are not supported; write the value out"
+                problems.append(Problem(*here, message))
+            half = SURROGATE.search(getattr(event, "value", ""))
+            if half:
+                message = f"the escape \\u{ord(half[0]):04x} is half of a character"
                 problems.append(Problem(*here, message))
             tag = getattr(event, "tag", None)
             if tag is not None:

@@ -14,12 +14,22 @@ import ast
 import re
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from repro.errors import ReproError
-from repro.expression import FUNCTIONS, Expression, Number, Operation, Option, Values, evaluate, measurements
+from repro.expression import (
+    FUNCTIONS,
+    Expression,
+    Number,
+    Operation,
+    Option,
+    Values,
+    evaluate,
+    measurements,
+    raising,
+)
 from repro.expression import Measurement as Measurement
 
 MAX_LENGTH = 1000  # characters; the longest of a real suite has a third of it
@@ -78,6 +88,22 @@ class Link:
         if self.relation == "==":
             return (Operation("-", (Number(0.0), Operation("abs", (difference,)))),)
         return (difference,)
+
+    def choices(self, is_noisy: Callable[[Measurement], bool]) -> tuple[Operation, ...]:
+        """Where the data choose the side that suits the link: the `min` of `c > min(a, b)`, the `abs` of
+        `abs(a - b) > x`. The size of an `approx` with `rel=` is no choice.
+        """
+        difference = Operation("-", (self.left, self.right))
+        if self.tolerance is None:
+            margins = [] if self.relation == "==" else list(self.margins)
+        else:
+            match self.tolerance:
+                case Operation("*", (share, Operation("abs", (target,)))) if target == self.right:
+                    tolerance = share
+                case tolerance:
+                    pass
+            margins = [tolerance, difference, Operation("-", (difference,))]
+        return tuple(dict.fromkeys(choice for margin in margins for choice in raising(margin, is_noisy)))
 
     def holds(self, values: Values) -> bool:
         """For numbers without noise: exactly what the relation says."""

@@ -120,6 +120,36 @@ def _computed(name: str, operands: list[float]) -> float:
     return FUNCTIONS[name](*operands)
 
 
+def raising(expression: Expression, is_noisy: Callable[[Measurement], bool]) -> Iterator[Operation]:
+    """The choices of the data that raise an expression: `max(a, b)` or `abs(a)` of noisy measurements where
+    more of it is more of the whole, and `min(a, b)` where it is less.
+
+    Of two arms that do not differ one is always the greater by chance, so that such a number is biased. What
+    multiplies or divides is taken for positive, unless it is a number that is not.
+    """
+    yield from _choices(expression, True, is_noisy)
+
+
+def _choices(
+    expression: Expression, rises: bool, is_noisy: Callable[[Measurement], bool]
+) -> Iterator[Operation]:
+    if not isinstance(expression, Operation):
+        return
+    name, operands = expression.name, expression.operands
+    if name in (("max", "abs") if rises else ("min",)) and any(map(is_noisy, measurements(expression))):
+        yield expression
+        return
+    for index, operand in enumerate(operands):
+        falls = name in ("-", "/") and index == len(operands) - 1
+        if name in ("*", "/", "**"):
+            falls ^= any(_is_negative(other) for other in operands if other is not operand)
+        yield from _choices(operand, rises ^ falls, is_noisy)
+
+
+def _is_negative(expression: Expression) -> bool:
+    return not any(measurements(expression)) and evaluate(expression, lambda _: math.nan) < 0
+
+
 def no_value(expression: Expression, values: Values) -> str | None:
     """Why an expression has no value, from the innermost part that has none; None if it has one."""
     if not math.isnan(evaluate(expression, values)):

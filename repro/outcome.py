@@ -105,7 +105,7 @@ class Outcome:
 
     def _trials(self) -> Iterable[TrialResult]:
         for (arm, seed), record in self.trials.items():
-            measured = {name: record[name] for name in ("measurements", "curves", "cost")}
+            measured = {name: record[name] for name in ("measurements", "trivial", "curves", "cost")}
             yield TrialResult(arm=arm, seed=seed, digest=self.digests[arm, seed], **measured)
 
     def _timings(self) -> Iterable[TimingResult]:

@@ -48,9 +48,17 @@ class Quantity(ABC):
     declared: Declaration
     arms: Arms
 
-    seeded: ClassVar[bool] = True  # whether it differs from seed to seed
     timed: ClassVar[bool] = False  # whether a seed is a round of timing
     treated: ClassVar[bool] = True  # whether it is of what an arm's nets are after its treatment
+
+    @property
+    def seeded(self) -> bool:
+        """Whether it differs from seed to seed."""
+        return self.differs_by_seed(self.measurement.name)
+
+    @staticmethod
+    def differs_by_seed(name: str) -> bool:  # noqa: ARG004
+        return True
 
     @staticmethod
     def declaration(name: str, task: str | None) -> Declaration:  # noqa: ARG004
@@ -125,7 +133,14 @@ class Metric(Quantity):
 
 
 class Probe(Quantity):
-    """A look at a trial's net: `at=start` before the first step, else after the last."""
+    """A look at a trial's net: `at=start` before the first step, else after the last.
+
+    For one that looks at the data alone nothing is trained.
+    """
+
+    @staticmethod
+    def differs_by_seed(name: str) -> bool:
+        return catalogue.differs_by_seed(name)
 
     @staticmethod
     def mistakes(measurement: Measurement) -> Iterator[str]:
@@ -137,11 +152,11 @@ class Probe(Quantity):
 
     @staticmethod
     def wants(measurement: Measurement) -> tuple[str, ...]:
-        return ("data", "recipe") if _at(measurement) == STATES[-1] else ("data",)
+        return ("data", "recipe") if _after_training(measurement) else ("data",)
 
     def job(self, seed: int) -> Probing:
         options = {key: value for key, value in self.measurement.options if key != "at"}
-        trained = _at(self.measurement) == STATES[-1]
+        trained = _after_training(self.measurement)
         subject = self.arms.subject(self.measurement.arm, seed, trained=trained)
         code = code_of(PROBES.target(self.measurement.name), *subject.targets)
         return Probing(measure=self.measurement.name, options=options, subject=subject, **code)
@@ -149,7 +164,7 @@ class Probe(Quantity):
     @property
     def trained(self) -> list[str]:
         *before, last = self.arms.trained(self.measurement.arm)
-        return [*before, last] if _at(self.measurement) == STATES[-1] else before
+        return [*before, last] if _after_training(self.measurement) else before
 
     def read(self, record: Mapping[str, Any]) -> float:
         return from_json(record["value"])
@@ -158,8 +173,11 @@ class Probe(Quantity):
 class Count(Quantity):
     """A number of an architecture."""
 
-    seeded = False
     treated = False
+
+    @staticmethod
+    def differs_by_seed(name: str) -> bool:  # noqa: ARG004
+        return False
 
     @staticmethod
     def mistakes(measurement: Measurement) -> Iterator[str]:
@@ -203,6 +221,21 @@ def measured(record: Mapping[str, Any], metric: str, arm: str) -> float:
     return from_json(record["measurements"][metric])
 
 
+def is_trivial(record: Mapping[str, Any], declared: Mapping[str, Declaration]) -> bool:
+    """Whether a trial's net is better by no metric than the most frequent class as the answer to all."""
+
+    def is_better(metric: str, than: float) -> bool:
+        value = from_json(record["measurements"][metric])
+        return value > than if declared[metric].better == "higher" else value < than
+
+    trivial = {
+        metric: from_json(value)
+        for metric, value in record["trivial"].items()
+        if metric in record["measurements"]
+    }
+    return bool(trivial) and not any(is_better(metric, than) for metric, than in trivial.items())
+
+
 def clocked(clock: str, net: Mapping[str, Any]) -> float:
     """What a clock says of what a round's record holds of one net. Raises `ReproError` if it was not read."""
     with told(f"clock '{clock}'"):
@@ -224,5 +257,6 @@ def known(task: str | None) -> list[str]:
     return [*catalogue.metrics(task), *PROBES.targets, *COUNTS.targets, *CLOCKS.targets]
 
 
-def _at(measurement: Measurement) -> Any:
-    return dict(measurement.options).get("at", STATES[-1])
+def _after_training(probe: Measurement) -> bool:
+    at = dict(probe.options).get("at", STATES[-1])
+    return at == STATES[-1] and catalogue.differs_by_seed(probe.name)

@@ -55,6 +55,7 @@ class Cost(Base):
 
 
 class TrialRecord(EvaluationRecord):
+    trivial: dict[str, Number]
     curves: dict[str, list[Point]]
     cost: Cost
     environment: Conditions

@@ -142,6 +142,9 @@ class ClaimResult(Base):
     contested: bool = Field(
         False, description="whether all seeds there are would not give the verdict of the first of them"
     )
+    trivial: tuple[ArmName, ...] = Field(
+        (), description="arms that do no better than to answer everything with the most frequent class"
+    )
     formulation: Formulation | None = Field(
         None, description="which one of this claim these seeds judge; null if none do"
     )
@@ -192,6 +195,9 @@ class TrialResult(Base):
     seed: Index
     digest: str
     measurements: dict[str, Value]
+    trivial: dict[str, Value] = Field(
+        default_factory=dict, description="metrics of the most frequent class as the answer to everything"
+    )
     curves: dict[str, list[tuple[Index, Value]]]
     cost: dict[str, Amount | None]
 
@@ -326,8 +332,9 @@ class Result(Base):
 
 
 def verdict(claim: ClaimResult) -> str:
-    """The verdict, whether it is the one that was expected, and of which formulation if not of the first."""
-    again = f"; {claim.formulation}" if str(claim.formulation or "") else ""
+    """The verdict, whether it is the one that was expected, and what a reader should know beside it."""
+    notes = [str(claim.formulation or ""), *(f"{arm} is trivial" for arm in claim.trivial)]
+    again = "".join(f"; {note}" for note in notes if note)
     if claim.as_expected:
         return claim.verdict + (" (as known)" if claim.expected != "reproduced" else "") + again
     doubt = " (no value)" if claim.why else " (contested)" if claim.contested else ""

@@ -2,11 +2,13 @@
 
 import shlex
 import time
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 
 from repro import environment
+from repro.catalogue import metrics
 from repro.contents import Contents
 from repro.errors import ReproError
 from repro.evidence import LOOKS, MOST, first_look
@@ -14,7 +16,7 @@ from repro.experiment import Experiment
 from repro.expression import Measurement
 from repro.job import Job, digest
 from repro.outcome import Decided, Outcome, arm_result
-from repro.quantity import Quantity
+from repro.quantity import Quantity, is_trivial
 from repro.register import Entry, Register, formulate
 from repro.result import (
     ClaimResult,
@@ -83,6 +85,7 @@ class Session:
                 as_expected=judgement.verdict == expected and not (judgement.why or contested),
                 why=judgement.why,
                 contested=contested,
+                trivial=self._trivial(suite, trials),
                 formulation=self._noted(suite, name, seeds, judgement),
                 because=known.because if known else None,
                 evidence=evidence_of(judgement, seeds, suite.evidence),
@@ -214,6 +217,13 @@ class Session:
                 break
             many += 1
         return many
+
+    def _trivial(self, suite: Suite, trials: Mapping[tuple[str, int], TrialSpec]) -> tuple[str, ...]:
+        """The arms that are no better than a constant answer on most seeds."""
+        found = Counter[str]()
+        for (arm, _), trial in trials.items():
+            found[arm] += 1 if is_trivial(self.runner.record(trial), metrics(suite.task)) else -1
+        return tuple(arm for arm, excess in found.items() if excess > 0)
 
     def _noted(self, suite: Suite, name: str, seeds: Seeds, judgement: Judgement) -> Formulation | None:
         """The place in the register of what these seeds have judged. Those of pilots judge nothing."""

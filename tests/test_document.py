@@ -140,6 +140,9 @@ def test_a_problem_at_a_place_that_the_file_lacks_is_at_the_nearest_place_above(
         pytest.param("", ["1:1: the file is empty"], id="empty"),
         pytest.param("# nothing\n", ["1:1: the file is empty"], id="only a comment"),
         pytest.param(
+            'a: "\\ud83d"\n', [r"1:4: the escape \ud83d is half of a character"], id="half a character"
+        ),
+        pytest.param(
             "a: 1\n---\nb: 2\n", ["2:1: a second document; a file holds one suite"], id="two documents"
         ),
         pytest.param(

@@ -10,7 +10,7 @@ from repro.counting import Counting
 from repro.declaration import Declaration
 from repro.errors import ReproError
 from repro.nightly.compare import compare
-from repro.result import read
+from repro.result import read, verdict
 from repro.runner import Runner
 from repro.session import Session
 from repro.store import Store
@@ -293,6 +293,22 @@ def test_a_torn_record_ends_the_claim_with_its_file(store):
     path.write_text(path.read_text()[:50])
     with pytest.raises(ReproError, match=rf"{path}: torn or not a record"):
         decide(store)
+
+
+def test_an_arm_that_answers_everything_with_one_class_is_told(store):
+    def stuck(trial):
+        error = {"good": 0.1, "bad": 0.9, "other": 0.95}[arm_of(trial.model)]
+        return {"test_error": error if trial.seed != 1 else 0.3}
+
+    claim = decide(
+        store, MadeUp(stuck), "test_error(good) < 0.5 * (test_error(bad) + test_error(other))"
+    ).claim
+    assert claim.trivial == ("bad", "other")
+    assert verdict(claim).endswith("; bad is trivial; other is trivial")
+
+
+def test_what_is_a_little_better_than_one_class_is_not_trivial(store):
+    assert decide(store, MadeUp(lambda _: {"test_error": 0.899}), "test_error(good) < 1").claim.trivial == ()
 
 
 # ---- treated arms, and arms that start from others

@@ -9,12 +9,12 @@ from math import nan
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from repro.bounds import NonNegativeInt, PositiveInt
 from repro.declaration import declare
 from repro.errors import ReproError
 from repro.measures.layer import outputs_of, submodule
+from repro.measures.operations import OperationCounter
 
 WEIGHTED = (
     nn.Linear,
@@ -62,17 +62,29 @@ def layers(model: nn.Module, kind: str = "", kernel: NonNegativeInt = 0, layer: 
     return sum(not kernel or getattr(module, "kernel_size", None) == (kernel, kernel) for module in found)
 
 
+@declare(unit="share")
+def dropout(model: nn.Module, layer: str) -> float:
+    """With what probability a layer drops a unit in training. Raises `ReproError` if it is no dropout."""
+    found = submodule(model, layer)
+    if not isinstance(found, nn.Dropout):
+        raise ReproError(f"dropout: layer '{layer}' is not Dropout but {type(found).__name__}")
+    return found.p
+
+
 @declare(unit="multiply-adds")
 def macs(model: nn.Module, size: PositiveInt, layer: str = "") -> int:
-    """Multiply-adds of the forward pass of one image, or of one layer in it."""
+    """Multiply-adds of the forward pass of one image, or of one layer in it.
+
+    Raises `ReproError`, which names it, at an operator that is not known.
+    """
     return flops(model, size, layer) // 2
 
 
 @declare(unit="FLOP")
 def flops(model: nn.Module, size: PositiveInt, layer: str = "") -> int:
-    """Floating point operations of the same: two for each multiply-add, as `FlopCounterMode` counts."""
+    """Floating point operations of the same: two for each multiply-add."""
     submodule(model, layer)
-    with FlopCounterMode(display=False) as counter:
+    with OperationCounter() as counter:
         forward(model, image(model, size))
     counts = counter.get_flop_counts()
     return sum(counts.get(f"{type(model).__name__}.{layer}" if layer else "Global", {}).values())

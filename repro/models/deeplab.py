@@ -34,8 +34,8 @@ class DeepLab(nn.Module):
     """[N, in_channels, H, W] → [N, classes, H, W], of any size.
 
     A branch for each of `rates`: fc6 with that rate and `kernel`, fc7, scores, with `fc` channels; `fc=0` is
-    one convolution to the scores. Rates are at the output stride, as printed in the papers. `widths`,
-    `depths`: those of the trunk unless given.
+    one convolution to the scores. The names of scores hold `score`, for recipes. Rates are at the output
+    stride, as printed in the papers. `widths`, `depths`: those of the trunk unless given.
     """
 
     def __init__(
@@ -61,14 +61,14 @@ class DeepLab(nn.Module):
             branch = nn.Sequential()
             if fc:
                 norm = bool(batch_norm)
-                branch.append(
-                    FullyConnected(
-                        self.trunk.channels, fc, (kernel, 1), (rate, 1), batch_norm=norm, dropout=dropout
-                    )
+                fully_connected = FullyConnected(
+                    self.trunk.channels, fc, (kernel, 1), (rate, 1), batch_norm=norm, dropout=dropout
                 )
-                branch.append(nn.Conv2d(fc, classes, 1))
+                branch.add_module("fc", fully_connected)
+                branch.add_module("score", nn.Conv2d(fc, classes, 1))
             else:
-                branch.append(nn.Conv2d(self.trunk.channels, classes, kernel, padding="same", dilation=rate))
+                wide = nn.Conv2d(self.trunk.channels, classes, kernel, padding="same", dilation=rate)
+                branch.add_module("score", wide)
             self.branches.append(branch)
 
     def forward(self, x: Tensor) -> Tensor:

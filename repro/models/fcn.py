@@ -7,7 +7,8 @@ has 134,346,581 parameters at 21 classes (Table 1 counts 134 M).
 
 Differs from the paper: every convolution is padded to keep its size and the output is cropped to the image,
 where the paper pads the image by 100 pixels for an unpadded fc6: same weights, other borders. All skips train
-from the start; `zero_skips` is the paper's start of a stage on top of a trained coarser net.
+from the start; `zero_skips` is the paper's start of a stage on top of a trained coarser net. Scores start at
+random, unless `zero_scores`, as the paper has it.
 """
 
 import torch
@@ -18,13 +19,18 @@ from repro.models.vgg_trunk import FullyConnected, VggTrunk, crop
 
 # Table 2. Fewer stages make the analogue at smaller strides: 3 stages are FCN-8s, 4s and 2s.
 PAPER = {"FCN-32s": {"skips": 0}, "FCN-16s": {"skips": 1}, "FCN-8s": {"skips": 2}}
+# What the authors' net that trains at once (voc-fcn8s-atonce) multiplies pool4 and pool3 by to score them.
+# They are for Caffe's VGG-16, which takes images of levels to 255 and has larger maps than torchvision's.
+AT_ONCE = (1e-2, 1e-4)
 
 
 class FCN(nn.Module):
     """[N, in_channels, H, W] → [N, classes, H, W], of any size. `skips` earlier poolings are scored, too.
 
     `kernels` and `rates` are those of fc6, fc7, … with `fc` channels each. `fixed` trains the scores and the
-    upsampling alone, on the trunk and fc6, fc7 as they start (Table 2, FCN-32s-fixed).
+    upsampling alone, on the trunk and fc6, fc7 as they start (Table 2, FCN-32s-fixed). `zero_scores` starts
+    all layers of scores at zero (section 4.3), `zero_skips` those of the skips alone. `at_once` scales the
+    maps that the first two skips score by AT_ONCE, so that they come in slowly.
     """
 
     def __init__(
@@ -32,6 +38,8 @@ class FCN(nn.Module):
         *,
         skips: int = 0,
         zero_skips: bool = False,
+        zero_scores: bool = False,
+        at_once: bool = False,
         fixed: bool = False,
         widths: tuple[int, ...] = (64, 128, 256, 512, 512),
         depths: tuple[int, ...] = (2, 2, 3, 3, 3),
@@ -46,6 +54,8 @@ class FCN(nn.Module):
         super().__init__()
         if not 0 <= skips < len(widths):
             raise ValueError(f"skips must be 0 to {len(widths) - 1} with {len(widths)} stages, not {skips}")
+        if at_once and skips > len(AT_ONCE):
+            raise ValueError(f"at_once has scales for {len(AT_ONCE)} skips, not {skips}")
         self.trunk = VggTrunk(widths=widths, depths=depths, batch_norm=batch_norm, in_channels=in_channels)
         self.fc = FullyConnected(widths[-1], fc, kernels, rates, batch_norm=batch_norm, dropout=dropout)
         self.score = nn.Conv2d(fc, classes, 1)
@@ -55,15 +65,21 @@ class FCN(nn.Module):
         if fixed:
             self.trunk.requires_grad_(False)
             self.fc.requires_grad_(False)
-        if zero_skips:
-            for parameter in self.skip_scores.parameters():
+        self.scales = AT_ONCE[:skips] if at_once else (1.0,) * skips
+        for parameter in self.skip_scores.parameters():
+            if zero_skips or zero_scores:
+                nn.init.zeros_(parameter)
+        if zero_scores:
+            for parameter in self.score.parameters():
                 nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor) -> Tensor:
         *earlier, last = self.trunk(x)
         scores = self.score(self.fc(last))
-        for up, skip, feature in zip(self.ups, self.skip_scores, reversed(earlier), strict=False):
-            skipped = skip(feature)
+        for up, skip, scale, feature in zip(
+            self.ups, self.skip_scores, self.scales, reversed(earlier), strict=False
+        ):
+            skipped = skip(scale * feature)
             scores = crop(up(scores), skipped) + skipped
         size = (scores.shape[-2] * self.last_stride, scores.shape[-1] * self.last_stride)
         return crop(interpolate_scores(scores, size), x)

@@ -12,13 +12,17 @@ from torch import Tensor, nn
 from torchvision.models import inception_v3
 from torchvision.models.inception import BasicConv2d
 
+from repro.models.layers.auxiliary import WithAuxiliary
+
+AUXILIARY = 0.4  # the weight of v3's auxiliary loss in its authors' code, TF-Slim's; the paper names none
+
 
 class InceptionV3(nn.Module):
     """[N, in_channels, H, W], H and W from 75 on (299 in the paper) → [N, classes]; in training, if
-    `auxiliary`, [N, 2, classes]: the classifier, then the auxiliary one, which needs 299 or more.
+    `auxiliary`, `WithAuxiliary` of [N, 2, classes]: the classifier, then the auxiliary one, which needs 299
+    or more.
 
-    23,834,568 parameters, and 27,161,264 with the auxiliary classifier, whose loss TF-Slim adds with weight
-    0.4.
+    23,834,568 parameters, and 27,161,264 with the auxiliary classifier.
     """
 
     def __init__(
@@ -33,9 +37,11 @@ class InceptionV3(nn.Module):
             # As torchvision starts the others
             nn.init.trunc_normal_(self.net.Conv2d_1a_3x3.conv.weight, std=0.1)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor | WithAuxiliary:
         outputs = self.net(x)
-        return outputs if isinstance(outputs, Tensor) else torch.stack(outputs, dim=1)
+        if isinstance(outputs, Tensor):
+            return outputs
+        return WithAuxiliary(torch.stack(outputs, dim=1), AUXILIARY)
 
 
 class TimmInception(nn.Module):

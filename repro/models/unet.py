@@ -5,6 +5,10 @@ expanding path that upsamples by a 2×2 up-convolution halving the channels, con
 the same level and has two more 3×3 convolutions; a 1×1 convolution at the end. 23 convolutional layers,
 572×572 → 388×388, and 31,030,658 parameters from 1 channel to 2 classes. There is no batch normalisation.
 
+The net that the authors released (phseg_v5-train.prototxt) has a ReLU after each up-convolution and a dropout
+at the end of the fourth level, too, before its map goes down and across: `released`. Its last up-convolution
+has 128 channels, where Figure 1 and this net have 64.
+
 `skips="self"` is the control of equal parameters and cost: the upsampled map is concatenated with itself, so
 that nothing passes between the paths. Without skips (False) the convolutions after an up-convolution are
 narrower.
@@ -38,6 +42,7 @@ class UNet(nn.Module):
         up: Literal["transposed", "bilinear"] = "transposed",
         batch_norm: bool = False,
         dropout: float = 0.5,
+        released: bool = False,
         in_channels: int = 1,
         classes: int = 2,
     ):
@@ -47,7 +52,7 @@ class UNet(nn.Module):
                 f"widths and depths must be as long as each other, not {len(widths)} and {len(depths)} levels"
             )
         self.skips, self.trim = skips, 0 if padded else 2  # pixels that a 3×3 convolution takes off each side
-        self.depths, self.depth_up = tuple(depths), depth_up
+        self.depths, self.depth_up, self.released = tuple(depths), depth_up, released
         inputs = [in_channels, *widths[:-1]]
         below, above = widths[:0:-1], widths[-2::-1]  # 1024 → 512, 512 → 256, …
         self.contracting = nn.ModuleList(map(partial(level, padded, batch_norm), inputs, widths, depths))
@@ -72,13 +77,15 @@ class UNet(nn.Module):
         maps = []
         for convolutions in contracting:
             x = convolutions(x)
+            if self.released and convolutions is contracting[-1]:
+                x = self.dropout(x)
             maps.append(x)
             x = F.max_pool2d(x, 2)
         x = self.dropout(deepest(x))
         for up, convolutions, skipped in zip(
             self.up_convolutions, self.expanding, reversed(maps), strict=True
         ):
-            x = up(x)
+            x = F.relu(up(x)) if self.released else up(x)
             if self.skips:
                 x = concatenate([x if self.skips == "self" else centre(skipped, x), x])
             x = convolutions(x)

@@ -7,10 +7,12 @@ become a rate.
 
 Figure 4 has batch normalisation and ReLU after every depthwise filter; the net the authors released, which
 timm carries, has ReLU there in the last block alone and before each separable convolution in the others. This
-follows the released net.
+follows the released net, also in what the decoder of v3+ gets: the second separable convolution of the second
+block, normalised, before the ReLU (`entry_flow/block2/unit_1/xception_module/separable_conv2_pointwise`).
 """
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from repro.models.layers.atrous import separable, strides_and_rates
 from repro.models.layers.convolutions import normalised, rectified
@@ -21,9 +23,9 @@ EPSILON = 1e-3  # of batch normalisation, in the released net
 class XceptionTrunk(nn.Module):
     """[N, in_channels, H, W] → two maps: [N, widths[3], H/4, W/4] and [N, widths[7], H/output_stride, …].
 
-    The first is inside the second block, before its stride. `widths` are those of the two convolutions, the
-    three blocks of the entry flow and, of the exit flow, 1024, 1536, 2048; `depths` holds the blocks of the
-    middle flow.
+    The first is inside the second block, before its stride and the ReLU there. `widths` are those of the two
+    convolutions, the three blocks of the entry flow and, of the exit flow, 1024, 1536, 2048; `depths` holds
+    the blocks of the middle flow.
     """
 
     def __init__(
@@ -76,7 +78,6 @@ class Block(nn.Module):
         self.before_stride = nn.Sequential(
             *(nn.ReLU(), *separated(channels, one, 1, rate)),
             *(nn.ReLU(), *separated(one, two, 1, rate)),
-            nn.ReLU(),
         )
         self.strided = separated(two, three, stride, rate)
 
@@ -84,7 +85,7 @@ class Block(nn.Module):
         return self.join(self.before_stride(x), x)
 
     def join(self, inner: Tensor, x: Tensor) -> Tensor:
-        joined: Tensor = self.strided(inner) + self.shortcut(x)
+        joined: Tensor = self.strided(F.relu(inner)) + self.shortcut(x)
         return joined
 
 

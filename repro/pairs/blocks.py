@@ -10,7 +10,6 @@ from torchvision.ops import roi_pool
 
 from repro.models import densenet, preact_resnet, resnet
 from repro.models.layers.deformable import DeformableConvolution
-from repro.models.layers.squeeze_excitation import SqueezeExcitation
 from repro.models.spatial_pyramid import SpatialPyramidPooling
 from repro.pairs.numbers import gradient, numbers
 
@@ -64,18 +63,6 @@ def _unit(order: str) -> preact_resnet.Unit:
     return preact_resnet.Unit(layers, 1, preact_resnet.ORDERS[order], plain)
 
 
-def residual_branch_that_was_fitted(generator: Generator) -> tuple[Tensor, Tensor]:
-    """F of x + Fx, fitted by least squares to a task y = Hx, and H - I."""
-    x, task = numbers(generator, 100, 8), numbers(generator, 8, 8)
-    return torch.linalg.lstsq(x, x @ task.T - x).solution.T, task - torch.eye(8, dtype=x.dtype)
-
-
-def residual_branch_that_was_minimised(generator: Generator) -> tuple[Tensor, Tensor]:
-    """The same F, and 0, which would make the output the input: not the same."""
-    fitted, _ = residual_branch_that_was_fitted(generator)
-    return fitted, torch.zeros_like(fitted)
-
-
 def residual_net_as_paths(generator: Generator) -> tuple[Tensor, Tensor]:
     """Four residual blocks without activations, one after the other, and the sum of their 2⁴ paths."""
     x, branches = numbers(generator, 8), numbers(generator, 4, 8, 8)
@@ -96,23 +83,6 @@ def dense_layer_keeps_its_input(generator: Generator) -> tuple[Tensor, Tensor]:
     layer = started(densenet.Layer(6, growth_rate=4, bottleneck=True, dropout=0.0), generator)
     x = numbers(generator, 2, 6, 5, 5)
     return layer(x), torch.cat([x, layer.new(x)], dim=1)
-
-
-def channels_times_their_scores(generator: Generator) -> tuple[Tensor, Tensor]:
-    """Squeeze and excitation, and each channel times its score: σ(W₂ relu(W₁ mean)), with linear layers."""
-    block, x = started(SqueezeExcitation(8, 2), generator), numbers(generator, 2, 8, 5, 5)
-    first, first_bias, second, second_bias = block.excitation.parameters()
-    hidden = torch.relu(F.linear(x.flatten(2).mean(2), first.flatten(1), first_bias))
-    scores = torch.sigmoid(F.linear(hidden, second.flatten(1), second_bias))
-    return block(x), x * scores[:, :, None, None]
-
-
-def gate_of_ones(generator: Generator) -> tuple[Tensor, Tensor]:
-    """Squeeze and excitation whose scores are all 1, and the map that goes in."""
-    block, x = started(SqueezeExcitation(8, 2, gate="relu"), generator), numbers(generator, 2, 8, 5, 5)
-    nn.init.zeros_(block.excitation.get_parameter("2.weight"))
-    nn.init.ones_(block.excitation.get_parameter("2.bias"))
-    return block(x), x
 
 
 def deformed_by_nothing(generator: Generator) -> tuple[Tensor, Tensor]:
@@ -156,12 +126,3 @@ def roi_pooling_as_pyramid_level(generator: Generator) -> tuple[Tensor, Tensor]:
     # Of the first image, from column 5, row 2 to column 27, row 18
     region = torch.tensor([[0, 5, 2, 27, 18]], dtype=x.dtype)
     return roi_pool(x, region, 7).flatten(1), SpatialPyramidPooling((7,))(x[:, :, 2:19, 5:28])
-
-
-def cell_of_a_centre(generator: Generator) -> tuple[Tensor, Tensor]:
-    """In which of 7×7 bins of 64×64 pixels the centres of 20 boxes lie, and ⌊7 centre / 448⌋."""
-    rows, columns = torch.randint(448, (2, 20), generator=generator)
-    image, cells = torch.zeros(20, 448, 448), torch.zeros(20, 7, 7)
-    box = torch.arange(20)
-    image[box, rows, columns] = cells[box, 7 * rows // 448, 7 * columns // 448] = 1
-    return F.max_pool2d(image, 64), cells

@@ -77,28 +77,6 @@ def prelu_slope_gradient(generator: Generator) -> tuple[Tensor, Tensor]:
     ).sum()[None]
 
 
-def gradient_of_30_xavier_layers(generator: Generator) -> tuple[Tensor, Tensor]:
-    """How much of a gradient arrives below 30 ReLU layers that start as Xavier's (rms), and nothing."""
-    return _arriving(generator, variance=1.0), torch.zeros(1, dtype=torch.float64)
-
-
-def gradient_of_30_he_layers(generator: Generator) -> tuple[Tensor, Tensor]:
-    """The same with He's start, of twice the variance, and nothing: not the same."""
-    return _arriving(generator, variance=2.0), torch.zeros(1, dtype=torch.float64)
-
-
-def _arriving(generator: Generator, variance: float, width: int = 256) -> Tensor:
-    layers = [numbers(generator, width, width) * (variance / width) ** 0.5 for _ in range(30)]
-
-    def net(x: Tensor) -> Tensor:
-        for weight in layers:
-            x = torch.relu(F.linear(x, weight))
-        return x
-
-    below = gradient(net, numbers(generator, 8, width), numbers(generator, 8, width))
-    return below.square().mean().sqrt()[None]
-
-
 def pointwise_as_linear(generator: Generator) -> tuple[Tensor, Tensor]:
     """A 1×1 convolution, and the same weights as a linear layer at each position."""
     x, weight = numbers(generator, 2, 8, 5, 6), numbers(generator, 4, 8)

@@ -3,8 +3,8 @@
     {model: pair, case: fc6_as_convolution}   and   max_abs_diff(that arm) < 1e-10
 
 A pair is a function of a random generator that gives two tensors; its docstring says what they are. It stands
-in `layers`, `upsampling` or `blocks`, and is named here. Numbers are in double precision unless said, so that
-what is equal in exact arithmetic differs by about 1e-14.
+in one of `MODULES`, and is named here. Numbers are in double precision unless said, so that what is equal in
+exact arithmetic differs by about 1e-14.
 """
 
 from collections.abc import Callable
@@ -13,8 +13,9 @@ from typing import Literal, TypeAlias, cast
 import torch
 from torch import Tensor, nn
 
-from repro.pairs import blocks, layers, upsampling
+from repro.pairs import auxiliary, blocks, depth, excitation, layers, upsampling
 
+MODULES = (layers, depth, upsampling, blocks, excitation, auxiliary)
 Function: TypeAlias = Callable[[torch.Generator], tuple[Tensor, Tensor]]
 
 
@@ -37,6 +38,9 @@ class Pair(nn.Module):
             "prelu_slope_gradient",
             "gradient_of_30_xavier_layers",
             "gradient_of_30_he_layers",
+            "gradient_of_30_tanh_layers",
+            "gradient_of_30_sigmoid_layers",
+            "gradient_of_30_normalised_layers",
             "pointwise_as_linear",
             "fc6_as_convolution",
             "fc6_as_pointwise",
@@ -55,18 +59,22 @@ class Pair(nn.Module):
             "residual_block_without_branch",
             "residual_gradient",
             "residual_gradient_below_relu",
-            "residual_branch_that_was_fitted",
-            "residual_branch_that_was_minimised",
             "residual_net_as_paths",
             "dense_layer_keeps_its_input",
             "channels_times_their_scores",
             "gate_of_ones",
+            "gains_of_channels",
+            "scores_of_shuffled_pixels",
+            "scores_of_shuffled_pixels_unsqueezed",
+            "total_loss_of_classification",
+            "scores_without_auxiliary_classifiers",
+            "gradient_with_auxiliary_losses",
+            "gradient_of_auxiliary_scores",
             "deformed_by_nothing",
             "deformed_by_a_pixel",
             "offsets_added_to_weights",
             "gradient_by_offsets",
             "roi_pooling_as_pyramid_level",
-            "cell_of_a_centre",
         ],
     ):
         super().__init__()
@@ -77,5 +85,5 @@ class Pair(nn.Module):
 
 
 def function_of(name: str) -> Function:
-    (function,) = (vars(module)[name] for module in (layers, upsampling, blocks) if name in vars(module))
+    (function,) = (vars(module)[name] for module in MODULES if name in vars(module))
     return cast(Function, function)

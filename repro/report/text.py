@@ -113,6 +113,8 @@ def meaning(claim: ClaimResult) -> Iterable[str]:
         )
     if claim.verdict == "undecided" and not claim.why:
         yield from undecided(claim)
+    for arm in claim.trivial:
+        yield f"!! TRIVIAL: '{arm}' does no better than to answer everything with the most frequent class."
     if claim.formulation and str(claim.formulation):
         yield f"On these seeds it is the {claim.formulation}: results/register.jsonl has those before."
 

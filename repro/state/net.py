@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,9 @@ from repro.source import parameters
 from repro.state.memory import is_short
 from repro.state.randomness import own_default_stream, seed_default, stream
 from repro.trial import TrialSpec
+
+if TYPE_CHECKING:
+    from repro.state.weights import Levels
 
 EVALUATION_BATCH = 500  # images, of at most EVALUATION_PIXELS in all
 EVALUATION_PIXELS = 2**22  # 1,024 images of 64×64, 40 of 321×321: their logits of 21 classes take 350 MB
@@ -72,6 +75,23 @@ class State:
         self.model.train()
         return {name: float(value) for name, value in metrics.items()}
 
+    @torch.no_grad()
+    def trivial(self, split: Literal["train", "test"] = "test") -> dict[str, float]:
+        """The task's metrics of the most frequent class as the answer to everything."""
+        rows = self.data.train if split == "train" else self.data.test
+        images, targets = next(iter(in_batches(rows, 1, 1)))
+        self.model.eval()
+        one = self._outputs(self.batch(images, targets)[0])
+        self.model.train()
+
+        def batches() -> Iterator[tuple[Outputs, Targets]]:
+            for images, targets in in_batches(rows, EVALUATION_BATCH, None):
+                many = len(images)
+                outputs = tree_map(lambda tensor: tensor[:1].expand(many, *tensor.shape[1:]), one)  # noqa: B023
+                yield outputs, self.task.targets(images, targets)
+
+        return {name: float(value) for name, value in self.task.trivial(batches(), split).items()}
+
     def _outputs(self, inputs: Tensor) -> Outputs:
         """On a CPU in parts: blocks above 32 MiB come from the system anew each time, half as long again."""
         if self.device.type != "cpu":
@@ -90,6 +110,8 @@ def build(
 ) -> State:
     """The net as it is before the first step, on the device; the same for the same seed, whatever ran before.
 
+    Pretrained weights may want images normalised as those were that they come from: `data` is with them.
+
     `start` are the weights of the trial that it starts from. Raises `ReproError` if those do not fit.
     """
     with own_default_stream(torch.device("cpu")):
@@ -99,8 +121,18 @@ def build(
             given = {"start": start} if start is not None else {}
             WEIGHTS.bound(spec.weights.name, spec.weights.options)(model, **given)
     freeze(model, spec.freeze)
+    levels = _levels(spec)
+    if levels is not None:
+        data = replace(data, mean=levels.mean, std=levels.std)
     model = put(model, device, channels_last=spec.recipe is None or spec.recipe.channels_last)
     return State(spec, model.train(), TASKS.load(spec.task)(), data, device)
+
+
+def _levels(spec: TrialSpec) -> "Levels | None":
+    """What the weights want images normalised with that the first of a chain of trials started from."""
+    while spec.start is not None:
+        spec = spec.start
+    return None if spec.weights is None else getattr(WEIGHTS.load(spec.weights.name), "levels", None)
 
 
 def put(model: nn.Module, device: torch.device, *, channels_last: bool) -> nn.Module:

@@ -5,7 +5,8 @@ nets (`contracts.Pretrained`), a trunk say; each part knows how. The file, as to
 for in `weights/` of the folder REPRO_DATA (or `data`).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
 
 from torch import Tensor, hub, load, nn
 from torchvision.models import get_model_weights
@@ -17,8 +18,32 @@ from repro.document import nearest
 from repro.errors import ReproError
 
 
+class Levels(NamedTuple):
+    """What images of levels from 0 to 1 are normalised with, a number a channel."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+def normalised(levels: Levels) -> Callable[[Any], Any]:
+    """Marks weights of nets that were trained on images normalised so, and are given them so from then on."""
+
+    def mark(weights: Any) -> Any:
+        weights.levels = levels
+        return weights
+
+    return mark
+
+
+# Of all of torchvision's IMAGENET1K_V1, as their `transforms()` say
+IMAGENET = Levels((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+@normalised(IMAGENET)
 def imagenet(model: nn.Module, *, download: bool = False) -> None:
     """Put the weights into a net, in place; layers that ImageNet's net does not have stay as they are.
+
+    Images are normalised with ImageNet's levels then, not with their own.
 
     Raises `MissingData` if the file is not there and `download` is false, `ReproError` if there are none for
     the net.

@@ -79,6 +79,21 @@ class Segmentation(Task):
             f"{split}_loss": diverged(loss) / counts.sum(),
         }
 
+    def trivial(self, batches: Iterable[tuple[Tensor, Tensor]], split: str) -> dict[str, Tensor]:
+        """The metrics of the most frequent class as the answer to everything."""
+        there = sum(_labelled(outputs, targets) for outputs, targets in batches)
+        assert isinstance(there, Tensor)
+        counts = torch.zeros(len(there), len(there), dtype=torch.int64)
+        counts[:, there.argmax()] = there
+        prefix = "" if split == "test" else f"{split}_"
+        return {f"{prefix}{name}": value for name, value in scores(counts).items()}
+
+
+def _labelled(outputs: Tensor, targets: Tensor) -> Tensor:
+    """int64 [classes]: the labelled pixels of each class."""
+    wanted = crop(targets, outputs)
+    return wanted[wanted != IGNORE].bincount(minlength=outputs.shape[1]).cpu()
+
 
 def predictions(outputs: Tensor) -> Tensor:
     """Logits [N, classes, H, W] → classes [N, H, W]. A net whose outputs are not numbers predicts class 0."""

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 from torch.utils._pytree import tree_map
-from torch.utils.flop_counter import FlopCounterMode
 
+from repro.measures.operations import OperationCounter, UnknownOperator
 from repro.state import devices
 from repro.state.net import State
 from repro.training.batches import Batches
@@ -41,26 +41,26 @@ class Stopwatch:
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """Counted on the meta device as by `FlopCounterMode`: products, convolutions, 2 FLOP per multiply-add."""
+    """Counted on the meta device by `OperationCounter`: products, convolutions, 2 FLOP per multiply-add."""
 
     step_flops: int  # of one training step, forward and backward
     macs: int  # of the forward pass of one image, as it is trained on
 
 
 def arithmetic(state: State) -> Arithmetic | None:
-    """None for a net that cannot run on the meta device, because it looks at values. What is raised otherwise
-    for a batch is raised in training, too.
+    """None for a net that cannot run on the meta device, because it looks at values, or that has an operator
+    which is not known. What is raised otherwise for a batch is raised in training, too.
     """
     recipe = state.spec.recipe
     assert recipe is not None
     model = copy.deepcopy(state.model).to("meta")
     images, targets = tree_map(lambda tensor: tensor.to("meta"), Batches(state).at(0))
     try:
-        with FlopCounterMode(display=False) as forward:
+        with OperationCounter() as forward:
             outputs = model(images)
-        with FlopCounterMode(display=False) as backward:
+        with OperationCounter() as backward:
             state.task.loss(outputs, targets).backward()
-    except RuntimeError:
+    except (RuntimeError, UnknownOperator):
         return None
     of_forward = forward.get_total_flops()
     return Arithmetic(of_forward + backward.get_total_flops(), of_forward // (2 * recipe.batch_size))

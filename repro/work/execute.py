@@ -90,6 +90,7 @@ class Work:
             "files": self.store.write_file(spec, spec.file, weights),
             "spec": spec.model_dump(mode="json"),
             "measurements": trained.measurements,
+            "trivial": state.trivial(),
             "curves": trained.curves,
             "cost": trained.cost,
             "environment": devices.describe(self.device, recipe.precision),

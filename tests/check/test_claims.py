@@ -1,11 +1,14 @@
 """What claims expect: measurements that there are, of arms that can be measured, within the seeds allowed."""
 
+import re
+
 import pytest
 
 RECIPE = "    recipe: {steps: 20, batch_size: 128, optimizer: {name: sgd, lr: 0.1}, evaluate: {every: 5}}\n"
 AT = "    at:\n      gpu: {verdict: undecided, because: it is not known}\n"
 
 
+SWAP = "train_error(plain20) > train_error(resnet20)"
 NOT_EXACT = "a trained or measured number is never exactly equal; use approx(…, abs=…)"
 
 
@@ -65,10 +68,60 @@ def test_an_expectation_that_asks_for_what_there_is_not(errors, expect, expected
     assert errors(("train_error(plain20) > train_error(resnet20)", expect)) == [expected]
 
 
-def test_equality_is_for_numbers_without_noise(errors):
-    assert (
-        errors(("train_error(plain20) > train_error(resnet20)", "params(plain20) == params(resnet20)")) == []
-    )
+@pytest.mark.parametrize("measure", ["params({})", "stride_upper_bound_miou({}, at=start)"])
+def test_equality_is_for_numbers_without_noise(errors, measure):
+    assert errors((SWAP, f"{measure.format('plain20')} == {measure.format('resnet20')}")) == []
+
+
+PLAIN, RESIDUAL, START = (
+    "train_error(plain20)",
+    "train_error(resnet20)",
+    "gradient_norm(plain20, at=start)",
+)
+
+
+@pytest.mark.parametrize(
+    "expect, choice",
+    [
+        (f"{START} > min({PLAIN}, {RESIDUAL})", "min"),
+        (f"max({PLAIN}, {RESIDUAL}) > {START}", "max"),
+        (f"{START} - max({PLAIN}, {RESIDUAL}) < 0.1", "max"),
+        (f"2 / min({PLAIN}, {RESIDUAL}) > {START}", "min"),
+        (f"-2 * min({PLAIN}, {RESIDUAL}) > {START}", "min"),
+        (f"log(max({PLAIN}, {RESIDUAL})) > 0", "max"),
+        (f"min({PLAIN}, {RESIDUAL}) ** -1 > {START}", "min"),
+        (f"{START} == approx(max({PLAIN}, {RESIDUAL}), abs=0.1)", "max"),
+        (f"{START} == approx({PLAIN}, abs=abs({RESIDUAL}))", "abs"),
+    ],
+)
+def test_the_data_do_not_choose_the_side_that_suits_a_claim(errors, expect, choice):
+    (found,) = errors((SWAP, f"'{expect}'"))
+    assert re.search(rf"the data would choose what suits the claim in {choice}\(.+; ", found)
+
+
+def test_a_claim_whose_side_the_data_would_choose_is_told_what_to_write(errors):
+    assert errors((SWAP, f"{START} > min({PLAIN}, {RESIDUAL})")) == [
+        "24:13: 'gradient_norm(plain20, at=start) > min(train_error(plain20), train_error(resnet20))': "
+        "the data would choose what suits the claim in min(train_error(plain20), train_error(resnet20)); "
+        "compare with each, 'c > a and c > b', or name the arm"
+    ]
+    (found,) = errors((SWAP, f"abs({PLAIN} - {RESIDUAL}) > 0.1"))
+    assert found.endswith("in abs(train_error(plain20) - train_error(resnet20)); say which way: 'a - b > x'")
+
+
+@pytest.mark.parametrize(
+    "expect",
+    [
+        f"{START} > max({PLAIN}, {RESIDUAL})",
+        f"{START} < min({PLAIN}, {RESIDUAL})",
+        f"abs({PLAIN} - {RESIDUAL}) < 0.1",
+        f"{PLAIN} == approx({RESIDUAL}, rel=0.1)",
+        "params(plain20) > min(params(plain20), params(resnet20)) - 1",
+        f"{PLAIN} < 2 * max(params(plain20), params(resnet20))",
+    ],
+)
+def test_a_choice_against_the_claim_or_of_counts_is_none_that_suits_it(errors, expect):
+    assert errors((SWAP, f"'{expect}'")) == []
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,7 @@ class MadeUp:
                 cost = {"seconds": 2.0}
                 return {
                     "measurements": self.measure(job),
+                    "trivial": {"test_error": 0.9},
                     "curves": {},
                     "cost": cost,
                     "environment": ENVIRONMENT,

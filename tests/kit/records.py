@@ -6,7 +6,13 @@ ENVIRONMENT = {"device": "made up", "driver": None, "torch": "2", "precision": "
 
 
 def trial(**changes: Any) -> dict[str, Any]:
-    record = {"measurements": {}, "curves": {}, "cost": {"seconds": 2.0}, "environment": ENVIRONMENT}
+    record = {
+        "measurements": {},
+        "trivial": {},
+        "curves": {},
+        "cost": {"seconds": 2.0},
+        "environment": ENVIRONMENT,
+    }
     return record | changes
 
 

@@ -1,6 +1,8 @@
 import cmath
 import math
+from itertools import cycle
 from types import SimpleNamespace
+from typing import Literal
 
 import pytest
 import torch
@@ -11,14 +13,16 @@ from repro import source
 from repro.data.split import InMemory
 from repro.errors import ReproError
 from repro.measures.checkerboard import (
+    BATCH,
+    axis_index,
+    corner_index,
     flat_high_pass,
     gradient_phase_energy,
-    line_index,
     overlap,
     overlap_ratio,
     overlap_variation,
     phase_energy,
-    residual_point_index,
+    phase_index,
 )
 from repro.state.net import State
 
@@ -28,8 +32,11 @@ NAMES = (
     "phase_energy",
     "gradient_phase_energy",
     "flat_high_pass",
-    "line_index",
+    "corner_index",
+    "axis_index",
+    "phase_index",
 )
+CHOICE = Literal["outputs", "residual"]
 UPSAMPLE = {
     "transposed 2": lambda i, o: nn.ConvTranspose2d(i, o, 2, 2),
     "transposed 3": lambda i, o: nn.ConvTranspose2d(i, o, 3, 2, 1, 1),
@@ -245,66 +252,120 @@ def naive_power(maps, row, column):
     return (maps * torch.tensor(wave)).sum((2, 3)).abs().square().mean().item()
 
 
-def test_the_line_index_is_power_on_the_lines_over_power_beside_them():
-    net = state(Net(lambda x: F.avg_pool2d(x, 3, 1, 1) * (1 + 0.2 * board(x, 0))), side=16, images=3)
-    outputs = net.model(net.inputs(net.data.test.images))
-    on = [naive_power(outputs, 8, k) for k in range(1, 4)] + [naive_power(outputs, k, 8) for k in range(1, 4)]
-    beside = [
-        naive_power(outputs, *place) for k in range(1, 4) for off in (5, 6) for place in ((off, k), (k, off))
-    ]
-    assert line_index(net, images=3) == pytest.approx((sum(on) / 6) / (sum(beside) / 12), rel=1e-4)
-
-
-def test_the_line_index_of_white_noise_is_1_and_rises_with_a_pattern_of_period_2():
-    noise = line_index(state(Net(lambda x: x), images=64))
-    assert noise == pytest.approx(1, abs=0.1)
-
-    def striped(strength):  # every second row is darker by a share of its column's mean
-        return Net(
-            lambda x: (y := F.avg_pool2d(x, 5, 1, 2)) + strength * board(x, 1, 0) * y.mean(2, keepdim=True)
-        )
-
-    plain, little, much = (line_index(state(striped(strength))) for strength in (0, 0.3, 0.6))
-    assert 2 * plain < little < much
-
-
-def test_the_residual_point_index_is_power_at_the_points_over_power_beside_them():
+def test_the_corner_is_over_its_diagonal_neighbours_and_a_point_on_an_axis_over_those_on_it():
     net = state(
         Net(lambda x: x + 0.1 * board(x) + 0.3 * board(x, 0) + F.avg_pool2d(x.flip(3), 3, 1, 1)),
         side=16,
         images=3,
     )
     inputs = net.inputs(net.data.test.images)
-    residual = net.model(inputs) - inputs
-    points = [(8, 0), (0, 8), (8, 8)]
-    beside = [
-        naive_power(residual, (y + dy) % 16, (x + dx) % 16)
-        for y, x in points
-        for dy in (-2, 2)
-        for dx in (-2, 2)
-    ]
-    expected = sum(naive_power(residual, *point) for point in points) / (sum(beside) / 4)
-    assert residual_point_index(net, images=3) == pytest.approx(expected, rel=1e-4)
-    assert expected > 10
+    outputs = net.model(inputs)
+    for of, maps in {"outputs": outputs, "residual": outputs - inputs}.items():
+        diagonal = [naive_power(maps, y, x) for y in (6, 10) for x in (6, 10)]
+        corner = naive_power(maps, 8, 8) / (sum(diagonal) / 4)
+        assert corner_index(net, of=of, images=3) == pytest.approx(corner, rel=1e-4)
+        down = naive_power(maps, 8, 0) / naive_power(maps, 6, 0)  # 10 is 6 again: maps are real
+        across = naive_power(maps, 0, 8) / naive_power(maps, 0, 6)
+        assert axis_index(net, of=of, images=3) == pytest.approx((down + across) / 2, rel=1e-4)
+
+
+def noise(exponent, cropped, side=64, images=300, mean=0.0):
+    """Gaussian maps [N, 1, side, side] of deviation 1, whose power falls as f^-exponent."""
+    whole = 2 * side if cropped else side
+    white = torch.randn(images, 1, whole, whole, generator=torch.Generator().manual_seed(7))
+    frequency = torch.fft.fftfreq(whole)
+    radius = (frequency[:, None].square() + frequency.square()).sqrt().clamp(min=1 / whole)
+    maps = torch.fft.ifft2(torch.fft.fft2(white) * radius ** (-exponent / 2)).real[..., :side, :side]
+    return maps / maps.std() + mean
+
+
+def indices(maps):
+    """Of a net that draws those maps."""
+    drawn = cycle(maps.split(BATCH))
+    net = state(Net(lambda _: next(drawn)), side=1, images=len(maps))
+    return [index(net) for index in (corner_index, axis_index, phase_index)]
+
+
+NULL = [(exponent, cropped) for exponent in (0, 1, 2) for cropped in (False, True)]
+
+
+@pytest.mark.parametrize(("exponent", "cropped"), NULL)
+def test_maps_without_a_pattern_have_none(exponent, cropped):
+    corner, axis, phase = indices(noise(exponent, cropped))
+    assert corner == pytest.approx(1, abs=0.35)
+    assert axis == pytest.approx(1, abs=0.35)
+    assert phase < 0.01
+
+
+@pytest.mark.parametrize(("exponent", "cropped"), NULL)
+def test_a_board_that_is_added_to_all_maps_shows_at_the_corner_and_by_phase(exponent, cropped):
+    maps = noise(exponent, cropped)
+    corner, axis, phase = indices(maps + 0.1 * board(maps))
+    assert corner > 10
+    assert axis == pytest.approx(1, abs=0.35)  # a board has no stripes
+    assert phase == pytest.approx(0.1, rel=0.1)
+
+
+@pytest.mark.parametrize(("exponent", "cropped"), NULL)
+def test_stripes_that_are_added_to_all_maps_show_on_an_axis_and_by_phase(exponent, cropped):
+    maps = noise(exponent, cropped)
+    corner, axis, phase = indices(maps + 0.1 * board(maps, 0))
+    assert corner == pytest.approx(1, abs=0.35)
+    assert axis > 2
+    assert phase == pytest.approx(0.1, rel=0.1)
+
+
+@pytest.mark.parametrize(("exponent", "cropped"), NULL)
+def test_a_board_that_multiplies_shows_by_the_means_of_maps(exponent, cropped):
+    gain = 1 + 0.1 * board(noise(0, False, images=1))
+    corner, _, phase = indices(noise(exponent, cropped, mean=1) * gain)
+    assert corner > 10
+    assert phase == pytest.approx(0.1, rel=0.1)
+    *_, phase = indices(noise(exponent, cropped) * gain)
+    assert phase < 0.01  # without a mean nothing of it is the same in all images
+
+
+def test_more_of_a_board_is_a_higher_index():
+    maps = noise(1, True)
+    weak, strong = (indices(maps + strength * board(maps)) for strength in (0.05, 0.2))
+    assert weak[0] < strong[0] and weak[2] < strong[2]
+
+
+def test_stripes_on_an_object_count_on_the_axis_of_outputs_alone():
+    maps = noise(1, True)
+    object_ = torch.zeros(64, 64)
+    object_[20:45, 10:40] = 1  # an odd side: whole periods would hide the stripes from N/2
+    sign = torch.where(torch.arange(len(maps)) % 2 == 0, 1.0, -1.0).view(-1, 1, 1, 1)  # where stripes begin
+    corner, axis, phase = indices(maps + sign * object_ * board(maps, 1, 0))
+    assert corner == pytest.approx(1, abs=0.35)
+    assert axis > 2
+    assert phase < 0.01
+
+    net = state(Net(lambda x: x + 0.1 * maps[: len(x)]), images=BATCH)  # draws what is there, and noise
+    rows = (torch.arange(64) % 2 * 200).to(torch.uint8)[:, None]
+    net.data.test = InMemory(net.data.test.images // 8 + rows, net.data.test.targets)
+    assert axis_index(net) > 100
+    assert axis_index(net, of="residual") == pytest.approx(1, abs=0.35)
 
 
 def test_what_an_index_cannot_look_at_is_an_error():
     with pytest.raises(
         ReproError, match=r"outputs \[N, C, H, W\] of even sides from 16 up, not \[32, 3, 15, 15\]"
     ):
-        line_index(state(Net(lambda x: x), side=15))
+        corner_index(state(Net(lambda x: x), side=15))
     with pytest.raises(ReproError, match=r"even sides from 16 up, not \[32, 3\]"):
-        line_index(state(Net(lambda x: x.mean((2, 3)))))
+        axis_index(state(Net(lambda x: x.mean((2, 3)))))
     with pytest.raises(ReproError, match=r"from 16 up, not dict of \[32, 3, 64, 64\]"):
-        line_index(state(Net(lambda x: {"maps": x})))
+        phase_index(state(Net(lambda x: {"maps": x})))
     with pytest.raises(
-        ReproError, match=r"wants outputs as large as the inputs, \[32, 3, 64, 64\], not \[32, 2, 64, 64\]"
+        ReproError,
+        match=r"a residual wants outputs as large as the inputs, \[32, 3, 64, 64\], not \[32, 2, 64, 64\]",
     ):
-        residual_point_index(state(Net(lambda x: x[:, :2])))
+        corner_index(state(Net(lambda x: x[:, :2])), of="residual")
 
 
-@pytest.mark.parametrize("name", [*NAMES, "residual_point_index"])
+@pytest.mark.parametrize("name", NAMES)
 def test_options_can_be_read_from_the_source(name):
     (first, required), *options = source.parameters(f"repro.measures.checkerboard:{name}").items()
     assert first in ("model", "state") and required.required
-    assert all(option.bare in (int, float, str) and not option.required for _, option in options)
+    assert all(option.bare in (int, float, str, CHOICE) and not option.required for _, option in options)

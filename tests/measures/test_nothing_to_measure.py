@@ -12,11 +12,12 @@ from repro.data.images import ImageSet
 from repro.data.split import InMemory
 from repro.data.targets import IGNORE
 from repro.measures.checkerboard import (
+    axis_index,
+    corner_index,
     flat_high_pass,
     gradient_phase_energy,
-    line_index,
     phase_energy,
-    residual_point_index,
+    phase_index,
 )
 from repro.measures.probes import gradient_norm
 from repro.measures.segmentation import interior_miou, stride_upper_bound_miou, trimap_miou
@@ -117,7 +118,9 @@ def test_indices_of_outputs_that_are_the_same_everywhere(levels):
     found = {
         "phases": phase_energy(looked_at, layer=""),
         "phases of the gradient": gradient_phase_energy(looked_at),
-        "lines": line_index(looked_at),
+        "corner": corner_index(looked_at),
+        "axes": axis_index(looked_at),
+        "phases of outputs": phase_index(looked_at),
     }
     assert all(map(isnan, found.values())), found
 
@@ -127,18 +130,20 @@ def test_high_frequencies_of_a_net_that_gives_the_same_for_every_colour():
     assert flat_high_pass(state(Coloured())) == pytest.approx(0, abs=1e-6)  # no pattern, which is a value
 
 
-def test_points_of_a_residual_that_is_nothing_but_a_colour():
-    assert isnan(residual_point_index(state(Copy())))
-    assert isnan(residual_point_index(state(nn.Identity())))
-    assert residual_point_index(state(Same())) > 0
+@pytest.mark.parametrize("index", [corner_index, axis_index, phase_index])
+def test_indices_of_a_residual_that_is_nothing_but_a_colour(index):
+    assert isnan(index(state(Copy()), of="residual"))
+    assert isnan(index(state(nn.Identity()), of="residual"))
+    assert index(state(Same()), of="residual") > 0
 
 
-def test_small_patterns_are_measured_as_large_ones_are():
+@pytest.mark.parametrize("index", [corner_index, axis_index, phase_index])
+def test_small_patterns_are_measured_as_large_ones_are(index):
     small, large = (state(nn.Conv2d(3, 3, 3, padding=1)) for _ in range(2))
     large.model.load_state_dict({name: 1e4 * w for name, w in small.model.state_dict().items()})
-    assert line_index(small) == pytest.approx(line_index(large), rel=1e-3)
+    assert index(small) == pytest.approx(index(large), rel=1e-3)
     offset = replace(small, model=nn.Sequential(small.model, Copy()))
-    assert line_index(offset) == pytest.approx(line_index(small), rel=1e-2)
+    assert index(offset) == pytest.approx(index(small), rel=1e-2)
 
 
 # ---- counts

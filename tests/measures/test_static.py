@@ -44,6 +44,14 @@ def test_layers_are_counted_by_class_kernel_and_place(vgg16):
     assert static.layers(nn.Sequential(nn.Conv2d(1, 1, (1, 3))), kernel=3) == 0
 
 
+def test_what_a_dropout_drops_is_read_off_the_net(vgg16):
+    assert static.dropout(vgg16, layer="classifier.2") == 0.5
+    with torch.device("meta"):
+        assert static.dropout(VGG("D", dropout=0.9), layer="classifier.5") == 0.9
+    with pytest.raises(ReproError, match=r"dropout: layer 'classifier\.0' is not Dropout but Linear"):
+        static.dropout(vgg16, layer="classifier.0")
+
+
 def test_a_class_that_torch_does_not_have_is_an_error(vgg16):
     with pytest.raises(ReproError, match=r"layers: torch\.nn has no 'Convolution'"):
         static.layers(vgg16, kind="Convolution")

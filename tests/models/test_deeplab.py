@@ -242,7 +242,9 @@ def test_the_xception_trunk_is_timms(output_stride):
     features = calibrated(reference, x).forward_intermediates(x, intermediates_only=True)
     assert last.std() > 0.05 and low.shape == (2, 256, 16, 12)
     torch.testing.assert_close(last, features[-1], rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(low, features[1], rtol=1e-4, atol=1e-4)
+    # timm's map is after the ReLU before the stride, the decoder's of the authors before it
+    torch.testing.assert_close(low.relu(), features[1], rtol=1e-4, atol=1e-4)
+    assert low.min() < -0.1
 
 
 def test_xception_at_stride_8_contains_what_it_computes_at_stride_32():

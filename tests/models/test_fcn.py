@@ -104,6 +104,31 @@ def test_skips_that_start_at_zero_leave_the_coarser_nets_scores_as_they_are(skip
     torch.testing.assert_close(net(x)[inside], coarser(x)[inside])
 
 
+def test_scores_that_start_at_zero_are_zero_and_are_learnt():
+    net, x = made(FCN, skips=2, zero_scores=True, **SMALL), images(2, 3, 64, 64)
+    assert net(x).abs().max() == 0
+    net(x)[:, 3].sum().backward()
+    layers = [net.score, *net.skip_scores]
+    assert all(layer.weight.grad[3].abs().sum() > 0 and layer.bias.grad[3] > 0 for layer in layers)
+
+
+@pytest.mark.parametrize("skips", [1, 2])
+def test_of_a_net_that_trains_at_once_pool4_counts_a_hundredth_and_pool3_a_hundredth_of_that(skips):
+    options = {"skips": skips, **SMALL}
+    plain, scaled = (made(FCN, at_once=at_once, **options).eval() for at_once in (False, True))
+    scaled.load_state_dict(plain.state_dict())
+    with torch.no_grad():
+        for layer, factor in zip(scaled.skip_scores, (1e-2, 1e-4), strict=False):
+            layer.weight /= factor
+    x = images(1, 3, 64, 64)
+    torch.testing.assert_close(scaled(x), plain(x), rtol=1e-4, atol=1e-5)
+
+
+def test_there_are_scales_for_two_skips():
+    with pytest.raises(ValueError, match="at_once has scales for 2 skips, not 3"):
+        FCN(skips=3, at_once=True, **SMALL)
+
+
 def test_scores_of_skips_are_added():
     net, x = made(FCN, skips=2, **SMALL).eval(), images(1, 3, 64, 64)
     before = net(x)

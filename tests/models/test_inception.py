@@ -48,14 +48,16 @@ def test_v3_takes_other_channels_and_classes_and_images_from_75_pixels_on():
 def test_logits_of_the_auxiliary_classifier_come_second_and_in_training_only():
     net = on_meta(InceptionV3, auxiliary=True, classes=7)
     x = torch.empty(2, 3, 299, 299, device="meta")
-    assert net.train()(x).shape == (2, 2, 7) and net.eval()(x).shape == (2, 7)
+    assert net.train()(x).logits.shape == (2, 2, 7) and net.eval()(x).shape == (2, 7)
 
     class Inner(nn.Module):
         def forward(self, _: torch.Tensor) -> InceptionOutputs:
             return InceptionOutputs(torch.zeros(2, 7), torch.ones(2, 7))
 
     net.net = Inner()
-    assert net(x)[:, 0].unique().tolist() == [0] and net(x)[:, 1].unique().tolist() == [1]
+    logits, weight = net(x)
+    assert logits[:, 0].unique().tolist() == [0] and logits[:, 1].unique().tolist() == [1]
+    assert weight == 0.4  # TF-Slim's
 
 
 def test_without_timm_its_nets_are_an_error_that_names_the_remedy(monkeypatch):

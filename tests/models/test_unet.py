@@ -84,7 +84,7 @@ def test_only_skips_carry_the_image_around_the_deepest_level(skips, passes):
     assert torch.equal(one, other) is not passes
 
 
-def by_hand(net: UNet, x: torch.Tensor, skips: bool | str) -> torch.Tensor:
+def by_hand(net: UNet, x: torch.Tensor, skips: bool | str, released: bool = False) -> torch.Tensor:
     """The paper's Figure 1 as a loop over the weights in order: down, up-convolutions, up."""
     w = [p.detach() for p in net.parameters()]
 
@@ -100,6 +100,7 @@ def by_hand(net: UNet, x: torch.Tensor, skips: bool | str) -> torch.Tensor:
     ups = [w.pop(0) for _ in range(4)]
     for weight, bias in (ups[:2], ups[2:]):
         x = F.conv_transpose2d(x, weight, bias, stride=2)
+        x = x.relu() if released else x
         skipped = maps.pop()
         off = (skipped.shape[-1] - x.shape[-1]) // 2
         if skips:
@@ -109,12 +110,25 @@ def by_hand(net: UNet, x: torch.Tensor, skips: bool | str) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("skips", [True, "self", False])
-def test_logits_are_those_of_the_net_computed_by_hand(skips):
-    net = made(UNet, skips=skips, widths=[4, 6, 8], depths=[2, 2, 2]).eval()
+@pytest.mark.parametrize("released", [False, True])
+def test_logits_are_those_of_the_net_computed_by_hand(skips, released):
+    net = made(UNet, skips=skips, released=released, widths=[4, 6, 8], depths=[2, 2, 2]).eval()
     x = images(2, 1, 60, 60)
-    expected = by_hand(net, x, skips)
+    expected = by_hand(net, x, skips, released)
     assert expected.shape == (2, 2, 20, 20) and expected.std() > 0.1
     torch.testing.assert_close(net(x), expected)
+
+
+@pytest.mark.parametrize(("released", "dropped"), [(False, [8]), (True, [6, 8])])
+def test_the_released_net_drops_out_of_the_map_above_the_deepest_too_and_its_skip_has_it(released, dropped):
+    net, seen = made(UNet, released=released, widths=[4, 6, 8], depths=[2, 2, 2]).train(), {}
+    net.dropout.register_forward_hook(lambda _, __, y: seen.update({y.shape[1]: y}))
+    net.expanding[0].register_forward_pre_hook(lambda _, x: seen.update(joined=x[0]))
+    net(images(2, 1, 60, 60))
+    joined = seen.pop("joined")
+    assert sorted(seen) == dropped
+    if released:
+        assert torch.equal(joined[:, :6], seen[6][..., 4:-4, 4:-4])
 
 
 def test_weights_start_with_a_deviation_of_the_root_of_2_over_the_inputs_of_a_unit():

@@ -1,11 +1,14 @@
 import pytest
 import torch
+from kit.tiny import spec
 from models.pixels import images, made, on_meta
 from torch import nn
+from torchvision.models import VGG16_Weights
 from torchvision.models.resnet import Bottleneck, ResNet
 from torchvision.models.vgg import cfgs, make_layers
 
-from repro.data.images import MissingData
+from repro.data.images import ImageSet, MissingData
+from repro.data.split import InMemory
 from repro.errors import ReproError
 from repro.models.deeplab import DeepLab
 from repro.models.deeplab_v3 import DeepLabV3, cascade
@@ -13,7 +16,9 @@ from repro.models.fcn import FCN
 from repro.models.resnet import cifar_resnet
 from repro.models.resnet_trunk import ResNetTrunk
 from repro.models.vgg_trunk import FullyConnected, VggTrunk
+from repro.recipe import Named
 from repro.state import weights as pretrained
+from repro.state.net import build
 from repro.state.weights import imagenet
 
 
@@ -119,3 +124,32 @@ def test_weights_are_downloaded_into_the_data_folder(tmp_path, monkeypatch):
 def test_a_net_that_there_are_no_weights_for_is_an_error_that_names_it():
     with pytest.raises(ReproError, match="there are no ImageNet weights for a ResNet with these options"):
         imagenet(made(cifar_resnet, 8))
+
+
+class OneFilter(nn.Conv2d):
+    """A net that can take weights."""
+
+    source = "vgg16"
+
+    def __init__(self, *, in_channels: int = 3, classes: int = 2):
+        super().__init__(in_channels, classes, 1)
+
+    def carry_over(self, weights):
+        self.load_state_dict(weights)
+
+
+def test_images_are_normalised_as_the_weights_want_them(monkeypatch):
+    given = {name: torch.zeros(w.shape) for name, w in OneFilter().state_dict().items()}
+    monkeypatch.setattr(pretrained, "_weights", lambda *_: given)
+    monkeypatch.setattr("repro.state.net.make_model", lambda *_: OneFilter())
+    levels = torch.randint(256, (2, 3, 4, 4), dtype=torch.uint8)
+    data = ImageSet(*[InMemory(levels, torch.zeros(2))] * 2, ("a", "b"), (0.1,) * 3, (0.9,) * 3)
+    plain = spec()
+    trained_on = plain.model_copy(update={"weights": Named(name="imagenet")})
+    chained = plain.model_copy(update={"weights": Named(name="trial", arm="one"), "start": trained_on})
+    wanted = VGG16_Weights.IMAGENET1K_V1.transforms(crop_size=4, resize_size=4)(levels)
+    for started, start in ((trained_on, None), (chained, given)):
+        state = build(started, data, torch.device("cpu"), start)
+        torch.testing.assert_close(state.inputs(levels), wanted)
+    own = build(plain, data, torch.device("cpu"))
+    torch.testing.assert_close(own.inputs(levels), (levels / 255 - 0.1) / 0.9)

@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 
+from repro.models.layers.auxiliary import WithAuxiliary
 from repro.tasks.classification import Classification
 
 LOGITS = [[2.0, 0.0, 1.0], [0.0, 3.0, 0.0], [1.0, 1.5, -1.0], [0.0, 0.0, 5.0], [9.0, 8.0, 0.0]]
@@ -53,8 +54,22 @@ def test_auxiliary_classifiers_count_for_three_tenths_in_the_loss_and_not_at_all
     assert float(task.error(outputs, labels)) == pytest.approx(0.4)
 
 
+def test_a_net_may_give_its_auxiliary_classifiers_another_weight():
+    logits, labels = torch.tensor(LOGITS), torch.tensor(LABELS)
+    outputs = WithAuxiliary(torch.stack([logits, -logits], dim=1), 0.4)
+    expected = task.loss(logits, labels) + 0.4 * task.loss(-logits, labels)
+    assert float(task.loss(outputs, labels)) == pytest.approx(float(expected), rel=1e-6)
+    assert float(task.error(outputs, labels)) == pytest.approx(0.4)
+
+
 def test_what_is_measured_is_what_the_task_says_it_is():
     batch = (torch.zeros(1, 2), torch.zeros(1, dtype=torch.int64))
     assert {name for split in ("train", "test") for name in task.evaluate([batch], split)} == set(
         task.metrics
     )
+
+
+def test_the_trivial_answer_is_wrong_for_all_but_the_most_frequent_class():
+    labels = torch.tensor([3, 1, 3, 3, 0, 1, 3, 2])
+    found = Classification().trivial([(torch.zeros(4, 4), part) for part in labels.split(4)], "test")
+    assert {name: float(value) for name, value in found.items()} == {"test_error": 0.5}

@@ -52,6 +52,24 @@ def test_metrics_are_those_computed_by_hand():
     assert float(measured["test_loss"]) == pytest.approx((6 * right + 3 * wrong) / 9)
 
 
+@pytest.mark.parametrize("split", ["test", "train"])
+def test_the_trivial_answer_is_measured_as_a_net_that_gives_it(split):
+    outputs, targets = random_case()
+    targets[:, :6] = torch.where(targets[:, :6] == IGNORE, IGNORE, 2)  # the most frequent, in three batches
+    constant = logits(torch.full_like(targets, 2), outputs.shape[1])
+    batches = zip(outputs.split(2), targets.split(2), strict=True)
+    expected = task.evaluate([(constant, targets)], split)
+    found = task.trivial(batches, split)
+    assert {name: float(value) for name, value in found.items()} == pytest.approx(
+        {name: float(expected[name]) for name in expected if "loss" not in name}
+    )
+
+
+def test_the_trivial_answer_is_that_of_what_the_outputs_are_of():
+    outputs, targets = torch.zeros(1, 2, 1, 1), torch.tensor([[[0, 0, 0], [0, 1, 0], [0, 0, 0]]])
+    assert float(task.trivial([(outputs, targets)], "test")["pixel_accuracy"]) == 1.0
+
+
 @pytest.mark.parametrize("cut", [1, 2, 5, 6])
 def test_a_split_is_measured_as_one_however_it_is_cut_into_batches(cut):
     outputs, targets = random_case()

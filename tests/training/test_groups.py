@@ -139,9 +139,10 @@ def test_the_recipe_of_fully_convolutional_networks_can_be_said():
 
 def test_the_recipe_of_deeplab_can_be_said():
     """arXiv 1412.7062, section 4.1: ten times the learning rate for the final classifier layer."""
-    found = rates(DeepLab(rates=(4,), fc=8, output_stride=4, **SMALL), {"branches.0.1": {"lr": 10}})
-    scores = {name for name, (lr, _) in found.items() if lr == 10}
-    assert scores == {"branches.0.1.weight", "branches.0.1.bias"}
+    for fc in (8, 0):
+        found = rates(DeepLab(rates=(2, 4), fc=fc, output_stride=4, **SMALL), {"score": {"lr": 10}})
+        scores = {name for name, (lr, _) in found.items() if lr == 10}
+        assert scores == {f"branches.{i}.score.{kind}" for i in (0, 1) for kind in ("weight", "bias")}
 
 
 # ---- in a run

@@ -120,7 +120,7 @@ def test_the_lattice_gives_nearly_the_labels_of_the_exact_sum():
 
 
 def test_labels_and_probabilities_are_those_of_the_authors_code():
-    reason = "the cross-check wants the authors' code: pip install pydensecrf2"
+    reason = "the cross-check wants the authors' code, and that a C++ compiler: pip install -e '.[compiled]'"
     authors = pytest.importorskip("pydensecrf.densecrf", reason=reason)
     image, truth = picture(72)
     logits = blurred(truth, 3) + random(3, 72, 72, seed=2)
