@@ -126,11 +126,15 @@ def _check(given: NDArray[np.float64], alpha: float | Fraction) -> None:
 
 
 def _on_a_grid(given: NDArray[np.float64]) -> tuple[Integers, int]:
-    """Differences as whole numbers below 2^BITS, times 2^shift, so that equal sums are equal."""
+    """Differences as whole numbers of at most 2^BITS, times 2^shift, so that equal sums are equal.
+
+    One that is not 0 is at least 1 either way, however large another is: its sign counts.
+    """
     finite = np.isfinite(given)
     shift = BITS - int(np.frexp(np.abs(given[finite]).max(initial=0.0))[1])
     scaled = np.zeros(given.size, dtype=np.int64)
     scaled[finite] = np.rint(np.ldexp(given[finite], shift)).astype(np.int64)
+    scaled = np.where(scaled == 0, np.sign(given).astype(np.int64), scaled)
     scaled[~finite] = np.where(given[~finite] > 0, INFINITE, -INFINITE)
     return scaled, shift
 
@@ -168,9 +172,7 @@ def _crossed(known: Integers, added: Integers, crossed: NDArray[np.bool_], room:
     flipped = (added[:, None] + known[None, :]).ravel()
     old = np.tile(crossed, added.size)
     free = flipped[~old]
-    if room >= free.size:
-        return np.ones_like(old)
-    cut = np.partition(free, room)[room]  # the first that has no room
+    cut = np.partition(free, room)[room]  # the first that has no room; alpha is below .5, so there is one
     crossed_now: NDArray[np.bool_] = old | (flipped < cut)
     return crossed_now
 

@@ -101,8 +101,13 @@ class Session:
         )
 
     def _fresh(self, suite: Suite) -> None:
-        """Raises `ReproError` where seeds that arms were tuned on would judge."""
-        seeds = self._seeds(suite, self.seeds_max or suite.seeds.max)
+        """Raises `ReproError` where seeds of pilots would judge, or those that arms were tuned on."""
+        seeds = self._seeds(suite, self._most(suite))
+        if not self.pilot and seeds[0] < PILOT <= seeds[-1]:
+            raise ReproError(
+                f"seeds {seeds[0]} to {seeds[-1]}: those from {PILOT} up are for pilots and never judge; "
+                f"begin at {PILOT - len(seeds)} at most, or use `--pilot`"
+            )
         if not self.pilot and suite.profiles[self.profile].tune is not None and set(seeds) & {*SEEDS}:
             raise ReproError(
                 f"profile '{self.profile}' is tuned on seeds {SEEDS[0]} and {SEEDS[1]}, which never judge: "
@@ -187,7 +192,7 @@ class Session:
         judgement = without_seeds(claim.expectation, value, is_static)
         if judgement.verdict != "undecided" or judgement.why:
             return (), judgement
-        most = self.seeds_max or suite.seeds.max
+        most = self._most(suite)
         for look in self._looks(most, alpha):
             many = self._there(suite, quantities.values(), look)
             seeds = self._seeds(suite, many)
@@ -196,6 +201,10 @@ class Session:
             if not judgement.can_be_decided(max(many, most), alpha):
                 break
         return tuple(seeds), judgement
+
+    def _most(self, suite: Suite) -> int:
+        """How many seeds are allowed."""
+        return min(self.seeds_max or suite.seeds.max, MOST)
 
     def _seeds(self, suite: Suite, many: int) -> range:
         first = suite.seeds.first if self.first_seed is None else self.first_seed
@@ -211,6 +220,8 @@ class Session:
         many = least
         while many < MOST:
             seed = self._seeds(suite, many + 1)[-1]
+            if seed == PILOT and not self.pilot:
+                break
             experiment = self.experiment(suite)
             trials = list(_trials(experiment, quantities, [seed]).values())
             if not self.runner.are_done(trials or [quantity.job(seed) for quantity in quantities]):

@@ -1,7 +1,10 @@
 """What the register knows of a claim that was worded anew after its verdict."""
 
+import errno
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from kit.made_up import MadeUp, better, suite
@@ -106,14 +109,26 @@ def test_other_claims_do_not_count(register):
     assert noted(register, entry(), entry(alpha=0.1, claim="d")) == (1, 1)
 
 
+@pytest.mark.parametrize("name", [{"claim": "d"}, {"suite": "t"}])
+def test_a_claim_that_is_only_renamed_keeps_its_history(register, name):
+    first, second, third = entry(), entry(alpha=0.1), entry(alpha=0.2)
+    assert noted(register, first, second, second.model_copy(update=name)) == (2, 1)
+    assert noted(register, third.model_copy(update=name)) == (3, 1)
+    assert noted(register, third.model_copy(update={"claim": "another"})) == (3, 1)
+
+
 # ---- the file
 
 
-def test_a_formulation_is_noted_once_with_its_first_verdict(register):
-    register.note(entry())
-    register.note(entry(verdict="refuted", seeds=range(10)))
-    (line,) = register.path.read_text().splitlines()
-    assert json.loads(line)["verdict"] == "reproduced" and json.loads(line)["seeds"] == [0, 1, 2, 3, 4]
+def test_a_formulation_is_noted_with_its_first_verdict_and_again_where_it_sees_further_seeds(register):
+    for verdict, seeds in [("undecided", 5), ("refuted", 5), ("reproduced", 10), ("refuted", 7)]:
+        register.note(entry(verdict=verdict, seeds=range(seeds)))
+    lines = map(json.loads, register.path.read_text().splitlines())
+    assert [(line["verdict"], len(line["seeds"])) for line in lines] == [("undecided", 5), ("reproduced", 10)]
+
+
+def test_seeds_that_came_after_the_first_verdict_are_not_fresh(register):
+    assert noted(register, entry(), entry(seeds=range(10)), entry(alpha=0.1, seeds=range(7, 12))) == (2, 1)
 
 
 def test_several_at_once_lose_nothing(register):
@@ -132,6 +147,43 @@ def test_a_line_that_is_none_is_named_and_nothing_is_lost(register):
     ):
         register.note(entry(alpha=0.1))
     assert register.path.read_text().startswith(whole)
+
+
+@pytest.mark.parametrize("spoil", [lambda t: "\ufeff" + t, lambda t: t.replace("\n", "\r\n\r\n")])
+def test_what_editors_do_to_a_text_harms_nothing(register, spoil):
+    register.note(entry())
+    register.path.write_bytes(spoil(register.path.read_text()).encode())
+    assert noted(register, entry(alpha=0.1)) == (2, 1)
+    assert register.path.read_bytes().startswith(b'{"suite"') and len(register.entries()) == 2
+
+
+def test_a_register_that_is_no_text_is_named_with_the_remedy(register):
+    register.path.mkdir(parents=True)
+    with pytest.raises(ReproError, match=r"register\.jsonl: cannot be read \(Is a directory\)\. .*run again"):
+        register.note(entry())
+    register.path.rmdir()
+    register.path.write_bytes(b"\xff")
+    with pytest.raises(ReproError, match=r"register\.jsonl: not UTF-8 text; version control"):
+        register.note(entry())
+
+
+def test_where_nothing_can_be_written_no_verdict_is_given_but_one_that_is_there(register, monkeypatch):
+    register.note(entry())
+
+    def refuse(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    for call in ("mkdir", "open"):  # a folder above is read-only, or the folder itself
+        with monkeypatch.context() as patch:
+            patch.setattr(*(Path, "mkdir") if call == "mkdir" else (os, "open"), refuse)
+            register.note(entry())
+            with pytest.raises(ReproError, match=r"register\.jsonl: cannot be written \(Perm.*run again"):
+                register.note(entry(alpha=0.1))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", refuse)
+        with pytest.raises(ReproError, match=r"register\.jsonl: cannot be written \(Perm.*run again"):
+            register.note(entry(alpha=0.1))
+    assert len(register.entries()) == 1
 
 
 # ---- in a run

@@ -122,6 +122,18 @@ def test_seeds_may_start_elsewhere(store):
     assert seeds == tuple(range(1000, 1005)) == tuple(sorted({seed for _, seed in executor.trained}))
 
 
+def test_seeds_that_judge_do_not_run_into_those_of_pilots(store):
+    executor = MadeUp(better)
+    with pytest.raises(
+        ReproError, match=r"seeds 995 to 1004: those from 1000 up are for pilots.* at 990 at most"
+    ):
+        decide(store, executor, options={"first_seed": 995})
+    assert executor.trained == []
+    decide(store, executor, options={"pilot": True})
+    last = decide(store, MadeUp(better), options={"first_seed": 995, "seeds_max": 5})
+    assert last.claim.evidence.seeds == tuple(range(995, 1000))
+
+
 def test_a_static_claim_trains_nothing(store):
     executor = MadeUp()
     decided = decide(store, executor, "params(good) < params(bad)")
