@@ -116,7 +116,7 @@ class Register:
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             raise ReproError(
-                f"{self.path}:{number}: no entry of a register: {first['msg']}; {RESTORE}"
+                f"{self.path}:{number}: no entry of a register: {first['msg']}; mend the line; {RESTORE}"
             ) from None
 
 

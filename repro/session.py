@@ -38,10 +38,12 @@ from repro.verdict import Judgement, decide, without_seeds
 
 Seeds = Sequence[int]
 
+LAST = 2**63 - 1  # seed that a generator, and a result, can have
+
 
 class Session:
-    """`first_seed` and `seeds_max` stand in for the seeds that suites say. What judges is noted in the
-    `register`, if there is one.
+    """`first_seed` and `seeds_max` stand in for the seeds that suites say; a pilot begins with 1000 if it is
+    not told. What judges is noted in the `register`, if there is one.
     """
 
     def __init__(
@@ -56,7 +58,8 @@ class Session:
         register: Register | None = None,
     ):
         self.runner, self.profile, self.device = runner, profile, device
-        self.seeds_max, self.first_seed = seeds_max, PILOT if pilot else first_seed
+        self.seeds_max = seeds_max
+        self.first_seed = PILOT if pilot and first_seed is None else first_seed
         self.pilot, self.register = pilot, register
         self._experiments: dict[str, Experiment] = {}
         self._tunings: dict[Experiment, dict[str, TuningResult]] = {}
@@ -103,6 +106,10 @@ class Session:
     def _fresh(self, suite: Suite) -> None:
         """Raises `ReproError` where seeds of pilots would judge, or those that arms were tuned on."""
         seeds = self._seeds(suite, self._most(suite))
+        if seeds[-1] > LAST:
+            raise ReproError(f"seeds {seeds[0]} to {seeds[-1]}: there are none after {LAST}")
+        if self.pilot and seeds[0] < PILOT:
+            raise ReproError(f"seed {seeds[0]} may judge; pilots are trained on seeds from {PILOT} up")
         if not self.pilot and seeds[0] < PILOT <= seeds[-1]:
             raise ReproError(
                 f"seeds {seeds[0]} to {seeds[-1]}: those from {PILOT} up are for pilots and never judge; "

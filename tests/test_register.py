@@ -105,11 +105,12 @@ def test_on_fresh_seeds_a_claim_starts_anew_and_more_of_the_same_seeds_are_the_s
     assert noted(register, entry(seeds=range(10))) == (1, 1)
 
 
-def test_other_claims_do_not_count(register):
-    assert noted(register, entry(), entry(alpha=0.1, claim="d")) == (1, 1)
+@pytest.mark.parametrize("other", [{"claim": "d"}, {"suite": "t"}, {"profile": "gpu"}], ids=str)
+def test_other_claims_do_not_count(register, other):
+    assert noted(register, entry(), entry(alpha=0.1).model_copy(update=other)) == (1, 1)
 
 
-@pytest.mark.parametrize("name", [{"claim": "d"}, {"suite": "t"}])
+@pytest.mark.parametrize("name", [{"claim": "d"}, {"suite": "t"}], ids=str)
 def test_a_claim_that_is_only_renamed_keeps_its_history(register, name):
     first, second, third = entry(), entry(alpha=0.1), entry(alpha=0.2)
     assert noted(register, first, second, second.model_copy(update=name)) == (2, 1)

@@ -10,7 +10,7 @@ from repro.counting import Counting
 from repro.declaration import Declaration
 from repro.errors import ReproError
 from repro.nightly.compare import compare
-from repro.result import read, verdict
+from repro.result import ClaimResult, read, verdict, verdict_rows
 from repro.runner import Runner
 from repro.session import Session
 from repro.store import Store
@@ -132,6 +132,26 @@ def test_seeds_that_judge_do_not_run_into_those_of_pilots(store):
     decide(store, executor, options={"pilot": True})
     last = decide(store, MadeUp(better), options={"first_seed": 995, "seeds_max": 5})
     assert last.claim.evidence.seeds == tuple(range(995, 1000))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"pilot": True, "first_seed": 3}, "seed 3 may judge; pilots are trained on seeds from 1000 up"),
+        ({"first_seed": 2**63 - 9}, "there are none after 9223372036854775807"),
+        ({"first_seed": 10**20, "pilot": True}, "there are none after 9223372036854775807"),
+    ],
+)
+def test_seeds_that_cannot_be_meant_are_refused_before_anything_is_trained(store, options, said):
+    executor = MadeUp(better)
+    with pytest.raises(ReproError, match=said):
+        decide(store, executor, options=options)
+    assert executor.asked == []
+
+
+def test_a_pilot_may_begin_later(store):
+    seeds = decide(store, MadeUp(better), options={"pilot": True, "first_seed": 1005}).claim.evidence.seeds
+    assert seeds == tuple(range(1005, 1010))
 
 
 def test_a_static_claim_trains_nothing(store):
@@ -279,6 +299,9 @@ LESS = "train_loss(good) < train_loss(bad)"
 def test_a_run_that_diverged_counts_as_infinitely_bad(store):
     claim = decide(store, losses(0.3, math.inf), LESS).claim
     assert claim.verdict == "reproduced" and claim.values["train_loss(bad)"] == (math.inf,) * 5
+    assert claim.evidence.interval == (math.inf, None)
+    assert ClaimResult.model_validate_json(claim.model_dump_json()) == claim
+    assert verdict_rows({"c": claim})[1][3:5] == ("∞", "[∞, ∞]")
 
 
 @pytest.mark.parametrize(

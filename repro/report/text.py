@@ -5,7 +5,7 @@ from itertools import islice
 
 from repro.errors import ReproError
 from repro.evidence import LOOKS, Verdict, can_be, first_look
-from repro.format import figure, interval, printable, table
+from repro.format import counted, figure, interval, printable, table
 from repro.result import (
     RIGHT,
     ClaimResult,
@@ -124,10 +124,8 @@ def undecided(claim: ClaimResult) -> Iterable[str]:
     evidence = claim.evidence
     seeds, least = len(evidence.seeds), first_look(evidence.alpha) or LOOKS[-1]
     if seeds < least:
-        yield (
-            f"{seeds} seeds are too few: no verdict is possible before seed number {least}; "
-            "--seeds-max allows more."
-        )
+        few = f"{counted(seeds, 'seed')} {'is' if seeds == 1 else 'are'} too few"
+        yield f"{few}: no verdict is possible before there are {least}; --seeds-max allows more."
         return
     tried = [part for part in evidence.parts if part.is_tried]
     waiting = [part for part in tried if part.verdict != "reproduced"]
