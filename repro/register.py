@@ -4,13 +4,16 @@ Who words a claim anew after its verdict, and judges it on the same seeds, choos
 allowed, and it is told: `results/register.jsonl` has a line for each formulation, appended with its first
 verdict, and another when it is shown further seeds. A formulation is what is judged: the expectation, the
 level, the task, and the arms with nothing left open. One that differs from an earlier one in its thresholds
-alone is told apart, since that is harmless: the interval holds for all of them at once.
+alone, numbers that are added or that something is multiplied with, is told apart. Where it is one number that
+moves that is harmless: higher margins never lose a verdict, so that a claim that is false at one threshold is
+reproduced at that one or at bolder ones with probability alpha at most, however many are tried.
 
 A claim is known by its suite, profile and name. One that gets another name, and is the same in all else,
 keeps its history; one that is renamed and worded anew at once begins a new one.
 """
 
 import json
+import math
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -22,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from repro.errors import ReproError
 from repro.evidence import Verdict
 from repro.expectation import Expectation
-from repro.expression import Expression, Measurement, Number
+from repro.expression import Expression, Measurement, Number, evaluate
 from repro.job import digest
 from repro.lock import hold
 from repro.result import ArmResult, Formulation
@@ -148,15 +151,23 @@ def formulate(
 
 
 def _apart_from_numbers(expression: Expression) -> str | None:
-    """What is left of an expression without its numbers, as `1.25 * b + 0.1` without them is `b`."""
+    """What is left of an expression without its numbers, as `1.25 * b + 0.1` without them is `b`. None if
+    nothing is; what turns it round (`1 - b`, `-2 * b`, `1 / b`) stays.
+    """
     if isinstance(expression, Number):
         return None
     if isinstance(expression, Measurement):
         return str(expression)
-    known = [bare for operand in expression.operands if (bare := _apart_from_numbers(operand)) is not None]
-    if len(known) < len(expression.operands) and len(known) < 2:
-        return known[0] if known else None
-    return f"{expression.name}({', '.join(known)})"
+    name, operands = expression.name, expression.operands
+    bare = [_apart_from_numbers(operand) for operand in operands]
+    known = [one for one in bare if one is not None]
+    if len(known) != 1 or len(bare) != 2 or name not in ("+", "-", "*", "/"):
+        return f"{name}({', '.join(known)})" if known else None
+    number = evaluate(operands[bare.index(None)], lambda _: math.nan)
+    is_first = bare[0] is None
+    whole = f"/({known[0]})" if name == "/" and is_first else known[0]
+    turned = is_first if name == "-" else number <= 0 if name in ("*", "/") else False
+    return f"-({whole})" if turned else whole
 
 
 def _is_known(entry: Entry, entries: Iterable[Entry]) -> bool:

@@ -21,8 +21,8 @@ BETTER = "test_error(good) < test_error(bad)"
 ARM = ArmResult(model="net", options={"depth": 8}, data=None, recipe={"steps": 9}, weights=None)
 
 
-def formulated(expect=BETTER, *, alpha=0.05, arm=ARM, timing=None):
-    return formulate(parse(expect), alpha, "classification", {"good": arm}, timing or {})
+def formulated(expect=BETTER, *, alpha=0.05, task="classification", arm=ARM, timing=None):
+    return formulate(parse(expect), alpha, task, {"good": arm}, timing or {})
 
 
 def entry(expect=BETTER, *, seeds=range(5), claim="c", verdict="reproduced", **changes):
@@ -53,6 +53,12 @@ def noted(register, *entries):
 # ---- what is a formulation
 
 
+TURNED = [  # and so other claims, though numbers alone differ
+    *("1 - test_error(bad)", "-2 * test_error(bad)", "test_error(bad) / -2", "1 / test_error(bad)"),
+    *("log(test_error(bad))", "test_error(bad) ** 2", "max(test_error(bad), test_loss(bad), 0.5)"),
+]
+
+
 @pytest.mark.parametrize(
     "other",
     [
@@ -61,7 +67,9 @@ def noted(register, *entries):
         {"expect": "test_loss(good) < test_loss(bad)"},
         {"expect": f"{BETTER} and test_loss(good) < 1"},
         {"expect": "test_error(good, images=9) < test_error(bad, images=9)"},
+        *({"expect": f"test_error(good) < {other}"} for other in TURNED),
         {"alpha": 0.1},
+        {"task": "segmentation"},
         {"arm": ARM.model_copy(update={"recipe": {"steps": 10}})},
         {"arm": ARM.model_copy(update={"options": {"depth": 9}})},
         {"timing": {"good": {"batch_size": 2}}},
@@ -79,6 +87,8 @@ def test_whatever_is_judged_otherwise_is_another_formulation(register, other):
         "test_error(good) < test_error(bad) - 0.01",
         "test_error(good) < 0.9 * test_error(bad)",
         "test_error(good) + 0.1 < test_error(bad) / 2",
+        "test_error(good) <= test_error(bad)",
+        "test_error(good) < 1.5 / 3 * test_error(bad) - (0.2 + 0.1)",
     ],
 )
 def test_one_whose_thresholds_alone_differ_is_told_apart(register, other):
