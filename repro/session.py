@@ -205,7 +205,7 @@ class Session:
             seeds = self._seeds(suite, many)
             self._ensure(experiment, quantities.values(), seeds)
             judgement = decide(claim.expectation, seeds, value, is_static, alpha)
-            if not judgement.can_be_decided(max(many, most), alpha):
+            if not judgement.can_be_decided(most, alpha):
                 break
         return tuple(seeds), judgement
 

@@ -95,6 +95,12 @@ def test_seeds_that_are_there_already_are_never_left_out(store):
     assert claim.evidence.seeds == tuple(range(7)) and claim.evidence.decided_at == 5
 
 
+def test_of_all_that_are_there_the_first_twenty_are_looked_at(store):
+    one, asked = session(store, MadeUp(better)), suite(claim=BETTER)
+    one.runner.ensure(one.experiment(asked).trial(arm, seed) for arm in ("good", "bad") for seed in range(22))
+    assert decide(store, MadeUp(better)).claim.evidence.seeds == tuple(range(20))
+
+
 def test_seeds_that_another_claim_took_later_are_in_the_result_and_can_contest_the_verdict(store):
     one = session(store, MadeUp(apart(TURNING)))
     asked = suite(claim=BETTER)
@@ -317,6 +323,17 @@ def test_what_is_not_a_number_is_no_evidence_and_no_further_seeds_are_tried(stor
     assert claim.values["train_loss(bad)"] == ((math.inf,) * 5 if bad == math.inf else (None,) * 5)
 
 
+def test_for_a_claim_with_a_count_that_has_no_value_nothing_is_trained(store):
+    class Countless(MadeUp):
+        def record(self, job):
+            return {"value": None} if isinstance(job, Counting) else super().record(job)
+
+    executor = Countless(better)
+    claim = decide(store, executor, f"{BETTER} and params(good) > 1").claim
+    assert (claim.verdict, claim.why) == ("undecided", "params(good) has no value")
+    assert not claim.as_expected and executor.trained == []
+
+
 def test_a_measurement_that_the_task_did_not_make_is_an_error_that_names_it_and_its_arm(store):
     executor = MadeUp(lambda _: {"train_error": 0.5})
     with pytest.raises(ReproError, match="the task did not measure 'test_error' of good"):
@@ -340,6 +357,11 @@ def test_an_arm_that_answers_everything_with_one_class_is_told(store):
     ).claim
     assert claim.trivial == ("bad", "other")
     assert verdict(claim).endswith("; bad is trivial; other is trivial")
+
+
+def test_one_that_is_so_on_half_of_the_seeds_is_not_trivial(store):
+    half = MadeUp(lambda trial: {"test_error": 0.9 - 0.1 * (trial.seed % 2)})
+    assert decide(store, half, "test_error(good) < 1", options={"seeds_max": 2}).claim.trivial == ()
 
 
 def test_what_is_a_little_better_than_one_class_is_not_trivial(store):
