@@ -46,7 +46,7 @@ Integers = NDArray[np.int64]
 SPENT = {5: Fraction(5, 8), 7: Fraction(25, 32), 10: Fraction(9, 10), 14: Fraction(19, 20), 20: Fraction(1)}
 LOOKS = tuple(SPENT)  # numbers of seeds
 MOST = LOOKS[-1]
-BITS = 32  # differences count as equal where they agree to this many bits of the largest
+BITS = 32  # of the largest difference, to which others are told apart; smaller ones count with their sign
 INFINITE = 2 ** (BITS + 6)  # more than 20 differences of at most 2^(BITS + 1) together
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from kit.made_up import MadeUp, better, suite
 
+from repro import environment
 from repro.errors import ReproError
 from repro.expectation import parse
 from repro.register import Entry, Register, formulate
@@ -221,6 +222,30 @@ def test_what_does_not_concern_a_claim_is_no_formulation_of_it(tmp_path, registe
         claim=BETTER, other="params(other) > 1", arms={"more": {"model": "cifar_resnet", "depth": 20}}
     )
     assert decided(tmp_path, register, aside).formulation.number == 1
+
+
+def test_what_is_timed_otherwise_is_another_formulation(tmp_path, register):
+    timed = "latency(good) < latency(bad)"
+    assert decided(tmp_path, register, suite(claim=timed)).formulation.number == 1
+    again = suite(claim=timed, profile={"timing": {"batch_size": 2}})
+    assert decided(tmp_path, register, again).formulation.number == 2
+
+
+def test_what_a_treated_arm_comes_from_is_part_of_it(tmp_path, register):
+    def cut(depth):
+        arms = {
+            "whole": {"model": "cifar_resnet", "depth": depth},
+            "cut": {"of": "whole", "after": {"name": "lesion", "block": 0}},
+        }
+        return decided(tmp_path, register, suite(claim="test_error(cut) < 1", arms=arms)).formulation.number
+
+    assert [cut(8), cut(14), cut(8)] == [1, 2, 1]
+
+
+def test_an_entry_has_the_commit_of_the_project_of_the_register(tmp_path, register, monkeypatch):
+    monkeypatch.setattr(environment, "commit", {tmp_path: "c0ffee"}.get)
+    decided(tmp_path, register, suite(claim=BETTER))
+    assert [one.commit for one in register.entries()] == ["c0ffee"]
 
 
 def test_a_suite_may_begin_on_fresh_seeds(tmp_path, register):
