@@ -42,6 +42,20 @@ def test_what_is_open_says_after_how_many_seeds_it_may_be_told(margins, more):
     above = sum(margin > 0 for margin in margins)
     assert f"{len(margins)} seeds were not enough to tell; {more}" in text
     assert f"The margin is above 0 on {above} of {len(margins)} seeds; margins in [" in text
+    assert "settled" not in text
+
+
+@pytest.mark.parametrize(
+    ("margins", "look"),
+    [
+        ([[1.0, 1.1, -0.1, 1.2, 1.0], [1.0, -1.0, 0.9, -0.9, 0.1]], 14),  # 7 and 14 by themselves
+        ([CLEAR, CLEAR, [-1.0, -1.1, 0.05, -1.2, -1.0]], 10),  # refuted at 7 by itself
+    ],
+)
+def test_of_a_conjunction_all_parts_have_to_hold_or_one_to_fail_at_its_share_of_the_level(margins, look):
+    values = dict(zip("abc", margins, strict=False))
+    text = said(" and ".join(f"loss({arm}) > 0" for arm in values), values=values)
+    assert f"the next look that can is after {look} " in text
 
 
 def test_of_a_conjunction_it_says_which_part_holds_it_up():
