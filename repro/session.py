@@ -199,6 +199,8 @@ class Session:
         judgement = without_seeds(claim.expectation, value, is_static)
         if judgement.verdict != "undecided" or judgement.why:
             return (), judgement
+        if self.register is not None:
+            self.register.entries()  # one that cannot be read is told before anything is trained
         most = self._most(suite)
         for look in self._looks(most, alpha):
             many = self._there(suite, quantities.values(), look)

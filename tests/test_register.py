@@ -201,6 +201,16 @@ def test_where_nothing_can_be_written_no_verdict_is_given_but_one_that_is_there(
 # ---- in a run
 
 
+def test_one_that_cannot_be_read_is_told_before_anything_is_trained(tmp_path, register):
+    register.path.mkdir(parents=True)
+    executor = MadeUp(better)
+    session = Session(Runner(Store(tmp_path / "store"), executor), "cpu", register=register)
+    asked = suite(claim=BETTER, static="params(good) < params(bad)")
+    with pytest.raises(ReproError, match="cannot be read"):
+        session.decide(asked, "claim")
+    assert executor.trained == [] and session.decide(asked, "static").claim.verdict == "reproduced"
+
+
 def decided(tmp_path, register, asked, **options):
     session = Session(Runner(Store(tmp_path / "store"), MadeUp(better)), "cpu", register=register, **options)
     return session.decide(asked, "claim").claim
