@@ -67,7 +67,7 @@ class Decision:
         scaled, shift = _on_a_grid(np.array(self.differences))
         low = _last_reproduced(scaled, self.alpha)
         high = -_last_reproduced(-scaled, self.alpha / self.parts)
-        return math.ldexp(low, -shift), math.ldexp(high, -shift)
+        return math.ldexp(low, -shift) + 0.0, math.ldexp(high, -shift) + 0.0  # 0.0, not -0.0
 
 
 def decide(differences: Sequence[float], alpha: float | Fraction = 0.05, parts: int = 1) -> Decision:
@@ -131,7 +131,8 @@ def _on_a_grid(given: NDArray[np.float64]) -> tuple[Integers, int]:
     One that is not 0 is at least 1 either way, however large another is: its sign counts.
     """
     finite = np.isfinite(given)
-    shift = BITS - int(np.frexp(np.abs(given[finite]).max(initial=0.0))[1])
+    largest = np.abs(given[finite]).max(initial=0.0) or math.ulp(0.0)
+    shift = BITS - int(np.frexp(largest)[1])
     scaled = np.zeros(given.size, dtype=np.int64)
     scaled[finite] = np.rint(np.ldexp(given[finite], shift)).astype(np.int64)
     scaled = np.where(scaled == 0, np.sign(given).astype(np.int64), scaled)

@@ -94,6 +94,7 @@ def test_of_equal_sums_those_with_the_minus_on_earlier_seeds_cross():
 
 def test_no_difference_is_none_for_the_claim_and_none_against_it():
     assert decide([0.0] * 20).verdict == "undecided"
+    assert str(decide([0.0] * 20).interval) == "(0.0, 0.0)"
     assert decide([1.0, 1.0, 1.0, 1.0, 0.0]).verdict == "undecided"
     assert decide([-1.0, -1.0, -1.0, -1.0, 0.0]).verdict == "undecided"
 
