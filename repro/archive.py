@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from repro.document import nearest
 from repro.errors import ReproError
 from repro.result import (
     ArmResult,
@@ -238,7 +239,8 @@ def find(name: str, folder: Path) -> dict[Path, Result]:
         raise ReproError(f"'{name}' is the start of {len(runs)} run ids: {', '.join(sorted(runs)[:5])} …")
     if len(Path(name).parts) > 1 or name.endswith(".json"):
         raise ReproError(f"{name}: no such file or folder")
-    raise ReproError(f"no result '{name}': neither a file, nor a run id or suite under {folder}")
+    hint = nearest(name, {file.parent.parent.name for file in known})
+    raise ReproError(f"no result '{name}': neither a file, nor a run id or suite under {folder}{hint}")
 
 
 def load(name: str, folder: Path) -> list[Result]:

@@ -205,6 +205,8 @@ def test_a_result_is_found_by_file_by_folder_by_run_id_and_by_suite(tmp_path):
         find("2026", tmp_path)
     with pytest.raises(ReproError, match="no result 'other': neither a file, nor a run id or suite under"):
         find("other", tmp_path)
+    with pytest.raises(ReproError, match=r"did you mean 'made-up'\?"):
+        find("made-upp", tmp_path)
 
 
 def test_copies_of_a_run_count_once_and_runs_come_in_the_order_of_their_end(tmp_path):

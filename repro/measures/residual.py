@@ -1,14 +1,15 @@
-"""Probes of residual nets: how large responses are, what blocks are needed for, which paths gradients take.
+"""Probes of residual nets: how large responses are, how far blocks change what they get, which paths
+gradients take.
 
-Responses are those of He et al. 2015, "Deep Residual Learning", Figure 7. Blocks and paths are those of Veit
-et al. 2016, "Residual Networks Behave Like Ensembles of Relatively Shallow Networks", sections 4.1 and 4.3.
-All look at a copy of the net.
+Responses are those of He et al. 2015, "Deep Residual Learning", Figure 7, and a block's change is the F(x) =
+H(x) − x of its section 3.1. Paths are those of Veit et al. 2016, "Residual Networks Behave Like Ensembles of
+Relatively Shallow Networks", section 4.2. All look at a copy of the net.
 """
 
 from collections.abc import Callable
 from copy import deepcopy
 from math import comb, nan
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +22,9 @@ from repro.errors import ReproError
 from repro.measures.layer import outputs_of
 from repro.state.net import State
 from repro.state.randomness import generator
-from repro.treatments.lesion import blocks, lesion
+from repro.treatments.lesion import blocks
+
+OVER: dict[str, Callable[[Tensor], Tensor]] = {"least": torch.min, "mean": torch.mean, "most": torch.max}
 
 
 def response_std(state: State, layer: str = "", images: PositiveInt = 128) -> float:
@@ -63,33 +66,39 @@ def mean_response_std(state: State, images: PositiveInt = 128) -> float:
     return float(torch.stack(deviations).mean())
 
 
-@declare(unit="share", better="lower")
-def mean_lesion_error(state: State) -> float:
-    """The mean test error without one block, over the blocks that keep the shape of their maps.
+@torch.no_grad()
+def block_change(
+    state: State, over: Literal["least", "mean", "most"] = "mean", images: PositiveInt = 128
+) -> float:
+    """‖H(x) − x‖ / ‖x‖, 0 for a block that is the identity: of all blocks the least, the mean or the most.
 
-    Raises `ReproError` if there is none.
-
-    The others are a net's only way to smaller and wider maps; without one of them it is ruined (Veit et al.,
-    Figure 3).
+    x is what a block gets; H(x) is what its ReLU gets, behind the addition or, in a plain net, behind the
+    branch. So this is ‖F(x)‖ / ‖x‖ where the shortcut is the identity. Only blocks that keep the shape of
+    their maps are looked at. Norms are L2, of the maps of the first `images` training images together, in
+    fp32 and in evaluation mode. Raises `ReproError` if there is no such block.
     """
     model = deepcopy(state.model).eval()
-    kept: list[bool] = []
+    changes: list[Tensor] = []
     for name in blocks(model):
-        model.get_submodule(name).register_forward_hook(
-            lambda _block, inputs, output: kept.append(inputs[0].shape == output.shape)
-        )
-    _look(model, state, images=1)
-    errors = [_error(lesion(state, block=block)) for block, same in enumerate(kept) if same]
-    if not errors:
-        raise ReproError("mean_lesion_error: the net has no block that keeps the shape of its maps")
-    return sum(errors) / len(errors)
+        _compare(model.get_submodule(name), changes)
+    _look(model, state, images)
+    if not changes:
+        raise ReproError("block_change: the net has no block that keeps the shape of its maps")
+    return float(OVER[over](torch.stack(changes)))
 
 
-def _error(state: State) -> float:
-    metrics = state.evaluate("test")
-    if "test_error" not in metrics:
-        raise ReproError(f"mean_lesion_error: the task '{state.spec.task}' has no test_error")
-    return metrics["test_error"]
+def _compare(block: nn.Module, changes: list[Tensor]) -> None:
+    """Add the change of a block to `changes` as images pass, if it keeps their shape."""
+    given: list[Tensor] = []
+
+    def enters(_block: nn.Module, inputs: tuple[Tensor]) -> None:
+        given[:] = inputs
+
+    def joins(_layer: nn.Module, inputs: tuple[Tensor]) -> None:
+        changes.extend((inputs[0] - x).norm() / x.norm() for x in given if x.shape == inputs[0].shape)
+
+    block.register_forward_pre_hook(enters)
+    block.get_submodule("joined").register_forward_pre_hook(joins)
 
 
 @declare(unit="share")

@@ -63,18 +63,6 @@ def _unit(order: str) -> preact_resnet.Unit:
     return preact_resnet.Unit(layers, 1, preact_resnet.ORDERS[order], plain)
 
 
-def residual_branch_that_was_fitted(generator: Generator) -> tuple[Tensor, Tensor]:
-    """F of x + Fx, fitted by least squares to a task y = Hx, and H - I."""
-    x, task = numbers(generator, 100, 8), numbers(generator, 8, 8)
-    return torch.linalg.lstsq(x, x @ task.T - x).solution.T, task - torch.eye(8, dtype=x.dtype)
-
-
-def residual_branch_that_was_minimised(generator: Generator) -> tuple[Tensor, Tensor]:
-    """The same F, and 0, which would make the output the input: not the same."""
-    fitted, _ = residual_branch_that_was_fitted(generator)
-    return fitted, torch.zeros_like(fitted)
-
-
 def residual_net_as_paths(generator: Generator) -> tuple[Tensor, Tensor]:
     """Four residual blocks without activations, one after the other, and the sum of their 2⁴ paths."""
     x, branches = numbers(generator, 8), numbers(generator, 4, 8, 8)

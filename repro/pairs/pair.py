@@ -59,8 +59,6 @@ class Pair(nn.Module):
             "residual_block_without_branch",
             "residual_gradient",
             "residual_gradient_below_relu",
-            "residual_branch_that_was_fitted",
-            "residual_branch_that_was_minimised",
             "residual_net_as_paths",
             "dense_layer_keeps_its_input",
             "channels_times_their_scores",

@@ -49,6 +49,14 @@ def test_gradient_norm_is_the_norm_of_autograds_gradient(layer, path):
     assert gradient_norm(looked_at, layer=layer, images=32) == pytest.approx(expected, rel=1e-5)
 
 
+def test_the_least_and_the_most_are_over_all_convolutions_and_linear_layers():
+    layers = ["stem.0", *(f"stages.{i}.0.branch.{j}" for i in range(3) for j in (0, 3)), "classifier"]
+    norms = [gradient_norm(state(), layer=layer, images=32) for layer in layers]
+    assert gradient_norm(state(), layer="least", images=32) == pytest.approx(min(norms), rel=1e-5)
+    assert gradient_norm(state(), layer="most", images=32) == pytest.approx(max(norms), rel=1e-5)
+    assert min(norms) < 0.6 * max(norms)
+
+
 def test_gradient_norm_does_not_add_to_gradients_that_are_there():
     looked_at = state()
     looked_at.model.eval()
@@ -68,17 +76,19 @@ def test_a_layer_that_is_not_there_is_an_error_with_those_that_are():
 def test_a_net_without_layers_to_look_at_is_an_error_too():
     looked_at = state()
     looked_at.model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.BatchNorm1d(49))
-    with pytest.raises(
-        ReproError, match="gradient_norm: no convolution or linear layer 'first'; there are none"
-    ):
-        gradient_norm(looked_at)
+    for layer in ("first", "most"):
+        with pytest.raises(
+            ReproError, match=f"gradient_norm: no convolution or linear layer '{layer}'; there are none"
+        ):
+            gradient_norm(looked_at, layer=layer)
 
 
 def test_a_layer_that_the_loss_does_not_see_has_no_gradient_and_says_so():
     looked_at = state()
     looked_at.model.unused = torch.nn.Linear(2, 2)
-    with pytest.raises(ReproError, match="gradient_norm: the loss does not depend on 'unused'"):
-        gradient_norm(looked_at, layer="unused")
+    for layer in ("unused", "least", "most"):
+        with pytest.raises(ReproError, match="gradient_norm: the loss does not depend on 'unused'"):
+            gradient_norm(looked_at, layer=layer)
 
 
 def test_a_probe_looks_at_the_net_before_the_first_step_or_after_the_last(tmp_path, monkeypatch):

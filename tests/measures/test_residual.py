@@ -11,8 +11,9 @@ from torch.nn import functional as F
 
 from repro.data.augment import normalise
 from repro.errors import ReproError
+from repro.measures.lesions import lesions_error, mean_lesion_error
 from repro.measures.residual import (
-    mean_lesion_error,
+    block_change,
     mean_response_std,
     path_gradient_share,
     response_std,
@@ -20,7 +21,6 @@ from repro.measures.residual import (
 from repro.models.preact_resnet import ORDERS, PreActResNet
 from repro.models.resnet import ResNet, cifar_resnet
 from repro.state.net import State, build
-from repro.tasks.classification import Classification
 from repro.treatments.lesion import blocks, lesion
 from repro.work.execute import images
 
@@ -92,32 +92,49 @@ def test_a_net_without_such_layers_has_no_mean_response():
         mean_response_std(state(nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2), nn.Conv2d(2, 2, 3))))
 
 
-def lesion_error(looked_at: State, block: int) -> float:
-    return lesion(looked_at, block=block).evaluate("test")["test_error"]
+class Scaling(nn.Module):
+    """A block whose branch multiplies."""
+
+    def __init__(self, factor: float, residual: bool = True):
+        super().__init__()
+        self.factor, self.residual, self.joined = factor, residual, nn.ReLU()
+
+    def short_cut(self, x: Tensor) -> Tensor:
+        return x
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.joined(self.factor * x + self.short_cut(x) if self.residual else self.factor * x)
 
 
-def test_the_mean_lesion_error_is_over_the_blocks_that_keep_the_shape():
+@pytest.mark.parametrize(("residual", "changes"), [(True, [0.5, 3, 2]), (False, [0.5, 2, 3])])
+def test_a_blocks_change_is_from_what_it_gets_to_what_its_relu_gets(residual, changes):
+    net = nn.Sequential(nn.ReLU(), *(Scaling(factor, residual) for factor in (0.5, 3, -2)), nn.Flatten())
+    looked_at = state(net.append(nn.Linear(49, 10)))
+    assert [block_change(looked_at, over=over) for over in ("least", "mean", "most")] == pytest.approx(
+        [min(changes), sum(changes) / 3, max(changes)]
+    )
+
+
+def test_it_is_the_branchs_norm_by_the_shortcuts_where_the_shape_is_kept():
     looked_at = state(made(cifar_resnet, 14, width=4, in_channels=1))
-    each = [lesion_error(looked_at, block=block) for block in (0, 1, 3, 5)]
-    assert len(set(each)) > 1
-    assert mean_lesion_error(looked_at) == pytest.approx(sum(each) / 4)
+    net, x, changes = looked_at.model.eval(), batch(looked_at, 16)[0], []
+    x = net.stem(x)
+    for index, block in enumerate(block for stage in net.stages for block in stage):
+        if index not in (2, 4):  # where the width grows
+            changes.append((block.branch(x).norm() / x.norm()).item())
+        x = block(x)
+    assert block_change(looked_at, images=16) == pytest.approx(sum(changes) / 4, rel=1e-5)
+    assert block_change(looked_at, over="most", images=16) == pytest.approx(max(changes), rel=1e-5)
 
 
-def test_a_net_without_a_block_that_keeps_the_shape_has_no_mean_lesion_error():
-    with pytest.raises(ReproError, match="has no block that keeps the shape"):
-        mean_lesion_error(state(nn.Sequential(nn.Flatten(), nn.Linear(49, 10))))
+def test_a_deleted_block_is_left_out():
+    looked_at = state(nn.Sequential(nn.ReLU(), *map(Scaling, (0.5, 3, 2)), nn.Flatten(), nn.Linear(49, 10)))
+    assert block_change(lesion(looked_at, block=0), over="least") == pytest.approx(2)
 
 
-class Unscored(Classification):
-    def evaluate(self, batches, split):
-        return {f"{split}_loss": torch.stack([outputs.mean() for outputs, _ in batches]).mean()}
-
-
-def test_a_task_without_errors_has_no_lesion_error():
-    looked_at = state()
-    looked_at.task = Unscored()
-    with pytest.raises(ReproError, match="mean_lesion_error: the task 'classification' has no test_error"):
-        mean_lesion_error(looked_at)
+def test_a_net_without_blocks_has_no_change():
+    with pytest.raises(ReproError, match="block_change: the net has no block that keeps the shape"):
+        block_change(state(nn.Sequential(nn.Flatten(), nn.Linear(49, 10))))
 
 
 def of_block(block: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -254,6 +271,8 @@ def test_probes_leave_the_net_as_it_was(training):
     response_std(looked_at, layer="stages.0.0.branch.1", images=4)
     mean_response_std(looked_at, images=4)
     mean_lesion_error(looked_at)
+    lesions_error(looked_at, count=1, draws=1)
+    block_change(looked_at, images=4)
     path_gradient_share(looked_at, least=0, most=1, images=4)
     assert looked_at.model is net and [module.training for module in net.modules()] == modes
     assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())

@@ -27,7 +27,6 @@ SIZES_OF_DIFFERENCES = {  # of the pairs that are not equal: at least
     "transposed_undoes_convolution": 1,
     "bilinear_as_midpoints": 0.2,
     "residual_gradient_below_relu": 0.1,
-    "residual_branch_that_was_minimised": 0.1,
     "offsets_added_to_weights": 1,
     "gradient_by_offsets": 1,
 }

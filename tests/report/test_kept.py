@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from kit.results import claim, result
 
-from repro.archive import stand
-from repro.places import KEPT
+from repro.archive import files, read_all, stand, standings
+from repro.places import KEPT, REGISTER
+from repro.register import Register
 from repro.report.kept import END, START, fill, kept, ledger, pages, table
 from repro.result import write
 from repro.suite import Suite
@@ -39,6 +40,14 @@ def test_kept_results_are_complete_of_a_clean_commit_and_none_is_there_in_vain()
     assert files == {result.id for each in standing.values() for result in each.results}
     for each in standing.values():
         assert each.complete and each.latest.environment.facts["dirty"] is False, each.latest.id
+
+
+def test_every_kept_claim_that_seeds_judged_is_in_the_register_as_it_is_worded():
+    noted = {(*entry.subject, entry.formulation) for entry in Register(ROOT / REGISTER).entries()}
+    for (suite, profile), each in standings(read_all(files(ROOT / KEPT)).values()).items():
+        for name, latest in each.claims.items():
+            if latest.claim.evidence.is_tried:
+                assert (suite, profile, name, latest.claim.formulation.digest) in noted
 
 
 def test_of_several_kept_results_the_newest_counts_for_each_claim(tmp_path):
