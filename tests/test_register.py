@@ -55,7 +55,13 @@ def noted(register, *entries):
 
 
 TURNED = [  # and so other claims, though numbers alone differ
-    *("1 - test_error(bad)", "-2 * test_error(bad)", "test_error(bad) / -2", "1 / test_error(bad)"),
+    *(
+        "-test_error(bad)",
+        "1 - test_error(bad)",
+        "-2 * test_error(bad)",
+        "test_error(bad) / -2",
+        "1 / test_error(bad)",
+    ),
     *("log(test_error(bad))", "test_error(bad) ** 2", "max(test_error(bad), test_loss(bad), 0.5)"),
 ]
 
