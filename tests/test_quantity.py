@@ -312,7 +312,7 @@ def test_what_is_declared_leaves_the_function_as_it_is():
         ({"miou": None}, {"miou": 0.5}, True),
         ({"miou": 0.1}, {"miou": 0.2, "test_error": 0.1}, True),
         ({"miou": 0.1}, {}, False),
-        ({"pixels": 1.0, "oddity": 1.0}, {"pixels": 2.0, "oddity": 2.0}, False),
+        ({"pixels": 1.0, "oddity": 1.0}, {"pixels": 0.5, "oddity": 0.5}, False),
     ],
     ids=str,
 )
