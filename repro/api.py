@@ -96,8 +96,8 @@ def run(
 
     `only` claims whose name contains the text; `pilot` uses seeds from 1000 up, which never judge; `fresh`
     trains everything again; `jobs` are the trials at once, as many as cores if not given. With `results`, a
-    folder, each result is written there with its pictures. `decided` hears of each claim, `kept` of each
-    file.
+    folder, each result is written there with its pictures. `decided` hears of each claim, and again where
+    others of its suite have taken further seeds since; `kept` hears of each file.
 
     What cannot be measured ends nothing: it is in the results' `failed`, and those it was to be in are not
     complete. The trials of all suites are kept in the store of the first one's project.
@@ -140,6 +140,9 @@ def run(
             any_decided = True
             with found.noting(str(path)):
                 found.append(session.keep(suite, within(path), claims, project(path.parent), folder))
+                for name, claim in found[-1].claims.items():
+                    if claim != claims[name].claim:  # with the seeds that others took since
+                        decided(path, name, claim)
                 if folder is not None:
                     kept(folder / found[-1].path)
     finally:

@@ -46,7 +46,7 @@ Integers = NDArray[np.int64]
 SPENT = {5: Fraction(5, 8), 7: Fraction(25, 32), 10: Fraction(9, 10), 14: Fraction(19, 20), 20: Fraction(1)}
 LOOKS = tuple(SPENT)  # numbers of seeds
 MOST = LOOKS[-1]
-BITS = 32  # differences count as equal where they agree to this many bits of the largest
+BITS = 32  # of the largest difference, to which others are told apart; smaller ones count with their sign
 INFINITE = 2 ** (BITS + 6)  # more than 20 differences of at most 2^(BITS + 1) together
 
 
@@ -67,7 +67,7 @@ class Decision:
         scaled, shift = _on_a_grid(np.array(self.differences))
         low = _last_reproduced(scaled, self.alpha)
         high = -_last_reproduced(-scaled, self.alpha / self.parts)
-        return math.ldexp(low, -shift), math.ldexp(high, -shift)
+        return math.ldexp(low, -shift) + 0.0, math.ldexp(high, -shift) + 0.0  # 0.0, not -0.0
 
 
 def decide(differences: Sequence[float], alpha: float | Fraction = 0.05, parts: int = 1) -> Decision:
@@ -126,11 +126,16 @@ def _check(given: NDArray[np.float64], alpha: float | Fraction) -> None:
 
 
 def _on_a_grid(given: NDArray[np.float64]) -> tuple[Integers, int]:
-    """Differences as whole numbers below 2^BITS, times 2^shift, so that equal sums are equal."""
+    """Differences as whole numbers of at most 2^BITS, times 2^shift, so that equal sums are equal.
+
+    One that is not 0 is at least 1 either way, however large another is: its sign counts.
+    """
     finite = np.isfinite(given)
-    shift = BITS - int(np.frexp(np.abs(given[finite]).max(initial=0.0))[1])
+    largest = np.abs(given[finite]).max(initial=0.0) or math.ulp(0.0)
+    shift = BITS - int(np.frexp(largest)[1])
     scaled = np.zeros(given.size, dtype=np.int64)
     scaled[finite] = np.rint(np.ldexp(given[finite], shift)).astype(np.int64)
+    scaled = np.where(scaled == 0, np.sign(given).astype(np.int64), scaled)
     scaled[~finite] = np.where(given[~finite] > 0, INFINITE, -INFINITE)
     return scaled, shift
 
@@ -168,9 +173,7 @@ def _crossed(known: Integers, added: Integers, crossed: NDArray[np.bool_], room:
     flipped = (added[:, None] + known[None, :]).ravel()
     old = np.tile(crossed, added.size)
     free = flipped[~old]
-    if room >= free.size:
-        return np.ones_like(old)
-    cut = np.partition(free, room)[room]  # the first that has no room
+    cut = np.partition(free, room)[room]  # the first that has no room; alpha is below .5, so there is one
     crossed_now: NDArray[np.bool_] = old | (flipped < cut)
     return crossed_now
 

@@ -222,18 +222,17 @@ def measured(record: Mapping[str, Any], metric: str, arm: str) -> float:
 
 
 def is_trivial(record: Mapping[str, Any], declared: Mapping[str, Declaration]) -> bool:
-    """Whether a trial's net is better by no metric than the most frequent class as the answer to all."""
+    """Whether a trial's net is better by no metric than the most frequent class as the answer to all. Metrics
+    that do not declare which way is better say nothing.
+    """
+    directions = {metric: one.better for metric, one in declared.items() if one.better}
+    comparable = record["trivial"].keys() & record["measurements"].keys() & directions.keys()
 
-    def is_better(metric: str, than: float) -> bool:
-        value = from_json(record["measurements"][metric])
-        return value > than if declared[metric].better == "higher" else value < than
+    def is_better(metric: str) -> bool:
+        value, than = (from_json(record[kind][metric]) for kind in ("measurements", "trivial"))
+        return value > than if directions[metric] == "higher" else value < than
 
-    trivial = {
-        metric: from_json(value)
-        for metric, value in record["trivial"].items()
-        if metric in record["measurements"]
-    }
-    return bool(trivial) and not any(is_better(metric, than) for metric, than in trivial.items())
+    return bool(comparable) and not any(map(is_better, comparable))
 
 
 def clocked(clock: str, net: Mapping[str, Any]) -> float:

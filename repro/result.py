@@ -29,7 +29,7 @@ from repro.environment import Conditions, Facts
 from repro.errors import ReproError
 from repro.evidence import Verdict
 from repro.expectation import ExpectationError, parse_measurement
-from repro.format import Interval, duration, figure, html_table, interval, ordinal
+from repro.format import duration, figure, html_table, interval, ordinal
 from repro.lock import remove_if_left
 from repro.store import write_atomically
 from repro.suite import SMALLEST_ALPHA, ArmName, Name, Rules
@@ -51,6 +51,7 @@ def _measurement(text: str) -> str:
 
 
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Ends = tuple[Value, Value]
 Index = Annotated[int, Field(ge=0, lt=2**63)]  # what tables and TensorBoard can hold
 Measured = Annotated[str, AfterValidator(_measurement)]
 TimedName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\([^/\\\x00-\x1f]*\))?$")]
@@ -69,7 +70,7 @@ class PartResult(Base):
     holds: bool | None = Field(description="of a part that needs no seeds")
     why: str | None = Field(None, description="why it has no value, for one seed at least")
     estimate: Value
-    interval: Interval | None
+    interval: Ends | None
     verdict: Verdict | None = Field(None, description="of a part that seeds decide: by itself")
     decided_at: Index | None = Field(None, description="number of seeds at that")
 
@@ -90,9 +91,7 @@ class Evidence(Base):
 
     seeds: tuple[Index, ...]
     estimate: Value
-    interval: Interval | None = Field(
-        description="all margins that would be undecided; null where it has no end"
-    )
+    interval: Ends | None = Field(description="all margins that would be undecided; null where it has no end")
     alpha: float = Field(ge=SMALLEST_ALPHA, lt=0.5)
     decided_at: Index | None = Field(description="number of seeds at the verdict")
     parts: tuple[PartResult, ...] = Field(min_length=1)
@@ -382,15 +381,15 @@ def _part(part: Part) -> PartResult:
         holds=part.holds,
         why=part.why,
         estimate=None if part.why else estimate,
-        interval=(_end(decision.interval[0]), _end(decision.interval[1])) if decision else None,
+        interval=_ends(*decision.interval) if decision else None,
         verdict=decision.verdict if decision else None,
         decided_at=decision.decided_at if decision else None,
     )
 
 
-def _end(margin: float) -> float | None:
-    """The end of an interval; None if it has none."""
-    return margin if math.isfinite(margin) else None
+def _ends(low: float, high: float) -> Ends:
+    """The ends of an interval; None where it has none. One that it has is infinite where all margins are."""
+    return None if low == -math.inf else low, None if high == math.inf else high
 
 
 def falsely_reproduced(claims: Iterable[ClaimResult]) -> float:

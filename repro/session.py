@@ -38,10 +38,12 @@ from repro.verdict import Judgement, decide, without_seeds
 
 Seeds = Sequence[int]
 
+LAST = 2**63 - 1  # seed that a generator, and a result, can have
+
 
 class Session:
-    """`first_seed` and `seeds_max` stand in for the seeds that suites say. What judges is noted in the
-    `register`, if there is one.
+    """`first_seed` and `seeds_max` stand in for the seeds that suites say; a pilot begins with 1000 if it is
+    not told. What judges is noted in the `register`, if there is one.
     """
 
     def __init__(
@@ -56,7 +58,8 @@ class Session:
         register: Register | None = None,
     ):
         self.runner, self.profile, self.device = runner, profile, device
-        self.seeds_max, self.first_seed = seeds_max, PILOT if pilot else first_seed
+        self.seeds_max = seeds_max
+        self.first_seed = PILOT if pilot and first_seed is None else first_seed
         self.pilot, self.register = pilot, register
         self._experiments: dict[str, Experiment] = {}
         self._tunings: dict[Experiment, dict[str, TuningResult]] = {}
@@ -101,8 +104,17 @@ class Session:
         )
 
     def _fresh(self, suite: Suite) -> None:
-        """Raises `ReproError` where seeds that arms were tuned on would judge."""
-        seeds = self._seeds(suite, self.seeds_max or suite.seeds.max)
+        """Raises `ReproError` where seeds of pilots would judge, or those that arms were tuned on."""
+        seeds = self._seeds(suite, self._most(suite))
+        if seeds[-1] > LAST:
+            raise ReproError(f"seeds {seeds[0]} to {seeds[-1]}: there are none after {LAST}")
+        if self.pilot and seeds[0] < PILOT:
+            raise ReproError(f"seed {seeds[0]} may judge; pilots are trained on seeds from {PILOT} up")
+        if not self.pilot and seeds[0] < PILOT <= seeds[-1]:
+            raise ReproError(
+                f"seeds {seeds[0]} to {seeds[-1]}: those from {PILOT} up are for pilots and never judge; "
+                f"begin at {PILOT - len(seeds)} at most, or use `--pilot`"
+            )
         if not self.pilot and suite.profiles[self.profile].tune is not None and set(seeds) & {*SEEDS}:
             raise ReproError(
                 f"profile '{self.profile}' is tuned on seeds {SEEDS[0]} and {SEEDS[1]}, which never judge: "
@@ -187,15 +199,21 @@ class Session:
         judgement = without_seeds(claim.expectation, value, is_static)
         if judgement.verdict != "undecided" or judgement.why:
             return (), judgement
-        most = self.seeds_max or suite.seeds.max
+        if self.register is not None:
+            self.register.entries()  # one that cannot be read is told before anything is trained
+        most = self._most(suite)
         for look in self._looks(most, alpha):
             many = self._there(suite, quantities.values(), look)
             seeds = self._seeds(suite, many)
             self._ensure(experiment, quantities.values(), seeds)
             judgement = decide(claim.expectation, seeds, value, is_static, alpha)
-            if not judgement.can_be_decided(max(many, most), alpha):
+            if not judgement.can_be_decided(most, alpha):
                 break
         return tuple(seeds), judgement
+
+    def _most(self, suite: Suite) -> int:
+        """How many seeds are allowed."""
+        return min(self.seeds_max or suite.seeds.max, MOST)
 
     def _seeds(self, suite: Suite, many: int) -> range:
         first = suite.seeds.first if self.first_seed is None else self.first_seed
@@ -211,6 +229,8 @@ class Session:
         many = least
         while many < MOST:
             seed = self._seeds(suite, many + 1)[-1]
+            if seed == PILOT and not self.pilot:
+                break
             experiment = self.experiment(suite)
             trials = list(_trials(experiment, quantities, [seed]).values())
             if not self.runner.are_done(trials or [quantity.job(seed) for quantity in quantities]):

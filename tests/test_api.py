@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 from conftest import TINY
+from kit.made_up import MadeUp
 
 import repro
+from repro import api
 from repro.api import NothingRan, Results
 from repro.document import DocumentError
 from repro.errors import ReproError
@@ -60,6 +62,34 @@ def test_claims_are_told_as_they_are_decided_and_results_as_they_are_kept(tiny, 
     (path,) = (tmp_path / "kept").glob("tiny/cpu/*.json")
     assert kept == [path] and [repro.read(path)] == results
     assert results[0].command == "repro run tiny.yaml --profile cpu"
+
+
+def test_a_claim_is_told_again_where_another_took_further_seeds_since(tiny, tmp_path, monkeypatch):
+    margins = [0.3, 0.19, 0.35, 0.4, 0.3, -0.9, -0.8]
+
+    def measured(trial):
+        is_frozen = trial.recipe.optimizer.options["lr"] == 0
+        return {"test_error": 0.5 + margins[trial.seed] if is_frozen else 0.5}
+
+    monkeypatch.setenv("REPRO_HOME", str(tmp_path / "store"))
+    monkeypatch.setattr(api, "executor", lambda *_: MadeUp(measured))
+    sections, _, _ = tiny.read_text().partition("  large:")
+    _, _, profiles = TINY.partition("profiles:")
+    profiles, _, _ = profiles.partition("  missing:")
+    quick = "{says: Any., expect: test_error(small) < test_error(frozen)}"
+    slow = "{says: Any., expect: test_error(small) < test_error(frozen) - 0.2}"
+    claims = f"claims:\n  quick: {quick}\n  slow: {slow}\nseeds: {{max: 7}}\n"
+    tiny.write_text(f"{sections}profiles:{profiles}{claims}")
+    heard = []
+    found = repro.run(
+        tiny, decided=lambda _, name, claim: heard.append((name, claim.verdict, claim.contested))
+    )
+    assert heard == [
+        ("quick", "reproduced", False),
+        ("slow", "undecided", False),
+        ("quick", "reproduced", True),
+    ]
+    assert found[0].claims["quick"].contested
 
 
 @pytest.mark.usefixtures("tiny")

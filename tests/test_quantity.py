@@ -13,7 +13,7 @@ from repro.declaration import Declaration, declare
 from repro.errors import ReproError
 from repro.expectation import parse
 from repro.experiment import Experiment
-from repro.quantity import Clocked, Count, Metric, Probe, kind_of
+from repro.quantity import Clocked, Count, Metric, Probe, is_trivial, kind_of
 from repro.round import Round
 from repro.trial import Evaluating, Probing, TrialSpec
 
@@ -295,3 +295,31 @@ def test_what_is_declared_leaves_the_function_as_it_is():
         return 3
 
     assert declare(unit="holes", better="lower")(holes) is holes
+
+
+# ---- what has learnt nothing
+
+
+@pytest.mark.parametrize(
+    ("measured", "constant", "trivial"),
+    [
+        ({"miou": 0.5}, {"miou": 0.5}, True),
+        ({"miou": 0.51}, {"miou": 0.5}, False),
+        ({"test_error": 0.9}, {"test_error": 0.9}, True),
+        ({"test_error": 0.89}, {"test_error": 0.9}, False),
+        ({"miou": 0.1, "test_error": 0.95}, {"miou": 0.2, "test_error": 0.9}, True),
+        ({"miou": 0.1, "test_error": 0.8}, {"miou": 0.2, "test_error": 0.9}, False),
+        ({"miou": None}, {"miou": 0.5}, True),
+        ({"miou": 0.1}, {"miou": 0.2, "test_error": 0.1}, True),
+        ({"miou": 0.1}, {}, False),
+        ({"pixels": 1.0, "oddity": 1.0}, {"pixels": 0.5, "oddity": 0.5}, False),
+    ],
+    ids=str,
+)
+def test_a_net_that_is_better_by_no_metric_than_one_answer_to_all_is_trivial(measured, constant, trivial):
+    declared = {
+        "miou": Declaration(better="higher"),
+        "test_error": Declaration(better="lower"),
+        "pixels": Declaration(),
+    }
+    assert is_trivial({"measurements": measured, "trivial": constant}, declared) is trivial

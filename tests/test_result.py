@@ -5,9 +5,21 @@ import math
 import pytest
 from kit.results import claim as any_claim
 from kit.results import result, trial
+from pydantic import ValidationError
 
 from repro.declaration import Declaration
-from repro.result import Formulation, PartResult, falsely_reproduced, verdict, verdict_rows, write
+from repro.result import (
+    Evidence,
+    Formulation,
+    PartResult,
+    evidence_of,
+    falsely_reproduced,
+    verdict,
+    verdict_rows,
+    write,
+)
+from repro.suite import Rules
+from repro.verdict import Part, combine
 
 
 def part(holds=None):
@@ -31,6 +43,40 @@ def test_each_claim_that_seeds_decide_counts_with_its_level_whatever_its_verdict
 
 def test_a_claim_that_needs_no_seeds_counts_for_nothing():
     assert falsely_reproduced([claim(part(holds=True)), claim(part(), seeds=())]) == 0
+
+
+def test_one_with_a_part_that_needs_no_seeds_is_decided_by_seeds_all_the_same():
+    assert claim(part(holds=True), part()).evidence.is_tried
+
+
+# ---- evidence
+
+
+def evidence(*margins, holds=None, **changes):
+    """Of five seeds, with a part for each row of margins."""
+    parts = tuple({**part(holds).model_dump(), "margins": row} for row in margins)
+    given = {"seeds": range(5), "estimate": 1, "interval": None, "alpha": 0.05, "decided_at": 5}
+    return Evidence.model_validate({**given, "parts": parts, **changes})
+
+
+def test_it_has_a_margin_for_each_seed_or_one_where_it_needs_none():
+    assert len(evidence([1.0] * 5).parts[0].margins) == 5
+    assert len(evidence([1.0], holds=True).parts[0].margins) == 1
+    for margins, holds in [([1.0] * 4, None), ([1.0], None), ([1.0] * 2, True)]:
+        with pytest.raises(ValidationError, match="not as many numbers as seeds"):
+            evidence(margins, holds=holds)
+
+
+def test_it_is_not_decided_at_a_seed_that_is_not_there():
+    with pytest.raises(ValidationError, match="decided at a seed that is not there"):
+        evidence([1.0] * 5, decided_at=6)
+
+
+def test_it_shows_the_numbers_of_the_weakest_part():
+    strong, weak = (1.0, 1.1, 0.9, 1.2, 1.05), (0.1, 0.2, -0.3, 0.1, 0.2)
+    shown = evidence_of(combine([Part("strong", strong), Part("weak", weak)]), range(5), Rules())
+    assert shown.estimate == pytest.approx(0.06)
+    assert shown.interval == shown.parts[1].interval != shown.parts[0].interval
 
 
 # ---- formulations

@@ -10,7 +10,7 @@ from repro.counting import Counting
 from repro.declaration import Declaration
 from repro.errors import ReproError
 from repro.nightly.compare import compare
-from repro.result import read, verdict
+from repro.result import ClaimResult, read, verdict, verdict_rows
 from repro.runner import Runner
 from repro.session import Session
 from repro.store import Store
@@ -95,16 +95,20 @@ def test_seeds_that_are_there_already_are_never_left_out(store):
     assert claim.evidence.seeds == tuple(range(7)) and claim.evidence.decided_at == 5
 
 
+def test_of_all_that_are_there_the_first_twenty_are_looked_at(store):
+    one, asked = session(store, MadeUp(better)), suite(claim=BETTER)
+    one.runner.ensure(one.experiment(asked).trial(arm, seed) for arm in ("good", "bad") for seed in range(22))
+    assert decide(store, MadeUp(better)).claim.evidence.seeds == tuple(range(20))
+
+
 def test_seeds_that_another_claim_took_later_are_in_the_result_and_can_contest_the_verdict(store):
     one = session(store, MadeUp(apart(TURNING)))
     asked = suite(claim=BETTER)
     first = one.decide(asked, "claim")
     assert (first.claim.verdict, first.claim.contested) == ("reproduced", False)
-    one.runner.ensure(
-        one.experiment(asked).trial(arm, seed) for arm in ("good", "bad") for seed in range(5, 8)
-    )
+    one.runner.ensure(one.experiment(asked).trial(arm, 5) for arm in ("good", "bad"))
     found = one.keep(asked, "made-up.yaml", {"claim": first}, store.root, None).claims["claim"]
-    assert found.evidence.seeds == tuple(range(8)) and found.evidence.decided_at == 5
+    assert found.evidence.seeds == tuple(range(6)) and found.evidence.decided_at == 5
     assert (found.verdict, found.contested, found.as_expected) == ("reproduced", True, False)
 
 
@@ -120,6 +124,41 @@ def test_seeds_may_start_elsewhere(store):
     executor = MadeUp(better)
     seeds = decide(store, executor, options={"first_seed": 1000}).claim.evidence.seeds
     assert seeds == tuple(range(1000, 1005)) == tuple(sorted({seed for _, seed in executor.trained}))
+    from_nought = decide(store, executor, options={"first_seed": 0}, rest={"seeds": {"first": 20}})
+    assert from_nought.claim.evidence.seeds == tuple(range(5))
+
+
+def test_seeds_that_judge_do_not_run_into_those_of_pilots(store):
+    executor = MadeUp(better)
+    for first in (991, 999):
+        with pytest.raises(
+            ReproError, match=rf"seeds {first} to {first + 9}: .* for pilots.* at 990 at most"
+        ):
+            decide(store, executor, options={"first_seed": first})
+    assert executor.trained == []
+    decide(store, executor, options={"pilot": True})
+    last = decide(store, MadeUp(better), options={"first_seed": 995, "seeds_max": 5})
+    assert last.claim.evidence.seeds == tuple(range(995, 1000))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"pilot": True, "first_seed": 3}, "seed 3 may judge; pilots are trained on seeds from 1000 up"),
+        ({"first_seed": 2**63 - 9}, "there are none after 9223372036854775807"),
+        ({"first_seed": 10**20, "pilot": True}, "there are none after 9223372036854775807"),
+    ],
+)
+def test_seeds_that_cannot_be_meant_are_refused_before_anything_is_trained(store, options, said):
+    executor = MadeUp(better)
+    with pytest.raises(ReproError, match=said):
+        decide(store, executor, options=options)
+    assert executor.asked == []
+
+
+def test_a_pilot_may_begin_later(store):
+    seeds = decide(store, MadeUp(better), options={"pilot": True, "first_seed": 1005}).claim.evidence.seeds
+    assert seeds == tuple(range(1005, 1010))
 
 
 def test_a_static_claim_trains_nothing(store):
@@ -267,6 +306,9 @@ LESS = "train_loss(good) < train_loss(bad)"
 def test_a_run_that_diverged_counts_as_infinitely_bad(store):
     claim = decide(store, losses(0.3, math.inf), LESS).claim
     assert claim.verdict == "reproduced" and claim.values["train_loss(bad)"] == (math.inf,) * 5
+    assert claim.evidence.interval == (math.inf, None)
+    assert ClaimResult.model_validate_json(claim.model_dump_json()) == claim
+    assert verdict_rows({"c": claim})[1][3:5] == ("∞", "[∞, ∞]")
 
 
 @pytest.mark.parametrize(
@@ -280,6 +322,17 @@ def test_what_is_not_a_number_is_no_evidence_and_no_further_seeds_are_tried(stor
     assert claim.why.startswith("train_loss(bad)") and not claim.evidence.is_tried
     assert claim.evidence.seeds == (0, 1, 2, 3, 4) and len(executor.trained) == 10
     assert claim.values["train_loss(bad)"] == ((math.inf,) * 5 if bad == math.inf else (None,) * 5)
+
+
+def test_for_a_claim_with_a_count_that_has_no_value_nothing_is_trained(store):
+    class Countless(MadeUp):
+        def record(self, job):
+            return {"value": None} if isinstance(job, Counting) else super().record(job)
+
+    executor = Countless(better)
+    claim = decide(store, executor, f"{BETTER} and params(good) > 1").claim
+    assert (claim.verdict, claim.why) == ("undecided", "params(good) has no value")
+    assert not claim.as_expected and executor.trained == []
 
 
 def test_a_measurement_that_the_task_did_not_make_is_an_error_that_names_it_and_its_arm(store):
@@ -305,6 +358,11 @@ def test_an_arm_that_answers_everything_with_one_class_is_told(store):
     ).claim
     assert claim.trivial == ("bad", "other")
     assert verdict(claim).endswith("; bad is trivial; other is trivial")
+
+
+def test_one_that_is_so_on_half_of_the_seeds_is_not_trivial(store):
+    half = MadeUp(lambda trial: {"test_error": 0.9 - 0.1 * (trial.seed % 2)})
+    assert decide(store, half, "test_error(good) < 1", options={"seeds_max": 2}).claim.trivial == ()
 
 
 def test_what_is_a_little_better_than_one_class_is_not_trivial(store):

@@ -87,7 +87,8 @@ def test_a_value_that_is_missing_for_one_seed_is_evidence_neither_for_a_claim_no
 
 def test_a_part_without_a_value_holds_up_what_else_is_clear_but_not_what_is_false_without_seeds():
     nothing, small, large = np.full(LOOKS, math.nan), np.zeros(LOOKS), np.ones(LOOKS)
-    assert verdict("err(a) < err(b) and err(a) < err(c)", a=small, b=large, c=nothing).verdict == "undecided"
+    found = verdict("err(a) < err(b) and err(a) < err(c)", a=small, b=large, c=nothing)
+    assert (found.verdict, found.weakest.text) == ("undecided", "err(a) < err(c)")
     assert verdict("err(a) < err(b) and err(c) < 2", a=large, b=small, c=nothing).verdict == "undecided"
 
 
@@ -121,6 +122,10 @@ def test_numbers_without_noise_hold_or_do_not_and_need_no_seeds(text, a, b, expe
     found = verdict(text, 0, a=a, b=b)
     assert (found.verdict, found.decided_at) == (expected, 0)
     assert found.weakest.holds is (expected == "reproduced")
+
+
+def test_of_a_tolerance_without_noise_the_smaller_margin_is_kept():
+    assert verdict("params(a) == approx(params(b), abs=5)", 0, a=6, b=9).weakest.margins == (2.0,)
 
 
 @pytest.mark.parametrize("seeds", [0, 1, 10])
@@ -173,6 +178,8 @@ def test_it_is_refuted_when_one_part_is_at_its_share_of_the_level():
     found = of(CLEAR, against)
     assert (found.verdict, found.decided_at, found.weakest.text) == ("refuted", 7, "part 1")
     assert of(CLEAR, CLEAR, CLEAR, CLEAR, CLEAR, CLEAR, against).decided_at == 10
+    late = (1.0, *against[1:])  # at the third look
+    assert of(CLEAR, against, late).decided_at == of(CLEAR, late, against).decided_at == 7
 
 
 def test_parts_that_need_no_seeds_have_no_share_of_the_level():
@@ -198,6 +205,14 @@ def test_it_can_be_decided_as_long_as_each_part_can_hold_or_one_can_fail():
     assert of(hopeless).can_be_decided(10, ALPHA) == of(CLEAR[:5], hopeless).can_be_decided(10, ALPHA)
 
 
+def test_only_parts_that_seeds_decide_share_the_level_of_what_can_still_come():
+    nearly = (-1.0, -1.0, -1.0, -1.0)  # against it, so that a fifth could refute it at .05 and not at .025
+    static = Part("", (1.0,), holds=True)
+    assert of(nearly).can_be_decided(5, ALPHA)
+    assert combine([static, Part("", nearly)]).can_be_decided(5, ALPHA)
+    assert not of(nearly, nearly).can_be_decided(5, ALPHA)
+
+
 def test_what_has_no_value_cannot_be_decided_however_many_seeds_there_are():
     assert not combine([Part("", (1.0,) * 5, why="gone"), Part("", LATE[:5])]).can_be_decided(10, ALPHA)
 
@@ -218,6 +233,21 @@ def test_a_verdict_that_all_seeds_together_would_not_give_is_contested():
 
 def test_of_a_conjunction_each_part_has_to_stand():
     assert of(CLEAR[:8], (*CLEAR[:5], -3.0, -4.0, -3.5)).is_contested(ALPHA)
+
+
+def test_a_refuted_one_is_not_contested_as_long_as_one_part_is_refuted_at_its_share_by_all_seeds():
+    against = tuple(-margin for margin in CLEAR)
+    assert not of(against).is_contested(ALPHA)
+    assert not of(CLEAR, against).is_contested(ALPHA)
+    turned = (*against[:7], 1.1)  # all eight: 8 of 256 patterns, which is less than .05, and more than half
+    assert (of(turned).verdict, of(turned).is_contested(ALPHA)) == ("refuted", False)
+    both = of(CLEAR[:8], turned)
+    assert (both.verdict, both.is_contested(ALPHA)) == ("refuted", True)
+
+
+def test_a_verdict_that_all_seeds_just_give_stands():
+    found = of((1.0, 2.0, 3.0, 4.0, 5.0, -2.0), alpha=1 / 16)  # all six: 4 of 64 patterns
+    assert (found.decided_at, found.is_contested(1 / 16), found.is_contested(1 / 17)) == (5, False, True)
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ from itertools import islice
 
 from repro.errors import ReproError
 from repro.evidence import LOOKS, Verdict, can_be, first_look
-from repro.format import figure, interval, printable, table
+from repro.format import counted, figure, interval, printable, table
 from repro.result import (
     RIGHT,
     ClaimResult,
@@ -102,9 +102,10 @@ def meaning(claim: ClaimResult) -> Iterable[str]:
     if not evidence.is_tried:
         return
     yield (
-        "A verdict takes margins whose signs, of all those they could have had as well, are among the "
-        f"{100 * evidence.alpha:.3g} % that speak most for it (a sign-flip test). "
-        "What is assumed is that margins are symmetric about their centre."
+        "A verdict takes margins whose signs are, of all that they could have had as well, among the "
+        f"{100 * evidence.alpha:.3g} % that speak most for the claim, or among as many that speak most "
+        "against it (a sign-flip test, all looks together). "
+        "What is assumed is that margins are independent, and symmetric about their centre."
     )
     if claim.contested:
         yield (
@@ -124,10 +125,8 @@ def undecided(claim: ClaimResult) -> Iterable[str]:
     evidence = claim.evidence
     seeds, least = len(evidence.seeds), first_look(evidence.alpha) or LOOKS[-1]
     if seeds < least:
-        yield (
-            f"{seeds} seeds are too few: no verdict is possible before seed number {least}; "
-            "--seeds-max allows more."
-        )
+        few = f"{counted(seeds, 'seed')} {'is' if seeds == 1 else 'are'} too few"
+        yield f"{few}: no verdict is possible before there are {least}; --seeds-max allows more."
         return
     tried = [part for part in evidence.parts if part.is_tried]
     waiting = [part for part in tried if part.verdict != "reproduced"]
@@ -154,4 +153,4 @@ def _what_more_would_do(tried: Sequence[PartResult], seeds: int, alpha: float) -
     for look in LOOKS:
         if look > seeds and (all(can_all_be("reproduced", look)) or any(can_all_be("refuted", look))):
             return f"the next look that can is after {look} (--seeds-max {look}), which adds to these"
-    return f"{LOOKS[-1]}, the most there can be, would not be either"
+    return f"{LOOKS[-1]}, the most there can be, would not be enough either"

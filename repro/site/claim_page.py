@@ -68,7 +68,7 @@ def _conclusion(claim: ClaimResult) -> Markup:
         "It holds when each of its parts does, and is refuted when one is, at its share of the level: "
         "alpha divided by the number of parts that seeds decide."
     )
-    nothing_to_chance = "It is about the architecture alone and needs no seeds: chance has no part in it."
+    nothing_to_chance = "What decides it needs no seeds: chance has no part in it."
     return element(
         "section",
         element(

@@ -192,6 +192,11 @@ def test_seeds_that_can_decide_nothing(errors, rules, expected):
     assert found == expected
 
 
+@pytest.mark.parametrize("rules", ["seeds: {max: 5}", "seeds: {first: 990}", "seeds: {first: 980, max: 20}"])
+def test_as_many_seeds_as_just_can_decide_and_the_last_that_may_judge_are_in_order(errors, rules):
+    assert errors(("task:", f"{rules}\ntask:")) == []
+
+
 def test_a_wrong_list_of_profiles_does_not_make_the_claim_one_of_all_profiles(errors):
     changes = ("expect: t", "profiles: [5]\n    expect: t"), ("    data: {name: cifar10}\n", "")
     assert errors(*changes) == ["23:16: profiles[0]: expected text; put quotes around it"]

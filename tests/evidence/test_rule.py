@@ -105,6 +105,16 @@ def test_no_verdict_comes_before_the_first_look(alpha, look):
     assert decide(clear[: look - 1], alpha).verdict == "undecided"
 
 
+def test_the_looks_share_alpha_as_the_table_says():
+    assert {look: float(spent) for look, spent in SPENT.items()} == {
+        5: 0.625,
+        7: 0.78125,
+        10: 0.9,
+        14: 0.95,
+        20: 1,
+    }
+
+
 def test_there_are_levels_for_which_no_number_of_seeds_is_enough():
     assert first_look(9e-7) is None
 
@@ -119,3 +129,4 @@ def test_the_share_of_none_is_all_and_of_twenty_can_be_small():
     assert share([]) == 1
     assert share(np.ones(20)) == 2.0**-20
     assert share([1.0] * 19 + [-1.0]) == 21 / 2**20
+    assert share([-np.inf] + [1.0] * 19) == (2**19 + 1) / 2**20

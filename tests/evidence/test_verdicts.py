@@ -61,8 +61,19 @@ def test_units_do_not_matter(factor):
         assert there.interval == pytest.approx([end * factor for end in here.interval], rel=1e-6)
 
 
-def test_the_smallest_numbers_there_are_are_numbers_too():
-    assert decide([5e-324] * 5).verdict == "reproduced"
+@pytest.mark.parametrize("number", [5e-324, 1.7e308])
+def test_the_smallest_and_the_largest_numbers_there_are_are_numbers_too(number):
+    found = decide([number] * 5)
+    assert (found.verdict, found.estimate) == ("reproduced", number)
+    assert decide([-number] * 5).verdict == "refuted"
+
+
+@pytest.mark.parametrize("large", [1e12, 1e300, INF])
+def test_a_sign_counts_however_much_larger_another_difference_is(large):
+    """As that of a loss that diverged, and is finite still."""
+    assert decide([0.2, 0.3, large, 0.25, 0.4]).verdict == "reproduced"
+    assert decide([-0.2, -0.3, -large, -0.25, -0.4]).verdict == "refuted"
+    assert decide([-0.2, 0.3, large, 0.25, 0.4]).verdict == "undecided"
 
 
 def test_a_run_that_diverged_dwarfs_all_that_did_not():
@@ -83,6 +94,7 @@ def test_of_equal_sums_those_with_the_minus_on_earlier_seeds_cross():
 
 def test_no_difference_is_none_for_the_claim_and_none_against_it():
     assert decide([0.0] * 20).verdict == "undecided"
+    assert str(decide([0.0] * 20).interval) == "(0.0, 0.0)"
     assert decide([1.0, 1.0, 1.0, 1.0, 0.0]).verdict == "undecided"
     assert decide([-1.0, -1.0, -1.0, -1.0, 0.0]).verdict == "undecided"
 
@@ -109,6 +121,7 @@ def test_a_part_of_several_is_refuted_at_its_share_of_the_level():
     assert decide(against).decided_at == 5
     assert decide(against, parts=2).decided_at == 7
     assert decide([-d for d in against], parts=2).decided_at == 5  # reproduced at the level itself
+    assert decide([0.3, 0.2, 0.25, 0.4, 0.1], parts=2).interval == (pytest.approx(0.1), INF)
 
 
 # ---- futility
@@ -133,6 +146,7 @@ def test_what_still_can_come_does_with_the_best_of_luck():
     assert is_decided("reproduced", [*one_against, INF, INF, INF, INF, INF])
     assert not can_be("reproduced", one_against, 5, 0.05)
     assert not can_be("reproduced", [-5, -5, -5, -5, 1], 10, 0.05)
+    assert [can_be("refuted", [-1.0] * 4, 5, 0.05, parts) for parts in (1, 2)] == [True, False]
 
 
 # ---- the interval

@@ -27,6 +27,13 @@ def test_of_several_parts_each_has_its_share_of_the_level():
         assert intervals(part, made.evidence)[-1] == decide(part.margins, 0.05, 2).interval
 
 
+def test_a_part_that_needs_no_seeds_takes_no_share_of_it():
+    values = {"loss(a)": [0.1, 0.2, 0.15, 0.11, 0.12], "params(a)": [3.0]}
+    made = claim("loss(a) < 0.3 and params(a) > 2", values)
+    part = made.evidence.parts[0]
+    assert intervals(part, made.evidence)[-1] == decide(part.margins, 0.05).interval
+
+
 def test_a_diverged_margin_is_drawn_and_one_that_is_missing_leaves_no_band():
     values = {"loss(a)": [np.inf, 0.4, 0.5, np.inf, 0.3, 0.2], "loss(b)": [0.2, 0.3, 0.25, 0.3, 0.35, 0.1]}
     made = claim("loss(a) > loss(b)", values)

@@ -165,7 +165,7 @@ def test_a_claim_page_has_what_was_asked_and_every_number(site, folder):
         path.stem,
         "depth 56 20",  # what differs between the arms, and nothing else
         "test_error(plain56) 0.25",
-        "margins are symmetric about their centre",
+        "margins are independent, and symmetric about their centre",
         "seed 5: margin",
     ):
         assert said in text, said

@@ -70,6 +70,6 @@ def test_what_is_measured_is_what_the_task_says_it_is():
 
 
 def test_the_trivial_answer_is_wrong_for_all_but_the_most_frequent_class():
-    labels = torch.tensor([3, 1, 3, 3, 0, 1, 3, 2])
+    labels = torch.tensor([3, 1, 3, 3, 0, 1, 2, 2])
     found = Classification().trivial([(torch.zeros(4, 4), part) for part in labels.split(4)], "test")
-    assert {name: float(value) for name, value in found.items()} == {"test_error": 0.5}
+    assert {name: float(value) for name, value in found.items()} == {"test_error": 0.625}
