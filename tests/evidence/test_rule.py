@@ -36,6 +36,7 @@ def decided_at(differences, alpha):
     return next((look for look, crossed in found.items() if signs[:look] in crossed), None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alpha", [Fraction(1, 20), Fraction(1, 100), Fraction(1, 5)], ids=str)
 def test_it_is_the_rule_that_is_described(alpha):
     rng = np.random.default_rng(1)
@@ -47,6 +48,7 @@ def test_it_is_the_rule_that_is_described(alpha):
         assert found.verdict == ("reproduced" if up else "refuted" if down else "undecided")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "sizes",
     [[1] * 10, list(range(1, 11)), [2**n for n in range(10)], [0, 0, 1, 1, 1, 2, 2, 3, 5, 8]],
@@ -69,6 +71,7 @@ def test_the_level_is_used_up(sizes):
     assert sum(is_decided("reproduced", row) for row in rows) == 46  # of 1,024, at alpha .05
 
 
+@pytest.mark.slow
 def test_raising_differences_never_loses_a_verdict():
     rng = np.random.default_rng(3)
     held = 0
@@ -82,6 +85,7 @@ def test_raising_differences_never_loses_a_verdict():
     assert held > 300
 
 
+@pytest.mark.slow
 def test_raising_any_one_of_small_whole_numbers_never_loses_a_verdict():
     """Where sums tie most."""
     held = 0
