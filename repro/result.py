@@ -332,12 +332,14 @@ class Result(Base):
 
 def verdict(claim: ClaimResult) -> str:
     """The verdict, whether it is the one that was expected, and what a reader should know beside it."""
-    notes = [str(claim.formulation or ""), *(f"{arm} is trivial" for arm in claim.trivial)]
-    again = "".join(f"; {note}" for note in notes if note)
+    as_known = ["as known"] if claim.as_expected and claim.expected != "reproduced" else []
+    beside = [str(claim.formulation or ""), *(f"{arm} is trivial" for arm in claim.trivial)]
+    notes = "; ".join(as_known + [note for note in beside if note])
+    told = f" ({notes})" if notes else ""
     if claim.as_expected:
-        return claim.verdict + (" (as known)" if claim.expected != "reproduced" else "") + again
+        return f"{claim.verdict}{told}"
     doubt = " (no value)" if claim.why else " (contested)" if claim.contested else ""
-    return f"{claim.verdict}{doubt}, expected {claim.expected}{again}"
+    return f"{claim.verdict}{doubt}, expected {claim.expected}{told}"
 
 
 def verdict_rows(claims: Mapping[str, ClaimResult]) -> list[tuple[str, ...]]:

@@ -42,7 +42,7 @@ if __name__ == "__main__":
     assert first == f"reproduced 10 {repro.__version__}"
     assert [line.split()[:4] for line in table] == [
         ["claim", "verdict", "seeds", "margin"],
-        ["tiny:", "learns", "reproduced", "5"],
+        ["tiny:", "learns", "reproduced", "(frozen"],
     ]
     assert html.startswith("<p>tiny at profile cpu, ") and ">learns</td>" in html
     assert [path.name for path in Path("results").iterdir()] == ["register.jsonl"]
@@ -117,8 +117,8 @@ def test_options_of_a_run_reach_it(tiny, tmp_path):
 
     used, command = seeds(seeds_max=2, first_seed=30)
     assert used == (30, 31) and command == "repro run tiny.yaml --profile cpu --seeds-max 2 --first-seed 30"
-    pilot = seeds(seeds_max=1, pilot=True, results=tmp_path / "kept")
-    assert pilot[0] == (1000,) and not (tmp_path / "kept").exists()  # pilots leave no result
+    pilot = seeds(seeds_max=1, pilot=True, first_seed=1200, results=tmp_path / "kept")
+    assert pilot[0] == (1200,) and not (tmp_path / "kept").exists()  # pilots leave no result
     with pytest.raises(ReproError, match="device 'mps' is not available"):
         seeds(device="mps", seeds_max=1)
 

@@ -57,7 +57,7 @@ def test_a_claim_that_ends_as_expected_passes_and_another_fails(suite):
             "*verdicts at profile cpu*",
             "tiny.yaml::learns*reproduced * 5 *",
             "! tiny.yaml::upside-down*refuted, expected reproduced * 5 *",
-            "tiny.yaml::known*refuted (as known)*",
+            "tiny.yaml::known*refuted (as known*)*",
             "! tiny.yaml::coin*undecided, expected reproduced * [57] *",
             "1 of 4 claims that seeds decide are reproduced; were there nothing to any of them, at most*",
             "FAILED tiny.yaml::sizes - refuted, expected reproduced: They are equally large.",
@@ -72,7 +72,7 @@ def test_a_failure_shows_the_numbers_and_no_traceback(suite):
     assert "Traceback" not in text and "repro/" not in text
     run.stdout.fnmatch_lines(
         [
-            "refuted, expected reproduced: Training hurts.",
+            "refuted, expected reproduced (frozen is trivial): Training hurts.",
             "  expects  test_error(small) > test_error(frozen)",
             "  again    repro run tiny.yaml -k upside-down --profile cpu",
             "  seed  test_error(small)  test_error(frozen) * margin",
@@ -80,7 +80,7 @@ def test_a_failure_shows_the_numbers_and_no_traceback(suite):
             "  4 *",
             "  test_error(small) > test_error(frozen)",
             "    margin -* on average (positive where it holds), interval [[]-*, -*]",
-            "  A verdict takes margins whose signs, *",
+            "  A verdict takes *",
             "  params(small)    4934",
             "  params(large)  11,094",
             "  params(small) == params(large): does not hold",

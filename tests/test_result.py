@@ -166,9 +166,9 @@ def test_a_run_tolerates_what_is_as_expected_and_unless_it_is_strict_what_is_und
 def test_a_verdict_says_which_formulation_it_is_of():
     third = Formulation(digest="d", number=3, thresholds=1)
     made = any_claim().model_copy(update={"formulation": third})
-    assert verdict(made) == "reproduced; 3rd formulation"
+    assert verdict(made) == "reproduced (3rd formulation)"
     other = made.model_copy(update={"expected": "refuted", "as_expected": False})
-    assert verdict(other) == "reproduced, expected refuted; 3rd formulation"
+    assert verdict(other) == "reproduced, expected refuted (3rd formulation)"
     assert verdict_rows({"a": made})[1][1] == verdict(made)
 
 
