@@ -233,6 +233,7 @@ def test_what_a_later_fresh_run_does_meanwhile_counts_for_an_earlier_one_and_not
     assert first.read(NUMBER)["value"] == 2.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [None, b"", b"\xff", b"many"])
 def test_generations_go_on_where_their_file_has_gone_or_is_torn(store, content):
     old = store.anew()

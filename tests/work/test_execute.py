@@ -168,6 +168,7 @@ def test_weights_that_are_gone_or_torn_are_an_error_with_the_file_and_the_remedy
         ended(store, trial)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every", [0.0, 60.0])
 def test_a_full_disk_ends_a_trial_with_the_remedy_and_it_can_be_run_again(
     store, tmp_path, monkeypatch, every
