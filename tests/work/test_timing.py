@@ -66,7 +66,7 @@ def test_on_the_cpu_pytorch_benchmark_says_the_same(upstream):
     )
 
 
-@pytest.mark.filterwarnings("ignore:divide by zero")  # by it, where a transfer takes less than the clock tells
+@pytest.mark.filterwarnings("ignore:divide by zero")  # by it, of transfers that take no time
 def test_on_a_gpu_it_still_says_less_than_nothing(upstream, monkeypatch):
     """If this fails, pytorch-benchmark has been mended: then its own seconds can be kept beside ours."""
 
