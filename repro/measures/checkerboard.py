@@ -145,7 +145,7 @@ def corner_index(
 
     Those are 2 steps away; N/2 is half the sampling frequency. The spectrum is that of the first `images`
     test images, on average. `of="residual"`, for autoencoders, looks at outputs minus inputs, so that what
-    is in the images does not count. From 0 up: 1 where there is no pattern, 0.65 to 1.35 for 300 maps of one
+    is in the images does not count. From 0 up: 1 where there is no pattern, 0.68 to 1.34 for 300 maps of one
     channel of noise whose power falls as 1/f⁰ to 1/f², periodic or cropped. A board added to all outputs
     raises it, and one that multiplies them does by their means. Stripes do not, be they of the net or of the
     image: see `axis_index`. NaN where no output has a pattern.
