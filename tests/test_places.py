@@ -39,7 +39,7 @@ def commit(folder: Path) -> str:
 
 
 def by_command(suites, *options):
-    run = CliRunner().invoke(main, ["run", str(suites), "-k", "order", *map(str, options)])
+    run = CliRunner().invoke(main, ["run", str(suites), "-k", "order", "-j", "1", *map(str, options)])
     assert run.exit_code == 0, run.output
 
 
@@ -112,7 +112,7 @@ def test_store_results_and_commit_are_the_project_s_wherever_one_stands(elsewher
 
 
 @pytest.mark.slow  # processes
-@pytest.mark.parametrize("run", [by_command, by_pytest, by_pytest_with_workers])
+@pytest.mark.parametrize("run", [by_command, by_pytest_with_workers])
 def test_a_folder_for_results_moves_neither_store_nor_commit_even_once_it_exists(elsewhere, run):
     (elsewhere / "project" / "pytest.ini").unlink()  # then pytest's rootdir is what all paths have in common
     head = commit(elsewhere / "project")

@@ -216,11 +216,11 @@ def test_collecting_imports_no_torch(suite):
 
 @pytest.fixture
 def slow(tiny, tmp_path, monkeypatch):
-    """The small suite with trials of some seconds, in a store of its own."""
+    """The small suite with trials of about a second, in a store of its own."""
     monkeypatch.setenv("REPRO_HOME", str(tmp_path / "store"))
     shutil.copy(tiny, tmp_path / "slow.yaml")
     text = (
-        TINY.replace("steps: 20", "steps: 100").replace("width: 4", "width: 8").replace("size: 7", "size: 14")
+        TINY.replace("steps: 20", "steps: 50").replace("width: 4", "width: 8").replace("size: 7", "size: 14")
     )
     (tmp_path / "slow.yaml").write_text(text)
     return tmp_path

@@ -169,7 +169,6 @@ def test_the_commit_that_broke_the_optimizer_of_the_harness_is_found(tmp_path):
     assert sound.count("optimizer.step()") == 1
     good = commit(folder, "Train")
     for title, text in (
-        ("Say more", sound + "# more\n"),
         ("Be quicker", sound.replace("optimizer.step()", "pass")),
         ("Say less", sound.replace("optimizer.step()", "pass  # less")),
     ):
