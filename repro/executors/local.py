@@ -1,5 +1,6 @@
 """Trials on this machine: in this process, or in as many processes as there are places."""
 
+import gc
 import multiprocessing
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import closing
@@ -26,6 +27,14 @@ def work(job: Job, root: Path, since: int) -> bool:
     with closing(status), hold(job.needs, job.label, waits) as places:
         status.close()
         return execute(job, store, places=places)
+
+
+def begin() -> None:
+    """In a new process. What is imported is no garbage: it is not looked through again for every trial."""
+    follow_the_parent()
+    import repro.work.execute  # noqa: F401
+
+    gc.freeze()
 
 
 class InProcess:
@@ -91,7 +100,7 @@ class Processes:
         free = next((worker for worker in self.workers if worker.is_free()), None)
         if free is None and len(self.workers) < self.slots:
             context = multiprocessing.get_context("spawn")
-            free = Worker(ProcessPoolExecutor(1, context, follow_the_parent))
+            free = Worker(ProcessPoolExecutor(1, context, begin))
             self.workers.append(free)
         if free is None:
             free = self.workers.pop(0)

@@ -1,5 +1,6 @@
 """Processes that share a store, and die."""
 
+import gc
 import multiprocessing
 import os
 import re
@@ -211,6 +212,10 @@ def test_no_more_processes_are_started_than_jobs_may_run_and_closing_ends_them(
     processes.close()
     wait_for(lambda: not any(map(psutil.pid_exists, pids)), 10.0)
     assert slow.done() and slow.exception() is not None
+
+
+def test_what_a_worker_has_imported_is_not_looked_through_for_garbage_after_each_trial(processes):
+    assert processes._worker().pool.submit(gc.get_freeze_count).result(60) > 100_000
 
 
 def is_free(store, trial):

@@ -78,9 +78,7 @@ def test_a_net_that_cannot_be_made_is_told_with_its_options(store, options, said
 def test_a_net_or_a_batch_that_does_not_fit_into_memory_is_told_with_the_remedy(store, monkeypatch):
     remedy = "Take a smaller batch_size, net or images, fewer trials at once (--jobs), or another --device"
     said = refused(spec(model={**RESNET, "width": 10**7}), store)
-    assert said.startswith(
-        "cifar_resnet(depth=8, width=10000000), seed 0: the memory of 'cpu' is not enough"
-    )
+    assert said.startswith("cifar_resnet(depth=8, width=10000000), seed 0: the memory of 'cpu' is not enough")
     assert said.endswith(f" were wanted at once. {remedy}")
     monkeypatch.setattr(torch.Tensor, "backward", lambda *_: torch.empty(2**60))
     said = refused(spec(), store)
