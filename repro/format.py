@@ -52,6 +52,13 @@ def interval(ends: Interval | None) -> str:
     return f"[{'-∞' if low is None else figure(low)}, {'∞' if high is None else figure(high)}]"
 
 
+def size(count: float) -> str:
+    """Bytes, to three digits: `512 B`, `171 MB`, `3.4 GB`."""
+    units = ("B", "kB", "MB", "GB", "TB")
+    power = min(len(units) - 1, int(math.log10(count)) // 3) if count >= 1 else 0
+    return f"{count / 1000**power:.3g} {units[power]}"
+
+
 def duration(seconds: float) -> str:
     seconds = round(seconds)
     return (

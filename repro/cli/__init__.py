@@ -2,7 +2,7 @@
 with a code.
 """
 
-from repro.cli import nightly, results, suites
+from repro.cli import nightly, plan, results, suites
 from repro.cli.group import main
 
-__all__ = ["main", "nightly", "results", "suites"]
+__all__ = ["main", "nightly", "plan", "results", "suites"]

@@ -71,7 +71,7 @@ class PascalVoc(DataSet):
         return image_set("pascal-voc", self._splits(), (self.size, self.size), masks, VOC_CLASSES)
 
     def _splits(self) -> Splits:
-        _check_layout("pascal-voc", self._layout())
+        _check_layout("pascal-voc", self.layout())
         test = _voc("val")
         if self.train == "trainaug" and self._has_list():
             return _voc("trainaug", masks="SegmentationClassAug"), test
@@ -85,7 +85,7 @@ class PascalVoc(DataSet):
     def _has_list(self) -> bool:
         return (root() / VOC_LISTS / "trainaug.txt").is_file()
 
-    def _layout(self) -> tuple[str, ...]:
+    def layout(self) -> tuple[str, ...]:
         layout = (
             f"{VOC_LISTS}/train.txt",
             f"{VOC_LISTS}/val.txt",
@@ -122,10 +122,10 @@ class OxfordPets(DataSet):
         return image_set("oxford-pets", self._splits(), (self.size, self.size), masks, self.class_names)
 
     def _splits(self) -> Splits:
-        _check_layout("oxford-pets", self._layout())
+        _check_layout("oxford-pets", self.layout())
         return _pets("trainval"), _pets("test")
 
-    def _layout(self) -> tuple[str, ...]:
+    def layout(self) -> tuple[str, ...]:
         lists = tuple(f"{PETS}/annotations/{name}.txt" for name in ("trainval", "test"))
         return (*lists, f"{PETS}/images/*.jpg", f"{PETS}/annotations/trimaps/*.png")
 
@@ -158,10 +158,10 @@ class Cityscapes(DataSet):
         return image_set("cityscapes", self._splits(), shape, masks, names, _no_train_ids)
 
     def _splits(self) -> Splits:
-        _check_layout("cityscapes", self._layout())
+        _check_layout("cityscapes", self.layout())
         return _cityscapes("train"), _cityscapes("val")
 
-    def _layout(self) -> tuple[str, ...]:
+    def layout(self) -> tuple[str, ...]:
         splits = ("train", "val")
         return tuple(kind.format(split, "*", "*") for split in splits for kind in (STREETS, STREET_MASKS))
 

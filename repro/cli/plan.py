@@ -1,0 +1,43 @@
+"""The command on what suites would take."""
+
+from pathlib import Path
+
+import click
+
+from repro.cli.group import ASKED, DEFAULT, as_json, main, say
+
+
+@main.command()
+@ASKED
+@click.option("--profile", default="cpu", show_default=True, help="The scale that is planned for.")
+@click.option("--device", metavar="GPU", help="A GPU that is not here: A100, H100, 'RTX 4090' …")
+@click.option(
+    "--hours", type=click.FloatRange(min=0, min_open=True), metavar="H", help="That it has to fit into."
+)
+@click.option("--jobs", "-j", type=click.IntRange(min=1), metavar="N", help="Trials at once.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def plan(
+    suites: tuple[Path, ...],
+    profile: str,
+    device: str | None,
+    hours: float | None,
+    jobs: int | None,
+    form: str,
+) -> None:
+    """Say what suites would take (files or folders; by default all under suites/) without training them:
+    trials, FLOPs, hours, memory, disk, data and weights.
+
+    How quick this machine is comes from trials in the store, or from some steps of each arm; of another GPU
+    from its maker's figures.
+    """
+    from repro.places import home
+    from repro.plan.plan import plan
+    from repro.plan.text import as_text
+    from repro.reading import load_all
+    from repro.store import Store
+    from repro.suite_files import project_of, suite_files
+
+    given = suites or DEFAULT
+    store = Store(home(project_of(given)))
+    found = plan(load_all(suite_files(given)), profile, store, device=device, hours=hours, jobs=jobs)
+    say(as_json(found) if form == "json" else as_text(found))

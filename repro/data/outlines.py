@@ -1,0 +1,140 @@
+"""What is known of data sets before any of it is on the machine: how many images of which form, what is to be
+got, how much it is, and where. Numbers of images are those of the sets' papers, sizes those of the downloads.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from repro.catalogue import DATASETS
+from repro.contracts import DataSet, Split
+from repro.data import fashion_mnist
+from repro.data.images import ImageSet
+from repro.data.targets import IGNORE
+from repro.data.torchvision_sets import DEBIAN_FASHION_MNIST, root
+from repro.recipe import Named
+
+GB = 10**9
+
+
+class Outline(NamedTuple):
+    """A set, whether it is here or not."""
+
+    train: int  # images
+    test: int
+    shape: tuple[int, int, int]  # channels, height, width
+    masks: bool  # a class a pixel; else one an image
+    is_here: bool
+    bytes: int  # of what is to be got
+    source: str  # where it is
+
+    @property
+    def bytes_in_memory(self) -> int:
+        """Images and masks take a byte a number, labels 8."""
+        channels, height, width = self.shape
+        each = (channels + 1) * height * width if self.masks else channels * height * width + 8
+        return (self.train + self.test) * each
+
+
+@dataclass(frozen=True, eq=False)
+class Blank(Split):
+    """So many black images, without a class a pixel or of the first one, that take no memory."""
+
+    count: int
+    shape: tuple[int, int, int]
+    masks: bool
+    device: torch.device | str = "cpu"
+
+    @property
+    def index_device(self) -> torch.device:
+        return torch.device(self.device)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def rows(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        many = len(indices)
+        images = torch.zeros(many, *self.shape, dtype=torch.uint8, device=self.device)
+        if self.masks:
+            masks = torch.full((many, *self.shape[1:]), IGNORE, dtype=torch.uint8, device=self.device)
+            masks[:, ::2] = 0
+            return images, masks
+        return images, torch.zeros(many, dtype=torch.int64, device=self.device)
+
+    def to(self, device: torch.device | str) -> "Blank":
+        return Blank(self.count, self.shape, self.masks, device)
+
+
+def blank(outline: Outline, classes: int) -> ImageSet:
+    """A set of the same form, to plan with."""
+    channels = outline.shape[0]
+    return ImageSet(
+        train=Blank(outline.train, outline.shape, outline.masks),
+        test=Blank(outline.test, outline.shape, outline.masks),
+        class_names=tuple(map(str, range(classes))),
+        mean=(0.5,) * channels,
+        std=(0.25,) * channels,
+    )
+
+
+def outline(data: Named) -> Outline | None:
+    """Of a data set with its options. None for one that says nothing: it is in a package, or must be read."""
+    made = DATASETS.load(data.name)(**data.options)
+    row = ROWS.get(data.name)
+    return row(made) if row else getattr(made, "outline", lambda: None)()
+
+
+def _fashion_mnist(made: Any) -> Outline:
+    folders = root() / "FashionMNIST" / "raw", DEBIAN_FASHION_MNIST
+    is_here = any(map(fashion_mnist.is_in, folders))
+    source = "https://github.com/zalandoresearch/fashion-mnist"
+    return Outline(60_000, 10_000, (1, made.size, made.size), False, is_here, 30_878_645, source)
+
+
+def _cifar(folder: str, some_file: str, size: int) -> Callable[[Any], Outline]:
+    def row(made: Any) -> Outline:
+        is_here = (root() / folder / some_file).is_file()
+        source = "https://www.cs.toronto.edu/~kriz/cifar.html"
+        return Outline(50_000, 10_000, (3, made.size, made.size), False, is_here, size, source)
+
+    return row
+
+
+def _in_folders(made: Any) -> bool:
+    """Whether there is a file of each kind."""
+    return all(next(root().glob(pattern), None) is not None for pattern in made.layout())
+
+
+def _voc(made: Any) -> Outline:
+    more, size = made.train == "trainaug", 1_999_639_040
+    source = "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/"
+    if more:
+        size += int(1.4 * GB)
+        source += (
+            " and https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/semantic_contours/"
+        )
+    shape = 3, made.size, made.size
+    return Outline(10_582 if more else 1464, 1449, shape, True, _in_folders(made), size, source)
+
+
+def _pets(made: Any) -> Outline:
+    source = "https://www.robots.ox.ac.uk/~vgg/data/pets/"
+    return Outline(3680, 3669, (3, made.size, made.size), True, _in_folders(made), 811_092_049, source)
+
+
+def _cityscapes(made: Any) -> Outline:
+    source = "https://www.cityscapes-dataset.com/downloads/ (with an account)"
+    return Outline(2975, 500, (3, made.size, 2 * made.size), True, _in_folders(made), 11_840 * 10**6, source)
+
+
+ROWS: Mapping[str, Callable[[DataSet], Outline]] = {
+    "fashion-mnist": _fashion_mnist,
+    "cifar10": _cifar("cifar-10-batches-py", "test_batch", 170_498_071),
+    "cifar100": _cifar("cifar-100-python", "test", 169_001_437),
+    "pascal-voc": _voc,
+    "oxford-pets": _pets,
+    "cityscapes": _cityscapes,
+}

@@ -1,0 +1,60 @@
+"""GPUs that one may plan for without having one, and how quick they are at a step.
+
+A step takes as long as its products at the peak of tensor cores and its bytes at 0.85 of the memory's rate,
+one after the other, or as long as the host needs to start its kernels. So come out, within a factor of 1.25,
+the images a second that timm has measured in training on an RTX 3090 (AMP, channels last, PyTorch 1.12:
+results/benchmark-train-amp-nhwc-pt112-cu113-rtx3090.csv, https://github.com/huggingface/pytorch-image-models)
+of ResNets, VGG, DenseNets and MobileNet. For fp32 nothing was found to hold it against: 0.6 of the peak.
+"""
+
+from typing import NamedTuple
+
+from repro.document import nearest
+from repro.errors import ReproError
+from repro.training.footprint import Footprint
+from repro.training.pace import Pace
+
+TERA, GIGA, GIB = 10**12, 10**9, 2**30
+KERNEL = 10e-6  # seconds of the host for one
+OF_BANDWIDTH = 0.85
+OF_PEAK = {"bf16": 0.97, "fp32": 0.6}
+
+
+class Gpu(NamedTuple):
+    """As its maker describes it: dense products, boost clock."""
+
+    name: str
+    fp32: float  # TFLOP a second, without tensor cores
+    bf16: float  # of tensor cores that sum in fp32
+    bandwidth: float  # GB a second
+    memory: int  # GiB
+    source: str
+
+    def pace(self, asked: Footprint, precision: str) -> Pace:
+        def seconds(flops: int, kernels: int, moved: int) -> float:
+            peak = (self.bf16 if precision == "bf16" else self.fp32) * TERA * OF_PEAK[precision]
+            return max(kernels * KERNEL, flops / peak + moved / (self.bandwidth * GIGA * OF_BANDWIDTH))
+
+        batch = seconds(asked.evaluation_flops, asked.evaluation_kernels, asked.evaluation_moved)
+        return Pace(seconds(asked.flops, asked.kernels, asked.moved), batch / asked.evaluated)
+
+
+AMPERE = "NVIDIA Ampere GA102 GPU Architecture whitepaper, Appendix A"
+GPUS = (
+    Gpu("RTX 3060", 12.7, 25.5, 360, 12, "NVIDIA: 3,584 cores at 1.78 GHz, 192 bits of GDDR6 at 15 Gbit/s"),
+    Gpu("RTX 3090", 35.6, 71.2, 936, 24, AMPERE),
+    Gpu("RTX 4090", 82.6, 165.2, 1008, 24, "NVIDIA Ada GPU Architecture whitepaper, Appendix A"),
+    Gpu("A100", 19.5, 312, 2039, 80, "NVIDIA A100 Tensor Core GPU datasheet, 80 GB SXM"),
+    Gpu("A100 40GB", 19.5, 312, 1555, 40, "NVIDIA A100 Tensor Core GPU datasheet, 40 GB"),
+    Gpu("H100", 67, 989, 3350, 80, "NVIDIA H100 Tensor Core GPU datasheet, SXM"),
+    Gpu("H200", 67, 989, 4800, 141, "NVIDIA H200 Tensor Core GPU datasheet, SXM"),
+)
+
+
+def gpu(name: str) -> Gpu:
+    """The one of a name, in any case. Raises `ReproError` for another."""
+    known = {one.name.lower(): one for one in GPUS}
+    if name.lower() not in known:
+        listed = ", ".join(one.name for one in GPUS)
+        raise ReproError(f"no figures for device '{name}'{nearest(name.lower(), known)}; there are {listed}")
+    return known[name.lower()]

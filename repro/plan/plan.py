@@ -1,0 +1,312 @@
+"""`repro plan`: what suites would take at a profile, suite by suite and all together."""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+from repro import environment
+from repro.data.images import ImageSet, MissingData
+from repro.errors import ReproError
+from repro.executors.lease import cores, count
+from repro.experiment import Experiment
+from repro.format import size
+from repro.plan import arms
+from repro.plan.arms import Asked
+from repro.plan.gpus import Gpu, gpu
+from repro.plan.supplies import Supply, supplies
+from repro.recipe import Named, Strict
+from repro.state import devices
+from repro.store import Store
+from repro.suite import Device, Suite
+from repro.training.footprint import Footprint
+from repro.training.pace import Pace, pace
+from repro.trial import TrialSpec
+from repro.tuning import SEEDS
+
+MANY = (5, 10)  # seeds: when verdicts come first, and when most have come
+GIB = 2**30
+KINDS: tuple[Device, ...] = ("cpu", "mps", "cuda")
+
+
+class Amount(Strict):
+    """What has to be done. Shared trials are those that a suite before this one has asked for, too."""
+
+    trials: int  # for five seeds
+    shared: int
+    done: int
+    missing: int
+    flops: float | None  # of the missing ones; None where some are not known
+    hours: tuple[float | None, float | None]  # of training and evaluation, at 5 seeds and at 10
+    device_memory: int | None  # bytes of one GPU, at most; None on a CPU
+    data_beside_the_net: bool | None  # whether the largest set fits there too
+    host_memory: int | None  # bytes, of all that trains at once
+    disk: int | None  # bytes, at 10 seeds
+    rounds: int  # of timing, whose hours nobody knows beforehand
+
+
+class SuitePlan(Strict):
+    suite: str
+    file: str
+    amount: Amount
+    supplies: tuple[str, ...]
+    problems: tuple[str, ...] = ()
+
+
+class There(Strict):
+    """What this machine has, or the GPU that is planned for."""
+
+    device: str
+    at_once: int  # trials
+    device_memory: int | None
+    host_memory: int
+    disk: int
+
+
+class Plan(Strict):
+    profile: str
+    there: There
+    suites: tuple[SuitePlan, ...]
+    total: Amount
+    supplies: tuple[Supply, ...]
+    hours: float | None  # that are allowed
+    does_not_fit: tuple[str, ...]  # why
+
+    @property
+    def fits(self) -> bool:
+        return not self.does_not_fit
+
+
+class _Planned(Experiment):
+    """Trials have names even where their data is missing."""
+
+    def fingerprint(self, data: Named) -> str:
+        try:
+            return super().fingerprint(data)
+        except MissingData:
+            return "missing"
+
+
+def plan(
+    suites: Mapping[Path, Suite],
+    profile: str,
+    store: Store,
+    *,
+    device: str | None = None,
+    hours: float | None = None,
+    jobs: int | None = None,
+) -> Plan:
+    """Nothing is trained but some steps of each arm, to see how quick this machine is. `device` is a GPU to
+    plan for instead, from `gpus`; then no trial counts as done. Raises `ReproError` where nothing is asked.
+    """
+    asked_for = {path: suite for path, suite in suites.items() if any(suite.claims_at(profile))}
+    if not asked_for:
+        known = ", ".join(sorted({name for suite in suites.values() for name in suite.profiles}))
+        raise ReproError(f"nothing to plan: no claim at profile '{profile}' (profiles: {known})")
+    kinds = {suite.profiles[profile].device for suite in asked_for.values()}
+    kind = max(kinds, key=KINDS.index)
+    planner = _Planner(profile, store, kind, gpu(device) if device else None, jobs)
+    rows = [planner.suite(path, suite) for path, suite in asked_for.items()]
+    total, found = planner.total(rows), tuple(planner.supplies.values())
+    return Plan(
+        profile=profile,
+        there=planner.there,
+        suites=tuple(rows),
+        total=total,
+        supplies=found,
+        hours=hours,
+        does_not_fit=tuple(_lacking(total, planner.there, found, hours)),
+    )
+
+
+class _Planner:
+    """Goes through suites in their order, and remembers trials, arms and supplies."""
+
+    def __init__(self, profile: str, store: Store, kind: Device, device: Gpu | None, jobs: int | None):
+        self.profile, self.store, self.gpu = profile, store, device
+        self.jobs = jobs
+        self.seen: set[str] = set()
+        self.asked: dict[str, Asked | ReproError] = {}
+        self.supplies: dict[str, Supply] = {}
+        self._names: dict[str, list[str]] = {}
+        self.kind = kind
+
+    def suite(self, path: Path, suite: Suite) -> SuitePlan:
+        experiment = _Planned(suite, self.profile)
+        first, last = ({t.digest: t for t in self._trials(experiment, many)} for many in MANY)
+        done = {digest for digest, trial in last.items() if not self.gpu and self.store.read(trial)}
+        shared = self.seen & last.keys()
+        problems = list[str]()
+        of_trial = {digest: self._asked(trial, last, problems) for digest, trial in last.items()}
+        names = list(dict.fromkeys(name for trial in last.values() for name in self._supplied(trial)))
+        new = [[digest for digest in some if digest not in done | shared] for some in (first, last)]
+        self.seen |= last.keys()
+        rounds = 0 if not experiment.timed else MANY[0]
+        of_all = [one for one in of_trial.values() if one is not None]
+
+        def total(digests: list[str], key: str) -> float | None:
+            values = [getattr(of_trial[digest], key, None) for digest in digests]
+            return None if None in values else float(sum(values))  # type: ignore[arg-type]
+
+        def hours(digests: list[str]) -> float | None:
+            seconds = total(digests, "seconds")
+            return None if seconds is None else seconds / 3600 / self.at_once
+
+        disk = total(new[1], "kept_bytes")
+        return SuitePlan(
+            suite=suite.suite,
+            file=str(path),
+            amount=Amount(
+                trials=len(first),
+                shared=len(first.keys() & shared),
+                done=len(first.keys() & done),
+                missing=len(new[0]),
+                flops=total(new[0], "flops"),
+                hours=(hours(new[0]), hours(new[1])),
+                **self._memory(of_all if len(of_all) == len(of_trial) else []),
+                disk=None if disk is None else int(disk),
+                rounds=rounds,
+            ),
+            supplies=tuple(names),
+            problems=tuple(dict.fromkeys(problems)),
+        )
+
+    def total(self, rows: list[SuitePlan]) -> Amount:
+        amounts = [row.amount for row in rows]
+
+        def added(values: list[float | None]) -> float | None:
+            return None if None in values else sum(values)  # type: ignore[arg-type]
+
+        def largest(values: list[int | None]) -> int | None:
+            known = [value for value in values if value is not None]
+            return max(known, default=None)
+
+        disk = added([a.disk for a in amounts])
+        beside = [a.data_beside_the_net for a in amounts if a.data_beside_the_net is not None]
+        return Amount(
+            trials=sum(a.trials - a.shared for a in amounts),
+            shared=0,
+            done=sum(a.done for a in amounts),
+            missing=sum(a.missing for a in amounts),
+            flops=added([a.flops for a in amounts]),
+            hours=(added([a.hours[0] for a in amounts]), added([a.hours[1] for a in amounts])),
+            device_memory=largest([a.device_memory for a in amounts]),
+            data_beside_the_net=all(beside) if beside else None,
+            host_memory=largest([a.host_memory for a in amounts]),
+            disk=None if disk is None else int(disk),
+            rounds=sum(a.rounds for a in amounts),
+        )
+
+    @property
+    def at_once(self) -> int:
+        places = 1 if self.gpu else count(self.kind)
+        return max(1, min(self.jobs or cores(), places))
+
+    @cached_property
+    def there(self) -> There:
+        folder = next(path for path in (self.store.root, *self.store.root.parents) if path.exists())
+        if self.gpu:
+            name, memory = self.gpu.name, self.gpu.memory * GIB
+        elif self.kind == "cuda" and torch.cuda.is_available():
+            name, memory = torch.cuda.get_device_name(0), torch.cuda.mem_get_info(0)[1]
+        else:
+            name, memory = environment.cpu_name() if self.kind == "cpu" else f"no {self.kind} device", None
+        return There(
+            device=name,
+            at_once=self.at_once,
+            device_memory=memory,
+            host_memory=psutil.virtual_memory().total,
+            disk=shutil.disk_usage(folder).free,
+        )
+
+    def _trials(self, experiment: Experiment, many: int) -> Iterator[TrialSpec]:
+        suite = experiment.suite
+        trained = [
+            arm
+            for _, claim in suite.claims_at(self.profile)
+            for quantity in experiment.quantities(claim)
+            for arm in quantity.trained
+        ]
+        grid = suite.profiles[self.profile].tune
+        for arm in dict.fromkeys(trained):
+            if grid is not None:  # which of the values will be taken is not known: the first stand for it
+                experiment.chosen[arm] = grid.points[0]
+                for values in grid.points:
+                    for seed in SEEDS:
+                        yield experiment.trial(arm, seed, values=values)
+            for seed in range(suite.seeds.first, suite.seeds.first + many):
+                yield experiment.trial(arm, seed)
+
+    def _asked(self, trial: TrialSpec, others: Mapping[str, TrialSpec], problems: list[str]) -> Asked | None:
+        arm = arms.arm_of(trial)
+        if arm not in self.asked:
+            alike = [other for other in others.values() if arms.arm_of(other) == arm]
+            known = None if self.gpu else arms.recorded(self.store, alike, self.there.device)
+            try:
+                found = arms.asked(trial, self._pace if known is None else _no_pace)
+                self.asked[arm] = found if known is None else replace(found, seconds=known)
+            except ReproError as error:
+                self.asked[arm] = error
+        kept = self.asked[arm]
+        if isinstance(kept, ReproError):
+            problems.append(str(kept))
+            return None
+        return kept
+
+    def _pace(self, spec: TrialSpec, data: ImageSet, found: Footprint | None) -> Pace | None:
+        """None where nobody knows: without the device, and where the net does not go on it."""
+        recipe = spec.recipe
+        assert recipe is not None
+        if self.gpu:
+            return None if found is None else self.gpu.pace(found, recipe.precision)
+        memory = self.there.device_memory
+        if spec.device != "cpu" and (memory is None or found is None or found.memory > memory):
+            return None
+        return pace(spec, data, devices.resolve(spec.device))
+
+    def _supplied(self, trial: TrialSpec) -> list[str]:
+        arm = arms.arm_of(trial) + str(trial.weights)
+        if arm not in self._names:
+            found = {supply.name: supply for supply in supplies(trial)}
+            self.supplies = {**found, **self.supplies}
+            self._names[arm] = list(found)
+        return self._names[arm]
+
+    def _memory(self, asked: list[Asked]) -> dict[str, Any]:
+        """Of the largest of them. None is what is not known, or not asked for."""
+        there, on_gpu = self.there.device_memory, self.kind != "cpu"
+        nets = [(one.device_bytes, one.data_bytes) for one in asked]
+        if not asked or None in {part for both in nets for part in both}:
+            return {"device_memory": None, "data_beside_the_net": None, "host_memory": None}
+        device = max(net for net, _ in nets) if on_gpu else None
+        beside = all(net + data <= there for net, data in nets) if on_gpu and there else None
+        each = max(one.host_bytes + (0 if on_gpu else one.net_bytes) for one in asked)
+        return {"device_memory": device, "data_beside_the_net": beside, "host_memory": each * self.at_once}
+
+
+def _no_pace(spec: TrialSpec, data: ImageSet, found: Footprint | None) -> None:
+    """Where it is known already how long a trial takes."""
+
+
+def _lacking(total: Amount, there: There, found: tuple[Supply, ...], hours: float | None) -> Iterator[str]:
+    """Why it would not go here."""
+    for supply in found:
+        if not (supply.is_here or supply.downloads):
+            yield supply.problem
+    for what, wanted, has in (
+        ("memory of a GPU", total.device_memory, there.device_memory),
+        ("memory of the machine", total.host_memory, there.host_memory),
+        ("room on the store's disk", total.disk, there.disk),
+    ):
+        if wanted is not None and has is not None and wanted > has:
+            yield f"{what}: {size(wanted)} wanted, {size(has)} there"
+    wanted_hours = total.hours[0]
+    if hours is not None and wanted_hours is None:
+        yield f"hours: how many are not known, {hours:g} allowed"
+    elif hours is not None and wanted_hours is not None and wanted_hours > hours:
+        yield f"hours: {wanted_hours:.3g} at {MANY[0]} seeds, {hours:g} allowed"

@@ -1,0 +1,172 @@
+"""What a training step asks of a device, found out on the meta device, which has shapes but no memory.
+
+Operators are counted as the device would be given them: forward, backward, and the optimizer's. Of each the
+bytes that it reads and writes are counted, and what is alive at once is followed, as the allocator would see
+it. Not seen is what libraries take inside an operator: the workspaces of cuDNN and cuBLAS.
+"""
+
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
+
+from repro.catalogue import OPTIMIZERS, TASKS
+from repro.data.images import ImageSet
+from repro.data.split import image_shape
+from repro.measures.operations import OperationCounter, UnknownOperator
+from repro.models.layers.freezing import freeze
+from repro.recipe import Named
+from repro.state.net import EVALUATION_BATCH, EVALUATION_PIXELS, State, make_model
+from repro.training.batches import Batches
+from repro.trial import TrialSpec
+
+META = torch.device("meta")
+BLOCK = 512  # bytes: torch's allocator for CUDA rounds a tensor up to so many
+NOTHING_DONE = ("empty", "detach", "alias", "_unsafe_view", "_record_function")  # operators' names begin so
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Of one training step, and of the evaluation of one batch."""
+
+    flops: int  # 2 a multiply-add
+    kernels: int  # operators that do something
+    moved: int  # bytes read and written, if nothing stays in a cache
+    memory: int  # bytes alive at once, at most, in training and in evaluation
+    params: int  # numbers that a trial leaves: parameters and buffers
+    evaluated: int  # images in a batch of the evaluation
+    evaluation_flops: int
+    evaluation_kernels: int
+    evaluation_moved: int
+
+
+class Watch(TorchDispatchMode):
+    """Counts what runs in its context, and follows the memory of what is made there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernels = self.moved = self.alive = self.peak = 0
+        self._known: dict[int, weakref.finalize[..., Any]] = {}
+
+    def hold(self, tensors: Any) -> None:
+        """Tensors, in any tree, take memory from now on, until they are let go."""
+        for tensor in tree_leaves(tensors):
+            if isinstance(tensor, Tensor):
+                self._follow(tensor.untyped_storage())
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        found = func(*args, **(kwargs or {}))
+        self.hold(found)
+        if not (func.is_view or func.overloadpacket.__name__.startswith(NOTHING_DONE)):
+            self.kernels += 1
+            self.moved += sum(map(_bytes, tree_leaves((args, kwargs, found))))
+        return found
+
+    def _follow(self, storage: torch.UntypedStorage) -> None:
+        key = storage._cdata
+        if key not in self._known:
+            size = -(-storage.nbytes() // BLOCK) * BLOCK
+            self.alive += size
+            self.peak = max(self.peak, self.alive)
+            self._known[key] = weakref.finalize(storage, self._let_go, key, size)
+
+    def _let_go(self, key: int, size: int) -> None:
+        del self._known[key]
+        self.alive -= size
+
+
+def footprint(spec: TrialSpec, data: ImageSet) -> Footprint | None:
+    """Of an arm's step on such data. None for a net that cannot run on the meta device, because it looks at
+    values, or that has an operator which is not known.
+    """
+    recipe = spec.recipe
+    assert recipe is not None
+    state = _state(spec, data)
+    own = [*state.model.parameters(), *state.model.buffers()]
+    batch = tree_map(lambda tensor: tensor.to(META), Batches(state).at(0))
+    if recipe.precision == "bf16":  # autocast knows no meta device: the whole net is cast instead
+        state.model.to(torch.bfloat16)
+        batch = tree_map(lambda part: part.bfloat16() if part.is_floating_point() else part, batch)
+    try:
+        step, flops, state_bytes = _step(state, batch)
+        evaluation, evaluation_flops, images = _evaluation(state)
+    except (RuntimeError, UnknownOperator, NotImplementedError):
+        return None
+    numbers = sum(tensor.numel() for tensor in own)
+    # Under autocast parameters, gradients and optimizer are fp32, with a copy of the parameters in bf16
+    more = numbers * 6 + state_bytes if recipe.precision == "bf16" else 0
+    return Footprint(
+        flops=flops,
+        kernels=step.kernels,
+        moved=step.moved,
+        memory=max(step.peak, evaluation.peak) + more,
+        params=numbers,
+        evaluated=images,
+        evaluation_flops=evaluation_flops,
+        evaluation_kernels=evaluation.kernels,
+        evaluation_moved=evaluation.moved,
+    )
+
+
+def on_meta(model: Named, data: Named | None) -> nn.Module:
+    """A net without numbers."""
+    with META:
+        return make_model(model, data)
+
+
+def _state(spec: TrialSpec, data: ImageSet) -> State:
+    model = on_meta(spec.model, spec.data)
+    freeze(model, spec.freeze)
+    return State(spec, model.train(), TASKS.load(spec.task)(), data, torch.device("cpu"))
+
+
+def _step(state: State, batch: tuple[Tensor, Any]) -> tuple[Watch, int, int]:
+    """What was watched, FLOPs, and bytes of the optimizer's state."""
+    recipe, watch = state.spec.recipe, Watch()
+    assert recipe is not None
+    optimizer = OPTIMIZERS.load(recipe.optimizer.name)(state.model.parameters(), **recipe.optimizer.options)
+    for group in optimizer.param_groups:  # there are no fused kernels for meta; these move as much
+        group.update({"fused": False, "foreach": True} if "fused" in group else {})
+    watch.hold([*state.model.parameters(), *state.model.buffers(), batch])
+    with OperationCounter() as counter, watch:
+        outputs = state.model(batch[0])
+        loss = state.task.loss(outputs, batch[1])
+        loss.backward()
+    del outputs, loss
+    with watch:
+        optimizer.step()
+    kept = sum(_bytes(leaf) for leaf in tree_leaves(list(optimizer.state.values())))
+    optimizer.zero_grad(set_to_none=True)
+    return watch, counter.get_total_flops(), kept
+
+
+@torch.no_grad()
+def _evaluation(state: State) -> tuple[Watch, int, int]:
+    """What was watched, FLOPs, and images: a batch of the test set, as `State.evaluate` takes it."""
+    rows, watch = state.data.test, Watch()
+    size = max(1, min(EVALUATION_BATCH, EVALUATION_PIXELS // image_shape(rows)[1:].numel(), len(rows)))
+    images, targets = rows.rows(torch.arange(2, device=rows.index_device) % len(rows))
+    dtype = next((p.dtype for p in state.model.parameters()), torch.float32)
+
+    def many(part: Tensor) -> Tensor:
+        return torch.empty(size, *part.shape[1:], dtype=part.dtype, device=META)
+
+    inputs, wanted = tree_map(many, state.batch(images, targets))
+    inputs = inputs.to(dtype)
+    state.model.eval()
+    watch.hold([*state.model.parameters(), *state.model.buffers(), inputs, wanted])
+    with OperationCounter() as counter, watch:
+        outputs = state.model(inputs)
+        state.task.evaluate([(outputs, wanted)], "test")
+    return watch, counter.get_total_flops(), size
+
+
+def _bytes(leaf: Any) -> int:
+    return leaf.numel() * leaf.element_size() if isinstance(leaf, Tensor) else 0
