@@ -1,6 +1,6 @@
 """The harness from Python: `repro.run("suites/…yaml")` decides claims and gives their results."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -13,6 +13,7 @@ from repro.executors import executor
 from repro.format import table
 from repro.outcome import Decided
 from repro.places import REGISTER, home, project, within
+from repro.plan.ahead import Ahead
 from repro.reading import load_all
 from repro.register import Register
 from repro.report.text import failures
@@ -91,6 +92,7 @@ def run(
     results: str | Path | None = None,
     decided: Callable[[Path, str, ClaimResult], None] = lambda *_: None,
     kept: Callable[[Path], None] = lambda _: None,
+    missing: Callable[[Mapping[str, ReproError]], None] = lambda _: None,
 ) -> Results:
     """Decide the claims of suites (files or folders) at a profile, and give a result for each suite.
 
@@ -100,7 +102,9 @@ def run(
     others of its suite have taken further seeds since; `kept` hears of each file.
 
     What cannot be measured ends nothing: it is in the results' `failed`, and those it was to be in are not
-    complete. The trials of all suites are kept in the store of the first one's project.
+    complete. Where data or weights are missing, or a GPU is too small, that is found before the first trial,
+    and `missing` hears of it at once, by the same names. The trials of all suites are kept in the store of the
+    first one's project.
 
     Raises `DocumentError` for suites with mistakes, `NothingRan` where no claim is asked, and
     `NothingMeasured`, with all reasons, where none could be measured.
@@ -129,9 +133,19 @@ def run(
     found, folder = Results(), None if pilot or results is None else Path(results)
     any_decided = False
     try:
+        ahead = Ahead(store)
+        for path, suite, names in asked:
+            first = suite.seeds.first if session.first_seed is None else session.first_seed
+            for name in names:
+                with found.noting(f"{path}::{name}"):
+                    ahead.check(session.experiment(suite), suite.claims[name], first)
+        if found.failed:
+            missing(dict(found.failed))
         for path, suite, names in asked:
             claims = dict[str, Decided]()
             for name in names:
+                if f"{path}::{name}" in found.failed:
+                    continue
                 with found.noting(f"{path}::{name}"):
                     claims[name] = session.decide(suite, name)
                     decided(path, name, claims[name].claim)

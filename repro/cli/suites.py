@@ -23,6 +23,8 @@ from repro.executors import EXECUTORS
 from repro.places import RUNS, shown
 from repro.suite_files import RECIPES
 
+LEFT_OUT = "left out, since they cannot be measured here:"
+
 
 @main.command()
 @ASKED
@@ -118,6 +120,7 @@ def run(
                 results=results or root / RUNS,
                 decided=lambda path, name, claim: verdicts.update({f"{path}::{name}": claim}),
                 kept=written.append,
+                missing=lambda why: say("\n".join([LEFT_OUT, *failures(why), ""]), to_stderr=True),
             )
     except api.NothingRan as error:
         end(NOTHING_RAN, str(error))

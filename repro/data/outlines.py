@@ -1,19 +1,14 @@
 """What is known of data sets before any of it is on the machine: how many images of which form, what is to be
 got, how much it is, and where. Numbers of images are those of the sets' papers, sizes those of the downloads.
+Imports no torch.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import torch
-from torch import Tensor
-
 from repro.catalogue import DATASETS
-from repro.contracts import DataSet, Split
+from repro.contracts import DataSet
 from repro.data import fashion_mnist
-from repro.data.images import ImageSet
-from repro.data.targets import IGNORE
 from repro.data.torchvision_sets import DEBIAN_FASHION_MNIST, root
 from repro.recipe import Named
 
@@ -37,47 +32,6 @@ class Outline(NamedTuple):
         channels, height, width = self.shape
         each = (channels + 1) * height * width if self.masks else channels * height * width + 8
         return (self.train + self.test) * each
-
-
-@dataclass(frozen=True, eq=False)
-class Blank(Split):
-    """So many black images, without a class a pixel or of the first one, that take no memory."""
-
-    count: int
-    shape: tuple[int, int, int]
-    masks: bool
-    device: torch.device | str = "cpu"
-
-    @property
-    def index_device(self) -> torch.device:
-        return torch.device(self.device)
-
-    def __len__(self) -> int:
-        return self.count
-
-    def rows(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        many = len(indices)
-        images = torch.zeros(many, *self.shape, dtype=torch.uint8, device=self.device)
-        if self.masks:
-            masks = torch.full((many, *self.shape[1:]), IGNORE, dtype=torch.uint8, device=self.device)
-            masks[:, ::2] = 0
-            return images, masks
-        return images, torch.zeros(many, dtype=torch.int64, device=self.device)
-
-    def to(self, device: torch.device | str) -> "Blank":
-        return Blank(self.count, self.shape, self.masks, device)
-
-
-def blank(outline: Outline, classes: int) -> ImageSet:
-    """A set of the same form, to plan with."""
-    channels = outline.shape[0]
-    return ImageSet(
-        train=Blank(outline.train, outline.shape, outline.masks),
-        test=Blank(outline.test, outline.shape, outline.masks),
-        class_names=tuple(map(str, range(classes))),
-        mean=(0.5,) * channels,
-        std=(0.25,) * channels,
-    )
 
 
 def outline(data: Named) -> Outline | None:

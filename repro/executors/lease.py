@@ -10,7 +10,7 @@ import os
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def hold(needs: Needs, what: str = "", waits: Waits = _unheard) -> Iterator[tupl
         with alone(needs.device, what, waits):
             yield (0,)
     else:
-        with lease(places(needs.device), needs.places, what, waits) as held:
+        with lease(places(needs.device), needs.places, what, waits, first=_last) as held:
             yield held
 
 
@@ -57,9 +57,11 @@ def lease(
     waits: Waits = _unheard,
     *,
     behind: tuple[str, ...] = (ALONE,),
+    first: set[str] | None = None,
 ) -> Iterator[tuple[int, ...]]:
     """Wait for so many of some places and hold them; gives their indices. Nothing is taken while somebody
-    holds a place that this one stands `behind`.
+    holds a place that this one stands `behind`. Those in `first` are tried first, and those that are held
+    then take their place there: a worker keeps its GPU, on which alone it has a context.
 
     Raises `ReproError` if there are fewer.
     """
@@ -72,8 +74,11 @@ def lease(
         before = _holders(behind)
         if not before:
             with ExitStack() as stack:  # all or none: two that each hold a part would wait for each other
-                held = _taken(stack, places, many, what)
+                held = _taken(stack, places, many, what, first or ())
                 if len(held) == many:
+                    if first is not None:
+                        first.clear()
+                        first.update(places[index] for index in held)
                     yield held
                     return
         holders = before or _holders(places)
@@ -93,12 +98,17 @@ def alone(device: str, what: str = "", waits: Waits = _unheard) -> Iterator[None
         yield
 
 
-def _taken(stack: ExitStack, places: Iterable[str], many: int, what: str) -> tuple[int, ...]:
+_last: set[str] = set()  # the places that this process held last
+
+
+def _taken(
+    stack: ExitStack, places: list[str], many: int, what: str, first: Collection[str]
+) -> tuple[int, ...]:
     """The indices of as many places as can be had at once, up to so many; the stack holds them."""
     held = list[int]()
     with _told():
-        for index, place in enumerate(places):
-            if len(held) < many and stack.enter_context(lock.hold(_file(place), what)):
+        for index in sorted(range(len(places)), key=lambda index: places[index] not in first):
+            if len(held) < many and stack.enter_context(lock.hold(_file(places[index]), what)):
                 held.append(index)
     return tuple(held)
 

@@ -9,20 +9,18 @@ from torch.utils._pytree import tree_leaves
 
 from repro.catalogue import DATASETS
 from repro.contracts import DataSet, Split
+from repro.data.blank import blank
 from repro.data.images import ImageSet
-from repro.data.outlines import blank, outline
+from repro.data.outlines import outline
 from repro.data.split import head
 from repro.recipe import Named
 from repro.store import Store
-from repro.training.footprint import Footprint, footprint
+from repro.training.footprint import CONTEXT, Footprint, footprint, with_margin
 from repro.training.pace import Pace
 from repro.trial import TrialSpec
 
 Pacer = Callable[[TrialSpec, ImageSet, Footprint | None], Pace | None]
 
-# What is not seen on the meta device: a context of CUDA with its libraries' handles, and what is lost between
-# blocks and to workspaces. No measurement of ours stands behind the two.
-CONTEXT, MARGIN = 600 * 2**20, 1.2
 PROCESS = 600 * 2**20  # bytes of a worker that has imported torch and the harness
 
 
@@ -39,7 +37,7 @@ class Asked:
     @property
     def device_bytes(self) -> int | None:
         """Of a GPU, without the data, which need not lie there."""
-        return None if self.net_bytes is None else CONTEXT + int(MARGIN * self.net_bytes)
+        return None if self.net_bytes is None else CONTEXT + with_margin(self.net_bytes)
 
     @property
     def host_bytes(self) -> int | None:
@@ -102,10 +100,9 @@ def _bytes(named: Named, data: ImageSet) -> int:
     known = outline(named)
     if known is not None:
         return known.bytes_in_memory
-    return sum(_row(split) * len(split) for split in (data.train, data.test))
+    return sum(bytes_of(split) for split in (data.train, data.test))
 
 
-def _row(split: Split) -> int:
-    """Bytes of an image and its targets."""
-    leaves = tree_leaves(head(split, 1))
-    return sum(leaf.numel() * leaf.element_size() for leaf in leaves)
+def bytes_of(split: Split) -> int:
+    """If all rows are in memory, as many times what the first one takes."""
+    return len(split) * sum(leaf.numel() * leaf.element_size() for leaf in tree_leaves(head(split, 1)))

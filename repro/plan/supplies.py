@@ -1,16 +1,17 @@
-"""What must be on the machine before nets are trained: data sets, and weights of other people's nets."""
+"""What must be on the machine before nets are trained: data sets, and weights of other people's nets.
+
+Torch is imported only for the latter.
+"""
 
 from collections.abc import Iterator
 
-from torchvision.models import get_model_weights
-
+from repro.catalogue import DATASETS
 from repro.contracts import Pretrained
 from repro.data.images import MissingData
 from repro.data.outlines import outline
 from repro.data.torchvision_sets import root
 from repro.format import size
 from repro.recipe import Named, Strict
-from repro.training.footprint import on_meta
 from repro.trial import TrialSpec, fingerprint_of
 
 
@@ -44,6 +45,8 @@ def of_data(data: Named) -> Supply:
         f"data set '{data.name}' is not in {root()}: {size(known.bytes)} from {known.source}. Set REPRO_DATA "
         "to the folder that holds it"
     )
+    if "download" in DATASETS.parameters(data.name):
+        problem += ", or give the option `download: true`"
     return Supply(
         name=data.name,
         is_here=known.is_here,
@@ -64,6 +67,10 @@ def _weights(spec: TrialSpec) -> Iterator[Supply]:
     """Those of torchvision that the net says it can take, where it starts from such."""
     if spec.weights is None or spec.start is not None:
         return
+    from torchvision.models import get_model_weights
+
+    from repro.training.footprint import on_meta
+
     parts = on_meta(spec.model, spec.data).modules()
     source = next((part.source for part in parts if isinstance(part, Pretrained) and part.source), None)
     if source is None:

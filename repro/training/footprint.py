@@ -27,6 +27,9 @@ from repro.trial import TrialSpec
 
 META = torch.device("meta")
 BLOCK = 512  # bytes: torch's allocator for CUDA rounds a tensor up to so many
+# What is not seen here: a context of CUDA with the handles of its libraries, and what is lost to workspaces
+# and between blocks. Neither has been measured by us on a GPU.
+CONTEXT, MARGIN = 600 * 2**20, 1.2
 NOTHING_DONE = ("empty", "detach", "alias", "_unsafe_view", "_record_function")  # operators' names begin so
 
 
@@ -113,6 +116,11 @@ def footprint(spec: TrialSpec, data: ImageSet) -> Footprint | None:
         evaluation_kernels=evaluation.kernels,
         evaluation_moved=evaluation.moved,
     )
+
+
+def with_margin(count: int) -> int:
+    """Bytes that a device must have free for a net that takes so many on the meta device."""
+    return int(MARGIN * count)
 
 
 def on_meta(model: Named, data: Named | None) -> nn.Module:

@@ -1,5 +1,6 @@
 """A job, done in this process and recorded: a trial trained, a number counted or probed, a picture drawn …"""
 
+import gc
 import io
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -29,9 +30,8 @@ from repro.training.checkpoint import EVERY, Checkpoint
 from repro.training.fit import check_fit
 from repro.training.loop import Progress, train
 from repro.trial import Drawing, Evaluating, Probing, Subject, TrialSpec
+from repro.work.room import SMALLER, placed
 from repro.work.timing import time_round
-
-SMALLER = "Take a smaller batch_size, net or images, fewer trials at once (--jobs), or another --device"
 
 
 def execute(
@@ -41,8 +41,18 @@ def execute(
     with store.take(job, job.label) as mine:
         if mine and store.read(job) is None:
             device = devices.resolve(job.needs.device, next(iter(places), 0))
-            Work(store, device, checkpoint_every).do(job)
+            try:
+                Work(store, device, checkpoint_every).do(job)
+            finally:
+                give_back(device)
     return mine
+
+
+def give_back(device: torch.device) -> None:
+    """The device's memory, which others may hold it for next. What is in the machine's stays loaded."""
+    if device.type == "cuda":
+        gc.collect()  # nets are in cycles
+        torch.cuda.empty_cache()
 
 
 class Work:
@@ -67,7 +77,8 @@ class Work:
         folder = self.store.folder(job)
         remove_parts(folder)
         try:
-            with told(job.label), own_default_stream(self.device), enough(job.label, self.device, SMALLER):
+            what = in_batches(job)
+            with told(job.label), own_default_stream(self.device), enough(what, self.device, SMALLER):
                 record = self.ways[type(job)](job)
         finally:
             self.store.tell(job.digest, {})
@@ -140,12 +151,18 @@ class Work:
         """The net of a trial before its first step."""
         start = self.weights(spec.start) if spec.start else None
         with Contents(self.store).in_use():
-            data = images(spec.data, self.device, spec.fingerprint)
-        return build(spec, data, self.device, start)
+            data = images(spec.data, torch.device("cpu"), spec.fingerprint)
+        return build(spec, placed(spec, data, self.device), self.device, start)
 
     def weights(self, spec: TrialSpec) -> dict[str, Tensor]:
         """Those that a finished trial has left. Raises `StoreError` if they are not, or no longer, there."""
         return load_weights(self.store.read_file(spec, spec.file))
+
+
+def in_batches(job: Job) -> str:
+    """What a job is, and of what size its batches are: what memory depends on."""
+    recipe = job.recipe if isinstance(job, TrialSpec) else None
+    return f"{job.label}, batches of {recipe.batch_size}" if recipe else job.label
 
 
 def _on_cpu(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -153,20 +170,21 @@ def _on_cpu(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def images(data: Named, device: torch.device, fingerprint: str | None = None) -> ImageSet:
-    """A data set on a device; the last one stays loaded.
+    """A data set on a device; the last one stays loaded in the machine's memory.
 
     Raises `ReproError` where nothing can be learnt from it, and where it has another fingerprint, if one is
     given.
     """
-    return _images(data.model_dump_json(), device, fingerprint)
+    loaded = _images(data.model_dump_json(), fingerprint)
+    return loaded if device.type == "cpu" else loaded.to(device)
 
 
 @lru_cache(maxsize=1)
-def _images(data: str, device: torch.device, fingerprint: str | None) -> ImageSet:
+def _images(data: str, fingerprint: str | None) -> ImageSet:
     named = Named.model_validate_json(data)
     made: DataSet = DATASETS.load(named.name)(**named.options)
-    with enough(f"data set '{named.name}'", device, "Take fewer images, or smaller ones"):
-        loaded = made.load().to(device)
+    with enough(f"data set '{named.name}'", "cpu", "Take fewer images, or smaller ones"):
+        loaded = made.load()
     if fingerprint is not None and made.fingerprint() != fingerprint:
         raise ReproError(
             f"data set '{named.name}' has changed since the run began, or is another on this machine; run "
