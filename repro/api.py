@@ -103,8 +103,8 @@ def run(
 
     What cannot be measured ends nothing: it is in the results' `failed`, and those it was to be in are not
     complete. Where data or weights are missing, or a GPU is too small, that is found before the first trial,
-    and `missing` hears of it at once, by the same names. The trials of all suites are kept in the store of the
-    first one's project.
+    and `missing` hears of it at once, by the same names. The trials of all suites are kept in the store of
+    the first one's project.
 
     Raises `DocumentError` for suites with mistakes, `NothingRan` where no claim is asked, and
     `NothingMeasured`, with all reasons, where none could be measured.

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from repro.clock import Timed
     from repro.data.images import ImageSet
+    from repro.data.outlines import Outline
     from repro.job import Job, Needs
     from repro.state.net import State
     from repro.store import Store
@@ -66,6 +67,10 @@ class DataSet(Protocol):
 
     def load(self) -> ImageSet:
         """Both splits, on the CPU. Any number of processes may do it at once."""
+
+    def outline(self) -> Outline | None:
+        """What is known of it before it is here, for `repro plan`; None if it must be loaded for that."""
+        return None
 
 
 class Task(Protocol):

@@ -45,7 +45,8 @@ def hold(needs: Needs, what: str = "", waits: Waits = _unheard) -> Iterator[tupl
         with alone(needs.device, what, waits):
             yield (0,)
     else:
-        with lease(places(needs.device), needs.places, what, waits, first=_last) as held:
+        first = None if needs.device == "cpu" else _last
+        with lease(places(needs.device), needs.places, what, waits, first=first) as held:
             yield held
 
 
@@ -98,7 +99,7 @@ def alone(device: str, what: str = "", waits: Waits = _unheard) -> Iterator[None
         yield
 
 
-_last: set[str] = set()  # the places that this process held last
+_last: set[str] = set()  # the GPUs that this process held last
 
 
 def _taken(

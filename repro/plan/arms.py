@@ -15,7 +15,7 @@ from repro.data.outlines import outline
 from repro.data.split import head
 from repro.recipe import Named
 from repro.store import Store
-from repro.training.footprint import CONTEXT, Footprint, footprint, with_margin
+from repro.training.footprint import Footprint, footprint
 from repro.training.pace import Pace
 from repro.trial import TrialSpec
 
@@ -31,18 +31,8 @@ class Asked:
     flops: int | None
     seconds: float | None
     net_bytes: int | None  # at its peak, beside the data
-    data_bytes: int | None
+    data_bytes: int
     kept_bytes: int | None  # of the weights that it leaves
-
-    @property
-    def device_bytes(self) -> int | None:
-        """Of a GPU, without the data, which need not lie there."""
-        return None if self.net_bytes is None else CONTEXT + with_margin(self.net_bytes)
-
-    @property
-    def host_bytes(self) -> int | None:
-        """Of a worker that trains on a GPU."""
-        return None if self.data_bytes is None else PROCESS + self.data_bytes
 
 
 def asked(spec: TrialSpec, pacer: Pacer) -> Asked:

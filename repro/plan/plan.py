@@ -1,7 +1,7 @@
 """`repro plan`: what suites would take at a profile, suite by suite and all together."""
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -17,17 +17,19 @@ from repro.executors.lease import cores, count
 from repro.experiment import Experiment
 from repro.format import size
 from repro.plan import arms
-from repro.plan.arms import Asked
+from repro.plan.arms import PROCESS, Asked
 from repro.plan.gpus import Gpu, gpu
 from repro.plan.supplies import Supply, supplies
 from repro.recipe import Named, Strict
 from repro.state import devices
 from repro.store import Store
 from repro.suite import Device, Suite
-from repro.training.footprint import Footprint
+from repro.training.footprint import CONTEXT, Footprint, with_margin
 from repro.training.pace import Pace, pace
 from repro.trial import TrialSpec
 from repro.tuning import SEEDS
+from repro.work.execute import give_back
+from repro.work.room import placed
 
 MANY = (5, 10)  # seeds: when verdicts come first, and when most have come
 GIB = 2**30
@@ -150,8 +152,7 @@ class _Planner:
         of_all = [one for one in of_trial.values() if one is not None]
 
         def total(digests: list[str], key: str) -> float | None:
-            values = [getattr(of_trial[digest], key, None) for digest in digests]
-            return None if None in values else float(sum(values))  # type: ignore[arg-type]
+            return _sum([getattr(of_trial[digest], key, None) for digest in digests])
 
         def hours(digests: list[str]) -> float | None:
             seconds = total(digests, "seconds")
@@ -164,7 +165,7 @@ class _Planner:
             amount=Amount(
                 trials=len(first),
                 shared=len(first.keys() & shared),
-                done=len(first.keys() & done),
+                done=len(first.keys() & done - shared),
                 missing=len(new[0]),
                 flops=total(new[0], "flops"),
                 hours=(hours(new[0]), hours(new[1])),
@@ -179,22 +180,19 @@ class _Planner:
     def total(self, rows: list[SuitePlan]) -> Amount:
         amounts = [row.amount for row in rows]
 
-        def added(values: list[float | None]) -> float | None:
-            return None if None in values else sum(values)  # type: ignore[arg-type]
-
         def largest(values: list[int | None]) -> int | None:
             known = [value for value in values if value is not None]
             return max(known, default=None)
 
-        disk = added([a.disk for a in amounts])
+        disk = _sum([a.disk for a in amounts])
         beside = [a.data_beside_the_net for a in amounts if a.data_beside_the_net is not None]
         return Amount(
             trials=sum(a.trials - a.shared for a in amounts),
             shared=0,
             done=sum(a.done for a in amounts),
             missing=sum(a.missing for a in amounts),
-            flops=added([a.flops for a in amounts]),
-            hours=(added([a.hours[0] for a in amounts]), added([a.hours[1] for a in amounts])),
+            flops=_sum([a.flops for a in amounts]),
+            hours=(_sum([a.hours[0] for a in amounts]), _sum([a.hours[1] for a in amounts])),
             device_memory=largest([a.device_memory for a in amounts]),
             data_beside_the_net=all(beside) if beside else None,
             host_memory=largest([a.host_memory for a in amounts]),
@@ -264,10 +262,14 @@ class _Planner:
         assert recipe is not None
         if self.gpu:
             return None if found is None else self.gpu.pace(found, recipe.precision)
-        memory = self.there.device_memory
-        if spec.device != "cpu" and (memory is None or found is None or found.memory > memory):
+        there = self.there.device_memory or 0
+        if spec.device == "cuda" and (found is None or CONTEXT + with_margin(found.memory) > there):
             return None
-        return pace(spec, data, devices.resolve(spec.device))
+        device = devices.resolve(spec.device)
+        try:
+            return pace(spec, placed(spec, data, device), device)
+        finally:
+            give_back(device)
 
     def _supplied(self, trial: TrialSpec) -> list[str]:
         arm = arms.arm_of(trial) + str(trial.weights)
@@ -280,13 +282,23 @@ class _Planner:
     def _memory(self, asked: list[Asked]) -> dict[str, Any]:
         """Of the largest of them. None is what is not known, or not asked for."""
         there, on_gpu = self.there.device_memory, self.kind != "cpu"
-        nets = [(one.device_bytes, one.data_bytes) for one in asked]
-        if not asked or None in {part for both in nets for part in both}:
+        nets = [(one.net_bytes, one.data_bytes) for one in asked if one.net_bytes is not None]
+        if not asked or len(nets) < len(asked):
             return {"device_memory": None, "data_beside_the_net": None, "host_memory": None}
-        device = max(net for net, _ in nets) if on_gpu else None
-        beside = all(net + data <= there for net, data in nets) if on_gpu and there else None
-        each = max(one.host_bytes + (0 if on_gpu else one.net_bytes) for one in asked)
-        return {"device_memory": device, "data_beside_the_net": beside, "host_memory": each * self.at_once}
+        wanted = [(CONTEXT + with_margin(net), data) for net, data in nets]
+        beside = all(net + data <= there for net, data in wanted) if on_gpu and there else None
+        each = max(PROCESS + data + (0 if on_gpu else net) for net, data in nets)
+        return {
+            "device_memory": max(net for net, _ in wanted) if on_gpu else None,
+            "data_beside_the_net": beside,
+            "host_memory": each * self.at_once,
+        }
+
+
+def _sum(values: Sequence[float | None]) -> float | None:
+    """None where one of them is not known."""
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None
 
 
 def _no_pace(spec: TrialSpec, data: ImageSet, found: Footprint | None) -> None:

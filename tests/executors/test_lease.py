@@ -358,3 +358,13 @@ def test_counts_wait_while_somebody_holds_the_machine_until_he_is_killed(tmp_pat
     assert not counting.is_alive()
     with alone("cpu"):
         """It can be had again."""
+
+
+def test_a_worker_keeps_its_gpu_unless_another_has_it():
+    last = {"two"}
+    with lease(["one", "two"], first=last) as held:
+        assert held == (1,)
+        with lease(["one", "two"], first=last) as others:
+            assert others == (0,) and last == {"one"}
+    with lease(["one", "two"], first=last) as held:
+        assert held == (0,)

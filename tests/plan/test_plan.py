@@ -1,0 +1,89 @@
+"""`repro plan`: what suites would take, without training them."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+from conftest import TINY
+
+from repro.cli import main
+
+
+def plan(*arguments):
+    return CliRunner().invoke(main, ["plan", *map(str, arguments)])
+
+
+def as_json(*arguments):
+    done = plan(*arguments, "--format", "json")
+    assert done.exit_code == 0, done.output
+    return json.loads(done.output)
+
+
+def test_trials_are_counted_once_and_those_that_are_done_are_left_out(tiny, tmp_path):
+    (tmp_path / "twin.yaml").write_text(TINY.replace("suite: tiny", "suite: twin"))
+    assert CliRunner().invoke(main, ["run", str(tiny), "-k", "coin", "-j", "1"]).exit_code == 0
+    found = as_json(tiny, tmp_path / "twin.yaml")
+    first, second = (one["amount"] for one in found["suites"])
+    assert (first["trials"], first["shared"], first["done"], first["missing"]) == (10, 0, 5, 5)
+    assert (second["trials"], second["shared"], second["done"], second["missing"]) == (10, 10, 0, 0)
+    total = found["total"]
+    assert (total["trials"], total["done"], total["missing"]) == (10, 5, 5)
+    assert total["flops"] == first["flops"] > 0 and second["hours"] == [0, 0]
+    assert 0 < first["hours"][0] < first["hours"][1]
+
+
+def test_what_is_done_here_says_how_long_the_rest_takes(tiny):
+    assert CliRunner().invoke(main, ["run", str(tiny), "-k", "coin", "-j", "1"]).exit_code == 0
+    records = [json.loads(path.read_text()) for path in tiny.parent.glob(".repro/trials/*.json")]
+    seconds = sorted(r["cost"]["seconds"] + r["cost"]["evaluation_seconds"] for r in records)
+    only = TINY.replace("test_error(small)", "test_error(frozen)").replace("  learns", "  same", 1)
+    assert len(seconds) == 5 and only
+    found = as_json(tiny, "-j", "1")["total"]
+    assert (
+        found["hours"][1] > 5 * seconds[2] / 3600
+    )  # the frozen arm's other five, and ten of the trained one
+
+
+def test_data_that_is_not_here_is_named_with_its_size_and_where_it_is(tiny, monkeypatch, tmp_path):
+    monkeypatch.setenv("REPRO_DATA", str(tmp_path / "nowhere"))
+    found = as_json(tiny, "--profile", "missing", "--device", "a100")
+    (cifar,) = found["supplies"]
+    assert cifar["name"] == "cifar10" and not cifar["is_here"] and cifar["bytes"] == 170_498_071
+    assert "https://www.cs.toronto.edu/~kriz/cifar.html" in cifar["source"]
+    assert "is not in" in found["does_not_fit"][0] and "REPRO_DATA" in found["does_not_fit"][0]
+    assert found["there"]["device"] == "A100" and found["total"]["hours"][0] > 0
+    text = plan(tiny, "--profile", "missing", "--device", "a100").output
+    assert "cifar10" in text and "missing 170 MB" in text and "does not fit: data set 'cifar10'" in text
+
+
+def test_what_does_not_go_into_the_hours_does_not_fit(tiny):
+    assert "fits into 5 hours" in plan(tiny, "--hours", 5).output
+    assert "does not fit: hours: " in plan(tiny, "--hours", 1e-9).output
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--device", "abacus"), "no figures for device 'abacus'"),
+        (("--profile", "x"), "nothing to plan: no claim at profile 'x' (profiles: cpu, missing)"),
+    ],
+)
+def test_what_cannot_be_planned_is_2_and_says_what_can(tiny, options, said):
+    done = plan(tiny, *options)
+    assert done.exit_code == 2 and said in done.output
+
+
+def test_a_run_says_what_is_missing_before_it_trains_anything_and_does_the_rest(tiny, monkeypatch, tmp_path):
+    monkeypatch.setenv("REPRO_DATA", str(tmp_path / "nowhere"))
+    far = "  far: {model: cifar_resnet, depth: 8, data: {name: cifar10, size: 32}}\n"
+    claims = "  far-off: {says: Far., expect: test_error(large) < test_error(far)}\n"
+    tiny.write_text(TINY.replace("  large:", far + "  large:", 1) + claims)
+    run = CliRunner().invoke(main, ["run", str(tiny), "-k", "o", "-j", "1"])  # far-off, known, coin, order …
+    assert run.exit_code == 2
+    assert "left out, since they cannot be measured here" in run.output
+    assert "data set 'cifar10' is not in" in run.output and "known  " in run.output
+    models = {
+        json.loads(path.read_text())["spec"]["model"]["depth"]
+        for path in tmp_path.glob(".repro/trials/*.json")
+    }
+    assert models == {8}  # nothing of the claim that could not be measured

@@ -1,0 +1,74 @@
+"""What a step takes, found out without a device."""
+
+import pytest
+import torch
+from kit.tiny import spec, state
+
+from repro.data.blank import blank
+from repro.data.outlines import Outline
+from repro.recipe import Named
+from repro.training.cost import arithmetic
+from repro.training.footprint import BLOCK, Watch, footprint
+
+GIB = 2**30
+
+
+def test_memory_is_what_is_alive_at_once_and_views_are_nothing():
+    watch, million = Watch(), 4 * 1000 * 1000
+    with watch:
+        first = torch.empty(1000, 1000, device="meta")
+        second = first * 2
+        del first
+        third = second.view(-1) + 1
+    whole = -(-million // BLOCK) * BLOCK
+    assert watch.peak == watch.alive == 2 * whole
+    assert (watch.kernels, watch.moved) == (2, 4 * million)
+    del second, third
+    assert watch.alive == 0
+
+
+def test_flops_are_those_that_the_cost_of_a_trial_counts():
+    found, counted = footprint(spec(), state().data), arithmetic(state())
+    assert found.flops == counted.step_flops
+    assert found.evaluation_flops == 2 * counted.macs * found.evaluated
+    assert found.params == sum(tensor.numel() for tensor in state().model.state_dict().values())
+
+
+def of(model, shape, classes, masks, batch_size, **recipe):
+    outline = Outline(1000, 100, shape, masks, is_here=False, bytes=0, source="")
+    data = "oxford-pets" if masks else "cifar10"
+    trial = spec(model=model, batch_size=batch_size, **recipe)
+    changes = {"data": Named(name=data), "task": "segmentation" if masks else "classification"}
+    return footprint(trial.model_copy(update=changes), blank(outline, classes))
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "masks", "batch_size", "measured"),
+    [
+        ({"name": "cifar_resnet", "depth": 20}, (3, 32, 32), False, 128, 0.19),
+        ({"name": "cifar_resnet", "depth": 56}, (3, 32, 32), False, 128, 0.53),
+        ({"name": "unet", "padded": True}, (3, 256, 256), True, 8, 6.3),
+    ],
+)
+def test_memory_is_that_of_torchs_own_allocator_for_cuda(model, shape, masks, batch_size, measured):
+    """GiB at the peak of a step, read off torch 2.14.1+cu130 on a CUDA runtime that launches nothing."""
+    found = of(model, shape, 3 if masks else 10, masks, batch_size)
+    assert found.memory / GIB == pytest.approx(measured, rel=0.15)
+
+
+def test_half_precision_halves_the_maps_and_not_the_weights():
+    model = {"name": "cifar_resnet", "depth": 20}
+    full, half = (
+        of(model, (3, 32, 32), 10, False, 128, precision=precision) for precision in ("fp32", "bf16")
+    )
+    assert half.memory == pytest.approx(full.memory / 2, rel=0.1) and half.flops == full.flops
+    few = {"name": "cifar_resnet", "depth": 20, "width": 64}
+    full, half = (of(few, (3, 32, 32), 10, False, 2, precision=precision) for precision in ("fp32", "bf16"))
+    assert half.memory > 0.8 * full.memory
+
+
+def test_a_net_that_looks_at_numbers_cannot_be_told(tmp_path, monkeypatch):
+    from kit.tiny import install
+
+    install(tmp_path, monkeypatch)
+    assert footprint(spec(model={"name": "habits", "peeks": True}), state().data) is None
