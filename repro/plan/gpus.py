@@ -53,8 +53,7 @@ GPUS = (
 
 def gpu(name: str) -> Gpu:
     """The one of a name, in any case. Raises `ReproError` for another."""
-    known = {one.name.lower(): one for one in GPUS}
-    if name.lower() not in known:
-        listed = ", ".join(one.name for one in GPUS)
-        raise ReproError(f"no figures for device '{name}'{nearest(name.lower(), known)}; there are {listed}")
-    return known[name.lower()]
+    found = next((one for one in GPUS if one.name.lower() == name.lower()), None)
+    if found is None:
+        raise ReproError(f"no figures for device '{name}'{nearest(name, [one.name for one in GPUS])}")
+    return found

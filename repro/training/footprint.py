@@ -99,17 +99,19 @@ def footprint(spec: TrialSpec, data: ImageSet) -> Footprint | None:
         batch = tree_map(lambda part: part.bfloat16() if part.is_floating_point() else part, batch)
     try:
         step, flops, state_bytes = _step(state, batch)
+        gradients = sum(map(_bytes, state.model.parameters()))
         evaluation, evaluation_flops, images = _evaluation(state)
     except (RuntimeError, UnknownOperator, NotImplementedError):
         return None
     numbers = sum(tensor.numel() for tensor in own)
+    peak = max(step.peak, evaluation.peak + gradients + state_bytes)
     # Under autocast parameters, gradients and optimizer are fp32, with a copy of the parameters in bf16
     more = numbers * 6 + state_bytes if recipe.precision == "bf16" else 0
     return Footprint(
         flops=flops,
         kernels=step.kernels,
         moved=step.moved,
-        memory=max(step.peak, evaluation.peak) + more,
+        memory=peak + more,
         params=numbers,
         evaluated=images,
         evaluation_flops=evaluation_flops,

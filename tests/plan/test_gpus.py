@@ -34,7 +34,7 @@ def test_a_step_of_small_kernels_takes_as_long_as_the_host_needs_to_start_them()
 
 
 def test_a_gpu_that_nobody_knows_is_an_error_with_those_that_are_known():
-    with pytest.raises(
-        ReproError, match=r"no figures for device 'RTX 4080'.*RTX 4090'\?; there are RTX 3060"
-    ):
+    with pytest.raises(ReproError, match=r"no figures for device 'RTX 4080'; did you mean 'RTX 4090'\?"):
         gpu("RTX 4080")
+    with pytest.raises(ReproError, match=r"no figures for device 'abacus'; known: A100, A100 40GB, H100"):
+        gpu("abacus")
