@@ -111,7 +111,7 @@ def plan(
         known = ", ".join(sorted({name for suite in suites.values() for name in suite.profiles}))
         raise ReproError(f"nothing to plan: no claim at profile '{profile}' (profiles: {known})")
     kinds = {suite.profiles[profile].device for suite in asked_for.values()}
-    kind = max(kinds, key=KINDS.index)
+    kind: Device = "cuda" if device else max(kinds, key=KINDS.index)
     planner = _Planner(profile, store, kind, gpu(device) if device else None, jobs)
     rows = [planner.suite(path, suite) for path, suite in asked_for.items()]
     total, found = planner.total(rows), tuple(planner.supplies.values())

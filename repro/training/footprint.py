@@ -172,8 +172,9 @@ def _evaluation(state: State) -> tuple[Watch, int, int]:
     inputs = inputs.to(dtype)
     state.model.eval()
     watch.hold([*state.model.parameters(), *state.model.buffers(), inputs, wanted])
-    with OperationCounter() as counter, watch:
-        outputs = state.model(inputs)
+    with watch:
+        with OperationCounter() as counter:
+            outputs = state.model(inputs)
         state.task.evaluate([(outputs, wanted)], "test")
     return watch, counter.get_total_flops(), size
 

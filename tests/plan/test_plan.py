@@ -52,6 +52,8 @@ def test_data_that_is_not_here_is_named_with_its_size_and_where_it_is(tiny, monk
     assert "https://www.cs.toronto.edu/~kriz/cifar.html" in cifar["source"]
     assert "is not in" in found["does_not_fit"][0] and "REPRO_DATA" in found["does_not_fit"][0]
     assert found["there"]["device"] == "A100" and found["total"]["hours"][0] > 0
+    assert 600 * 2**20 < found["total"]["device_memory"] < found["there"]["device_memory"] == 80 * 2**30
+    assert found["total"]["data_beside_the_net"] is True
     text = plan(tiny, "--profile", "missing", "--device", "a100").output
     assert "cifar10" in text and "missing 170 MB" in text and "does not fit: data set 'cifar10'" in text
 
