@@ -95,4 +95,5 @@ def _bytes(named: Named, data: ImageSet) -> int:
 
 def bytes_of(split: Split) -> int:
     """If all rows are in memory, as many times what the first one takes."""
-    return len(split) * sum(leaf.numel() * leaf.element_size() for leaf in tree_leaves(head(split, 1)))
+    row: int = sum(leaf.numel() * leaf.element_size() for leaf in tree_leaves(head(split, 1)))
+    return len(split) * row

@@ -52,7 +52,7 @@ class Watch(TorchDispatchMode):
     """Counts what runs in its context, and follows the memory of what is made there."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.kernels = self.moved = self.alive = self.peak = 0
         self._known: dict[int, weakref.finalize[..., Any]] = {}
 
