@@ -25,6 +25,7 @@ OPTIONS: dict[str, dict[str, Any]] = {  # for what has none without
     "stochastic_resnet": {"depth": 8, "active": 1},
     "timm_inception": {"version": "inception_v4"},
     "unnormalised_resnet": {"depth": 8},
+    "digits": {"size": 8},
     "fashion-mnist-small": {"size": 7},
     "scenes": {"size": 16, "train": 20, "test": 10},
     "step": {"at": [2]},

@@ -39,8 +39,8 @@ class Digits(DataSet):
         most = A_CLASS * self.classes - TEST
         if size < 8 or not self.classes <= train <= most:
             raise ReproError(
-                f"data set 'digits' wants a size of 8 or more and {self.classes} to {most:,} training images, "
-                f"not size {size}, train {train}"
+                f"data set 'digits' wants a size of 8 or more and {self.classes} to {most:,} training "
+                f"images, not size {size}, train {train}"
             )
         self.size, self.train, self.distort = size, train, distort
 
@@ -58,9 +58,8 @@ class Digits(DataSet):
 
         def part(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             pictures = [Image.fromarray(row.reshape(8, 8)) for row in levels[rows].astype(np.uint8)]
-            shape = (self.size, self.size)
-            images = np.stack([picture.resize(shape, Image.Resampling.BILINEAR) for picture in pictures])
-            images = images[:, None]
+            larger = [p.resize((self.size, self.size), Image.Resampling.BILINEAR) for p in pictures]
+            images = np.stack([np.asarray(picture) for picture in larger])[:, None]
             return distortion.distorted(images, rows, "digits") if self.distort else images, table[rows, -1]
 
         return ImageSet.of(part(rows[: self.train]), part(rows[-TEST:]), tuple("0123456789"))

@@ -1,8 +1,8 @@
 """Images turned and scaled about their middle, each in a way of its own that is always the same.
 
-To be bit-identical on every machine it computes in whole numbers: draws are SHA-256 of the image's row, places
-and weights are multiples of 2⁻¹⁶ and 2⁻¹¹ of a pixel. Sine and cosine alone are floating-point numbers; rounded
-to 2⁻¹⁶, what a library of mathematics may differ in, 2⁻⁵², would show once in 10¹⁰ numbers.
+To be bit-identical on every machine it computes in whole numbers: draws are SHA-256 of the image's row,
+places and weights are multiples of 2⁻¹⁶ and 2⁻¹¹ of a pixel. Sine and cosine alone are floating-point
+numbers; rounded to 2⁻¹⁶, what libraries of mathematics may differ in, 2⁻⁵², would show once in 10¹⁰ numbers.
 """
 
 import hashlib

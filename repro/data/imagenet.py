@@ -110,8 +110,8 @@ def _folders(folder: Path) -> list[str]:
     """The names of the folders in one, in order."""
     if not folder.is_dir():
         raise MissingData(
-            f"data set 'imagenet': there is no {folder}. Set REPRO_DATA to the folder that holds imagenet/train/ "
-            f"and imagenet/val/, with a folder for each class (now {root()}). ImageNet comes from image-net.org, "
-            "after its terms"
+            f"data set 'imagenet': there is no {folder}. Set REPRO_DATA to the folder that holds "
+            f"imagenet/train/ and imagenet/val/, with a folder for each class (now {root()}). ImageNet comes "
+            "from image-net.org, after its terms"
         )
     return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != ".")

@@ -25,7 +25,7 @@ class PictureFiles(Split):
     labels: Tensor
     size: int
     resize: int
-    device: torch.device = torch.device("cpu")
+    device: torch.device | str = "cpu"
 
     @property
     def index_device(self) -> torch.device:
@@ -47,4 +47,4 @@ class PictureFiles(Split):
         return image
 
     def to(self, device: torch.device | str) -> "PictureFiles":
-        return replace(self, device=torch.device(device))
+        return replace(self, device=device)

@@ -1,7 +1,7 @@
 """The images of Fashion-MNIST in this package, and what suites can make of them: fewer images, fewer classes,
 distorted ones.
 
-Not in `embedded`, which scenes are drawn from: they would be other ones, for a digest, with every option here.
+Not in `embedded`, which scenes are drawn from: nets on them would be trained anew with every option here.
 """
 
 import hashlib
@@ -28,8 +28,8 @@ class SmallFashionMnist(DataSet):
     They are the first ones: any ten images on end, from a multiple of ten, have ten classes (`embedded`), so
     that n of k classes are n/k of each, give or take one.
 
-    `distort` turns each image by up to 60° either way and scales it by 0.6 to 1.3, about its middle, before it
-    is made smaller: always in the same way, which is drawn for its row in the file (`distortion`).
+    `distort` turns each image by up to 60° either way and scales it by 0.6 to 1.3, about its middle, before
+    it is made smaller: always in the same way, which is drawn for its row of its split (`distortion`).
     """
 
     channels = 1
