@@ -44,10 +44,10 @@ def gradient_cosine(state: State, by: Share = 0.1, images: PositiveInt = 128) ->
     """Whether the loss's gradient by the image, -1 to 1, is the same near by: 0 if it is shattered.
 
     The cosine of the gradients at an image and at the same image moved `by` of the way to the next one, the
-    mean over the first `images` training images, with their own targets. Balduzzi et al. 2017, "The
-    Shattered Gradients Problem", arXiv 1702.08591, section 2, correlate gradients along a line of inputs: with depth
-    that falls to noise in plain nets, and hardly does in residual ones. NaN where a gradient is 0. Raises `ReproError`
-    for fewer than two images.
+    mean over the first `images` training images, with their own targets. Balduzzi et al. 2017, "The Shattered
+    Gradients Problem", arXiv 1702.08591, section 2, correlate gradients along a line of inputs: with depth
+    they fall to noise in plain nets, and hardly in residual ones. NaN where a gradient is 0. Raises
+    `ReproError` for fewer than two images.
     """
     inputs, targets = state.batch(*head(state.data.train, images))
     if len(inputs) < 2:
