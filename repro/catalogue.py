@@ -104,6 +104,7 @@ MODELS = Catalogue(
         "inception_v2": "repro.models.inception_v2:InceptionV2",
         "inception_v3": "repro.models.inception:InceptionV3",
         "mobilenet": "repro.models.mobilenet:MobileNet",
+        "oriented_gradients": "repro.models.oriented_gradients:OrientedGradientNet",
         "pair": "repro.pairs.pair:Pair",
         "preact_resnet": "repro.models.preact_resnet:PreActResNet",
         "rectifier_net": "repro.models.rectifier_net:RectifierNet",
@@ -181,12 +182,17 @@ COUNTS = Catalogue(
 )
 
 # Probes look at a trial's net, with its data and its task: before the first step (`at=start`), or after
-# the last.
+# the last. One that has a parameter `curves` is given those of the training, too.
 PROBES = Catalogue(
     "probe",
     "repro.probes",
     {
         "gradient_norm": "repro.measures.probes:gradient_norm",
+        "gradient_cosine": "repro.measures.jacobian:gradient_cosine",
+        "jacobian_norm": "repro.measures.jacobian:jacobian_norm",
+        "gabor_share": "repro.measures.filters:gabor_share",
+        "steps_to_loss": "repro.measures.course:steps_to_loss",
+        "steps_to_error": "repro.measures.course:steps_to_error",
         "response_std": "repro.measures.residual:response_std",
         "mean_response_std": "repro.measures.residual:mean_response_std",
         "block_change": "repro.measures.residual:block_change",
@@ -205,7 +211,7 @@ PROBES = Catalogue(
         "interior_miou": "repro.measures.segmentation:interior_miou",
         "stride_upper_bound_miou": "repro.measures.segmentation:stride_upper_bound_miou",
     },
-    given=("state",),
+    given=("state", "curves"),
 )
 
 # Clocks say what was read off while a net ran, in a process of its own. Their options are those of
@@ -313,6 +319,11 @@ def declared(catalogue: Catalogue, measure: str) -> Declaration:
 def looks_at_weights(count: str) -> bool:
     """Whether a count wants a net with weights."""
     return bool((source.decoration(COUNTS.target(count), declare.__name__) or {}).get("weights"))
+
+
+def looks_at_curves(probe: str) -> bool:
+    """Whether a probe wants the curves of a training."""
+    return "curves" in source.parameters(PROBES.target(probe))
 
 
 def differs_by_seed(probe: str) -> bool:

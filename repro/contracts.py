@@ -208,8 +208,11 @@ class CountMeasure(Protocol):
 
 class ProbeMeasure(Protocol):
     """A number of a trial's net, with its data and its task, which are all left as they are; `@declare` says
-    its unit and which way is better, and `seeded=False` that it looks at the data alone. Raises `ReproError`
-    where they have no such number.
+    its unit and which way is better, and `seeded=False` that it looks at the data alone.
+
+    One that wants the curves of the training, `{"batch_loss": [(step, value), …], …}`, has a second parameter
+    `curves`, by name; values are as JSON has them (`repro.value`). Raises `ReproError` where there is no such
+    number.
     """
 
     def __call__(self, state: State, *args: Any, **options: Any) -> float: ...

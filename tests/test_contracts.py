@@ -33,6 +33,8 @@ OPTIONS: dict[str, dict[str, Any]] = {  # for what has none without
     "lesions_error": {"count": 1},
     "path_gradient_share": {"least": 0, "most": 1},
     "scale_crop": {"size": 6},
+    "steps_to_error": {"error": 0.5},
+    "steps_to_loss": {"loss": 0.5},
 }
 
 
