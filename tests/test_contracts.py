@@ -32,6 +32,9 @@ OPTIONS: dict[str, dict[str, Any]] = {  # for what has none without
     "lesions_error": {"count": 1},
     "path_gradient_share": {"least": 0, "most": 1},
     "scale_crop": {"size": 6},
+    "crop": {"size": 6},
+    "crops": {"size": 6},
+    "resized": {"size": 6},
 }
 
 
