@@ -7,6 +7,7 @@ from torch import Tensor
 
 from repro.declaration import declare
 from repro.errors import ReproError
+from repro.models.layers.auxiliary import WithAuxiliary
 from repro.state.net import State
 from repro.tasks.classification import Classification
 
@@ -30,11 +31,12 @@ def top5_error(state: State) -> float:
 class Top5(Classification):
     """Classification in which five guesses are allowed."""
 
-    def error(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """The share of a batch [N, classes] whose class has five others before it: likelier ones, or, of as
-        likely ones, those that stand before it. What is no number counts as 0, as with one guess.
+    def error(self, outputs: Tensor | WithAuxiliary, targets: Tensor) -> Tensor:
+        """The share of a batch whose class has five others before it: likelier ones, or, of as likely ones,
+        those that stand before it. What is no number counts as 0, as with one guess.
         """
-        logits = outputs.nan_to_num(0.0)
+        logits = outputs.logits if isinstance(outputs, WithAuxiliary) else outputs
+        logits = (logits[:, 0] if logits.ndim == 3 else logits).nan_to_num(0.0)
         own, place = logits.gather(1, targets[:, None]), torch.arange(logits.shape[1], device=logits.device)
         before = (logits > own) | ((logits == own) & (place < targets[:, None]))
         return (before.sum(1) >= GUESSES).float().mean()

@@ -1,4 +1,4 @@
-"""AlexNet's augmentations: windows, and colours shifted along their principal components; and what suits few."""
+"""AlexNet's augmentations: windows, and colours shifted along their components; and one that suits few."""
 
 import numpy as np
 import pytest
