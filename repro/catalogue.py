@@ -197,6 +197,10 @@ PROBES = Catalogue(
         "mean_response_std": "repro.measures.residual:mean_response_std",
         "block_change": "repro.measures.residual:block_change",
         "dead_unit_share": "repro.measures.units:dead_unit_share",
+        "top5_error": "repro.measures.top5:top5_error",
+        "mean_level": "repro.measures.levels:mean_level",
+        "subtracted": "repro.measures.levels:subtracted",
+        "divided_by": "repro.measures.levels:divided_by",
         "mean_lesion_error": "repro.measures.lesions:mean_lesion_error",
         "lesions_error": "repro.measures.lesions:lesions_error",
         "path_gradient_share": "repro.measures.residual:path_gradient_share",
@@ -255,6 +259,9 @@ AUGMENTATIONS = Catalogue(
         "pad_crop": "repro.data.augment:pad_crop",
         "scale_crop": "repro.data.augment:scale_crop",
         "flip": "repro.data.augment:flip",
+        "upside_down": "repro.data.upside_down:upside_down",
+        "crop": "repro.data.crop:crop",
+        "colour_pca": "repro.data.colour_pca:colour_pca",
         "elastic": "repro.data.elastic:elastic",
     },
     given=("images", "targets", "generator"),
@@ -268,12 +275,19 @@ WEIGHTS = Catalogue(
     given=("model", "start"),
 )
 
-# What is done to a trained net before it is measured: functions (state, *, options) → state.
+# What is done to a trained net before it is measured: functions (state, *, options) → state. One that wants
+# further nets of the arm has a second parameter, `others`, and an option `members`.
 TREATMENTS = Catalogue(
     "treatment",
     "repro.treatments",
-    {"crf": "repro.treatments.crf:crf", "lesion": "repro.treatments.lesion:lesion"},
-    given=("state",),
+    {
+        "crf": "repro.treatments.crf:crf",
+        "crops": "repro.treatments.crops:crops",
+        "ensemble": "repro.treatments.ensemble:ensemble",
+        "lesion": "repro.treatments.lesion:lesion",
+        "resized": "repro.treatments.resized:resized",
+    },
+    given=("state", "others"),
 )
 
 # What draws pictures of the nets of several arms, side by side.
@@ -314,6 +328,12 @@ def declared(catalogue: Catalogue, measure: str) -> Declaration:
         return Declaration.model_validate({k: v for k, v in said.items() if k not in ("weights", "seeded")})
     except ValidationError as error:
         raise ReproError(f"{catalogue.kind} '{measure}': @declare(…): {error.errors()[0]['msg']}") from None
+
+
+def members(treatment: str, options: Mapping[str, Any]) -> int:
+    """How many nets of an arm, each of its own seed, a treatment wants: one, unless it asks for `others`."""
+    known = source.parameters(TREATMENTS.target(treatment))
+    return int(options.get("members", known["members"].default)) if "others" in known else 1
 
 
 def looks_at_weights(count: str) -> bool:

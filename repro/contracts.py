@@ -190,6 +190,9 @@ class Augmentation(Protocol):
 class Treatment(Protocol):
     """What is done to a trained net before it is measured: a function that gives another `State` and leaves
     the one it was given as it is.
+
+    One that wants further nets of the same arm, each trained with a seed of its own, has a second parameter
+    `others`, by name, for their states, and an option `members`: how many nets there are in all.
     """
 
     def __call__(self, state: State, *args: Any, **options: Any) -> State:

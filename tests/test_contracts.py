@@ -35,6 +35,9 @@ OPTIONS: dict[str, dict[str, Any]] = {  # for what has none without
     "scale_crop": {"size": 6},
     "steps_to_error": {"error": 0.5},
     "steps_to_loss": {"loss": 0.5},
+    "crop": {"size": 6},
+    "crops": {"size": 6},
+    "resized": {"size": 6},
 }
 
 

@@ -29,8 +29,13 @@ def probe(look: Any, options: Mapping[str, Any]) -> Iterator[str]:
 def treatment(treat: Any, options: Mapping[str, Any]) -> Iterator[str]:
     for state in fakes.states():
         before = deepcopy(state)
+        known = inspect.signature(treat).parameters
+        given = {}
+        if "others" in known:
+            members = options.get("members", known["members"].default)
+            given = {"others": [deepcopy(state) for _ in range(1, members)]}
         try:
-            treated = treat(state, **options)
+            treated = treat(state, **given, **options)
         except ReproError:  # it does not treat such nets, or such data
             continue
         if not isinstance(treated, State):

@@ -130,13 +130,20 @@ class Work:
 
     def state(self, subject: Subject) -> State:
         """A net as it is looked at: after training or before the first step; treated, if it is."""
-        state = self.fresh(subject.trial)
-        if subject.trial.recipe is not None:
-            state.model.load_state_dict(self.weights(subject.trial))
+        state, *others = map(self.untreated, (subject.trial, *subject.others))
         if subject.treatment is None:
             return state
-        treated: State = TREATMENTS.bound(subject.treatment.name, subject.treatment.options)(state)
+        given = {"others": others} if others else {}
+        treat = TREATMENTS.bound(subject.treatment.name, subject.treatment.options)
+        treated: State = treat(state, **given)
         return treated
+
+    def untreated(self, spec: TrialSpec) -> State:
+        """The net that a trial ends with, or starts with if it has no recipe."""
+        state = self.fresh(spec)
+        if spec.recipe is not None:
+            state.model.load_state_dict(self.weights(spec))
+        return state
 
     def fresh(self, spec: TrialSpec) -> State:
         """The net of a trial before its first step."""
