@@ -271,7 +271,11 @@ AUGMENTATIONS = Catalogue(
 WEIGHTS = Catalogue(
     "set of weights",
     "repro.weights",
-    {"imagenet": "repro.state.weights:imagenet", "trial": "repro.state.weights:trial"},
+    {
+        "imagenet": "repro.state.weights:imagenet",
+        "shallower": "repro.state.shallower:shallower",
+        "trial": "repro.state.weights:trial",
+    },
     given=("model", "start"),
 )
 

@@ -20,7 +20,7 @@ class TorchvisionNet(nn.Module):
     def __init__(
         self,
         net: Literal[
-            "googlenet", "inception_v3", "resnet50", "resnet101", "resnet152", "vgg16", "vgg19"
+            "alexnet", "googlenet", "inception_v3", "resnet50", "resnet101", "resnet152", "vgg16", "vgg19"
         ] = "resnet50",
         *,
         in_channels: int = 3,

@@ -6,7 +6,7 @@ from repro.models.torchvision_nets import TorchvisionNet
 from repro.state.weights import imagenet
 
 SIDES = {"googlenet": 64, "inception_v3": 75, "resnet50": 64}
-NETS = ("googlenet", "inception_v3", "resnet50", "resnet101", "resnet152", "vgg16", "vgg19")
+NETS = ("alexnet", "googlenet", "inception_v3", "resnet50", "resnet101", "resnet152", "vgg16", "vgg19")
 
 
 @pytest.mark.slow
