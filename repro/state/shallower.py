@@ -19,10 +19,16 @@ def shallower(
 
     The first `convolutions` of the trial, or all if it has fewer, each go to the next one here that has their
     shape: those of VGG's A to the first ones of the stages. Linear layers go to linear layers, one by one.
-    All other layers stay random, as in the paper. Raises `ReproError` for a layer that finds no place.
+    All other layers stay random, as in the paper. Raises `ReproError` for a layer that finds no place, and
+    for a net whose layers are not numbered: weights in a file are in no order but that of names.
     """
     own = model.state_dict()
     linear = _layers(start, LINEAR)
+    for kind in (CONVOLUTION, LINEAR):
+        if _layers(own, kind) != _layers(own, kind, sort=False):
+            raise ReproError(
+                f"weights: the layers of a {type(model).__name__} are not numbered in their order"
+            )
     pairs = _places(_layers(start, CONVOLUTION)[:convolutions], start, _layers(own, CONVOLUTION), own)
     pairs |= _places(linear, start, _layers(own, LINEAR), own)
     for name, place in pairs.items():
@@ -41,13 +47,19 @@ def shallower(
     model.load_state_dict({**own, **taken})
 
 
-def _layers(weights: Mapping[str, Tensor], dimensions: int) -> list[str]:
-    """Names of the layers whose weights have so many dimensions, in their order."""
-    return [
+def _layers(weights: Mapping[str, Tensor], dimensions: int, *, sort: bool = True) -> list[str]:
+    """Names of the layers whose weights have so many dimensions, sorted by their numbers."""
+    names = [
         name.removesuffix(".weight")
         for name, weight in weights.items()
         if name.endswith(".weight") and weight.ndim == dimensions
     ]
+    return sorted(names, key=_numbers) if sort else names
+
+
+def _numbers(name: str) -> list[tuple[int, str]]:
+    """So that features.10 comes behind features.9."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in name.split(".")]
 
 
 def _places(
