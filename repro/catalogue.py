@@ -197,6 +197,7 @@ PROBES = Catalogue(
         "mean_response_std": "repro.measures.residual:mean_response_std",
         "block_change": "repro.measures.residual:block_change",
         "dead_unit_share": "repro.measures.units:dead_unit_share",
+        "response_peak": "repro.measures.units:response_peak",
         "mean_lesion_error": "repro.measures.lesions:mean_lesion_error",
         "lesions_error": "repro.measures.lesions:lesions_error",
         "path_gradient_share": "repro.measures.residual:path_gradient_share",
