@@ -201,6 +201,7 @@ PROBES = Catalogue(
         "mean_level": "repro.measures.levels:mean_level",
         "subtracted": "repro.measures.levels:subtracted",
         "divided_by": "repro.measures.levels:divided_by",
+        "response_peak": "repro.measures.units:response_peak",
         "mean_lesion_error": "repro.measures.lesions:mean_lesion_error",
         "lesions_error": "repro.measures.lesions:lesions_error",
         "path_gradient_share": "repro.measures.residual:path_gradient_share",
