@@ -1,7 +1,8 @@
 """GoogLeNet scaled down: Szegedy et al. 2014, "Going Deeper with Convolutions", arXiv 1409.4842.
 
-For images of 14 to 64 pixels. Some of its modules (Table 1), with all widths multiplied, behind one 3×3 convolution instead of a stem of
-three; where a stage ends a pooling halves the map, as in the paper. There is no response normalisation.
+For images of 14 to 64 pixels. Some of its modules (Table 1), with all widths multiplied, behind one 3×3
+convolution instead of a stem of three; where a stage ends a pooling halves the map, as in the paper. There is
+no response normalisation.
 
 The paper has no comparison of its modules with others. Here a module can have one kind of kernel instead of
 three: a 1×1 reduction and a 3×3 convolution, which gives as many channels. The reduction is as narrow as
