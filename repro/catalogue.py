@@ -197,6 +197,7 @@ PROBES = Catalogue(
         "mean_lesion_error": "repro.measures.lesions:mean_lesion_error",
         "lesions_error": "repro.measures.lesions:lesions_error",
         "path_gradient_share": "repro.measures.residual:path_gradient_share",
+        "effective_dilation": "repro.measures.offsets:effective_dilation",
         "phase_energy": "repro.measures.checkerboard:phase_energy",
         "gradient_phase_energy": "repro.measures.checkerboard:gradient_phase_energy",
         "flat_high_pass": "repro.measures.checkerboard:flat_high_pass",
