@@ -8,7 +8,7 @@ classifies, and its last two, at a quarter of the images' side, are deformable o
 from torch import Tensor, nn
 
 from repro.bounds import PositiveInt
-from repro.models.layers.convolutions import convolution, rectified
+from repro.models.layers.convolutions import rectified
 from repro.models.layers.sampled_deformable import SampledDeformableConvolution
 
 
@@ -31,18 +31,17 @@ class DeformableNet(nn.Module):
     ):
         super().__init__()
         self.features = nn.Sequential(
-            rectified(in_channels, width, 3, 2), rectified(width, 2 * width, 3), nn.MaxPool2d(2)
+            *(rectified(in_channels, width, 3, 2), rectified(width, 2 * width, 3), nn.MaxPool2d(2)),
+            *(rectified(2 * width, last, 3), rectified(last, last, 3)),
         )
-        for channels in (2 * width, last):
-            layer = nn.Sequential(convolution(channels, last, 3), nn.BatchNorm2d(last), nn.ReLU())
-            self.features.append(layer)
         self.classifier = nn.Linear(last, classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
         if deformable:
-            for layer in self.features[-2:]:
-                layer[0] = deformed(layer[0])
+            found = [(name, m) for name, m in self.named_modules() if isinstance(m, nn.Conv2d)]
+            for name, plain in found[-2:]:
+                self.set_submodule(name, deformed(plain))
 
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.classifier(self.features(x).mean(dim=(2, 3)))
