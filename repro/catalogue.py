@@ -105,6 +105,7 @@ MODELS = Catalogue(
         "inception_v3": "repro.models.inception:InceptionV3",
         "mobilenet": "repro.models.mobilenet:MobileNet",
         "pair": "repro.pairs.pair:Pair",
+        "pixel_head": "repro.models.pixel_head:PixelHead",
         "preact_resnet": "repro.models.preact_resnet:PreActResNet",
         "rectifier_net": "repro.models.rectifier_net:RectifierNet",
         "region_net": "repro.models.region_net:RegionNet",
