@@ -107,6 +107,7 @@ MODELS = Catalogue(
         "mobilenet": "repro.models.mobilenet:MobileNet",
         "oriented_gradients": "repro.models.oriented_gradients:OrientedGradientNet",
         "pair": "repro.pairs.pair:Pair",
+        "pixel_head": "repro.models.pixel_head:PixelHead",
         "preact_resnet": "repro.models.preact_resnet:PreActResNet",
         "rectifier_net": "repro.models.rectifier_net:RectifierNet",
         "region_net": "repro.models.region_net:RegionNet",
