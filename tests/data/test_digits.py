@@ -104,5 +104,3 @@ def test_fingerprinting_it_imports_no_torch():
         "sys.exit(' '.join({'torch', 'torchvision', 'datasets', 'pyarrow'} & set(sys.modules)) or None)"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
-
-

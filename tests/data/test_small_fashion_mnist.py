@@ -98,7 +98,9 @@ def test_a_turn_is_about_the_middle_to_the_right():
 
 
 def test_every_machine_makes_the_same_pixels(turned):
-    found = [hashlib.sha256(split.images.numpy().tobytes()).hexdigest() for split in (turned.train, turned.test)]
+    found = [
+        hashlib.sha256(split.images.numpy().tobytes()).hexdigest() for split in (turned.train, turned.test)
+    ]
     assert tuple(found) == DISTORTED
 
 
