@@ -33,7 +33,8 @@ def effective_dilation(state: State, scale: PositiveFloat = 1.0, images: Positiv
     model(state.inputs(pictures))
     distances = _distances(layers[-1], found[-1].float())
     bright = (pictures.amax(1, keepdim=True) > 0).float()
-    on_the_thing = F.adaptive_avg_pool2d(bright, tuple(distances.shape[1:]))[:, 0] > 0.5
+    height, width = distances.shape[1:]
+    on_the_thing = F.adaptive_avg_pool2d(bright, (height, width))[:, 0] > 0.5
     return float(distances[on_the_thing].mean())
 
 

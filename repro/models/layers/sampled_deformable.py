@@ -30,10 +30,11 @@ class SampledDeformableConvolution(DeformableConvolution):
         # From pixels, whose middles are whole numbers, to -1 … 1 from edge to edge
         grid = torch.stack([(2 * right + 1) / width - 1, (2 * down + 1) / height - 1], dim=-1)
         read = F.grid_sample(x.float(), grid.flatten(1, 3), align_corners=False)
-        y: Tensor = self.weight.flatten(1) @ read.reshape(len(x), -1, rows * columns)
+        y = self.weight.flatten(1) @ read.reshape(len(x), -1, rows * columns)
         if self.bias is not None:
             y = y + self.bias[:, None]
-        return y.unflatten(2, (rows, columns))
+        maps: Tensor = y.unflatten(2, (rows, columns))
+        return maps
 
     def _places(self, axis: int, count: int, device: torch.device) -> Tensor:
         """The row or column of the map that a position of the kernel reads for an output, without an offset.
