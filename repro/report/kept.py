@@ -109,9 +109,9 @@ def _measured(path: str, suite: Suite, name: str, standing: Mapping[str, Standin
 
 def _since(suite: Suite | None, name: str, latest: Latest) -> str:
     """What became of a claim since it was judged, if its suite has it, or the arms in it, otherwise now."""
-    claim, result = suite and suite.claims.get(name), latest.result
-    if suite is None or claim is None:
+    if suite is None or name not in suite.claims:
         return ""
+    claim, result = suite.claims[name], latest.result
     is_as_judged = claim.expect == latest.claim.expect and all(
         result.arms.get(arm) == arm_result(_tuned(suite.resolve(arm, result.profile), result, arm))
         for arm in {measurement.arm for measurement in claim.expectation.measurements}
