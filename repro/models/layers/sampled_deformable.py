@@ -1,7 +1,8 @@
 """Deformable convolution as a sampling of the map and a matrix product, for nets that are trained on a CPU.
 
 What `DeformableConvolution` computes by torchvision's operator, to rounding: both take the map to be 0
-outside. On a CPU thread a forward and a backward pass take a fifth of its time (32 maps of 7×7, 32 channels).
+outside. On a CPU thread a forward and a backward pass take 12 ms where it takes 52 (32 maps of 7×7, 32
+channels; 3.3 to 5.4 times as fast, in turns).
 """
 
 from typing import Any
