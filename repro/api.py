@@ -33,8 +33,9 @@ def check(suites: str | Path | Iterable[str | Path]) -> list[str]:
 
 
 def load(suite: str | Path) -> Suite:
-    """Read a suite's file. Raises `DocumentError` with all that is wrong with it."""
-    return reading.load(Path(suite))
+    """Read a suite, by its file or its name. Raises `DocumentError` with all that is wrong with it."""
+    path = Path(suite)
+    return reading.load(path if path.exists() else suite_files([path])[0])
 
 
 def read(path: str | Path) -> Result:
@@ -92,7 +93,7 @@ def run(
     decided: Callable[[Path, str, ClaimResult], None] = lambda *_: None,
     kept: Callable[[Path], None] = lambda _: None,
 ) -> Results:
-    """Decide the claims of suites (files or folders) at a profile, and give a result for each suite.
+    """Decide the claims of suites (files, folders or names) at a profile, and give a result for each suite.
 
     `only` claims whose name contains the text; `pilot` uses seeds from 1000 up, which never judge; `fresh`
     trains everything again; `jobs` are the trials at once, as many as cores if not given. With `results`, a

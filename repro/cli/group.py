@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from repro import streams
+from repro.cli import completion
 from repro.errors import ReproError
 from repro.format import printable
 from repro.places import RESULTS, SUITES, project, shown
@@ -37,7 +38,9 @@ class Place(click.Path):
         return super().convert(value, param, ctx)
 
 
-ASKED = click.argument("suites", nargs=-1, type=Place(), metavar="[SUITE]...")
+ASKED = click.argument(
+    "suites", nargs=-1, type=Place(), metavar="[SUITE]...", shell_complete=completion.suites
+)
 LOOKED_UP = click.option(
     "--results",
     type=Place(),

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from repro.cli import completion
 from repro.cli.group import (
     AS_EXPECTED,
     FORMAT,
@@ -24,7 +25,7 @@ from repro.places import KEPT, RESULTS, RUNS
 
 
 @main.command()
-@click.argument("name", metavar="RESULT")
+@click.argument("name", metavar="RESULT", shell_complete=completion.results)
 @LOOKED_UP
 @click.option(
     "-k", "only", metavar="TEXT", help="Only claims whose name contains the text, with every number."
@@ -44,7 +45,7 @@ def show(name: str, results: Path, only: str | None) -> None:
 
 
 @main.command()
-@click.argument("names", nargs=-1, metavar="[RESULT]...")
+@click.argument("names", nargs=-1, metavar="[RESULT]...", shell_complete=completion.results)
 @click.option("--dirty", is_flag=True, help="Keep results of a commit with changes, or of none, too.")
 @click.option("--tables", is_flag=True, help="Keep nothing new: only make the tables anew.")
 def keep(names: tuple[str, ...], dirty: bool, tables: bool) -> None:
@@ -84,8 +85,8 @@ def report(results: tuple[Path, ...], out: Path) -> None:
 
 
 @main.command()
-@click.argument("base", metavar="BASE")
-@click.argument("new", metavar="NEW")
+@click.argument("base", metavar="BASE", shell_complete=completion.results)
+@click.argument("new", metavar="NEW", shell_complete=completion.results)
 @LOOKED_UP
 @click.option(
     "--alpha", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.05, show_default=True
@@ -116,7 +117,7 @@ def compare(base: str, new: str, results: Path, alpha: float, metrics: bool, onl
 
 
 @main.command()
-@click.argument("names", nargs=-1, required=True, metavar="RESULT...")
+@click.argument("names", nargs=-1, required=True, metavar="RESULT...", shell_complete=completion.results)
 @click.option("--to", type=click.Choice(["csv", "parquet", "tensorboard"]), required=True)
 @click.option("-o", "out", type=Place(), required=True, help="The file; for tensorboard a folder.")
 @LOOKED_UP
