@@ -181,7 +181,7 @@ def test_the_wheel_in_a_fresh_environment_runs_a_suite_by_name_and_begins_a_proj
     fresh = tmp_path / "fresh"
     venv.create(fresh)
     python, here = str(fresh / "bin" / "python"), [path for path in sys.path if path.endswith("-packages")]
-    alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    alone = {name: os.environ[name] for name in os.environ if name not in ("PYTHONPATH", "REPRO_HOME")}
 
     def done(*command, folder=tmp_path):
         run = subprocess.run(command, cwd=folder, env=alone, capture_output=True, text=True)
@@ -209,7 +209,8 @@ def test_the_wheel_in_a_fresh_environment_runs_a_suite_by_name_and_begins_a_proj
     command, stand = str(fresh / "bin" / "repro"), tmp_path / "stand"
     run = done(command, "run", "known-answer", "-k", "same-size", folder=stand)
     assert "suites/selfcheck/known_answer.yaml::same-size  reproduced" in run
-    assert [path.name for path in stand.iterdir()] == ["results"] and not list(fresh.rglob("results"))
+    assert {path.name for path in stand.iterdir()} == {".repro", "results"}
+    assert not list(fresh.rglob("results")) and not list(fresh.rglob(".repro"))
     done(command, "init", "selfcheck", "--to", "mine")
     done(python, "-m", "pytest", "-q", "-k", "same-size", "-p", "no:cacheprovider", folder=tmp_path / "mine")
     assert list(tmp_path.glob("mine/results/runs/known-answer/cpu/*.json"))
