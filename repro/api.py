@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +13,8 @@ from repro.evidence import decide
 from repro.executors import executor
 from repro.format import table
 from repro.outcome import Decided
-from repro.places import REGISTER, home, project, within
+from repro.places import KEPT, REGISTER, home, project, within
+from repro.plan import Plan, plan
 from repro.reading import load_all
 from repro.register import Register
 from repro.report.text import failures
@@ -92,13 +94,15 @@ def run(
     results: str | Path | None = None,
     decided: Callable[[Path, str, ClaimResult], None] = lambda *_: None,
     kept: Callable[[Path], None] = lambda _: None,
+    begins: Callable[[Callable[[], Plan]], None] = lambda _: None,
 ) -> Results:
     """Decide the claims of suites (files, folders or names) at a profile, and give a result for each suite.
 
     `only` claims whose name contains the text; `pilot` uses seeds from 1000 up, which never judge; `fresh`
     trains everything again; `jobs` are the trials at once, as many as cores if not given. With `results`, a
     folder, each result is written there with its pictures. `decided` hears of each claim, and again where
-    others of its suite have taken further seeds since; `kept` hears of each file.
+    others of its suite have taken further seeds since; `kept` hears of each file. `begins` is given what makes
+    the plan of the run.
 
     What cannot be measured ends nothing: it is in the results' `failed`, and those it was to be in are not
     complete. The trials of all suites are kept in the store of the first one's project.
@@ -127,6 +131,8 @@ def run(
         pilot=pilot,
         register=None if pilot else Register(project_of(given) / REGISTER),
     )
+    claims_asked = [(suite, name) for _, suite, names in asked for name in names]
+    begins(partial(plan, session, claims_asked, project_of(given) / KEPT))
     found, folder = Results(), None if pilot or results is None else Path(results)
     any_decided = False
     try:

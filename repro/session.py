@@ -129,6 +129,36 @@ class Session:
             self._experiments[key] = Experiment(suite, self.profile, self.device, contents)
         return self._experiments[key]
 
+    def planner(self) -> "Session":
+        """Another one for the same run, for whoever wants to know what it is to do while it does it."""
+        return Session(
+            self.runner,
+            self.profile,
+            device=self.device,
+            seeds_max=self.seeds_max,
+            first_seed=self.first_seed,
+            pilot=self.pilot,
+        )
+
+    def planned(self, suite: Suite, name: str) -> Iterable[tuple[Job, str | None, int, bool]]:
+        """The trials of a claim with their arms, its rounds with none, each with its seed and whether the first
+        look wants it. None of arms that are yet to be tuned. Raises `ReproError` if data is missing.
+        """
+        if suite.profiles[self.profile].tune is not None:
+            return
+        experiment = self.experiment(suite)
+        quantities = experiment.quantities(suite.claims[name])
+        most = self._most(suite)
+        first = self._seeds(suite, self._looks(most, suite.evidence.alpha)[0])
+        if not any(quantity.seeded for quantity in quantities):
+            most, first = 1, self._seeds(suite, 1)
+        seeds = self._seeds(suite, most)
+        for (arm, seed), trial in _trials(experiment, quantities, seeds).items():
+            yield trial, arm, seed, seed in first
+        if any(quantity.timed for quantity in quantities):
+            for seed in seeds:
+                yield experiment.round(seed), None, seed, seed in first
+
     def command(self, file: str, claim: str | None = None) -> str:
         """What decides a suite's claims again, or one of them, as a user would type it."""
         options = {

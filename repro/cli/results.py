@@ -118,12 +118,23 @@ def compare(base: str, new: str, results: Path, alpha: float, metrics: bool, onl
 
 @main.command()
 @click.argument("names", nargs=-1, required=True, metavar="RESULT...", shell_complete=completion.results)
-@click.option("--to", type=click.Choice(["csv", "parquet", "tensorboard"]), required=True)
+@click.option(
+    "--to",
+    type=click.Choice(["csv", "parquet", "markdown", "latex", "tensorboard"]),
+    required=True,
+    help="Markdown and LaTeX (for booktabs) are short tables for people; the others hold all there is.",
+)
+@click.option(
+    "--what",
+    type=click.Choice(["numbers", "verdicts"]),
+    help="Every number (metrics, costs, timings, counts, probes), or verdicts with their evidence "
+    "(default: verdicts in markdown and latex, else numbers).",
+)
 @click.option("-o", "out", type=Place(), required=True, help="The file; for tensorboard a folder.")
 @LOOKED_UP
-def export(names: tuple[str, ...], to: Any, out: Path, results: Path) -> None:
-    """Write the trials and timings of results (files, folders or run ids; of a suite what stands of it) as
-    one table, or as curves for TensorBoard.
+def export(names: tuple[str, ...], to: Any, what: Any, out: Path, results: Path) -> None:
+    """Write what results hold (files, folders or run ids; of a suite what stands of it) as one table, or
+    their curves for TensorBoard.
     """
     from repro.archive import latest, load
     from repro.report.export import export
@@ -135,4 +146,4 @@ def export(names: tuple[str, ...], to: Any, out: Path, results: Path) -> None:
         found += of_name if Path(name).exists() else latest(of_name).values()
     if not found:
         end(NOTHING_RAN, f"nothing to export: no results in {', '.join(names)}")
-    say(export(found, to, out))
+    say(export(found, to, out, what))

@@ -109,7 +109,7 @@ def run(
     """
     from repro import api
     from repro.places import home
-    from repro.report.progress import Display, to_terminal
+    from repro.report.progress import Display, on
     from repro.report.text import claim_details, failures, summary
     from repro.result import ClaimResult
     from repro.store import Store
@@ -118,7 +118,7 @@ def run(
     root = project_of(suites or DEFAULT)
     verdicts, written = dict[str, ClaimResult](), list[Path]()
     try:
-        with Display(Store(home(root)), *to_terminal()):
+        with Display(Store(home(root)), *on()) as display:
             found = api.run(
                 suites or DEFAULT,
                 profile,
@@ -133,12 +133,10 @@ def run(
                 results=results or root / RUNS,
                 decided=lambda path, name, claim: verdicts.update({f"{typed(path)}::{name}": claim}),
                 kept=written.append,
+                begins=lambda plans: setattr(display, "plans", plans),
             )
     except api.NothingRan as error:
         end(NOTHING_RAN, str(error))
-    finally:
-        if sys.stderr.isatty():
-            click.echo("\r\033[K", nl=False, err=True)
     for name, claim in verdicts.items():
         if not claim.as_expected:
             say(f"{name}\n{claim_details(claim)}\n")
