@@ -94,15 +94,15 @@ def run(
     results: str | Path | None = None,
     decided: Callable[[Path, str, ClaimResult], None] = lambda *_: None,
     kept: Callable[[Path], None] = lambda _: None,
-    begins: Callable[[Callable[[], Plan]], None] = lambda _: None,
+    begins: Callable[[Store, Callable[[], Plan]], None] = lambda *_: None,
 ) -> Results:
     """Decide the claims of suites (files, folders or names) at a profile, and give a result for each suite.
 
     `only` claims whose name contains the text; `pilot` uses seeds from 1000 up, which never judge; `fresh`
     trains everything again; `jobs` are the trials at once, as many as cores if not given. With `results`, a
     folder, each result is written there with its pictures. `decided` hears of each claim, and again where
-    others of its suite have taken further seeds since; `kept` hears of each file. `begins` is given what makes
-    the plan of the run.
+    others of its suite have taken further seeds since; `kept` hears of each file. `begins` is given the
+    store, and what makes the plan of the run.
 
     What cannot be measured ends nothing: it is in the results' `failed`, and those it was to be in are not
     complete. The trials of all suites are kept in the store of the first one's project.
@@ -132,7 +132,7 @@ def run(
         register=None if pilot else Register(project_of(given) / REGISTER),
     )
     claims_asked = [(suite, name) for _, suite, names in asked for name in names]
-    begins(partial(plan, session, claims_asked, project_of(given) / KEPT))
+    begins(store, partial(plan, session, claims_asked, project_of(given) / KEPT))
     found, folder = Results(), None if pilot or results is None else Path(results)
     any_decided = False
     try:

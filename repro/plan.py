@@ -1,5 +1,5 @@
-"""What a run is to do, as far as it is known before: its trials and rounds, by arm and seed, and how long they
-may take.
+"""What a run is to do, as far as it is known before: its trials and rounds, by arm and seed, and how long
+they may take.
 """
 
 import json
@@ -42,8 +42,8 @@ class Plan:
 
 
 def plan(session: Session, asked: Iterable[tuple[Suite, str]], kept: Path) -> Plan:
-    """The plan of claims. What cannot be planned (an arm that is yet to be tuned, data that is missing) is left
-    out. `kept` is the folder of kept results.
+    """The plan of claims. What cannot be planned (an arm that is yet to be tuned, data that is missing) is
+    left out. `kept` is the folder of kept results.
     """
     planner, steps, arms = session.planner(), dict[str, Step](), dict[str, None]()
     for suite, name in asked:

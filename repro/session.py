@@ -141,8 +141,8 @@ class Session:
         )
 
     def planned(self, suite: Suite, name: str) -> Iterable[tuple[Job, str | None, int, bool]]:
-        """The trials of a claim with their arms, its rounds with none, each with its seed and whether the first
-        look wants it. None of arms that are yet to be tuned. Raises `ReproError` if data is missing.
+        """The trials of a claim with their arms, its rounds with none, each with its seed and whether the
+        first look wants it. None of arms that are yet to be tuned. Raises `ReproError` if data is missing.
         """
         if suite.profiles[self.profile].tune is not None:
             return

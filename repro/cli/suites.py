@@ -20,6 +20,7 @@ from repro.cli.group import (
     end,
     main,
     say,
+    say_verdicts,
 )
 from repro.executors import EXECUTORS
 from repro.places import RUNS, SUITES, bundled, shown, typed
@@ -133,13 +134,14 @@ def run(
                 results=results or root / RUNS,
                 decided=lambda path, name, claim: verdicts.update({f"{typed(path)}::{name}": claim}),
                 kept=written.append,
-                begins=lambda plans: setattr(display, "plans", plans),
+                begins=display.begin,
             )
     except api.NothingRan as error:
         end(NOTHING_RAN, str(error))
     for name, claim in verdicts.items():
         if not claim.as_expected:
             say(f"{name}\n{claim_details(claim)}\n")
+    say_verdicts(verdicts)
     for line in summary(verdicts, map(shown, written)):
         say(line)
     if found.failed:

@@ -117,7 +117,7 @@ def fitted(stand: Stand, width: int, *, colour: bool = True) -> str:
     """One line of so many cells at most, with a bar; what does not fit ends in an ellipsis."""
     row = Table.grid(padding=(0, 1))
     for options in ({"width": BAR}, {"no_wrap": True}, {"no_wrap": True, "overflow": "ellipsis"}):
-        row.add_column(**options)  # type: ignore[arg-type]
+        row.add_column(**options)
     rest = "; ".join([*stand.waits, *stand.running])
     row.add_row(
         ProgressBar(total=max(1, stand.wanted), completed=stand.done, width=BAR),
@@ -139,7 +139,11 @@ class Display:
         self.progress, self.show, self.every = Progress(store), show, every
         self.ended = threading.Event()
         self.thread = threading.Thread(target=self._run, daemon=True)
-        self.plans: Callable[[], Plan] = Plan
+        self.begun: tuple[Store, Callable[[], Plan]] | None = None
+
+    def begin(self, store: Store, plans: Callable[[], Plan]) -> None:
+        """Hear, once that is known, what there is to do: `plans` is called by the thread."""
+        self.begun = store, plans
 
     def __enter__(self) -> "Display":
         self.thread.start()
@@ -151,10 +155,9 @@ class Display:
         self.show(None)
 
     def _run(self) -> None:
-        plans = self.plans
         while not self.ended.wait(self.every):
-            if self.plans is not plans:  # it has become known
-                plans = self.plans
+            if self.begun is not None:
+                (self.progress.store, plans), self.begun = self.begun, None
                 self.progress.plan = plans()
             stand = self.progress.look()
             if stand is not None and not self.ended.is_set():
@@ -170,7 +173,7 @@ class Line:
         self.shown = False
 
     def show(self, stand: Stand | None) -> None:
-        """On the line below the one that others are writing, if they are, which the cursor then goes back to."""
+        """On the line below the one that others are writing, if they are: the cursor goes back to it then."""
         with self.lock:
             if stand is None:
                 self.erase()
