@@ -116,8 +116,8 @@ class Progress:
 def fitted(stand: Stand, width: int, *, colour: bool = True) -> str:
     """One line of so many cells at most, with a bar; what does not fit ends in an ellipsis."""
     row = Table.grid(padding=(0, 1))
-    for options in ({"width": BAR}, {"no_wrap": True}, {"no_wrap": True, "overflow": "ellipsis"}):
-        row.add_column(**options)
+    for cells in (BAR, len(stand.short), max(1, width - BAR - len(stand.short) - 2)):
+        row.add_column(width=cells, no_wrap=True, overflow="ellipsis")
     rest = "; ".join([*stand.waits, *stand.running])
     row.add_row(
         ProgressBar(total=max(1, stand.wanted), completed=stand.done, width=BAR),

@@ -12,7 +12,12 @@ from repro.result import RIGHT, ClaimResult, verdict_rows
 
 GAP = 2  # cells between columns
 WORD = 12  # cells that a verdict needs, to be broken between words only
-DISPENSABLE = ("time", "interval", "seeds")  # columns that a narrow terminal does without, in this order
+DISPENSABLE = (
+    "time",
+    "interval",
+    "seeds",
+    "margin",
+)  # columns that a narrow terminal does without, in this order
 
 
 def verdicts(claims: Mapping[str, ClaimResult], width: int, *, colour: bool = True) -> str:
