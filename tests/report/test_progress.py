@@ -5,8 +5,10 @@ import re
 from types import SimpleNamespace
 
 import pytest
+from _pytest._io import TerminalWriter
 
 from repro.plan import ROUND, Plan, Step
+from repro.pytest_plugin import Run
 from repro.report import progress
 from repro.report.progress import BAR, Line, Progress, Stand, fitted
 from repro.status import Status
@@ -148,7 +150,7 @@ def test_it_fits_on_one_line_and_says_most_first(width):
 
 
 class Screen:
-    """What a terminal shows of what is written to it: newlines, carriage returns, and the codes that we use."""
+    """What a terminal shows of what is written to it: line ends, carriage returns, the codes that we use."""
 
     def __init__(self):
         self.rows, self.row, self.column = [""], 0, 0
@@ -200,6 +202,24 @@ def test_the_line_renews_itself_below_what_others_write_and_is_gone_when_they_go
     others("PASSED\n")
     line.show(STAND)
     assert screen.rows[1] == "suites/x.yaml::second PASSED" and "12/85" in screen.rows[2]
+
+
+def test_under_pytest_the_line_is_gone_before_pytest_writes_and_afterwards_pytest_writes_alone():
+    screen = Screen()
+    writer = TerminalWriter(screen)
+    writer.fullwidth, writer.hasmarkup = 80, False
+    run = Run(
+        SimpleNamespace(get_terminal_writer=lambda: writer, invocation_params=SimpleNamespace(dir=None))
+    )
+    line = run._line(screen)
+    writer.write("suites/x.yaml::first ")
+    line.show(STAND)
+    assert "12/85" in screen.rows[1]
+    writer.write("PASSED")
+    writer.line()
+    assert screen.rows == ["suites/x.yaml::first PASSED", ""]
+    run._display.close()
+    assert writer.write.__func__ is TerminalWriter.write
 
 
 def test_a_terminal_has_one_line_and_a_log_a_line_now_and_then(monkeypatch):

@@ -1,0 +1,53 @@
+"""What a run is to do, as far as it is known before."""
+
+import json
+
+import pytest
+from conftest import TINY
+
+import repro
+from repro.executors.local import InProcess
+from repro.plan import plan
+from repro.runner import Runner
+from repro.session import Session
+from repro.store import Store
+
+
+@pytest.fixture
+def planned(tmp_path):
+    """The plan of some claims of the small suite, and the suite at its profile."""
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY)
+    session = Session(Runner(Store(tmp_path / "store"), InProcess()), "cpu")
+    suite = repro.load(path)
+
+    def of(*names, profile="cpu"):
+        session.profile = profile
+        return plan(session, [(suite, name) for name in names], tmp_path / "kept")
+
+    return of, session.experiment(suite)
+
+
+def test_a_plan_has_the_trials_of_all_seeds_of_which_the_first_look_wants_five(planned):
+    of, experiment = planned
+    steps = of("learns", "coin").steps
+    arms = {(step.arm, step.seed): step.sure for step in steps.values()}
+    assert arms == {(("tiny", arm), seed): seed < 5 for arm in ("small", "frozen") for seed in range(10)}
+    assert steps[experiment.trial("small", 7).digest].label == "small, seed 7"
+
+
+def test_what_needs_no_training_and_what_has_no_data_is_in_none(planned, tmp_path, monkeypatch):
+    of, _ = planned
+    assert of("order", "sizes").steps == {}
+    monkeypatch.setenv("REPRO_DATA", str(tmp_path / "nowhere"))
+    assert of("learns", profile="missing").steps == {}
+
+
+def test_kept_results_say_how_long_a_trial_takes_where_they_can_be_read(planned, tmp_path):
+    of, _ = planned
+    folder = tmp_path / "kept" / "tiny" / "cpu"
+    folder.mkdir(parents=True)
+    trials = [{"arm": "small", "cost": {"seconds": seconds}} for seconds in (10, 30)]
+    (folder / "a.json").write_text(json.dumps({"trials": trials}))
+    (folder / "b.json").write_text("[")
+    assert of("learns").seconds == {("tiny", "small"): 20.0}
