@@ -45,16 +45,16 @@ def plan(session: Session, asked: Iterable[tuple[Suite, str]], kept: Path) -> Pl
     """The plan of claims. What cannot be planned (an arm that is yet to be tuned, data that is missing) is
     left out. `kept` is the folder of kept results.
     """
-    planner, steps, arms = session.planner(), dict[str, Step](), dict[str, None]()
+    steps, suites = dict[str, Step](), dict[str, None]()
     for suite, name in asked:
         with suppress(ReproError):
-            for job, arm, seed, sure in planner.planned(suite, name):
+            for job, arm, seed, sure in session.planned(suite, name):
                 before = steps.get(job.digest)
                 sure = sure or (before is not None and before.sure)
                 steps[job.digest] = Step(job, (suite.suite, arm or ROUND), seed, sure)
-        arms[suite.suite] = None
+        suites[suite.suite] = None
     seconds = dict[Arm, float]()
-    for suite_name in arms:
+    for suite_name in suites:
         seconds |= _recorded(kept / suite_name / session.profile, suite_name)
     return Plan(steps, seconds)
 

@@ -129,17 +129,6 @@ class Session:
             self._experiments[key] = Experiment(suite, self.profile, self.device, contents)
         return self._experiments[key]
 
-    def planner(self) -> "Session":
-        """Another one for the same run, for whoever wants to know what it is to do while it does it."""
-        return Session(
-            self.runner,
-            self.profile,
-            device=self.device,
-            seeds_max=self.seeds_max,
-            first_seed=self.first_seed,
-            pilot=self.pilot,
-        )
-
     def planned(self, suite: Suite, name: str) -> Iterable[tuple[Job, str | None, int, bool]]:
         """The trials of a claim with their arms, its rounds with none, each with its seed and whether the
         first look wants it. None of arms that are yet to be tuned. Raises `ReproError` if data is missing.

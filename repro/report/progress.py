@@ -53,8 +53,8 @@ class Stand:
 class Progress:
     """What the store says of a plan, and what processes say of themselves."""
 
-    def __init__(self, store: Store):
-        self.store, self.plan = store, Plan()
+    def __init__(self, store: Store, plan: Plan | None = None):
+        self.store, self.plan = store, plan or Plan()
         self._seconds = dict[str, float]()  # of the steps that are done, by digest
 
     def look(self) -> Stand | None:
@@ -139,11 +139,10 @@ class Display:
         self.progress, self.show, self.every = Progress(store), show, every
         self.ended = threading.Event()
         self.thread = threading.Thread(target=self._run, daemon=True)
-        self.begun: tuple[Store, Callable[[], Plan]] | None = None
 
     def begin(self, store: Store, plans: Callable[[], Plan]) -> None:
-        """Hear, once that is known, what there is to do: `plans` is called by the thread."""
-        self.begun = store, plans
+        """Hear what there is to do. It is planned here and now: later it would disturb what is timed."""
+        self.progress = Progress(store, plans())
 
     def __enter__(self) -> "Display":
         self.thread.start()
@@ -156,9 +155,6 @@ class Display:
 
     def _run(self) -> None:
         while not self.ended.wait(self.every):
-            if self.begun is not None:
-                (self.progress.store, plans), self.begun = self.begun, None
-                self.progress.plan = plans()
             stand = self.progress.look()
             if stand is not None and not self.ended.is_set():
                 self.show(stand)

@@ -53,9 +53,7 @@ def step(digest, arm="plain", seed=0, sure=True):
 
 
 def looked(store, plan=None):
-    looks = Progress(store)
-    looks.plan = plan or Plan()
-    return looks.look()
+    return Progress(store, plan).look()
 
 
 # ---- without a plan
