@@ -18,14 +18,12 @@ def planned(tmp_path):
     """The plan of some claims of the small suite, and the suite at its profile."""
     path = tmp_path / "tiny.yaml"
     path.write_text(TINY)
-    session = Session(Runner(Store(tmp_path / "store"), InProcess()), "cpu")
-    suite = repro.load(path)
+    suite, runner = repro.load(path), Runner(Store(tmp_path / "store"), InProcess())
 
     def of(*names, profile="cpu"):
-        session.profile = profile
-        return plan(session, [(suite, name) for name in names], tmp_path / "kept")
+        return plan(Session(runner, profile), [(suite, name) for name in names], tmp_path / "kept")
 
-    return of, session.experiment(suite)
+    return of, Session(runner, "cpu").experiment(suite)
 
 
 def test_a_plan_has_the_trials_of_all_seeds_of_which_the_first_look_wants_five(planned):
