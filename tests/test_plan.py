@@ -18,12 +18,13 @@ def planned(tmp_path):
     """The plan of some claims of the small suite, and the suite at its profile."""
     path = tmp_path / "tiny.yaml"
     path.write_text(TINY)
-    suite, runner = repro.load(path), Runner(Store(tmp_path / "store"), InProcess())
+    runner = Runner(Store(tmp_path / "store"), InProcess())
 
-    def of(*names, profile="cpu"):
-        return plan(Session(runner, profile), [(suite, name) for name in names], tmp_path / "kept")
+    def of(*names):
+        suite = repro.load(path)
+        return plan(Session(runner, "cpu"), [(suite, name) for name in names], tmp_path / "kept")
 
-    return of, Session(runner, "cpu").experiment(suite)
+    return of, Session(runner, "cpu").experiment(repro.load(path))
 
 
 def test_a_plan_has_the_trials_of_all_seeds_of_which_the_first_look_wants_five(planned):
@@ -34,11 +35,12 @@ def test_a_plan_has_the_trials_of_all_seeds_of_which_the_first_look_wants_five(p
     assert steps[experiment.trial("small", 7).digest].label == "small, seed 7"
 
 
-def test_what_needs_no_training_and_what_has_no_data_is_in_none(planned, tmp_path, monkeypatch):
+def test_what_needs_no_training_and_what_is_yet_to_be_tuned_is_in_none(planned, tmp_path):
     of, _ = planned
     assert of("order", "sizes").steps == {}
-    monkeypatch.setenv("REPRO_DATA", str(tmp_path / "nowhere"))
-    assert of("learns", profile="missing").steps == {}
+    tuned = TINY.replace("    model: {width: 4}\n", "    tune: {batch_size: [16, 32], by: test_error}\n", 1)
+    (tmp_path / "tiny.yaml").write_text(tuned)
+    assert of("learns").steps == {}
 
 
 def test_kept_results_say_how_long_a_trial_takes_where_they_can_be_read(planned, tmp_path):
