@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -12,8 +13,9 @@ from repro.evidence import decide
 from repro.executors import executor
 from repro.format import table
 from repro.outcome import Decided
-from repro.places import REGISTER, home, project, within
+from repro.places import KEPT, REGISTER, home, project, within
 from repro.plan.ahead import Ahead
+from repro.plan.course import Course
 from repro.reading import load_all
 from repro.register import Register
 from repro.report.text import failures
@@ -34,8 +36,9 @@ def check(suites: str | Path | Iterable[str | Path]) -> list[str]:
 
 
 def load(suite: str | Path) -> Suite:
-    """Read a suite's file. Raises `DocumentError` with all that is wrong with it."""
-    return reading.load(Path(suite))
+    """Read a suite, by its file or its name. Raises `DocumentError` with all that is wrong with it."""
+    path = Path(suite)
+    return reading.load(path if path.exists() else suite_files([path])[0])
 
 
 def read(path: str | Path) -> Result:
@@ -93,13 +96,15 @@ def run(
     decided: Callable[[Path, str, ClaimResult], None] = lambda *_: None,
     kept: Callable[[Path], None] = lambda _: None,
     missing: Callable[[Mapping[str, ReproError]], None] = lambda _: None,
+    begins: Callable[[Store, Callable[[], Course]], None] = lambda *_: None,
 ) -> Results:
-    """Decide the claims of suites (files or folders) at a profile, and give a result for each suite.
+    """Decide the claims of suites (files, folders or names) at a profile, and give a result for each suite.
 
     `only` claims whose name contains the text; `pilot` uses seeds from 1000 up, which never judge; `fresh`
     trains everything again; `jobs` are the trials at once, as many as cores if not given. With `results`, a
     folder, each result is written there with its pictures. `decided` hears of each claim, and again where
-    others of its suite have taken further seeds since; `kept` hears of each file.
+    others of its suite have taken further seeds since; `kept` hears of each file. `begins` is given the
+    store, and what tells the course of the run.
 
     What cannot be measured ends nothing: it is in the results' `failed`, and those it was to be in are not
     complete. Where data or weights are missing, or a GPU is too small, that is found before the first trial,
@@ -130,15 +135,16 @@ def run(
         pilot=pilot,
         register=None if pilot else Register(project_of(given) / REGISTER),
     )
+    claims_asked = [(suite, name) for _, suite, names in asked for name in names]
+    begins(store, partial(session.course, claims_asked, project_of(given) / KEPT))
     found, folder = Results(), None if pilot or results is None else Path(results)
     any_decided = False
     try:
         ahead = Ahead(store)
         for path, suite, names in asked:
-            first = suite.seeds.first if session.first_seed is None else session.first_seed
             for name in names:
                 with found.noting(f"{path}::{name}"):
-                    ahead.check(session.experiment(suite), suite.claims[name], first)
+                    ahead.check(session.steps(suite, name, most=1))
         if found.failed:
             missing(dict(found.failed))
         for path, suite, names in asked:

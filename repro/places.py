@@ -1,6 +1,7 @@
 """Where things lie in a project's folder: what runs write, what is kept under version control, the store.
 
-They belong to the suites, wherever one stands.
+They belong to the suites, wherever one stands; those of suites that come with an installed package, to the
+folder that one stands in.
 """
 
 import os
@@ -13,6 +14,7 @@ RESULTS = Path("results")
 RUNS = RESULTS / "runs"
 KEPT = RESULTS / "kept"
 REGISTER = RESULTS / "register.jsonl"
+PACKAGED = Path(__file__).parent.resolve() / SUITES  # those of an installed package
 
 
 def project(folder: Path) -> Path:
@@ -20,16 +22,29 @@ def project(folder: Path) -> Path:
     that has a mark. Without any mark it is the one that `suites` is in, or else the folder itself.
     """
     whole = folder.resolve()
+    if whole.is_relative_to(PACKAGED):
+        return project(Path.cwd())
     chain = (whole, *whole.parents)
     marked = (above for above in chain if any((above / mark).exists() for mark in MARKS))
     around = (above.parent for above in chain if above.name == SUITES.name)
     return next(marked, None) or next(around, whole)
 
 
+def bundled() -> Path:
+    """The folder of the suites that come with the package: in it, or in a clone beside it."""
+    return PACKAGED if PACKAGED.is_dir() else PACKAGED.parents[1] / SUITES
+
+
 def within(path: Path) -> str:
-    """A suite's file as it is typed in its project's folder."""
+    """A suite's file as it is typed in its project's folder; one that comes with the package, anywhere."""
     folder = path.parent.resolve()
-    return (folder / path.name).relative_to(project(folder)).as_posix()
+    around = bundled().parent if folder.is_relative_to(bundled()) else project(folder)
+    return (folder / path.name).relative_to(around).as_posix()
+
+
+def typed(path: Path) -> str:
+    """A suite's file as a user would type it; of one that was found by its name the short form."""
+    return within(path) if path.is_absolute() and path.is_relative_to(bundled()) else str(path)
 
 
 def home(root: Path) -> Path:

@@ -4,23 +4,25 @@ import os
 import sys
 import warnings
 from argparse import ArgumentTypeError
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import pytest
 
-from repro.places import RUNS, SUFFIXES, project, shown
+from repro.places import KEPT, RUNS, SUFFIXES, project, shown
 
 if TYPE_CHECKING:
     from repro.outcome import Decided
+    from repro.report.progress import Line
     from repro.session import Session
     from repro.store import Store
     from repro.suite import Suite
 
-PROGRESS_EVERY = 20.0  # seconds between two lines
+PROGRESS_EVERY = 20.0  # seconds between two lines of a log
+RENEWED_EVERY = 0.5  # and until that of a terminal is written anew
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -269,13 +271,15 @@ class Run:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         if self._no_such_profile() and not self.is_worker:
             raise pytest.UsageError(self._no_such_profile())
-        if any(isinstance(item, ClaimItem) for item in session.items):
-            self._start_display()
+        claims = [item for item in session.items if isinstance(item, ClaimItem)]
+        if claims:
+            self._start_display(lambda: [(item.suite, item.name) for item in claims])
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: Iterable[str]) -> None:
-        if any(Path(name.partition("::")[0]).suffix in SUFFIXES for name in ids):
-            self._start_display()
+        claims = [name for name in ids if Path(name.partition("::")[0]).suffix in SUFFIXES]
+        if claims:
+            self._start_display(lambda: self._named(claims))
 
     def _no_such_profile(self) -> str | None:
         profile = self.config.getoption("profile")
@@ -283,15 +287,25 @@ class Run:
             return None
         return f"no suite has a profile '{profile}'; there are: {', '.join(sorted(self.profiles))}"
 
-    def _start_display(self) -> None:
-        """Once, where the terminal is: in the controller, or in the one process there is."""
+    def _named(self, ids: Iterable[str]) -> "list[tuple[Suite, str]]":
+        """The claims that workers collected, with their suites."""
+        from repro.reading import load
+
+        files = {name: self.config.rootpath / name.partition("::")[0] for name in ids}
+        suites = {path: load(path) for path in {*files.values()}}
+        return [(suites[path], name.rpartition("::")[2]) for name, path in files.items()]
+
+    def _start_display(self, claims: "Callable[[], list[tuple[Suite, str]]]") -> None:
+        """Once, where the terminal is: in the controller, or in the one process there is. `claims` are those
+        that there are to decide.
+        """
         terminal = self.config.pluginmanager.getplugin("terminalreporter")
         if self._shown or self.is_worker or terminal is None or sys.__stdout__ is None:
             return
         if self.config.getoption("collectonly"):
             return
         from repro import streams
-        from repro.report.progress import Display
+        from repro.report.progress import Display, Stand
 
         self._shown = True
         streams.adapt(sys.__stdout__)
@@ -300,8 +314,37 @@ class Run:
         # Nothing is captured at this moment: a copy of standard output keeps on reaching the terminal.
         copy = os.fdopen(os.dup(sys.__stdout__.fileno()), "w", errors=streams.OTHER_SIGNS)
         stream = self._display.enter_context(copy)
-        write = lambda line: print(f"\n  {line}", file=stream, flush=True)  # noqa: E731
-        self._display.enter_context(Display(self.store(), write, PROGRESS_EVERY))
+        if stream.isatty():
+            show, every = self._line(stream).show, RENEWED_EVERY
+        else:
+            every = PROGRESS_EVERY
+
+            def show(stand: Stand | None) -> None:
+                if stand is not None:
+                    print(f"\n  {stand}", file=stream, flush=True)
+
+        display = self._display.enter_context(Display(self.store(), show, every))
+        if self.config.getoption("executor") == "local":  # a cluster is not started for an estimate
+            session, kept = self.session(), self.root / KEPT
+            display.begin(self.store(), lambda: session.course(claims(), kept))
+
+    def _line(self, stream: TextIO) -> "Line":
+        """A line below the one that pytest is writing, which is gone whenever pytest goes on."""
+        from repro.report.progress import Line
+
+        writer = self.config.get_terminal_writer()
+        original = writer.write
+        line = Line(stream, lambda: writer.fullwidth, lambda: writer.width_of_current_line)
+
+        def write(message: str, **options: Any) -> None:
+            with line.lock:
+                line.erase()
+                original(message, **options)
+                writer.flush()
+
+        self._display.callback(setattr, writer, "write", original)
+        setattr(writer, "write", write)  # noqa: B010
+        return line
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         found = getattr(report, "repro", None)
@@ -355,14 +398,17 @@ class Run:
             terminalreporter.write_line(f"ERROR: {self._no_such_profile()}", red=True)
         if not self.reports:
             return
-        from repro.report.text import summary
+        from repro.report import terminal, text
 
         claims = {}
         for file, found in sorted(self.reports.items()):
             for entry in sorted(found, key=lambda entry: entry["place"]):
                 claims[f"{self.shown(Path(file))}::{entry['name']}"] = _decided(entry).claim
         terminalreporter.section(f"verdicts at profile {self.config.getoption('profile')}")
-        for line in summary(claims, map(self.shown, self.written)):
+        writer = self.config.get_terminal_writer()
+        wide = writer.fullwidth if writer.hasmarkup else None
+        terminalreporter.write_line(terminal.verdicts(claims, wide) if wide else text.verdicts(claims))
+        for line in text.summary(claims, map(self.shown, self.written)):
             terminalreporter.write_line(line)
         for line in self.trouble:
             terminalreporter.write_line(line, red=True)

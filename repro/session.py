@@ -3,7 +3,8 @@
 import shlex
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import product
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from repro.experiment import Experiment
 from repro.expression import Measurement
 from repro.job import Job, digest
 from repro.outcome import Decided, Outcome, arm_result
+from repro.plan.course import Course
+from repro.plan.steps import Step, steps
 from repro.quantity import Quantity, is_trivial
 from repro.register import Entry, Register, formulate
 from repro.result import (
@@ -128,6 +131,23 @@ class Session:
             contents = Contents(self.runner.store)
             self._experiments[key] = Experiment(suite, self.profile, self.device, contents)
         return self._experiments[key]
+
+    def steps(self, suite: Suite, name: str, most: int | None = None) -> Iterator[Step]:
+        """The trials and rounds that a claim may take, of so many seeds at most. Raises `ReproError` if data is
+        missing.
+        """
+        most = most or self._most(suite)
+        first = self._looks(most, suite.evidence.alpha)[0]
+        seeds = self._seeds(suite, most)
+        return steps(self.experiment(suite), suite.claims[name], seeds, seeds[:first])
+
+    def course(self, asked: Iterable[tuple[Suite, str]], kept: Path) -> Course:
+        """That of a run of claims, without those that cannot be measured. `kept` has kept results."""
+        found = list[Step]()
+        for suite, name in asked:
+            with suppress(ReproError):
+                found += self.steps(suite, name)
+        return Course.of(found).after(kept, self.profile)
 
     def command(self, file: str, claim: str | None = None) -> str:
         """What decides a suite's claims again, or one of them, as a user would type it."""

@@ -218,7 +218,7 @@ class Store:
             """A full or read-only disk: no training ends because it cannot be watched."""
 
     def running(self) -> list[dict[str, Any]]:
-        """What jobs and processes said lately of where they stand."""
+        """What jobs and processes said lately of where they stand, with their names: of a job its digest."""
         found = []
         for path in sorted((self.root / "running").glob("*.json")):
             try:
@@ -229,7 +229,7 @@ class Store:
             except (OSError, ValueError, KeyError, TypeError):
                 continue  # replaced or removed this instant, or torn when the disk was full
             if recent:
-                found.append(progress)
+                found.append({**progress, "name": path.stem})
         return found
 
     def sweep(self) -> None:

@@ -1,7 +1,8 @@
 """Which files are suites, and what stands beside them: the ledger, and recipes that several of them share.
 
 Both faces ask here. A file that is named is a suite, whatever is in it: what is wrong with it is told. Of the
-files in a folder those are suites that say so.
+files in a folder those are suites that say so. What is no path here may be the name of a suite, or a path
+among those that come with the package: `fcn-skips`, `segmentation`, `suites/segmentation/fcn_skips.yaml`.
 """
 
 import os
@@ -9,9 +10,10 @@ from collections.abc import Iterable, Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
-from repro.document import top_keys
+from repro import document
+from repro.document import closest, top_keys
 from repro.errors import ReproError
-from repro.places import SUFFIXES, project
+from repro.places import SUFFIXES, SUITES, bundled, project
 
 RECIPES = "recipes.yaml"
 # What pytest does not enter (`norecursedirs`), by name; and what is in the folder of an environment.
@@ -22,8 +24,8 @@ ENVIRONMENT = ("pyvenv.cfg", "conda-meta/history")
 def suite_files(paths: Iterable[Path]) -> list[Path]:
     """Suite files, each once, from files and folders. Raises `ReproError` where there are none."""
     given, found = list(paths), dict[Path, Path]()
-    for path in given:
-        for file in suites_below(path) if path.is_dir() else [_named(path)]:
+    for path in map(_there, given):
+        for file in suites_below(path) if path.is_dir() else [_file(path)]:
             found.setdefault(file.resolve(), file)
     if not found:
         raise ReproError(f"no suites under {', '.join(map(str, given))}")
@@ -35,6 +37,17 @@ def project_of(paths: Iterable[Path]) -> Path:
     others are of another project. Raises `ReproError` where there are none.
     """
     return project(suite_files(paths)[0].parent)
+
+
+def by_name(*folders: Path) -> dict[str, Path]:
+    """The suites in some folders, by name, the first of each; by default those of the project that one stands
+    in, then those that come with the package. Those that cannot be read are left out.
+    """
+    found = dict[str, Path]()
+    for folder in folders or (project(Path.cwd()) / SUITES, bundled()):
+        for path in suites_below(folder):
+            found.setdefault(_name(path), path)
+    return {name: path for name, path in found.items() if name}
 
 
 def suites_below(folder: Path) -> list[Path]:
@@ -70,7 +83,38 @@ def nearest_above(path: Path, name: str) -> Path | None:
     return next((file for file in as_given if file.resolve() == found), found)
 
 
-def _named(path: Path) -> Path:
+def _there(path: Path) -> Path:
+    """A path that leads somewhere, or what else it may mean. Raises `ReproError` if it means nothing."""
+    if path.exists() or path.is_absolute():
+        return path
+    if path == SUITES:
+        remedy = (
+            "`repro list` has those that come with repro: run one by its name, or copy some by `repro init`"
+        )
+        raise ReproError(f"{path}: no such file or folder. {remedy}")
+    among = bundled().parent / path if path.is_relative_to(SUITES) else bundled() / path
+    if among.exists() and ".." not in path.parts:
+        return among
+    if len(path.parts) > 1 or path.suffix:
+        return path
+    names = by_name()
+    if path.name not in names:
+        near = closest(path.name, names)
+        hint = f"; did you mean '{near}'?" if near else ""
+        raise ReproError(f"{path}: no such file or folder, and no suite of that name{hint}")
+    return names[path.name]
+
+
+def _name(path: Path) -> str:
+    """What a suite calls itself; empty where that cannot be read."""
+    try:
+        content = document.read(path).data
+    except ReproError:
+        return ""
+    return str(content.get("suite", "")) if isinstance(content, dict) else ""
+
+
+def _file(path: Path) -> Path:
     """A file that was asked for. Raises `ReproError` if it is not there, or is not called as suites are."""
     if not path.is_file():
         raise ReproError(f"{path}: no such file or folder")

@@ -7,18 +7,25 @@ nobody reads on.
 
 import json
 import sys
+import textwrap
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from repro import streams
+from repro.cli import completion
 from repro.errors import ReproError
 from repro.format import printable
 from repro.places import RESULTS, SUITES, project, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pydantic import BaseModel
+
+    from repro.result import ClaimResult
 
 AS_EXPECTED, NOT_AS_EXPECTED, WRONG_USE, REGRESSION, NOTHING_RAN, NOT_THE_CODE = range(6)
 INTERRUPTED, NOBODY_READS = 130, 141
@@ -37,7 +44,9 @@ class Place(click.Path):
         return super().convert(value, param, ctx)
 
 
-ASKED = click.argument("suites", nargs=-1, type=Place(), metavar="[SUITE]...")
+ASKED = click.argument(
+    "suites", nargs=-1, type=Place(), metavar="[SUITE]...", shell_complete=completion.suites
+)
 LOOKED_UP = click.option(
     "--results",
     type=Place(),
@@ -56,10 +65,37 @@ def here(place: Path) -> Path:
 
 
 def say(text: str, *, to_stderr: bool = False) -> None:
-    """Names in results are other people's: control characters are shown, and do nothing."""
+    """Names in results are other people's: control characters are shown, and do nothing. On a terminal long
+    lines are broken between words.
+    """
     stream = sys.stderr if to_stderr else sys.stdout
-    stream.write("\n".join([*map(printable, text.split("\n")), ""]))
+    lines = list(map(printable, text.split("\n")))
+    if stream.isatty():
+        width = get_terminal_size().columns
+        lines = [part for line in lines for part in broken(line, width)]
+    stream.write("\n".join([*lines, ""]))
     stream.flush()
+
+
+def say_verdicts(claims: "Mapping[str, ClaimResult]") -> None:
+    """Their table: on a terminal one that fits it, in colours."""
+    from repro.report import terminal, text
+
+    if not sys.stdout.isatty():
+        say(text.verdicts(claims))
+        return
+    sys.stdout.write(terminal.verdicts(claims, get_terminal_size().columns) + "\n")
+    sys.stdout.flush()
+
+
+def broken(line: str, width: int) -> list[str]:
+    """A line in parts of so many cells at most, the further ones further to the right; a word stays whole."""
+    if len(line) <= width:
+        return [line]
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    return textwrap.wrap(
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def as_json(content: "BaseModel") -> str:

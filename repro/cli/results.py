@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from repro.cli import completion
 from repro.cli.group import (
     AS_EXPECTED,
     FORMAT,
@@ -24,7 +25,7 @@ from repro.places import KEPT, RESULTS, RUNS
 
 
 @main.command()
-@click.argument("name", metavar="RESULT")
+@click.argument("name", metavar="RESULT", shell_complete=completion.results)
 @LOOKED_UP
 @click.option(
     "-k", "only", metavar="TEXT", help="Only claims whose name contains the text, with every number."
@@ -44,7 +45,7 @@ def show(name: str, results: Path, only: str | None) -> None:
 
 
 @main.command()
-@click.argument("names", nargs=-1, metavar="[RESULT]...")
+@click.argument("names", nargs=-1, metavar="[RESULT]...", shell_complete=completion.results)
 @click.option("--dirty", is_flag=True, help="Keep results of a commit with changes, or of none, too.")
 @click.option("--tables", is_flag=True, help="Keep nothing new: only make the tables anew.")
 def keep(names: tuple[str, ...], dirty: bool, tables: bool) -> None:
@@ -84,8 +85,8 @@ def report(results: tuple[Path, ...], out: Path) -> None:
 
 
 @main.command()
-@click.argument("base", metavar="BASE")
-@click.argument("new", metavar="NEW")
+@click.argument("base", metavar="BASE", shell_complete=completion.results)
+@click.argument("new", metavar="NEW", shell_complete=completion.results)
 @LOOKED_UP
 @click.option(
     "--alpha", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.05, show_default=True
@@ -116,13 +117,24 @@ def compare(base: str, new: str, results: Path, alpha: float, metrics: bool, onl
 
 
 @main.command()
-@click.argument("names", nargs=-1, required=True, metavar="RESULT...")
-@click.option("--to", type=click.Choice(["csv", "parquet", "tensorboard"]), required=True)
+@click.argument("names", nargs=-1, required=True, metavar="RESULT...", shell_complete=completion.results)
+@click.option(
+    "--to",
+    type=click.Choice(["csv", "parquet", "markdown", "latex", "tensorboard"]),
+    required=True,
+    help="Markdown and LaTeX (for booktabs) are short tables for people; the others hold all there is.",
+)
+@click.option(
+    "--what",
+    type=click.Choice(["numbers", "verdicts"]),
+    help="Every number (metrics, costs, timings, counts, probes), or verdicts with their evidence "
+    "(default: verdicts in markdown and latex, else numbers).",
+)
 @click.option("-o", "out", type=Place(), required=True, help="The file; for tensorboard a folder.")
 @LOOKED_UP
-def export(names: tuple[str, ...], to: Any, out: Path, results: Path) -> None:
-    """Write the trials and timings of results (files, folders or run ids; of a suite what stands of it) as
-    one table, or as curves for TensorBoard.
+def export(names: tuple[str, ...], to: Any, what: Any, out: Path, results: Path) -> None:
+    """Write what results hold (files, folders or run ids; of a suite what stands of it) as one table, or
+    their curves for TensorBoard.
     """
     from repro.archive import latest, load
     from repro.report.export import export
@@ -134,4 +146,4 @@ def export(names: tuple[str, ...], to: Any, out: Path, results: Path) -> None:
         found += of_name if Path(name).exists() else latest(of_name).values()
     if not found:
         end(NOTHING_RAN, f"nothing to export: no results in {', '.join(names)}")
-    say(export(found, to, out))
+    say(export(found, to, out, what))

@@ -1,12 +1,14 @@
 """Commands on suites: run, check and list them, and their schema."""
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
+from repro.cli import completion
 from repro.cli.group import (
     AS_EXPECTED,
     ASKED,
@@ -18,9 +20,10 @@ from repro.cli.group import (
     end,
     main,
     say,
+    say_verdicts,
 )
 from repro.executors import EXECUTORS
-from repro.places import RUNS, shown
+from repro.places import RUNS, SUITES, bundled, shown, typed
 from repro.suite_files import RECIPES
 
 LEFT_OUT = "left out, since they cannot be measured here:"
@@ -28,7 +31,13 @@ LEFT_OUT = "left out, since they cannot be measured here:"
 
 @main.command()
 @ASKED
-@click.option("--profile", default="cpu", show_default=True, help="The scale at which claims are tested.")
+@click.option(
+    "--profile",
+    default="cpu",
+    show_default=True,
+    shell_complete=completion.profiles,
+    help="The scale at which claims are tested.",
+)
 @click.option(
     "--device",
     type=click.Choice(["cpu", "cuda", "mps"]),
@@ -75,7 +84,13 @@ LEFT_OUT = "left out, since they cannot be measured here:"
     show_default=True,
     help="Where trials run.",
 )
-@click.option("-k", "only", metavar="TEXT", help="Only claims whose name contains the text.")
+@click.option(
+    "-k",
+    "only",
+    metavar="TEXT",
+    shell_complete=completion.claims,
+    help="Only claims whose name contains the text.",
+)
 def run(
     suites: tuple[Path, ...],
     profile: str,
@@ -90,13 +105,14 @@ def run(
     where: Any,
     only: str | None,
 ) -> None:
-    """Decide the claims of suites (files or folders; by default all under suites/) and write result JSONs.
+    """Decide the claims of suites and write result JSONs. SUITE is a file, a folder, or the name of a suite,
+    of your own or of those that come with repro; by default all under suites/.
 
     What cannot be measured is listed at the end, and ends nothing.
     """
     from repro import api
     from repro.places import home
-    from repro.report.progress import Display, to_terminal
+    from repro.report.progress import Display, on
     from repro.report.text import claim_details, failures, summary
     from repro.result import ClaimResult
     from repro.store import Store
@@ -105,7 +121,7 @@ def run(
     root = project_of(suites or DEFAULT)
     verdicts, written = dict[str, ClaimResult](), list[Path]()
     try:
-        with Display(Store(home(root)), *to_terminal()):
+        with Display(Store(home(root)), *on()) as display:
             found = api.run(
                 suites or DEFAULT,
                 profile,
@@ -118,18 +134,17 @@ def run(
                 jobs=jobs,
                 where=where,
                 results=results or root / RUNS,
-                decided=lambda path, name, claim: verdicts.update({f"{path}::{name}": claim}),
+                decided=lambda path, name, claim: verdicts.update({f"{typed(path)}::{name}": claim}),
                 kept=written.append,
                 missing=lambda why: say("\n".join([LEFT_OUT, *failures(why), ""]), to_stderr=True),
+                begins=display.begin,
             )
     except api.NothingRan as error:
         end(NOTHING_RAN, str(error))
-    finally:
-        if sys.stderr.isatty():
-            click.echo("\r\033[K", nl=False, err=True)
     for name, claim in verdicts.items():
         if not claim.as_expected:
             say(f"{name}\n{claim_details(claim)}\n")
+    say_verdicts(verdicts)
     for line in summary(verdicts, map(shown, written)):
         say(line)
     if found.failed:
@@ -178,19 +193,23 @@ def _check_plugins() -> int:
 @main.command("list")
 @ASKED
 def list_(suites: tuple[Path, ...]) -> None:
-    """List suites with their claims, and where each is asked."""
+    """List suites with their claims, and where each is asked: those under suites/, or else those that come
+    with repro, by name.
+    """
     from repro.format import table
     from repro.reading import load_all
     from repro.suite_files import suite_files
 
     rows = [("claim", "profiles", "says")]
-    for path, suite in load_all(suite_files(suites or DEFAULT)).items():
+    own = suites or SUITES.is_dir()
+    for path, suite in load_all(suite_files((suites or DEFAULT) if own else (bundled(),))).items():
+        shown_as = typed(path) if own else suite.suite
         for name, claim in suite.claims.items():
             profiles = [
                 p + (f" ({claim.at[p].verdict})" if p in claim.at else "")
                 for p in claim.profiles or suite.profiles
             ]
-            rows.append((f"{path}::{name}", ", ".join(profiles), " ".join(claim.says.split())))
+            rows.append((f"{shown_as}::{name}", ", ".join(profiles), " ".join(claim.says.split())))
     say(table(rows))
 
 
@@ -214,3 +233,24 @@ def schema(of: str | None) -> None:
                 raise DocumentError(known.problems)
             made = of_suites(known.recipes)
     say(json.dumps(made, indent=1, sort_keys=True))
+
+
+@main.command()
+@click.argument("asked", nargs=-1, metavar="[TOPIC | SUITE]...", shell_complete=completion.bundled)
+@click.option(
+    "--to",
+    "folder",
+    type=Place(file_okay=False),
+    default=Path(),
+    help="The folder, which may be a new one (default: the current one).",
+)
+def init(asked: tuple[str, ...], folder: Path) -> None:
+    """Begin a folder of your own: copies of suites that come with repro (a topic such as segmentation, or a
+    suite's name; by default all), pytest.ini, .gitignore and a nightly workflow. No file that is there is
+    changed.
+    """
+    from repro.new_project import begin
+
+    for path, was_there in begin(folder, asked):
+        say(f"{'left as it was' if was_there else 'new'}: {path}")
+    say(f"now edit, and run: {'' if folder == Path() else f'cd {shlex.quote(str(folder))} && '}pytest -v")

@@ -1,28 +1,26 @@
 """What can be told before the first trial: that a claim cannot be measured here."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from repro.errors import ReproError
-from repro.experiment import Experiment
+from repro.plan.steps import Step
 from repro.plan.supplies import Supply, supplies
 from repro.store import Store
-from repro.suite import Claim
 from repro.trial import TrialSpec
 
 
 class Ahead:
-    """Looks at the first seed's trials of claims: data, weights and, on a GPU, memory."""
+    """Looks at what trials need: data, weights and, on a GPU, memory."""
 
     def __init__(self, store: Store):
         self.store = store
         self._supplies: dict[str, list[Supply]] = {}
 
-    def check(self, experiment: Experiment, claim: Claim, seed: int) -> None:
+    def check(self, steps: Iterable[Step]) -> None:
         """Raises `ReproError` where something is missing for a trial that is not done yet."""
-        for arm in dict.fromkeys(arm for one in experiment.quantities(claim) for arm in one.trained):
-            trial = experiment.trial(arm, seed)
-            if self.store.read(trial) is None:
-                self._look(trial, arm)
+        for step in steps:
+            if isinstance(step.job, TrialSpec) and self.store.read(step.job) is None:
+                self._look(step.job, step.arm)
 
     def _look(self, trial: TrialSpec, arm: str) -> None:
         for supply in self._supplied(trial):

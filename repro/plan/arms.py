@@ -13,6 +13,7 @@ from repro.data.blank import blank
 from repro.data.images import ImageSet
 from repro.data.outlines import outline
 from repro.data.split import head
+from repro.plan.steps import taken
 from repro.recipe import Named
 from repro.store import Store
 from repro.training.footprint import Footprint, footprint
@@ -59,9 +60,8 @@ def arm_of(spec: TrialSpec) -> str:
 def recorded(store: Store, trials: Collection[TrialSpec], device: str) -> float | None:
     """The median of what trials of an arm took that are done already, on such a device; None without any."""
     records = [record for trial in trials if (record := store.read(trial)) is not None]
-    here = [record["cost"] for record in records if record["environment"]["device"] == device]
-    seconds = [cost["seconds"] + cost["evaluation_seconds"] for cost in here]
-    return statistics.median(seconds) if seconds else None
+    here = [record for record in records if record["environment"]["device"] == device]
+    return statistics.median(map(taken, here)) if here else None
 
 
 def evaluated(spec: TrialSpec, data: ImageSet) -> int:

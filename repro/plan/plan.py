@@ -18,7 +18,9 @@ from repro.experiment import Experiment
 from repro.format import size
 from repro.plan import arms
 from repro.plan.arms import PROCESS, Asked
+from repro.plan.course import Course
 from repro.plan.gpus import Gpu, gpu
+from repro.plan.steps import Step, steps
 from repro.plan.supplies import Supply, supplies
 from repro.recipe import Named, Strict
 from repro.state import devices
@@ -27,7 +29,6 @@ from repro.suite import Device, Suite
 from repro.training.footprint import CONTEXT, Footprint, with_margin
 from repro.training.pace import Pace, pace
 from repro.trial import TrialSpec
-from repro.tuning import SEEDS
 from repro.work.execute import give_back
 from repro.work.room import placed
 
@@ -140,7 +141,10 @@ class _Planner:
 
     def suite(self, path: Path, suite: Suite) -> SuitePlan:
         experiment = _Planned(suite, self.profile)
-        first, last = ({t.digest: t for t in self._trials(experiment, many)} for many in MANY)
+        course = Course.of(self._steps(experiment))
+        last = {d: step.job for d, step in course.steps.items() if isinstance(step.job, TrialSpec)}
+        sure = [digest for digest, step in course.steps.items() if step.sure]
+        first = [digest for digest in sure if digest in last]
         done = {digest for digest, trial in last.items() if not self.gpu and self.store.read(trial)}
         shared = self.seen & last.keys()
         problems = list[str]()
@@ -148,7 +152,6 @@ class _Planner:
         names = list(dict.fromkeys(name for trial in last.values() for name in self._supplied(trial)))
         new = [[digest for digest in some if digest not in done | shared] for some in (first, last)]
         self.seen |= last.keys()
-        rounds = 0 if not experiment.timed else MANY[0]
         of_all = [one for one in of_trial.values() if one is not None]
 
         def total(digests: list[str], key: str) -> float | None:
@@ -164,14 +167,14 @@ class _Planner:
             file=str(path),
             amount=Amount(
                 trials=len(first),
-                shared=len(first.keys() & shared),
-                done=len(first.keys() & done - shared),
+                shared=len(shared & {*first}),
+                done=len(done & {*first} - shared),
                 missing=len(new[0]),
                 flops=total(new[0], "flops"),
                 hours=(hours(new[0]), hours(new[1])),
                 **self._memory(of_all if len(of_all) == len(of_trial) else []),
                 disk=None if disk is None else int(disk),
-                rounds=rounds,
+                rounds=len(sure) - len(first),
             ),
             supplies=tuple(names),
             problems=tuple(dict.fromkeys(problems)),
@@ -222,23 +225,14 @@ class _Planner:
             disk=shutil.disk_usage(folder).free,
         )
 
-    def _trials(self, experiment: Experiment, many: int) -> Iterator[TrialSpec]:
+    def _steps(self, experiment: Experiment) -> Iterator[Step]:
         suite = experiment.suite
-        trained = [
-            arm
-            for _, claim in suite.claims_at(self.profile)
-            for quantity in experiment.quantities(claim)
-            for arm in quantity.trained
-        ]
         grid = suite.profiles[self.profile].tune
-        for arm in dict.fromkeys(trained):
-            if grid is not None:  # which of the values will be taken is not known: the first stand for it
-                experiment.chosen[arm] = grid.points[0]
-                for values in grid.points:
-                    for seed in SEEDS:
-                        yield experiment.trial(arm, seed, values=values)
-            for seed in range(suite.seeds.first, suite.seeds.first + many):
-                yield experiment.trial(arm, seed)
+        if grid is not None:  # which of the values will be taken is not known: the first stand for it
+            experiment.chosen = dict.fromkeys(suite.arms, grid.points[0])
+        few, many = (range(suite.seeds.first, suite.seeds.first + count) for count in MANY)
+        for _, claim in suite.claims_at(self.profile):
+            yield from steps(experiment, claim, many, few)
 
     def _asked(self, trial: TrialSpec, others: Mapping[str, TrialSpec], problems: list[str]) -> Asked | None:
         arm = arms.arm_of(trial)

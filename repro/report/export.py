@@ -1,10 +1,8 @@
-"""Results for other tools: one tidy table of trials and timings, or TensorBoard's event files.
+"""Results for other tools: tables as CSV, Parquet, Markdown and LaTeX, or TensorBoard's event files.
 
-The table has a row for each number: suite, profile, run, finished, arm, seed, digest, kind (metric, cost or
-timing), name, value. The arm of a timing has what is special about it, as in `vgg16(batch_size=8)`, and its
-seed is the round's number. What has no value is empty, what diverged infinite. CSV ends up in spreadsheets,
-which take a text that starts with = + - @ for a formula: such texts get a ' in front, as OWASP advises.
-Parquet holds them as they are.
+In a table what has no value is empty, what diverged infinite. CSV ends up in spreadsheets, which take a text
+that starts with = + - @ for a formula: such texts get a ' in front, as OWASP advises. Parquet holds them as
+they are. Markdown and LaTeX are for people: few columns, four digits; the LaTeX wants the package booktabs.
 """
 
 import csv
@@ -13,62 +11,67 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from repro.errors import ReproError
+from repro.format import counted, markdown_table, printable, verbatim
+from repro.report import tidy
+from repro.report.tidy import Row
 from repro.result import Result
 
-Format = Literal["csv", "parquet", "tensorboard"]
+Format = Literal["csv", "parquet", "markdown", "latex", "tensorboard"]
+What = Literal["numbers", "verdicts"]
 FORMATS: tuple[str, ...] = get_args(Format)
-COLUMNS = ("suite", "profile", "run", "finished", "arm", "seed", "digest", "kind", "name", "value")
+WHATS: tuple[str, ...] = get_args(What)
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-
-Row = tuple[str, str, str, str, str, int, str, str, str, float | None]
-
-
-def rows(results: Iterable[Result]) -> Iterable[Row]:
-    for result in results:
-        for trial in result.trials:
-            of_trial = (
-                result.suite,
-                result.profile,
-                result.id,
-                result.finished,
-                trial.arm,
-                trial.seed,
-                trial.digest,
-            )
-            yield from (
-                (*of_trial, "metric", name, value) for name, value in sorted(trial.measurements.items())
-            )
-            yield from ((*of_trial, "cost", name, value) for name, value in sorted(trial.cost.items()))
-        for timing in result.timings:
-            of_timing = (
-                result.suite,
-                result.profile,
-                result.id,
-                result.finished,
-                timing.name,
-                timing.seed,
-                timing.digest,
-            )
-            numbers = {
-                **timing.measurements,
-                "matmul_peak_flops_per_second": timing.matmul_peak_flops_per_second,
-            }
-            yield from ((*of_timing, "timing", name, value) for name, value in sorted(numbers.items()))
+NUMBERS = ("seeds", "margin", "interval", "mean", "sd", "lowest", "highest")  # columns aligned to the right
+IN_LATEX = str.maketrans(
+    {
+        **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "∞": r"$\infty$",
+        "–": "--",
+    }
+)
 
 
-def export(results: Sequence[Result], to: Format, out: Path) -> str:
-    """Write them and say what was written. Raises `ReproError` if TensorBoard is not installed or `out`
-    cannot be written.
+def export(results: Sequence[Result], to: Format, out: Path, what: What | None = None) -> str:
+    """Write them and say what was written: by default numbers as CSV and Parquet, verdicts as Markdown and
+    LaTeX. Raises `ReproError` if TensorBoard is not installed or `out` cannot be written.
     """
     if to == "tensorboard":
+        if what == "verdicts":
+            raise ReproError("TensorBoard shows numbers; verdicts go to csv, parquet, markdown or latex")
         return _tensorboard(results, out)
-    table = list(rows(results))
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        (_csv if to == "csv" else _parquet)(table, out)
+        if to in ("markdown", "latex"):
+            return _for_people(results, to, out, what or "verdicts")
+        return _whole(results, to, out, what or "numbers")
     except OSError as error:
         raise ReproError(f"{out}: cannot be written: {error.strerror or error}") from None
-    return f"{out}: {len(table)} numbers of {_count(results)}"
+
+
+def _whole(results: Sequence[Result], to: Format, out: Path, what: What) -> str:
+    columns, found = (tidy.NUMBERS, tidy.numbers) if what == "numbers" else (tidy.VERDICTS, tidy.verdicts)
+    rows = list(found(results))
+    (_csv if to == "csv" else _parquet)(columns, rows, out)
+    return _written(out, results, len(rows), what)
+
+
+def _for_people(results: Sequence[Result], to: Format, out: Path, what: What) -> str:
+    rows = tidy.for_people(results) if what == "verdicts" else tidy.summary(results)
+    right = [i for i, column in enumerate(rows[0]) if column in NUMBERS]
+    text = latex_table(rows, right) if to == "latex" else _markdown(rows, right)
+    out.write_text(text + "\n", encoding="utf-8")
+    return _written(out, results, len(rows) - 1, "verdicts" if what == "verdicts" else "measurements")
+
+
+def _written(out: Path, results: Sequence[Result], many: int, of: str) -> str:
+    if of == "verdicts":
+        return f"{out}: {counted(many, 'verdict')}"
+    return f"{out}: {many} {of} of {_count(results)}"
 
 
 def _count(results: Iterable[Result]) -> str:
@@ -78,11 +81,11 @@ def _count(results: Iterable[Result]) -> str:
     return f"{trials} trials" + (f" and {timings} timings" if timings else "")
 
 
-def _csv(table: Iterable[Row], out: Path) -> None:
+def _csv(columns: Sequence[str], rows: Iterable[Row], out: Path) -> None:
     with out.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        writer.writerows([harmless(cell) if isinstance(cell, str) else cell for cell in row] for row in table)
+        writer.writerow(columns)
+        writer.writerows([harmless(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
 
 
 def harmless(text: str) -> str:
@@ -90,16 +93,37 @@ def harmless(text: str) -> str:
     return f"'{text}" if text.startswith(FORMULA) else text
 
 
-def _parquet(table: Sequence[Row], out: Path) -> None:
+def _parquet(columns: Sequence[str], rows: Sequence[Row], out: Path) -> None:
     import pyarrow
     from pyarrow import parquet
 
-    types = {"seed": pyarrow.int64(), "value": pyarrow.float64()}
-    columns = {
-        name: pyarrow.array([row[i] for row in table], types.get(name, pyarrow.string()))
-        for i, name in enumerate(COLUMNS)
+    of_type = {int: pyarrow.int64(), float: pyarrow.float64(), bool: pyarrow.bool_(), str: pyarrow.string()}
+    arrays = {
+        name: pyarrow.array([row[i] for row in rows], of_type[tidy.TYPES.get(name, str)])
+        for i, name in enumerate(columns)
     }
-    parquet.write_table(pyarrow.table(columns), out)
+    parquet.write_table(pyarrow.table(arrays), out)
+
+
+def _markdown(rows: Sequence[Sequence[str]], right: Sequence[int]) -> str:
+    """Names and sources are other people's words: they stand as code, and do nothing."""
+    head, *body = rows
+    numbers = {*right, *(i for i, column in enumerate(head) if column == "verdict")}
+    cells = [[cell if i in numbers else verbatim(cell) for i, cell in enumerate(row)] for row in body]
+    return markdown_table([head, *cells], right)
+
+
+def latex_table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
+    """A tabular with the rules of booktabs; the first row is its head."""
+    head, *body = (" & ".join(latex(cell) for cell in row) + r" \\" for row in rows)
+    columns = "".join("r" if i in right else "l" for i in range(len(rows[0])))
+    begin, end = rf"\begin{{tabular}}{{{columns}}}", r"\end{tabular}"
+    return "\n".join([begin, r"\toprule", head, r"\midrule", *body, r"\bottomrule", end])
+
+
+def latex(text: str) -> str:
+    """Text that LaTeX prints as it is."""
+    return printable(text).translate(IN_LATEX)
 
 
 def _tensorboard(results: Sequence[Result], out: Path) -> str:

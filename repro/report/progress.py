@@ -1,42 +1,152 @@
 """Where long work stands, for whoever waits: a thread that reads the store, so it sees the work of all
-processes.
+processes. On a terminal it is one line that renews itself, elsewhere a line now and then.
 """
 
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from io import StringIO
+from statistics import fmean
 from typing import Any, TextIO
 
+from rich.console import Console
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from repro.errors import ReproError
 from repro.format import duration, printable
+from repro.plan.course import Arm, Course
+from repro.plan.steps import Step, taken
 from repro.store import Store
 
+BAR = 12  # cells of a terminal
 
-def describe(states: list[dict[str, Any]]) -> str:
-    """One line about what processes and running trials say of themselves; empty if nothing is going on."""
-    processes = [state for state in states if "wanted" in state]
-    running = [state for state in states if "step" in state]
-    wanted = {name for state in processes for name in state["wanted"]}
-    finished = {name for state in processes for name in state["finished"]}
-    if len(wanted) == len(finished) and not running:
-        return ""
-    parts = [f"{len(finished)} of {len(wanted)} trials and numbers done"]
-    for state in running:
-        rate = f", {state['images_per_second']:,.0f} images/s" if state["images_per_second"] else ""
-        left = f", {duration(state['seconds_left'])} left" if state["seconds_left"] is not None else ""
-        who = printable(f"{state['model']} seed {state['seed']}")
-        parts.append(f"{who}: step {state['step']}/{state['steps']}{rate}{left}")
-    waits = {printable(text) for state in states for text in state.get("waits", ())}
-    return "; ".join([*parts, *sorted(waits)])
+
+@dataclass(frozen=True)
+class Stand:
+    """How far the work is."""
+
+    done: int
+    wanted: int
+    left: float | None  # seconds of all that is to be done
+    running: tuple[str, ...]
+    waits: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "; ".join([self.head, *self.running, *self.waits])
+
+    @property
+    def head(self) -> str:
+        left = "" if self.left is None else f", about {duration(self.left)} left"
+        return f"{self.done} of {self.wanted} trials and numbers done{left}"
+
+    @property
+    def short(self) -> str:
+        left = "" if self.left is None else f", {duration(self.left)} left"
+        return f"{self.done}/{self.wanted}{left}"
+
+
+class Progress:
+    """What the store says of a run's course, and what processes say of themselves."""
+
+    def __init__(self, store: Store, course: Course | None = None):
+        self.store, self.course = store, course or Course()
+        self._seconds = dict[str, float]()  # of the steps that are done, by digest
+
+    def look(self) -> Stand | None:
+        """None if nothing is going on."""
+        states, steps = self.store.running(), self.course.steps
+        processes = [state for state in states if "wanted" in state]
+        running = [state for state in states if "step" in state]
+        wanted = {name for state in processes for name in state["wanted"]}
+        finished = {name for state in processes for name in state["finished"]}
+        if len(wanted) == len(finished) and not running:
+            return None
+        self._read()
+        wanted |= {digest for digest, step in steps.items() if step.sure}
+        done = wanted & (finished | self._seconds.keys())
+        return Stand(
+            done=len(done),
+            wanted=len(wanted),
+            left=self._left(wanted - done, running),
+            running=tuple(self._told(state) for state in running),
+            waits=tuple(sorted({printable(text) for state in states for text in state.get("waits", ())})),
+        )
+
+    def _read(self) -> None:
+        """Which steps are done since, and how long they took."""
+        for digest, step in self.course.steps.items():
+            if digest not in self._seconds:
+                with suppress(ReproError):  # what is damaged is told by who needs it
+                    record = self.store.read(step.job)
+                    if record is not None:
+                        self._seconds[digest] = taken(record)
+
+    def _left(self, todo: Iterable[str], running: list[dict[str, Any]]) -> float | None:
+        """As many at once as now; an arm takes what its other seeds took, else what kept results say, else
+        what arms take on average.
+        """
+        of_arms = defaultdict[Arm, list[float]](list)
+        for digest, seconds in self._seconds.items():
+            of_arms[_arm(self.course.steps[digest])].append(seconds)
+        known = {**self.course.seconds, **{arm: fmean(taken) for arm, taken in of_arms.items()}}
+        now = {state["name"]: state["seconds_left"] for state in running}
+        steps = [
+            self.course.steps[digest] for digest in todo if digest in self.course.steps and digest not in now
+        ]
+        there = [left for left in now.values() if left is not None]
+        if (steps and not known) or (now and not there and not steps):
+            return None
+        otherwise = fmean(known.values()) if known else 0.0
+        rest = sum(known.get(_arm(step), otherwise) for step in steps)
+        return max((sum(there) + rest) / max(1, len(now)), *there, 0.0) if steps or there else None
+
+    def _told(self, state: dict[str, Any]) -> str:
+        """One running trial."""
+        step = self.course.steps.get(state["name"])
+        who = step.label if step else f"{state['model']} seed {state['seed']}"
+        return printable(f"{who}: {100 * state['step'] // max(1, state['steps'])} %")
+
+
+def _arm(step: Step) -> Arm:
+    return step.suite, step.arm
+
+
+def fitted(stand: Stand, width: int, *, colour: bool = True) -> str:
+    """One line of so many cells at most, with a bar; what does not fit ends in an ellipsis."""
+    row = Table.grid(padding=(0, 1))
+    for cells in (BAR, len(stand.short), max(1, width - BAR - len(stand.short) - 2)):
+        row.add_column(width=cells, no_wrap=True, overflow="ellipsis")
+    rest = "; ".join([*stand.waits, *stand.running])
+    row.add_row(
+        ProgressBar(total=max(1, stand.wanted), completed=stand.done, width=BAR),
+        Text(stand.short, style="bold"),
+        Text(rest, style="yellow" if stand.waits else ""),
+    )
+    console = Console(
+        file=StringIO(), width=width, force_terminal=colour, color_system="standard" if colour else None
+    )
+    with console.capture() as captured:
+        console.print(row, no_wrap=True, overflow="ellipsis", crop=True)
+    return captured.get().partition("\n")[0].rstrip()
 
 
 class Display:
-    """Tells `write` every `every` seconds while there is something to tell."""
+    """Tells `show` every `every` seconds while there is something to tell, and None at the end."""
 
-    def __init__(self, store: Store, write: Callable[[str], None], every: float):
-        self.store, self.write, self.every = store, write, every
+    def __init__(self, store: Store, show: Callable[[Stand | None], None], every: float):
+        self.progress, self.show, self.every = Progress(store), show, every
         self.ended = threading.Event()
         self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def begin(self, store: Store, course: Callable[[], Course]) -> None:
+        """Hear what there is to do. It is found out here and now: later it would disturb what is timed."""
+        self.progress = Progress(store, course())
 
     def __enter__(self) -> "Display":
         self.thread.start()
@@ -45,17 +155,55 @@ class Display:
     def __exit__(self, *_: object) -> None:
         self.ended.set()
         self.thread.join(timeout=2.0)
+        self.show(None)
 
     def _run(self) -> None:
         while not self.ended.wait(self.every):
-            line = describe(self.store.running())
-            if line:
-                self.write(line)
+            stand = self.progress.look()
+            if stand is not None and not self.ended.is_set():
+                self.show(stand)
 
 
-def to_terminal(stream: TextIO | None = None) -> tuple[Callable[[str], None], float]:
-    """A line that renews itself on a terminal; a line now and then in a log. With how often, in seconds."""
+class Line:
+    """One line of a terminal, that renews itself. If others write, `erase` comes before."""
+
+    def __init__(self, stream: TextIO, width: Callable[[], int], column: Callable[[], int] = lambda: 0):
+        self.stream, self.width, self.column = stream, width, column
+        self.lock = threading.RLock()
+        self.shown = False
+
+    def show(self, stand: Stand | None) -> None:
+        """On the line below the one that others are writing, if they are: the cursor goes back to it then."""
+        with self.lock:
+            if stand is None:
+                self.erase()
+                return
+            text = fitted(stand, self.width() - 1)
+            begin = "\r\033[K" if self.shown or not self.column() else "\n\r\033[K"
+            self._write(begin + text)
+            self.shown = True
+
+    def erase(self) -> None:
+        with self.lock:
+            if self.shown:
+                column = self.column() % max(1, self.width())
+                self._write("\r\033[K" + (f"\033[A\033[{column}C" if column else ""))
+                self.shown = False
+
+    def _write(self, text: str) -> None:
+        with suppress(OSError, ValueError):  # a terminal that was closed ends no training
+            self.stream.write(text)
+            self.stream.flush()
+
+
+def on(stream: TextIO | None = None) -> tuple[Callable[[Stand | None], None], float]:
+    """How a stream is told, and how often, in seconds: on a terminal one line, in a log one now and then."""
     stream = stream or sys.stderr
-    if not stream.isatty():
-        return (lambda line: print(f"{time.strftime('%H:%M:%S')} {line}", file=stream, flush=True)), 30.0
-    return (lambda line: print(f"\r\033[K{line}", end="", file=stream, flush=True)), 0.5
+    if stream.isatty():
+        return Line(stream, lambda: Console(file=stream).width).show, 0.5
+
+    def log(stand: Stand | None) -> None:
+        if stand is not None:
+            print(f"{time.strftime('%H:%M:%S')} {stand}", file=stream, flush=True)
+
+    return log, 30.0

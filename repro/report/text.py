@@ -25,8 +25,7 @@ def verdicts(claims: Mapping[str, ClaimResult]) -> str:
 
 
 def summary(claims: Mapping[str, ClaimResult], written: Iterable[str]) -> Iterable[str]:
-    """The end of a run: its verdicts, what they are worth together, and where the results are."""
-    yield verdicts(claims)
+    """The end of a run, below its verdicts: what they are worth together, and where the results are."""
     yield ""
     together = promise(claims.values(), falsely_reproduced(claims.values()))
     if together:
