@@ -133,8 +133,8 @@ class Session:
         return self._experiments[key]
 
     def steps(self, suite: Suite, name: str, most: int | None = None) -> Iterator[Step]:
-        """The trials and rounds that a claim may take, of so many seeds at most. Raises `ReproError` if data is
-        missing.
+        """The trials and rounds that a claim may take, of so many seeds at most. Raises `ReproError` if data
+        is missing.
         """
         most = most or self._most(suite)
         first = self._looks(most, suite.evidence.alpha)[0]
