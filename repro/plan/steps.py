@@ -1,11 +1,10 @@
 """What claims ask for, as far as it is known before: trials and rounds, each of an arm and a seed."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from repro.experiment import Experiment
-from repro.job import closure
 from repro.quantity import Quantity
 from repro.round import Round
 from repro.suite import Claim
@@ -46,10 +45,9 @@ def steps(
                     yield Step(experiment.trial(arm, seed, values=values), suite, arm, seed, sure=True)
         if not arms.keys() <= experiment.chosen.keys():
             return
-    for quantity in quantities:
-        for seed in seeds if quantity.seeded else [*seeds][:1]:
-            for job, arm in _rests_on(experiment, quantity, seed):
-                yield Step(job, suite, arm, seed, sure=seed in first)
+    for seed in seeds if any(quantity.seeded for quantity in quantities) else [*seeds][:1]:
+        for job, arm in _of_seed(experiment, quantities, arms, seed):
+            yield Step(job, suite, arm, seed, sure=seed in first)
 
 
 def taken(record: Mapping[str, Any]) -> float:
@@ -58,13 +56,15 @@ def taken(record: Mapping[str, Any]) -> float:
     return float(cost["seconds"] + cost.get("evaluation_seconds", 0.0))
 
 
-def _rests_on(
-    experiment: Experiment, quantity: Quantity, seed: int
+def _of_seed(
+    experiment: Experiment, quantities: Iterable[Quantity], arms: Iterable[str], seed: int
 ) -> Iterator[tuple[TrialSpec | Round, str]]:
-    """The jobs that take long, of those that give a quantity for a seed, with their arms."""
-    arms = {experiment.trial(arm, seed).digest: arm for arm in quantity.trained}
-    for job in closure([quantity.job(seed)]):
-        if isinstance(job, Round):
-            yield job, ROUND
-        elif isinstance(job, TrialSpec):  # one of no arm is a further member of an ensemble
-            yield job, arms.get(job.digest, quantity.measurement.arm)
+    """Jobs, each with its arm."""
+    for arm in arms:
+        yield experiment.trial(arm, seed), arm
+    for quantity in quantities:
+        arm = quantity.measurement.arm
+        if quantity.treated and experiment.resolve(arm).treatment:  # of an ensemble all members
+            yield from ((job, arm) for job in quantity.job(seed).after if isinstance(job, TrialSpec))
+    if any(quantity.timed for quantity in quantities):
+        yield experiment.round(seed), ROUND
