@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from typing import NamedTuple
@@ -15,6 +16,16 @@ def printable(text: str) -> str:
     a name that somebody made up forges no other line.
     """
     return "".join(sign if sign.isprintable() else json.dumps(sign)[1:-1] for sign in text)
+
+
+def broken(line: str, width: int) -> list[str]:
+    """A line in parts of so many cells at most, the further ones further to the right; a word stays whole."""
+    if len(line) <= width:
+        return [line]
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    return textwrap.wrap(
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def table(rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> str:

@@ -398,6 +398,7 @@ class Run:
             terminalreporter.write_line(f"ERROR: {self._no_such_profile()}", red=True)
         if not self.reports:
             return
+        from repro.format import broken
         from repro.report import terminal, text
 
         claims = {}
@@ -409,7 +410,8 @@ class Run:
         wide = writer.fullwidth if writer.hasmarkup else None
         terminalreporter.write_line(terminal.verdicts(claims, wide) if wide else text.verdicts(claims))
         for line in text.summary(claims, map(self.shown, self.written)):
-            terminalreporter.write_line(line)
+            for part in broken(line, wide) if wide else [line]:
+                terminalreporter.write_line(part)
         for line in self.trouble:
             terminalreporter.write_line(line, red=True)
 

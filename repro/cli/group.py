@@ -7,7 +7,6 @@ nobody reads on.
 
 import json
 import sys
-import textwrap
 from pathlib import Path
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -17,7 +16,7 @@ import click
 from repro import streams
 from repro.cli import completion
 from repro.errors import ReproError
-from repro.format import printable
+from repro.format import broken, printable
 from repro.places import RESULTS, SUITES, project, shown
 
 if TYPE_CHECKING:
@@ -64,13 +63,13 @@ def here(place: Path) -> Path:
     return Path(shown(project(Path.cwd()) / place))
 
 
-def say(text: str, *, to_stderr: bool = False) -> None:
+def say(text: str, *, to_stderr: bool = False, whole: bool = False) -> None:
     """Names in results are other people's: control characters are shown, and do nothing. On a terminal long
-    lines are broken between words.
+    lines are broken between words, unless they are to stay whole.
     """
     stream = sys.stderr if to_stderr else sys.stdout
     lines = list(map(printable, text.split("\n")))
-    if stream.isatty():
+    if stream.isatty() and not whole:
         width = get_terminal_size().columns
         lines = [part for line in lines for part in broken(line, width)]
     stream.write("\n".join([*lines, ""]))
@@ -86,16 +85,6 @@ def say_verdicts(claims: "Mapping[str, ClaimResult]") -> None:
         return
     sys.stdout.write(terminal.verdicts(claims, get_terminal_size().columns) + "\n")
     sys.stdout.flush()
-
-
-def broken(line: str, width: int) -> list[str]:
-    """A line in parts of so many cells at most, the further ones further to the right; a word stays whole."""
-    if len(line) <= width:
-        return [line]
-    indent = " " * (len(line) - len(line.lstrip()) + 2)
-    return textwrap.wrap(
-        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    )
 
 
 def as_json(content: "BaseModel") -> str:

@@ -69,7 +69,10 @@ def watch(history: Path, tonight: Path, suspects: float, out: Path | None, form:
     found = watch(before, measured, suspects)
     if out is not None:
         out.write_text(found.model_dump_json(indent=1), encoding="utf-8")
-    say(as_json(found) if form == "json" else watch_text(found, markdown=form == "markdown"))
+    say(
+        as_json(found) if form == "json" else watch_text(found, markdown=form == "markdown"),
+        whole=form == "json",
+    )
     if found.alarms or found.due:  # first: what broke is seen on one night only
         sys.exit(REGRESSION)
     sys.exit(NOT_THE_CODE if found.problems else AS_EXPECTED)

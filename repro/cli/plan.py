@@ -40,4 +40,4 @@ def plan(
     given = suites or DEFAULT
     store = Store(home(project_of(given)))
     found = plan(load_all(suite_files(given)), profile, store, device=device, hours=hours, jobs=jobs)
-    say(as_json(found) if form == "json" else as_text(found))
+    say(as_json(found) if form == "json" else as_text(found), whole=form == "json")

@@ -110,7 +110,7 @@ def compare(base: str, new: str, results: Path, alpha: float, metrics: bool, onl
     if not found.compared:
         end(NOTHING_RAN, f"nothing to compare: {base} and {new} have no suite and profile in common")
     if form == "json":
-        say(as_json(found))
+        say(as_json(found), whole=True)
     else:
         say(compare_text.as_markdown(found) if form == "markdown" else compare_text.as_text(found))
     sys.exit(REGRESSION if found.regression else AS_EXPECTED)

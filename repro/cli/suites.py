@@ -3,6 +3,7 @@
 import json
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from repro.cli.group import (
     say,
     say_verdicts,
 )
+from repro.errors import ReproError
 from repro.executors import EXECUTORS
 from repro.places import RUNS, SUITES, bundled, shown, typed
 from repro.suite_files import RECIPES
@@ -118,6 +120,10 @@ def run(
     from repro.store import Store
     from repro.suite_files import project_of
 
+    def left_out(why: Mapping[str, ReproError]) -> None:
+        display.show(None)
+        say("\n".join([LEFT_OUT, *failures(why), ""]), to_stderr=True)
+
     root = project_of(suites or DEFAULT)
     verdicts, written = dict[str, ClaimResult](), list[Path]()
     try:
@@ -136,7 +142,7 @@ def run(
                 results=results or root / RUNS,
                 decided=lambda path, name, claim: verdicts.update({f"{typed(path)}::{name}": claim}),
                 kept=written.append,
-                missing=lambda why: say("\n".join([LEFT_OUT, *failures(why), ""]), to_stderr=True),
+                missing=left_out,
                 begins=display.begin,
             )
     except api.NothingRan as error:
@@ -232,7 +238,7 @@ def schema(of: str | None) -> None:
             if known.problems:
                 raise DocumentError(known.problems)
             made = of_suites(known.recipes)
-    say(json.dumps(made, indent=1, sort_keys=True))
+    say(json.dumps(made, indent=1, sort_keys=True), whole=True)
 
 
 @main.command()

@@ -22,7 +22,7 @@ def work(job: Job, root: Path, since: int) -> bool:
     status = Status(store)
 
     def waits(holder: str) -> None:
-        status.tell({"waits": [f"{job.label} waits for {holder}"]})
+        status.tell({"waits": [f"waits for {holder}"], "job": job.digest, "label": job.label})
 
     with closing(status), hold(job.needs, job.label, waits) as places:
         status.close()

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from io import StringIO
@@ -57,6 +57,7 @@ class Progress:
     def __init__(self, store: Store, course: Course | None = None):
         self.store, self.course = store, course or Course()
         self._seconds = dict[str, float]()  # of the steps that are done, by digest
+        self._awaited = {*self.course.steps}  # those that may be done by now: all, before the first look
 
     def look(self) -> Stand | None:
         """None if nothing is going on."""
@@ -67,7 +68,7 @@ class Progress:
         finished = {name for state in processes for name in state["finished"]}
         if len(wanted) == len(finished) and not running:
             return None
-        self._read()
+        self._read(finished | {state["name"] for state in running})
         wanted |= {digest for digest, step in steps.items() if step.sure}
         done = wanted & (finished | self._seconds.keys())
         return Stand(
@@ -75,17 +76,19 @@ class Progress:
             wanted=len(wanted),
             left=self._left(wanted - done, running),
             running=tuple(self._told(state) for state in running),
-            waits=tuple(sorted({printable(text) for state in states for text in state.get("waits", ())})),
+            waits=tuple(
+                sorted({self._waiting(state, to) for state in states for to in state.get("waits", ())})
+            ),
         )
 
-    def _read(self) -> None:
-        """Which steps are done since, and how long they took."""
-        for digest, step in self.course.steps.items():
-            if digest not in self._seconds:
-                with suppress(ReproError):  # what is damaged is told by who needs it
-                    record = self.store.read(step.job)
-                    if record is not None:
-                        self._seconds[digest] = taken(record)
+    def _read(self, lately: Collection[str]) -> None:
+        """How long steps took that are done since the last look. `lately` were done, or are on the way."""
+        for digest in self._awaited - self._seconds.keys():
+            with suppress(ReproError):  # what is damaged is told by who needs it
+                record = self.store.read(self.course.steps[digest].job)
+                if record is not None:
+                    self._seconds[digest] = taken(record)
+        self._awaited = self.course.steps.keys() & lately
 
     def _left(self, todo: Iterable[str], running: list[dict[str, Any]]) -> float | None:
         """As many at once as now; an arm takes what its other seeds took, else what kept results say, else
@@ -108,9 +111,17 @@ class Progress:
 
     def _told(self, state: dict[str, Any]) -> str:
         """One running trial."""
-        step = self.course.steps.get(state["name"])
-        who = step.label if step else f"{state['model']} seed {state['seed']}"
+        who = self._who(state["name"], f"{state['model']} seed {state['seed']}")
         return printable(f"{who}: {100 * state['step'] // max(1, state['steps'])} %")
+
+    def _waiting(self, state: dict[str, Any], to: str) -> str:
+        """A job that waits, or a process."""
+        return printable(f"{self._who(state['job'], state['label'])} {to}" if "job" in state else to)
+
+    def _who(self, digest: str, otherwise: str) -> str:
+        """The arm and seed of a job of this run."""
+        step = self.course.steps.get(digest)
+        return step.label if step else otherwise
 
 
 def _arm(step: Step) -> Arm:

@@ -290,10 +290,11 @@ def test_a_job_that_waits_for_a_place_says_so_and_for_whom_until_it_has_it(store
     with lease.lease(["one"], what="another trial"):
         waiting.start()
         wait_for(store.running)
-        ((text,),) = [state["waits"] for state in store.running()]
-    assert re.fullmatch(
-        rf"habits\(.*label=net.*\), seed 0 waits for another trial \(process {os.getpid()} .*\)", text
+        (state,) = store.running()
+    assert state["job"] == habits("net").digest and re.fullmatch(
+        r"habits\(.*label=net.*\), seed 0", state["label"]
     )
+    assert re.fullmatch(rf"waits for another trial \(process {os.getpid()} .*\)", *state["waits"])
     waiting.join(60)
     assert store.read(habits("net")) is not None
     assert store.running() == [] and not any((store.root / "locks").iterdir())

@@ -63,12 +63,12 @@ def looked(store, course=None):
 def test_it_says_what_is_done_what_trains_and_for_whom_one_waits(store):
     wants, waits = Status(store), Status(store)
     wants.tell({"wanted": ["a", "b"], "finished": ["a"], "waits": ["waits for vgg (process 7 on host)"]})
-    waits.tell({"waits": ["plain waits for a round (process 8 on host)"]})
+    waits.tell({"waits": ["waits for a round (process 8 on host)"], "job": "c", "label": "net(depth=8)"})
     store.tell("b" * 32, TRAINING)
     assert str(looked(store)).split("; ") == [
         "1 of 2 trials and numbers done, about 1:05 left",
         "resnet seed 3: 50 %",
-        "plain waits for a round (process 8 on host)",
+        "net(depth=8) waits for a round (process 8 on host)",
         "waits for vgg (process 7 on host)",
     ]
 
@@ -101,9 +101,11 @@ def test_the_course_of_a_run_names_arms_and_counts_all_there_is_to_do(store, rec
         "e": step("e", ROUND, 3),
     }
     Status(store).tell({"wanted": ["b"], "finished": [], "waits": []})
+    Status(store).tell({"waits": ["waits for vgg"], "job": "c", "label": "resnet(depth=8), seed 2"})
     store.tell("b", TRAINING)
     stand = looked(store, Course(steps))
     assert (stand.done, stand.wanted, stand.running) == (1, 4, ("plain, seed 1: 50 %",))
+    assert stand.waits == ("plain, seed 2 waits for vgg",)
     assert steps["e"].label == "round 3"
     Status(store).tell({"wanted": ["d"], "finished": [], "waits": []})
     assert looked(store, Course(steps)).wanted == 5

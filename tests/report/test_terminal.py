@@ -5,7 +5,7 @@ import re
 import pytest
 from kit.results import claim
 
-from repro.cli.group import broken
+from repro.format import broken
 from repro.report.terminal import verdicts
 
 FILES = ("suites/segmentation/fcn_skips.yaml", "suites/classification/resnet_degradation.yaml")
