@@ -2,7 +2,7 @@
 with a code.
 """
 
-from repro.cli import nightly, plan, results, suites
+from repro.cli import nightly, plan, results, store, suites
 from repro.cli.group import main
 
-__all__ = ["main", "nightly", "plan", "results", "suites"]
+__all__ = ["main", "nightly", "plan", "results", "store", "suites"]

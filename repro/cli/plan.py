@@ -4,12 +4,19 @@ from pathlib import Path
 
 import click
 
+from repro.cli import completion
 from repro.cli.group import ASKED, DEFAULT, as_json, main, say
 
 
 @main.command()
 @ASKED
-@click.option("--profile", default="cpu", show_default=True, help="The scale that is planned for.")
+@click.option(
+    "--profile",
+    default="cpu",
+    show_default=True,
+    shell_complete=completion.profiles,
+    help="The scale that is planned for.",
+)
 @click.option("--device", metavar="GPU", help="A GPU that is not here: A100, H100, 'RTX 4090' …")
 @click.option(
     "--hours", type=click.FloatRange(min=0, min_open=True), metavar="H", help="That it has to fit into."
@@ -24,7 +31,7 @@ def plan(
     jobs: int | None,
     form: str,
 ) -> None:
-    """Say what suites would take (files or folders; by default all under suites/) without training them:
+    """Say what suites would take (files, folders or names; by default all under suites/) without training them:
     trials, FLOPs, hours, memory, disk, data and weights.
 
     How quick this machine is comes from trials in the store, or from some steps of each arm; of another GPU

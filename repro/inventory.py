@@ -1,0 +1,108 @@
+"""What a store holds, how large it is, and which of its trials no suite names. Imports no torch."""
+
+import json
+import shutil
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from repro.errors import ReproError
+from repro.experiment import Experiment
+from repro.recipe import Named
+from repro.store import Key, Store
+from repro.suite import Suite
+
+KINDS = ("trials", "numbers", "evaluations", "rounds", "pictures")
+# What a trial is named by: all that determines it but these. Suites use any seed, and may be run on another
+# device; a trial that it starts from is named by its arm; a fingerprint wants the data.
+APART = ("seed", "device", "start", "fingerprint")
+
+
+class Shelf(NamedTuple):
+    """What a store has of a kind."""
+
+    kind: str
+    records: int
+    record_bytes: int
+    file_bytes: int  # weights, checkpoints, pictures
+
+    @property
+    def bytes(self) -> int:
+        return self.record_bytes + self.file_bytes
+
+
+class Trial(NamedTuple):
+    """A trial in a store."""
+
+    digest: str
+    bytes: int  # of its record and its files
+
+
+def shelves(store: Store) -> list[Shelf]:
+    """Of each kind, checkpoints of trials that have not ended too."""
+    found = []
+    for kind in KINDS:
+        records = list((store.root / kind).glob("*.json"))
+        folders = (path for path in (store.root / kind).glob("*") if path.is_dir())
+        found.append(Shelf(kind, len(records), sum(map(_size, records)), sum(map(_size, folders))))
+    return found
+
+
+def unnamed(store: Store, suites: Iterable[Suite]) -> list[Trial]:
+    """The trials that no suite names at any of its profiles, with today's code and torch. Raises `ReproError`
+    if a record cannot be read: it may be of one that is named.
+    """
+    named, found = {name for suite in suites for name in _names(suite)}, list[Trial]()
+    for path in sorted((store.root / "trials").glob("*.json")):
+        try:
+            name = _name(json.loads(path.read_text(encoding="utf-8"))["spec"])
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            raise ReproError(f"{path}: not a record of a trial. Move it away, and it is made again") from None
+        if name not in named:
+            found.append(Trial(path.stem, _size(path) + _size(path.with_suffix(""))))
+    return found
+
+
+def prune(store: Store, trials: Collection[Trial]) -> int:
+    """Remove trials, with their files, and give the bytes that are free then. Those that are at work stay."""
+    freed = 0
+    for trial in trials:
+        key = Key("trials", trial.digest)
+        with store.take(key, "store --prune") as mine:
+            if mine:
+                shutil.rmtree(store.folder(key), ignore_errors=True)
+                store.path(key).unlink(missing_ok=True)
+                freed += trial.bytes
+    return freed
+
+
+class _Unread(Experiment):
+    """Of a suite whose data need not be here."""
+
+    def fingerprint(self, data: Named) -> str:  # noqa: ARG002
+        return ""
+
+
+def _names(suite: Suite) -> Iterator[str]:
+    if suite.task is None:
+        return
+    for name, profile in suite.profiles.items():
+        experiment = _Unread(suite, name)
+        for arm in suite.arms_at(name):
+            resolved = experiment.resolve(arm)
+            if resolved.of is None and resolved.data is not None and resolved.recipe is not None:
+                for values in profile.tune.points if profile.tune else (None,):
+                    yield _name(experiment.trial(arm, 0, values=values).model_dump(mode="json"))
+
+
+def _name(spec: Mapping[str, Any]) -> str:
+    return json.dumps({key: value for key, value in spec.items() if key not in APART}, sort_keys=True)
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, or of all in a folder; 0 of what has gone."""
+    try:
+        inside = path.rglob("*") if path.is_dir() else [path]
+        return sum(each.stat().st_size for each in inside if each.is_file())
+    except FileNotFoundError:
+        return 0
