@@ -31,8 +31,8 @@ def plan(
     jobs: int | None,
     form: str,
 ) -> None:
-    """Say what suites would take (files, folders or names; by default all under suites/) without training them:
-    trials, FLOPs, hours, memory, disk, data and weights.
+    """Say what suites would take (files, folders or names; by default all under suites/) without training
+    them: trials, FLOPs, hours, memory, disk, data and weights.
 
     How quick this machine is comes from trials in the store, or from some steps of each arm; of another GPU
     from its maker's figures.

@@ -15,6 +15,7 @@ from repro.data.images import ImageSet, MissingData
 from repro.errors import ReproError
 from repro.executors.lease import cores, count
 from repro.experiment import Experiment
+from repro.faults import told
 from repro.format import size
 from repro.plan import arms
 from repro.plan.arms import PROCESS, Asked
@@ -240,7 +241,8 @@ class _Planner:
             alike = [other for other in others.values() if arms.arm_of(other) == arm]
             known = None if self.gpu else arms.recorded(self.store, alike, self.there.device)
             try:
-                found = arms.asked(trial, self._pace if known is None else _no_pace)
+                with told(trial.label):
+                    found = arms.asked(trial, self._pace if known is None else _no_pace)
                 self.asked[arm] = found if known is None else replace(found, seconds=known)
             except ReproError as error:
                 self.asked[arm] = error

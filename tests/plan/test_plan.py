@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from conftest import TINY
+from kit.tiny import install
 
 from repro.cli import main
 
@@ -69,6 +70,18 @@ def test_data_that_is_not_here_is_named_with_its_size_and_where_it_is(tiny, monk
 def test_what_does_not_go_into_the_hours_does_not_fit(tiny):
     assert "fits into 5 hours" in plan(tiny, "--hours", 5).output
     assert "does not fit: hours: " in plan(tiny, "--hours", 1e-9).output
+
+
+def test_a_net_that_fails_is_told_and_the_others_are_planned(tiny, tmp_path, monkeypatch):
+    install(tmp_path / "nets", monkeypatch)
+    broken = "  broken: {model: habits, fails: nobody knows}\n"
+    claim = "  fails: {says: Nothing., expect: test_error(broken) < test_error(small)}\n"
+    text = TINY.replace("    model: {width: 4}\n", "").replace("  large:", broken + "  large:")
+    tiny.write_text(text + claim)
+    done = plan(tiny)
+    assert done.exit_code == 0 and "ValueError: nobody knows" in done.output
+    found = as_json(tiny)["suites"][0]
+    assert found["amount"]["trials"] == 15 and len(found["problems"]) == 1
 
 
 @pytest.mark.parametrize(
