@@ -128,6 +128,7 @@ DATASETS = Catalogue(
         "cifar10": "repro.data.torchvision_sets:Cifar10",
         "cifar100": "repro.data.torchvision_sets:Cifar100",
         "hugging-face": "repro.data.hugging_face:HuggingFace",
+        "detection-scenes": "repro.data.detection_scenes:DetectionScenes",
         "scenes": "repro.data.scenes:Scenes",
         "pascal-voc": "repro.data.segmentation_sets:PascalVoc",
         "oxford-pets": "repro.data.segmentation_sets:OxfordPets",

@@ -26,6 +26,7 @@ OPTIONS: dict[str, dict[str, Any]] = {  # for what has none without
     "timm_inception": {"version": "inception_v4"},
     "unnormalised_resnet": {"depth": 8},
     "fashion-mnist-small": {"size": 7},
+    "detection-scenes": {"size": 32, "train": 20, "test": 10},
     "scenes": {"size": 16, "train": 20, "test": 10},
     "step": {"at": [2]},
     "lesion": {"block": 0},
