@@ -142,6 +142,7 @@ TASKS = Catalogue(
     "repro.tasks",
     {
         "classification": "repro.tasks.classification:Classification",
+        "detection": "repro.tasks.detection:Detection",
         "segmentation": "repro.tasks.segmentation:Segmentation",
         "reconstruction": "repro.tasks.reconstruction:Reconstruction",
     },
