@@ -97,6 +97,8 @@ MODELS = Catalogue(
         "densenet": "repro.models.densenet:DenseNet",
         "efficientnet": "repro.models.efficientnet:EfficientNet",
         "encoder_decoder": "repro.models.upsampling:EncoderDecoder",
+        "fast_rcnn": "repro.models.fast_rcnn:FastRCNN",
+        "faster_rcnn": "repro.models.faster_rcnn:FasterRCNN",
         "fcn": "repro.models.fcn:FCN",
         "fcn_trunks": "repro.models.fcn_trunks:CoarseFCN",
         "googlenet": "repro.models.googlenet:GoogLeNet",
@@ -116,6 +118,7 @@ MODELS = Catalogue(
         "unet": "repro.models.unet:UNet",
         "unnormalised_resnet": "repro.models.unnormalised_resnet:unnormalised_resnet",
         "vgg": "repro.models.vgg:VGG",
+        "yolo": "repro.models.yolo:Yolo",
     },
 )
 
@@ -131,6 +134,7 @@ DATASETS = Catalogue(
         "detection-scenes": "repro.data.detection_scenes:DetectionScenes",
         "scenes": "repro.data.scenes:Scenes",
         "pascal-voc": "repro.data.segmentation_sets:PascalVoc",
+        "pascal-voc-boxes": "repro.data.voc_boxes:PascalVocBoxes",
         "oxford-pets": "repro.data.segmentation_sets:OxfordPets",
         "cityscapes": "repro.data.segmentation_sets:Cityscapes",
     },

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import nan
-from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from repro.contracts import Outputs, Targets, Task
+from repro.data.difficult import DifficultBoxes
 from repro.data.targets import NONE, Boxes
 from repro.errors import ReproError
 from repro.models.layers.boxes import Detections
@@ -35,13 +36,6 @@ class Answers(Protocol):
 
     def detections(self) -> Detections:
         """Boxes in pixels."""
-
-
-class DifficultBoxes(NamedTuple):
-    """Targets of a set that has items, too, which nobody is asked to find."""
-
-    items: Boxes
-    ignored: Boxes
 
 
 class Detection(Task):
