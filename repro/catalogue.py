@@ -108,6 +108,7 @@ MODELS = Catalogue(
         "mobilenet": "repro.models.mobilenet:MobileNet",
         "pair": "repro.pairs.pair:Pair",
         "preact_resnet": "repro.models.preact_resnet:PreActResNet",
+        "rcnn": "repro.models.rcnn:RCNN",
         "rectifier_net": "repro.models.rectifier_net:RectifierNet",
         "region_net": "repro.models.region_net:RegionNet",
         "resnet": "repro.models.resnet:ResNet",
@@ -204,6 +205,7 @@ PROBES = Catalogue(
         "axis_index": "repro.measures.checkerboard:axis_index",
         "phase_index": "repro.measures.checkerboard:phase_index",
         "effective_receptive_field": "repro.measures.receptive_field:effective_receptive_field",
+        "proposal_recall": "repro.measures.proposals:proposal_recall",
         "trimap_miou": "repro.measures.segmentation:trimap_miou",
         "interior_miou": "repro.measures.segmentation:interior_miou",
         "stride_upper_bound_miou": "repro.measures.segmentation:stride_upper_bound_miou",
@@ -269,7 +271,12 @@ WEIGHTS = Catalogue(
 TREATMENTS = Catalogue(
     "treatment",
     "repro.treatments",
-    {"crf": "repro.treatments.crf:crf", "lesion": "repro.treatments.lesion:lesion"},
+    {
+        "crf": "repro.treatments.crf:crf",
+        "lesion": "repro.treatments.lesion:lesion",
+        "linear_svm": "repro.treatments.linear_svm:linear_svm",
+        "truncated_svd": "repro.treatments.truncated_svd:truncated_svd",
+    },
     given=("state",),
 )
 
@@ -278,6 +285,7 @@ PICTURES = Catalogue(
     "picture",
     "repro.pictures",
     {
+        "detections": "repro.pictures.detections:detections",
         "predictions": "repro.pictures.predictions:predictions",
         "spectrum": "repro.pictures.spectrum:spectrum",
     },

@@ -33,6 +33,7 @@ OPTIONS: dict[str, dict[str, Any]] = {  # for what has none without
     "lesions_error": {"count": 1},
     "path_gradient_share": {"least": 0, "most": 1},
     "scale_crop": {"size": 6},
+    "truncated_svd": {"rank": 1},
 }
 
 

@@ -44,12 +44,16 @@ OVERLAP = 0.3  # of non-maximal suppression, as in R-CNN's and the released code
 
 @dataclass(frozen=True)
 class Rules:
-    """How regions are judged: as background from an IoU of so much on, with the boxes' loss so many times."""
+    """How regions are judged: as background from an IoU of so much on, with the boxes' loss so many times.
+
+    Where classes are scored `apart`, as by a support vector machine each, they do not share a softmax.
+    """
 
     width: int  # of the image, in pixels
     height: int
     background_from: float
     box_loss: float  # λ of equation 1
+    apart: bool = False
 
 
 register_constant(Rules)  # part of trees of tensors, as it is
@@ -90,7 +94,9 @@ class RegionAnswers(NamedTuple):
     def detections(self) -> Detections:
         moved = decode(self.offsets.float() * self.regions.new_tensor(SPREADS), self.regions[:, :, None])
         corners = clipped(moved, self.rules.width, self.rules.height)
-        return surest(corners, self.scores.float().softmax(2)[..., 1:], overlap=OVERLAP)
+        scores = self.scores.float()
+        scores = scores.sigmoid() if self.rules.apart else scores.softmax(2)
+        return surest(corners, scores[..., 1:], overlap=OVERLAP)
 
     def _targets(self, truth: Boxes) -> tuple[Tensor, Tensor, Tensor]:
         """Of each region: its class, 0 for background, the box of its item, and its weight."""
@@ -103,7 +109,12 @@ class RegionAnswers(NamedTuple):
 
 
 class RegionHead(nn.Module):
-    """The layers that see a region: [R, features] → scores [R, 1 + classes] and offsets [R, classes, 4]."""
+    """The layers that see a region: [R, features] → scores [R, 1 + classes] and offsets [R, classes, 4].
+
+    `apart` is that of `Rules`.
+    """
+
+    apart = False
 
     def __init__(self, features: int, fc: int, dropout: float, classes: int):
         super().__init__()
@@ -175,7 +186,7 @@ class FastRCNN(nn.Module):
     def forward(self, x: Tensor) -> RegionAnswers:
         height, width = x.shape[-2:]
         regions = self.proposals(x, height, width)  # where they are given the image is not looked at
-        rules = Rules(width, height, self.background_from, self.box_loss)
+        rules = Rules(width, height, self.background_from, self.box_loss, self.head.apart)
         return answers(self.trunk(x)[-1], regions, self.pool, self.head, rules)
 
 

@@ -201,7 +201,7 @@ class FasterRCNN(nn.Module):
         count = self.train_regions if self.training else self.regions
         candidates = self.candidates * (2 if self.training else 1)
         regions = proposed(places, objectness, offsets, (width, height), candidates, count)
-        rules = Rules(width, height, self.background_from, self.box_loss)
+        rules = Rules(width, height, self.background_from, self.box_loss, self.head.apart)
         head = answers(maps, regions, self.pool, self.head, rules)
         return ProposedAnswers(head, places.expand(len(x), -1, -1), objectness, offsets)
 
