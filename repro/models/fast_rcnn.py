@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 DRAWN, POSITIVE, ENOUGH = 64, 0.25, 0.5  # section 2.3: regions of an image, their part with items, the IoU
 SPREADS = (0.1, 0.1, 0.2, 0.2)  # of the offsets, which are divided by them; from the released code
+AT_ONCE = 2**13  # regions: 2000 of each of hundreds of images that are evaluated together would fill memories
 OVERLAP = 0.3  # of non-maximal suppression, as in R-CNN's and the released code
 
 
@@ -192,13 +193,21 @@ class FastRCNN(nn.Module):
 
 def answers(maps: Tensor, regions: Tensor, pool: nn.Module, head: RegionHead, rules: Rules) -> RegionAnswers:
     """What a head says of regions [N, R, 4] of maps [N, C, h, w]."""
-    count, many, _ = regions.shape
-    image = torch.arange(count, device=maps.device).repeat_interleave(many)
-    boxes = scaled(regions.flatten(0, 1), maps.shape[-1] / rules.width, maps.shape[-2] / rules.height)
-    scores, offsets = head(pool(maps, torch.cat([image[:, None], boxes], dim=1)))
-    return RegionAnswers(
-        regions, scores.unflatten(0, (count, many)), offsets.unflatten(0, (count, many)), rules
-    )
+    boxes = scaled(regions, maps.shape[-1] / rules.width, maps.shape[-2] / rules.height)
+    said = [head(pool(maps, some)) for some in by_image(boxes).split(AT_ONCE)]
+    return joined(regions, said, rules)
+
+
+def by_image(boxes: Tensor) -> Tensor:
+    """[N, R, 4] → [N · R, 5], the number of its image before each box."""
+    image = torch.arange(len(boxes), device=boxes.device, dtype=boxes.dtype)
+    return torch.cat([image[:, None, None].expand(-1, boxes.shape[1], 1), boxes], dim=2).flatten(0, 1)
+
+
+def joined(regions: Tensor, said: list[tuple[Tensor, Tensor]], rules: Rules) -> RegionAnswers:
+    """Scores and offsets of some regions and of those that follow them, as answers of all [N, R, 4]."""
+    scores, offsets = (torch.cat(parts).unflatten(0, regions.shape[:2]) for parts in zip(*said, strict=True))
+    return RegionAnswers(regions, scores, offsets, rules)
 
 
 def check_counts(**counts: int) -> None:

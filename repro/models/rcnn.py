@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import roi_align
 
-from repro.models.fast_rcnn import RegionAnswers, RegionHead, Rules, check_counts
+from repro.models.fast_rcnn import RegionAnswers, RegionHead, Rules, by_image, check_counts, joined
 from repro.models.region_proposals import GivenRegions
 from repro.models.selective_search import SelectiveSearch
 from repro.models.spatial_pyramid import SpatialPyramidPooling
@@ -81,18 +81,19 @@ class RCNN(nn.Module):
         if self.training and self.train_regions < regions.shape[1]:
             some = torch.randperm(regions.shape[1], device=x.device)[: self.train_regions]
             regions = regions[:, some]
-        count, many, _ = regions.shape
-        parts = self.warped(x, regions).split(self.at_once)
-        scores, offsets = self.head(torch.cat([self.pool(self.trunk(part)[-1]) for part in parts]))
-        rules = Rules(width, height, self.background_from, self.box_loss, self.head.apart)
-        return RegionAnswers(
-            regions, scores.unflatten(0, (count, many)), offsets.unflatten(0, (count, many)), rules
+        parts = by_image(regions).split(self.at_once)
+        said = [self.head(self.pool(self.trunk(self.warped(x, some))[-1])) for some in parts]
+        return joined(
+            regions, said, Rules(width, height, self.background_from, self.box_loss, self.head.apart)
         )
 
     def warped(self, x: Tensor, regions: Tensor) -> Tensor:
-        """Regions [N, R, 4] with their context, bilinear, not smoothed before: [N · R, C, side, side]."""
-        starts, ends = regions.split(2, dim=2)
+        """Regions [R, 5], each behind the number of its image, with their context: [R, C, side, side].
+
+        Bilinear, and not smoothed before.
+        """
+        image, starts, ends = regions.split([1, 2, 2], dim=1)
         beyond = (ends - starts) * (self.context / (self.side - 2 * self.context))
-        boxes = torch.cat([starts - beyond, ends + beyond], dim=2)
-        warped: Tensor = roi_align(x.float(), list(boxes), self.side, sampling_ratio=1, aligned=True)
+        boxes = torch.cat([image, starts - beyond, ends + beyond], dim=1)
+        warped: Tensor = roi_align(x.float(), boxes, self.side, sampling_ratio=1, aligned=True)
         return warped.contiguous(memory_format=torch.channels_last)

@@ -8,6 +8,7 @@ from torchvision.models.detection.roi_heads import fastrcnn_loss
 
 from repro.data.targets import NONE, Boxes
 from repro.measures.static import params
+from repro.models import fast_rcnn
 from repro.models.fast_rcnn import FastRCNN, RegionAnswers, Rules
 
 SMALL = {"widths": (4, 8), "depths": (1, 1), "levels": (4,), "fc": 32, "dropout": 0.0, "classes": 3}
@@ -114,6 +115,16 @@ def test_a_region_has_the_answers_that_it_has_alone():
         both, second = net(images), net(images[1:])
     torch.testing.assert_close(both.scores[1], second.scores[0])
     assert not both.scores[0].allclose(both.scores[1], atol=1e-4)
+
+
+def test_regions_are_seen_in_parts_that_change_nothing(monkeypatch):
+    torch.manual_seed(0)
+    net, (images, _) = FastRCNN(regions=30, **SMALL).eval(), scenes()
+    with torch.no_grad():
+        whole = net(images)
+        monkeypatch.setattr(fast_rcnn, "AT_ONCE", 7)
+        parts = net(images)
+    torch.testing.assert_close(parts[:3], whole[:3])
 
 
 def test_counts_below_1_are_refused():

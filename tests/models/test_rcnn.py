@@ -2,6 +2,7 @@ import pytest
 import torch
 from models.detectors import SIDE, learns, scenes
 
+from repro.models.fast_rcnn import by_image
 from repro.models.rcnn import RCNN
 
 SMALL = {
@@ -28,7 +29,12 @@ def test_the_papers_net_sees_227_pixels_of_each_region_and_has_21_scores_of_them
     with torch.device("meta"):
         net = RCNN(proposals="spread", regions=3)
         out = net(torch.empty(1, 3, 300, 400))
-    assert net.warped(torch.empty(1, 3, 300, 400, device="meta"), out.regions).shape == (3, 3, 227, 227)
+    assert net.warped(torch.empty(1, 3, 300, 400, device="meta"), by_image(out.regions)).shape == (
+        3,
+        3,
+        227,
+        227,
+    )
     assert out.scores.shape == (1, 3, 21) and net.head.hidden[0].in_features == 256 * 6 * 6
 
 
@@ -36,12 +42,12 @@ def test_a_region_fills_the_side_but_for_its_context_and_beyond_the_image_is_its
     images = torch.zeros(1, 1, SIDE, SIDE)
     images[:, :, 8:24, 4:20] = 1
     net = made(side=20, context=2)
-    (inside, corner) = net.warped(images, torch.tensor([[[4.0, 8, 20, 24], [0.0, 0, 16, 16]]]))
+    inside, _ = net.warped(images, torch.tensor([[0.0, 4, 8, 20, 24], [0, 0, 0, 16, 16]]))
     assert (
         (inside[0, 3:17, 3:17] == 1).all() and (inside[0, :2] < 0.5).all() and (inside[0, :, :2] < 0.5).all()
     )
     ones = torch.ones_like(images)
-    (corner,) = net.warped(ones, torch.tensor([[[0.0, 0, 16, 16]]]))
+    (corner,) = net.warped(ones, torch.tensor([[0.0, 0, 0, 16, 16]]))
     assert (corner[0, 0] == 0).all() and (corner[0, 2:, 2:] == 1).all()
 
 
@@ -50,6 +56,7 @@ def test_each_region_is_seen_by_itself_however_many_are_seen_at_once():
     with torch.no_grad():
         together, alone = (made(at_once=n).eval()(images) for n in (80, 7))
     torch.testing.assert_close(together.scores, alone.scores)
+    assert not together.scores[0].allclose(together.scores[1], atol=1e-4)
     assert together.scores.shape == (2, 40, 4)
 
 
