@@ -73,7 +73,7 @@ class DetectionScenes(DataSet):
             for canvases in drawn
         )
         mean, std = mean_and_std(drawn[0].images)
-        labels = [canvases.labels[canvases.labels > 0] - 1 for canvases in drawn]
+        first, second = (canvases.labels[canvases.labels > 0] - 1 for canvases in drawn)
         return ImageSet(
             train,
             test,
@@ -81,7 +81,7 @@ class DetectionScenes(DataSet):
             mean,
             std,
             doubts=(*doubts.of_levels(mean, std), *doubts.of_images(drawn[0].images, drawn[1].images)),
-            doubts_of_labels=tuple(doubts.of_labels(*labels, names)),
+            doubts_of_labels=tuple(doubts.of_labels(first, second, names)),
         )
 
     def _cluttered(self, split: str, pictures: ImageSet) -> Canvases:

@@ -83,7 +83,9 @@ class PascalVocBoxes(DataSet):
     def load(self) -> ImageSet:
         train, test = (_loaded(rows, self.size) for rows in self._splits())
         mean, std = mean_and_std(train.images)
-        labels = [np.array([item.label for items in part.items for item in items]) for part in (train, test)]
+        first, second = (
+            np.array([item.label for items in part.items for item in items], int) for part in (train, test)
+        )
         return ImageSet(
             _split(train),
             _split(test),
@@ -91,7 +93,7 @@ class PascalVocBoxes(DataSet):
             mean,
             std,
             doubts=(*doubts.of_levels(mean, std), *doubts.of_images(train.images, test.images)),
-            doubts_of_labels=tuple(doubts.of_labels(*labels, CLASSES)),
+            doubts_of_labels=tuple(doubts.of_labels(first, second, CLASSES)),
         )
 
     def _splits(self) -> tuple[list[Annotated], list[Annotated]]:
@@ -139,21 +141,18 @@ def annotations(path: Path) -> list[Item]:
     """What a file of VOC's says. Parts of persons, which it has too, are left out."""
     try:
         objects = ElementTree.fromstring(path.read_bytes()).findall("object")
-        return [
-            Item(
-                corners=(
-                    *(float(entry.findtext(f"bndbox/{key}", "")) - 1 for key in ("xmin", "ymin")),
-                    *(float(entry.findtext(f"bndbox/{key}", "")) for key in ("xmax", "ymax")),
-                ),
-                label=CLASSES.index(entry.findtext("name", "").strip()),
-                difficult=entry.findtext("difficult", "0").strip() == "1",
-            )
-            for entry in objects
-        ]
+        return [_item(entry) for entry in objects]
     except (ElementTree.ParseError, ValueError) as error:
         raise ReproError(
             f"data set 'pascal-voc-boxes': {path} cannot be read as annotations of VOC: {error}"
         ) from None
+
+
+def _item(entry: ElementTree.Element) -> Item:
+    """Raises ValueError where something is missing, or of a class that VOC does not have."""
+    x1, y1, x2, y2 = (float(entry.findtext(f"bndbox/{key}", "")) for key in ("xmin", "ymin", "xmax", "ymax"))
+    difficult = entry.findtext("difficult", "0").strip() == "1"
+    return Item((x1 - 1, y1 - 1, x2, y2), CLASSES.index(entry.findtext("name", "").strip()), difficult)
 
 
 def _split(loaded: Loaded) -> Split:

@@ -137,7 +137,8 @@ class ProposalNet(nn.Module):
 
 def by_anchor(maps: Tensor, numbers: int) -> Tensor:
     """[N, A · numbers, h, w] → [N, h · w · A, numbers], in the order of `anchors`."""
-    return maps.unflatten(1, (-1, numbers)).permute(0, 3, 4, 1, 2).flatten(1, 3)
+    parts: Tensor = maps.unflatten(1, (-1, numbers))
+    return parts.permute(0, 3, 4, 1, 2).flatten(1, 3)
 
 
 class FasterRCNN(nn.Module):
@@ -196,7 +197,8 @@ class FasterRCNN(nn.Module):
     def forward(self, x: Tensor) -> ProposedAnswers:
         height, width = x.shape[-2:]
         maps = self.trunk(x)[-1]
-        places = anchors(*maps.shape[-2:], width, height, self.shapes, x.device)
+        rows, columns = maps.shape[-2:]
+        places = anchors(rows, columns, width, height, self.shapes, x.device)
         objectness, offsets = self.proposals(maps)
         count = self.train_regions if self.training else self.regions
         candidates = self.candidates * (2 if self.training else 1)

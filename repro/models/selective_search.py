@@ -99,8 +99,8 @@ def _joined(image: np.ndarray, labels: np.ndarray) -> list[Box]:
         x1, y1, x2, y2 = _around(boxes[one], boxes[other])
         size = 1 - (sizes[one] + sizes[other]) / area
         fill = 1 - ((x2 - x1) * (y2 - y1) - sizes[one] - sizes[other]) / area
-        alike = sum(float(np.minimum(part[one], part[other]).sum()) for part in (colours, textures))
-        return alike + size + fill
+        alike = sum(np.minimum(part[one], part[other]).sum().item() for part in (colours, textures))
+        return float(alike + size + fill)
 
     queue = [
         (-similarity(one, other), one, other)

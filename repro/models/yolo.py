@@ -17,7 +17,7 @@ from torch.utils._pytree import register_constant
 
 from repro.models.layers.boxes import Detections, chosen, clipped, surest
 from repro.models.layers.convolutions import convolution
-from repro.models.trunks import make_trunk
+from repro.models.trunks import Convolutions, Trunk, make_trunk
 
 if TYPE_CHECKING:
     from repro.data.targets import Boxes
@@ -177,11 +177,11 @@ class Yolo(nn.Module):
         for name, count in (("cells", cells), ("boxes", boxes), ("classes", classes)):
             if count < 1:
                 raise ValueError(f"{name} must be at least 1, not {count}")
-        self.cells, self.boxes = cells, boxes
+        self.boxes = boxes
         if trunk == "yolo":
             if widths is not None or depths is not None:
                 raise ValueError("widths and depths are options of the trunk 'vgg16'")
-            self.trunk, channels = _figure_3(in_channels, width, batch_norm)
+            self.trunk: Trunk = _figure_3(in_channels, width, batch_norm)
         else:
             self.trunk = make_trunk(
                 trunk,
@@ -191,7 +191,7 @@ class Yolo(nn.Module):
                 batch_norm=batch_norm,
                 in_channels=in_channels,
             )
-            channels = self.trunk.channels
+        channels = self.trunk.channels
         self.pool = nn.AdaptiveAvgPool2d(cells)
         numbers = 5 * boxes + classes
         if convolutional:
@@ -207,13 +207,12 @@ class Yolo(nn.Module):
             )
 
     def forward(self, x: Tensor) -> GridAnswers:
-        maps = self.trunk(x)
-        numbers = self.head(self.pool(maps[-1] if isinstance(maps, list) else maps))
+        numbers = self.head(self.pool(self.trunk(x)[-1]))
         return GridAnswers(numbers.permute(0, 2, 3, 1), Grid(self.boxes, x.shape[3], x.shape[2]))
 
 
-def _figure_3(channels: int, width: float, batch_norm: bool) -> tuple[nn.Sequential, int]:
-    """The convolutions, and the channels of their map, of a 64th of the image's sides."""
+def _figure_3(channels: int, width: float, batch_norm: bool) -> Convolutions:
+    """Whose map has a 64th of the image's sides."""
     layers = nn.Sequential()
     for row in FIGURE_3:
         if row is None:
@@ -223,14 +222,13 @@ def _figure_3(channels: int, width: float, batch_norm: bool) -> tuple[nn.Sequent
         filters = max(1, round(filters * width))
         layers.extend(_leaky(channels, filters, kernel, stride, batch_norm=batch_norm))
         channels = filters
-    return layers, channels
+    return Convolutions(layers, channels)
 
 
 def _leaky(channels: int, width: int, kernel: int, stride: int = 1, *, batch_norm: bool) -> list[nn.Module]:
     if batch_norm:
-        first = [convolution(channels, width, kernel, stride), nn.BatchNorm2d(width)]
+        layer = convolution(channels, width, kernel, stride)
     else:
-        first = [nn.Conv2d(channels, width, kernel, stride, kernel // 2)]
-    layers = [*first, nn.LeakyReLU(SLOPE)]
-    nn.init.kaiming_normal_(layers[0].weight, SLOPE)
-    return layers
+        layer = nn.Conv2d(channels, width, kernel, stride, kernel // 2)
+    nn.init.kaiming_normal_(layer.weight, SLOPE)
+    return [layer, *([nn.BatchNorm2d(width)] if batch_norm else []), nn.LeakyReLU(SLOPE)]

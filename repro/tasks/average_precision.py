@@ -175,13 +175,18 @@ def box_ious(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Intersection over union, [D, 4], [M, 4] → [D, M]; 0 where both are empty."""
     shared = _shared(boxes, others)
     union = _areas(boxes)[:, None] + _areas(others) - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return _ratio(shared, union)
 
 
 def _inside(boxes: np.ndarray, crowds: np.ndarray) -> np.ndarray:
     """What part of each box is in each crowd, [D, M]."""
-    shared, areas = _shared(boxes, crowds), _areas(boxes)[:, None]
-    return np.divide(shared, areas, out=np.zeros_like(shared), where=areas > 0)
+    return _ratio(_shared(boxes, crowds), _areas(boxes)[:, None])
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """0 of nothing."""
+    ratio: np.ndarray = np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+    return ratio
 
 
 def _shared(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:

@@ -36,7 +36,7 @@ def test_the_papers_net_has_24_convolutions_and_gives_7_by_7_by_30():
         out = net(torch.empty(2, 3, 448, 448))
     assert out.cells.shape == (2, 7, 7, 30) and out.classes == 20
     assert (layers(net, "Conv2d"), layers(net, "Linear")) == (24, 2)
-    assert net.trunk(torch.empty(1, 3, 448, 448, device="meta")).shape == (1, 1024, 7, 7)
+    assert net.trunk(torch.empty(1, 3, 448, 448, device="meta"))[-1].shape == (1, 1024, 7, 7)
     linear = 1024 * 49 * 4096 + 4096 + 4096 * 1470 + 1470
     assert params(net) - linear == sum(p.numel() for p in net.trunk.parameters())
 
