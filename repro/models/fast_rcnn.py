@@ -134,7 +134,7 @@ class RegionHead(nn.Module):
 
 
 class FastRCNN(nn.Module):
-    """[N, in_channels, H, W] → `RegionAnswers` of `regions` a image, 2000 in the paper.
+    """[N, in_channels, H, W] → `RegionAnswers` of `regions` an image, 2000 in the paper.
 
     Regions are a fixed `spread` of boxes, the same for all images, or what `selective_search` finds, with the
     graph's `scales` and `smallest` region in pixels: the net does it, so that its time is the net's.

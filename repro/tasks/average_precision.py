@@ -151,16 +151,22 @@ class Kinds(NamedTuple):
 
 def error_kinds(found: Sequence[Found], items: Sequence[Items], classes: int) -> Kinds:
     """Hoiem et al. 2012, "Diagnosing Error in Object Detectors", as YOLO's section 4.2 has it: of each class
-    the best N detections, N its items. Its errors with similar classes are among the `other` ones.
+    the best N detections, N its items. Its errors with similar classes are among the `other` ones. Who finds
+    what does not count is not looked at.
     """
     counts = dict.fromkeys(Kinds._fields, 0)
     for label in range(classes):
-        taken = set[tuple[int, int]]()
-        for image, corners in _in_order(found, label)[: _count(items, label)]:
+        taken, left = set[tuple[int, int]](), _count(items, label)
+        for image, corners in _in_order(found, label):
             overlaps = box_ious(corners[None], items[image].corners)[0]
             own = np.where(items[image].labels == label, overlaps, -1.0)
             best = int(own.argmax()) if len(own) else -1
             nearest, anything = (float(row.max(initial=0.0)) for row in (own, overlaps))
+            if nearest >= LOCALISED and items[image].ignored[best]:
+                continue
+            if not left:
+                break
+            left -= 1
             if nearest >= LOCALISED and (image, best) not in taken:
                 taken.add((image, best))
                 counts["correct"] += 1

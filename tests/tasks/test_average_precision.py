@@ -119,6 +119,11 @@ def test_errors_are_of_hoiems_kinds():
     assert error_kinds(answers, there, 2) == (1, 2, 1, 1)
 
 
+def test_errors_are_not_looked_for_where_an_item_does_not_count():
+    there = [items((BOX, 0), (FAR, 0), ignored=(1,))]
+    assert error_kinds([found((FAR, 0.9, 0), (BOX, 0.8, 0), (HALF, 0.7, 0))], there, 1) == (1, 0, 0, 0)
+
+
 def made_up(seed: int) -> tuple[list[Found], list[Items]]:
     """Images with none to six items, crowds among them, and detections near them, with equal scores."""
     random = np.random.default_rng(seed)
