@@ -94,6 +94,7 @@ MODELS = Catalogue(
         "cifar_resnet": "repro.models.resnet:cifar_resnet",
         "deeplab": "repro.models.deeplab:DeepLab",
         "deeplab_v3": "repro.models.deeplab_v3:DeepLabV3",
+        "deformable_net": "repro.models.deformable_net:DeformableNet",
         "densenet": "repro.models.densenet:DenseNet",
         "efficientnet": "repro.models.efficientnet:EfficientNet",
         "encoder_decoder": "repro.models.upsampling:EncoderDecoder",
@@ -106,16 +107,21 @@ MODELS = Catalogue(
         "inception_v2": "repro.models.inception_v2:InceptionV2",
         "inception_v3": "repro.models.inception:InceptionV3",
         "mobilenet": "repro.models.mobilenet:MobileNet",
+        "oriented_gradients": "repro.models.oriented_gradients:OrientedGradientNet",
         "pair": "repro.pairs.pair:Pair",
+        "pixel_head": "repro.models.pixel_head:PixelHead",
         "preact_resnet": "repro.models.preact_resnet:PreActResNet",
         "rcnn": "repro.models.rcnn:RCNN",
         "rectifier_net": "repro.models.rectifier_net:RectifierNet",
         "region_net": "repro.models.region_net:RegionNet",
         "resnet": "repro.models.resnet:ResNet",
+        "scaled_googlenet": "repro.models.scaled_googlenet:ScaledGoogLeNet",
+        "scaled_resnet": "repro.models.scaled_resnet:ScaledResNet",
         "sequential": "repro.models.sequential:Layers",
         "spatial_pyramid": "repro.models.spatial_pyramid:SpatialPyramidNet",
         "stochastic_resnet": "repro.models.stochastic_depth:StochasticResNet",
         "timm_inception": "repro.models.inception:TimmInception",
+        "torchvision": "repro.models.torchvision_nets:TorchvisionNet",
         "unet": "repro.models.unet:UNet",
         "unnormalised_resnet": "repro.models.unnormalised_resnet:unnormalised_resnet",
         "vgg": "repro.models.vgg:VGG",
@@ -127,10 +133,12 @@ DATASETS = Catalogue(
     "data set",
     "repro.datasets",
     {
-        "fashion-mnist-small": "repro.data.embedded:FashionMnistSmall",
+        "digits": "repro.data.digits:Digits",
+        "fashion-mnist-small": "repro.data.small_fashion_mnist:SmallFashionMnist",
         "fashion-mnist": "repro.data.torchvision_sets:FashionMnist",
         "cifar10": "repro.data.torchvision_sets:Cifar10",
         "cifar100": "repro.data.torchvision_sets:Cifar100",
+        "imagenet": "repro.data.imagenet:ImageNet",
         "hugging-face": "repro.data.hugging_face:HuggingFace",
         "detection-scenes": "repro.data.detection_scenes:DetectionScenes",
         "scenes": "repro.data.scenes:Scenes",
@@ -185,19 +193,30 @@ COUNTS = Catalogue(
 )
 
 # Probes look at a trial's net, with its data and its task: before the first step (`at=start`), or after
-# the last.
+# the last. One that has a parameter `curves` is given those of the training, too.
 PROBES = Catalogue(
     "probe",
     "repro.probes",
     {
         "gradient_norm": "repro.measures.probes:gradient_norm",
+        "gradient_cosine": "repro.measures.jacobian:gradient_cosine",
+        "jacobian_norm": "repro.measures.jacobian:jacobian_norm",
+        "gabor_share": "repro.measures.filters:gabor_share",
+        "steps_to_loss": "repro.measures.course:steps_to_loss",
+        "steps_to_error": "repro.measures.course:steps_to_error",
         "response_std": "repro.measures.residual:response_std",
         "mean_response_std": "repro.measures.residual:mean_response_std",
         "block_change": "repro.measures.residual:block_change",
         "dead_unit_share": "repro.measures.units:dead_unit_share",
+        "top5_error": "repro.measures.top5:top5_error",
+        "mean_level": "repro.measures.levels:mean_level",
+        "subtracted": "repro.measures.levels:subtracted",
+        "divided_by": "repro.measures.levels:divided_by",
+        "response_peak": "repro.measures.units:response_peak",
         "mean_lesion_error": "repro.measures.lesions:mean_lesion_error",
         "lesions_error": "repro.measures.lesions:lesions_error",
         "path_gradient_share": "repro.measures.residual:path_gradient_share",
+        "effective_dilation": "repro.measures.offsets:effective_dilation",
         "phase_energy": "repro.measures.checkerboard:phase_energy",
         "gradient_phase_energy": "repro.measures.checkerboard:gradient_phase_energy",
         "flat_high_pass": "repro.measures.checkerboard:flat_high_pass",
@@ -210,7 +229,7 @@ PROBES = Catalogue(
         "interior_miou": "repro.measures.segmentation:interior_miou",
         "stride_upper_bound_miou": "repro.measures.segmentation:stride_upper_bound_miou",
     },
-    given=("state",),
+    given=("state", "curves"),
 )
 
 # Clocks say what was read off while a net ran, in a process of its own. Their options are those of
@@ -254,6 +273,9 @@ AUGMENTATIONS = Catalogue(
         "pad_crop": "repro.data.augment:pad_crop",
         "scale_crop": "repro.data.augment:scale_crop",
         "flip": "repro.data.augment:flip",
+        "upside_down": "repro.data.upside_down:upside_down",
+        "crop": "repro.data.crop:crop",
+        "colour_pca": "repro.data.colour_pca:colour_pca",
         "elastic": "repro.data.elastic:elastic",
     },
     given=("images", "targets", "generator"),
@@ -263,21 +285,29 @@ AUGMENTATIONS = Catalogue(
 WEIGHTS = Catalogue(
     "set of weights",
     "repro.weights",
-    {"imagenet": "repro.state.weights:imagenet", "trial": "repro.state.weights:trial"},
+    {
+        "imagenet": "repro.state.weights:imagenet",
+        "shallower": "repro.state.shallower:shallower",
+        "trial": "repro.state.weights:trial",
+    },
     given=("model", "start"),
 )
 
-# What is done to a trained net before it is measured: functions (state, *, options) → state.
+# What is done to a trained net before it is measured: functions (state, *, options) → state. One that wants
+# further nets of the arm has a second parameter, `others`, and an option `members`.
 TREATMENTS = Catalogue(
     "treatment",
     "repro.treatments",
     {
         "crf": "repro.treatments.crf:crf",
+        "crops": "repro.treatments.crops:crops",
+        "ensemble": "repro.treatments.ensemble:ensemble",
         "lesion": "repro.treatments.lesion:lesion",
         "linear_svm": "repro.treatments.linear_svm:linear_svm",
+        "resized": "repro.treatments.resized:resized",
         "truncated_svd": "repro.treatments.truncated_svd:truncated_svd",
     },
-    given=("state",),
+    given=("state", "others"),
 )
 
 # What draws pictures of the nets of several arms, side by side.
@@ -321,9 +351,20 @@ def declared(catalogue: Catalogue, measure: str) -> Declaration:
         raise ReproError(f"{catalogue.kind} '{measure}': @declare(…): {error.errors()[0]['msg']}") from None
 
 
+def members(treatment: str, options: Mapping[str, Any]) -> int:
+    """How many nets of an arm, each of its own seed, a treatment wants: one, unless it asks for `others`."""
+    known = source.parameters(TREATMENTS.target(treatment))
+    return int(options.get("members", known["members"].default)) if "others" in known else 1
+
+
 def looks_at_weights(count: str) -> bool:
     """Whether a count wants a net with weights."""
     return bool((source.decoration(COUNTS.target(count), declare.__name__) or {}).get("weights"))
+
+
+def looks_at_curves(probe: str) -> bool:
+    """Whether a probe wants the curves of a training."""
+    return "curves" in source.parameters(PROBES.target(probe))
 
 
 def differs_by_seed(probe: str) -> bool:

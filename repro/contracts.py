@@ -190,6 +190,9 @@ class Augmentation(Protocol):
 class Treatment(Protocol):
     """What is done to a trained net before it is measured: a function that gives another `State` and leaves
     the one it was given as it is.
+
+    One that wants further nets of the same arm, each trained with a seed of its own, has a second parameter
+    `others`, by name, for their states, and an option `members`: how many nets there are in all.
     """
 
     def __call__(self, state: State, *args: Any, **options: Any) -> State:
@@ -208,8 +211,11 @@ class CountMeasure(Protocol):
 
 class ProbeMeasure(Protocol):
     """A number of a trial's net, with its data and its task, which are all left as they are; `@declare` says
-    its unit and which way is better, and `seeded=False` that it looks at the data alone. Raises `ReproError`
-    where they have no such number.
+    its unit and which way is better, and `seeded=False` that it looks at the data alone.
+
+    One that wants the curves of the training, `{"batch_loss": [(step, value), …], …}`, has a second parameter
+    `curves`, by name; values are as JSON has them (`repro.value`). Raises `ReproError` where there is no such
+    number.
     """
 
     def __call__(self, state: State, *args: Any, **options: Any) -> float: ...

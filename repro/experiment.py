@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from repro import environment
-from repro.catalogue import MODELS, PICTURES
+from repro.catalogue import MODELS, PICTURES, members
 from repro.contents import Contents
 from repro.expression import Measurement
 from repro.job import code_of
@@ -15,6 +15,8 @@ from repro.recipe import Named, Timing
 from repro.round import CLOCK, Round, TimedNet
 from repro.suite import Claim, Device, ResolvedArm, Suite, changed
 from repro.trial import Drawing, Subject, TrialSpec, fingerprint_of, specify
+
+APART = 1_000_000  # the seeds of the nets that a treatment joins: no run has as many, so that none is in two
 
 
 class Experiment:
@@ -57,8 +59,11 @@ class Experiment:
     def subject(self, arm: str, seed: int, *, trained: bool = True) -> Subject:
         """The net of an arm: before training, or after it and what it is treated with."""
         resolved = self.resolve(arm)
-        trial = self.trial(resolved.of or arm, seed, trained=trained)
-        return Subject(trial=trial, treatment=resolved.treatment)
+        treatment, name = resolved.treatment, resolved.of or arm
+        count = members(treatment.name, treatment.options) if treatment else 1
+        seeds = [seed + member * APART for member in range(count)]
+        trial, *others = [self.trial(name, one, trained=trained) for one in seeds]
+        return Subject(trial=trial, treatment=treatment, others=tuple(others))
 
     def trial(
         self, arm: str, seed: int, *, trained: bool = True, values: Mapping[str, Any] | None = None

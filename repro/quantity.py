@@ -145,8 +145,11 @@ class Probe(Quantity):
     @staticmethod
     def mistakes(measurement: Measurement) -> Iterator[str]:
         options = dict(measurement.options)
-        if options.pop("at", STATES[-1]) not in STATES:
+        at = options.pop("at", STATES[-1])
+        if at not in STATES:
             yield f"'at' is one of {', '.join(STATES)}"
+        elif at == STATES[0] and catalogue.looks_at_curves(measurement.name):
+            yield f"probe '{measurement.name}' looks at a training, and there is none at={at}"
         for finding in findings.of_options(PROBES, measurement.name, options):
             yield finding.message
 

@@ -5,7 +5,10 @@ Of a trial's net numbers are probed, metrics evaluated and pictures drawn.
 
 from collections.abc import Callable
 from functools import cached_property
+from operator import not_
 from typing import Any, ClassVar, Literal
+
+from pydantic import Field
 
 from repro.catalogue import AUGMENTATIONS, DATASETS, MODELS, OPTIMIZERS, SCHEDULES, TASKS, TREATMENTS, WEIGHTS
 from repro.faults import told
@@ -51,6 +54,7 @@ class Subject(Strict):
 
     trial: TrialSpec
     treatment: Named | None = None
+    others: tuple[TrialSpec, ...] = Field((), exclude_if=not_)  # of further seeds, for the treatment
 
     @property
     def label(self) -> str:
@@ -58,7 +62,8 @@ class Subject(Strict):
 
     @property
     def after(self) -> tuple[Job, ...]:
-        return (self.trial,) if self.trial.recipe else self.trial.after
+        trials = (self.trial, *self.others)
+        return trials if self.trial.recipe else tuple(job for trial in trials for job in trial.after)
 
     @property
     def targets(self) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ OPTIONS: dict[str, dict[str, Any]] = {  # for what has none without
     "stochastic_resnet": {"depth": 8, "active": 1},
     "timm_inception": {"version": "inception_v4"},
     "unnormalised_resnet": {"depth": 8},
+    "digits": {"size": 8},
     "fashion-mnist-small": {"size": 7},
     "detection-scenes": {"size": 32, "train": 20, "test": 10},
     "scenes": {"size": 16, "train": 20, "test": 10},
@@ -33,6 +34,11 @@ OPTIONS: dict[str, dict[str, Any]] = {  # for what has none without
     "lesions_error": {"count": 1},
     "path_gradient_share": {"least": 0, "most": 1},
     "scale_crop": {"size": 6},
+    "steps_to_error": {"error": 0.5},
+    "steps_to_loss": {"loss": 0.5},
+    "crop": {"size": 6},
+    "crops": {"size": 6},
+    "resized": {"size": 6},
     "truncated_svd": {"rank": 1},
 }
 

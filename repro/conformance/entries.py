@@ -35,7 +35,7 @@ TAKEN: dict[str, Collection[str]] = {  # keys that stand where options are given
     "repro.probes": ("at",),
     "repro.counts": (),
 }
-ASKED_FOR = {"start"}  # is given to what has such a parameter alone
+ASKED_FOR = {"start", "curves", "others"}  # is given to what has such a parameter alone
 MEASURED = {"repro.counts", "repro.probes", "repro.clocks"}
 GIVEN = {"repro.optimizers": {"lr": 0.1}}  # options that every recipe gives
 

@@ -84,6 +84,12 @@ def state(model: nn.Module, task: str = "classification", form: str = "labels") 
     return State(spec, model, TASKS.load(task)(), data, torch.device("cpu"))
 
 
+def curves() -> dict[str, list[tuple[int, float]]]:
+    """Of a training of four steps, as a probe is given them."""
+    falling = [(step, 1 / step) for step in range(1, 5)]
+    return {"batch_loss": falling, "batch_error": falling}
+
+
 def states() -> Iterator[State]:
     """Small nets that label images, label pixels, and draw."""
     with torch.random.fork_rng([]):

@@ -1,5 +1,6 @@
 """Probes and treatments, tried on small nets with made-up data."""
 
+import inspect
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any
@@ -13,10 +14,11 @@ from repro.state.net import State
 
 
 def probe(look: Any, options: Mapping[str, Any]) -> Iterator[str]:
+    given = {"curves": fakes.curves()} if "curves" in inspect.signature(look).parameters else {}
     for state in fakes.states():
         before = deepcopy(state)
         try:
-            value = look(state, **options)
+            value = look(state, **given, **options)
         except ReproError:  # it does not look at such nets, or such data
             continue
         if not isinstance(value, int | float):
@@ -27,8 +29,13 @@ def probe(look: Any, options: Mapping[str, Any]) -> Iterator[str]:
 def treatment(treat: Any, options: Mapping[str, Any]) -> Iterator[str]:
     for state in fakes.states():
         before = deepcopy(state)
+        known = inspect.signature(treat).parameters
+        given = {}
+        if "others" in known:
+            members = options.get("members", known["members"].default)
+            given = {"others": [deepcopy(state) for _ in range(1, members)]}
         try:
-            treated = treat(state, **options)
+            treated = treat(state, **given, **options)
         except ReproError:  # it does not treat such nets, or such data
             continue
         if not isinstance(treated, State):

@@ -1,4 +1,4 @@
-"""What single units of a trained net do."""
+"""What units of a trained net do: which never respond, and how far single responses stand out."""
 
 from copy import deepcopy
 
@@ -9,6 +9,7 @@ from repro.bounds import PositiveInt
 from repro.data.split import head
 from repro.declaration import declare
 from repro.errors import ReproError
+from repro.measures.layer import outputs_of
 from repro.state.net import State
 
 RECTIFIERS = (nn.ReLU, nn.LeakyReLU, nn.PReLU)
@@ -39,3 +40,18 @@ def dead_unit_share(state: State, images: PositiveInt = 1000) -> float:
         raise ReproError("dead_unit_share: the net has no ReLU, LeakyReLU or PReLU")
     units = torch.cat([*highest.values()])
     return float(torch.where(units.isnan(), units, (units <= 0).to(units)).mean())
+
+
+@declare()
+@torch.no_grad()
+def response_peak(state: State, layer: str = "", images: PositiveInt = 128) -> float:
+    """The largest number that a layer puts out, regardless of its sign, over their root mean square.
+
+    It says how far the largest response stands out, and not how large all of them are: scaling a layer's
+    output changes nothing. Of the net itself for "". In fp32 and in evaluation mode, on the first `images`
+    training images. NaN if a layer puts out zeros alone. Raises `ReproError` if there is no such layer.
+    """
+    model = deepcopy(state.model).eval()
+    with outputs_of(model, layer) as found:
+        model(state.inputs(head(state.data.train, images)[0]))
+    return float(found[-1].abs().max() / found[-1].square().mean().sqrt())

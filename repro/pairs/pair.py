@@ -55,6 +55,7 @@ class Pair(nn.Module):
             "bilinear_as_midpoints",
             "bilinear_by_distance",
             "resize_and_convolve_is_linear",
+            "zeros_after_upsampling",
             "residual_block_as_a_sum",
             "residual_block_without_branch",
             "residual_gradient",

@@ -4,6 +4,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
+from repro.models.upsampling import unpool
 from repro.pairs.numbers import numbers
 
 
@@ -75,3 +76,14 @@ def resize_and_convolve_is_linear(generator: Generator) -> tuple[Tensor, Tensor]
         return F.conv2d(F.interpolate(z, scale_factor=2, mode="bilinear"), weight)
 
     return both(2 * x - 3 * y), 2 * both(x) - 3 * both(y)
+
+
+def zeros_after_upsampling(generator: Generator) -> tuple[Tensor, Tensor]:
+    """The shares of zeros in maps that unpooling, transposed convolution and resizing enlarge; 3/4, 0, 0.
+
+    By 2, before any convolution that follows; the transposed one has a 4×4 kernel, resizing is bilinear.
+    """
+    x, before = numbers(generator, 1, 4, 6, 6), numbers(generator, 1, 4, 12, 12)
+    stamped = F.conv_transpose2d(x, numbers(generator, 4, 4, 4, 4), stride=2, padding=1)
+    maps = [unpool(x, before), stamped, F.interpolate(x, scale_factor=2, mode="bilinear")]
+    return torch.stack([(m == 0).double().mean() for m in maps]), torch.tensor([0.75, 0.0, 0.0]).double()

@@ -4,16 +4,18 @@ test holds them against it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from repro.archive import Standing, files, read_all, standings
+from repro.archive import Latest, Standing, files, read_all, standings
 from repro.format import duration, figure, interval
 from repro.ledger import LEDGER, read_ledger
+from repro.outcome import arm_result
 from repro.places import KEPT
 from repro.reading import load
-from repro.result import ClaimResult, verdict
+from repro.result import ClaimResult, Result, verdict
 from repro.store import write_atomically
-from repro.suite import Suite
+from repro.suite import ResolvedArm, Suite, changed
 from repro.suite_files import suites_below
 
 START, END = "<!-- made by repro keep -->", "<!-- to here -->"
@@ -26,14 +28,19 @@ def kept(folder: Path, profile: str = "cpu") -> dict[str, Standing]:
     return {suite: standing for (suite, at), standing in found.items() if at == profile}
 
 
-def table(suites: Mapping[str, Standing]) -> str:
-    """A row for each claim that needed seeds, how many there are beside them, and the pictures."""
+def table(standing: Mapping[str, Standing], suites: Iterable[Suite] = ()) -> str:
+    """A row for each claim that needed seeds, how many there are beside them, and the pictures.
+
+    `suites` are what is asked now: where they ask otherwise than was judged it is said.
+    """
+    asked = {suite.suite: suite for suite in suites}
     rows = ["| claim | verdict | seeds | margin | interval | time |", "| --- | --- | --: | --: | --- | --: |"]
     counted: list[ClaimResult] = []
-    for suite, standing in suites.items():
-        for name, latest in standing.claims.items():
+    for suite, its in standing.items():
+        for name, latest in its.claims.items():
             if latest.claim.evidence.seeds:
-                rows.append(f"| [{suite}: {name}]({latest.result.file}) {_cells(latest.claim)} |")
+                since = _since(asked.get(suite), name, latest)
+                rows.append(f"| [{suite}: {name}]({latest.result.file}) {_cells(latest.claim, since)} |")
             else:
                 counted.append(latest.claim)
     reproduced = sum(claim.verdict == "reproduced" for claim in counted)
@@ -43,15 +50,15 @@ def table(suites: Mapping[str, Standing]) -> str:
         f"{reproduced} reproduced, {refuted} refuted"
     )
     pictures = [
-        f"[{suite}: {name}]({KEPT.as_posix()}/{suite}/{standing.profile}/{picture.file})"
-        for suite, standing in suites.items()
-        for name, (picture, _) in standing.pictures.items()
+        f"[{suite}: {name}]({KEPT.as_posix()}/{suite}/{its.profile}/{picture.file})"
+        for suite, its in standing.items()
+        for name, (picture, _) in its.pictures.items()
     ]
     shown = ["", f"Pictures: {', '.join(pictures)}."] if pictures else []
     return "\n".join([*rows, "", f"{beside} (statements of lecture notes, kept beside what holds).", *shown])
 
 
-def _cells(claim: ClaimResult) -> str:
+def _cells(claim: ClaimResult, since: str) -> str:
     evidence = claim.evidence
     numbers = (
         str(len(evidence.seeds)),
@@ -59,7 +66,7 @@ def _cells(claim: ClaimResult) -> str:
         interval(evidence.interval),
         duration(claim.seconds),
     )
-    return " | ".join(["", f"{SIGNS[claim.verdict]} {verdict(claim)}", *numbers]).strip()
+    return " | ".join(["", f"{SIGNS[claim.verdict]} {verdict(claim)}{since}", *numbers]).strip()
 
 
 def ledger(
@@ -96,8 +103,26 @@ def _measured(path: str, suite: Suite, name: str, standing: Mapping[str, Standin
     asked = "cpu" in (suite.claims[name].profiles or suite.profiles)
     verdict = "not run yet" if asked else "at gpu only"
     if latest is not None:
-        verdict = f"{SIGNS[latest.claim.verdict]} {latest.claim.verdict}"
+        verdict = f"{SIGNS[latest.claim.verdict]} {latest.claim.verdict}{_since(suite, name, latest)}"
     return f"[{name}]({path}) {verdict}"
+
+
+def _since(suite: Suite | None, name: str, latest: Latest) -> str:
+    """What became of a claim since it was judged, if its suite has it, or the arms in it, otherwise now."""
+    if suite is None or name not in suite.claims:
+        return ""
+    claim, result = suite.claims[name], latest.result
+    is_as_judged = claim.expect == latest.claim.expect and all(
+        result.arms.get(arm) == arm_result(_tuned(suite.resolve(arm, result.profile), result, arm))
+        for arm in {measurement.arm for measurement in claim.expectation.measurements}
+    )
+    return "" if is_as_judged else ", before it was changed"
+
+
+def _tuned(arm: ResolvedArm, result: Result, name: str) -> ResolvedArm:
+    """An arm with what it chose for itself, where it did."""
+    chosen = result.tuning.get(name)
+    return replace(arm, recipe=changed(arm.recipe, chosen.chosen)) if chosen and arm.recipe else arm
 
 
 def _plain(text: str) -> str:
@@ -115,11 +140,11 @@ def pages(root: Path) -> Iterator[tuple[Path, str]]:
     """The files in a project's folder that have the marks, and what they should hold."""
     standing = kept(root / KEPT)
     readme, suites = root / "README.md", root / "suites"
+    loaded = {path.relative_to(suites).as_posix(): load(path) for path in suites_below(suites)}
     if _is_marked(readme):
-        yield readme, _filled(readme, table(standing))
+        yield readme, _filled(readme, table(standing, loaded.values()))
     if _is_marked(suites / "README.md"):
         entries = read_ledger(suites / LEDGER).values()
-        loaded = {path.relative_to(suites).as_posix(): load(path) for path in suites_below(suites)}
         yield suites / "README.md", _filled(suites / "README.md", ledger(entries, loaded, standing))
 
 

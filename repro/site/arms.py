@@ -14,9 +14,9 @@ ABSENT = "–"
 def settings(arm: ArmResult) -> dict[str, str]:
     """All an arm is made of, by path: `recipe.optimizer.lr`. Options of the model stand for themselves."""
     found = {"model": arm.model, **flat(arm.options, "")}
-    for part in ("data", "weights", "recipe"):
+    for part in ("data", "weights", "recipe", "after"):
         found |= flat(getattr(arm, part) or {}, f"{part}.")
-    return found
+    return found | ({"freeze": ", ".join(arm.freeze)} if arm.freeze else {})
 
 
 def differences(arms: Mapping[str, ArmResult]) -> tuple[dict[str, list[str]], dict[str, str]]:

@@ -10,7 +10,7 @@ from safetensors.torch import load as load_weights
 from safetensors.torch import save as dump_weights
 from torch import Tensor
 
-from repro.catalogue import COUNTS, DATASETS, PICTURES, PROBES, TREATMENTS, looks_at_weights
+from repro.catalogue import COUNTS, DATASETS, PICTURES, PROBES, TREATMENTS, looks_at_curves, looks_at_weights
 from repro.contents import Contents
 from repro.contracts import DataSet
 from repro.counting import Counting
@@ -24,7 +24,7 @@ from repro.state import devices
 from repro.state.memory import enough
 from repro.state.net import State, build, make_model
 from repro.state.randomness import own_default_stream, seed_default, stream
-from repro.store import Store, remove_parts
+from repro.store import Store, StoreError, remove_parts
 from repro.training.checkpoint import EVERY, Checkpoint
 from repro.training.fit import check_fit
 from repro.training.loop import Progress, train
@@ -105,8 +105,10 @@ class Work:
             return {"value": float(count(make_model(job.model, job.data)))}
 
     def probe(self, job: Probing) -> Mapping[str, Any]:
+        given = {"curves": self.curves(job.subject.trial)} if looks_at_curves(job.measure) else {}
         with devices.flags(deterministic=True):
-            return {"value": float(PROBES.bound(job.measure, job.options)(self.state(job.subject)))}
+            look = PROBES.bound(job.measure, job.options)
+            return {"value": float(look(self.state(job.subject), **given))}
 
     def evaluate(self, job: Evaluating) -> Mapping[str, Any]:
         recipe = job.subject.trial.recipe
@@ -128,13 +130,20 @@ class Work:
 
     def state(self, subject: Subject) -> State:
         """A net as it is looked at: after training or before the first step; treated, if it is."""
-        state = self.fresh(subject.trial)
-        if subject.trial.recipe is not None:
-            state.model.load_state_dict(self.weights(subject.trial))
+        state, *others = map(self.untreated, (subject.trial, *subject.others))
         if subject.treatment is None:
             return state
-        treated: State = TREATMENTS.bound(subject.treatment.name, subject.treatment.options)(state)
+        given = {"others": others} if others else {}
+        treat = TREATMENTS.bound(subject.treatment.name, subject.treatment.options)
+        treated: State = treat(state, **given)
         return treated
+
+    def untreated(self, spec: TrialSpec) -> State:
+        """The net that a trial ends with, or starts with if it has no recipe."""
+        state = self.fresh(spec)
+        if spec.recipe is not None:
+            state.model.load_state_dict(self.weights(spec))
+        return state
 
     def fresh(self, spec: TrialSpec) -> State:
         """The net of a trial before its first step."""
@@ -142,6 +151,13 @@ class Work:
         with Contents(self.store).in_use():
             data = images(spec.data, self.device, spec.fingerprint)
         return build(spec, data, self.device, start)
+
+    def curves(self, spec: TrialSpec) -> dict[str, Any]:
+        """Those of a finished trial. Raises `StoreError` if they are not, or no longer, there."""
+        record = self.store.read(spec)
+        if record is None:
+            raise StoreError(f"{self.store.path(spec)}: the record has gone; run again")
+        return dict(record["curves"])
 
     def weights(self, spec: TrialSpec) -> dict[str, Tensor]:
         """Those that a finished trial has left. Raises `StoreError` if they are not, or no longer, there."""

@@ -6,7 +6,7 @@ from kit.tiny import spec
 from torch import nn
 
 from repro.errors import ReproError
-from repro.measures.units import dead_unit_share
+from repro.measures.units import dead_unit_share, response_peak
 from repro.state.net import State, build
 from repro.work.execute import images
 
@@ -67,3 +67,23 @@ def test_a_net_that_puts_out_no_numbers_has_no_value():
 def test_a_net_without_rectifiers_has_no_such_units():
     with pytest.raises(ReproError, match="dead_unit_share: the net has no ReLU, LeakyReLU or PReLU"):
         dead_unit_share(state(brightness([0.0]), nn.Tanh()))
+
+
+def test_a_peak_is_the_largest_response_over_the_root_mean_square():
+    net = state(brightness([0.0, -5.0]), nn.Tanh())
+    outputs = net.model(net.inputs(net.data.train.images[:20])).detach().double().numpy()
+    for layer in ("1", ""):
+        found = response_peak(net, layer=layer, images=20)
+        assert found == pytest.approx(abs(outputs).max() / (outputs**2).mean() ** 0.5, rel=1e-5)
+    assert response_peak(net, layer="0", images=20) != pytest.approx(found, rel=0.01)
+
+
+def test_a_peak_is_the_same_however_large_all_responses_are():
+    small, large = brightness([0.0]), brightness([0.0])
+    with torch.no_grad():
+        large.weight.mul_(-7)
+    assert response_peak(state(large)) == pytest.approx(response_peak(state(small)), rel=1e-5)
+
+
+def test_zeros_have_no_peak():
+    assert isnan(response_peak(state(brightness([-1e4]), nn.ReLU())))

@@ -1,5 +1,6 @@
 """The tables in README.md and suites/README.md are what the kept results say."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from kit.results import claim, result
 
 from repro.archive import files, read_all, stand, standings
+from repro.outcome import arm_result
 from repro.places import KEPT, REGISTER
 from repro.register import Register
 from repro.report.kept import END, START, fill, kept, ledger, pages, table
@@ -87,6 +89,37 @@ def test_the_ledger_says_of_each_entry_what_measures_it_or_why_nothing_does():
     assert "Of 4 entries 2 are measured by a claim, 1 cannot be measured, 1 are not done yet." in text
     assert "| A1 | x \\| y | doc | [first](one.yaml) not run yet<br>[second](one.yaml) at gpu only |" in text
     assert "| A3 | x \\| y | doc | A definition. |" in text and "| A4 | x \\| y | doc | not yet |" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({}, "✓ reproduced"),
+        ({"expect": "test_error(a) < 0.9 * test_error(b)"}, "✓ reproduced, before it was changed"),
+        ({"recipe": {"steps": 7}}, "✓ reproduced, before it was changed"),
+        ({"of another arm": {"steps": 7}}, "✓ reproduced"),
+    ],
+)
+def test_the_ledger_says_where_a_claim_or_its_arms_were_changed_after_the_verdict(change, said):
+    content = json.loads(SUITE.model_dump_json(exclude_unset=True)) | {"task": "classification"}
+    recipe = {"steps": 5, "batch_size": 8, "optimizer": {"name": "sgd", "lr": 0.1}}
+    content["arms"] = {arm: {"model": "cifar_resnet", "depth": 8} for arm in "abc"}
+    content["profiles"] = {"cpu": {"data": {"name": "fashion-mnist-small"}, "recipe": recipe}}
+    content["claims"] = {
+        "better": {"says": "So.", "expect": "test_error(a) < test_error(b)", "ledger": ["A1"]}
+    }
+    judged = Suite.model_validate_json(json.dumps(content))
+    arms = {arm: arm_result(judged.resolve(arm, "cpu")) for arm in "abc"}
+    made = claim().model_copy(update={"expect": content["claims"]["better"]["expect"]})
+    standing = {"one": stand([result(claims={"better": made}).model_copy(update={"arms": arms})])}
+
+    content["claims"]["better"] |= {"expect": change.get("expect", made.expect)}
+    content["arms"]["a"] |= {"recipe": change.get("recipe", {})}
+    content["arms"]["c"] |= {"recipe": change.get("of another arm", {})}
+    asked = Suite.model_validate_json(json.dumps(content))
+    text = ledger([{"id": "A1", "kind": "doc", "claim": "x"}], {"one.yaml": asked}, standing)
+    assert f"[better](one.yaml) {said} |" in text
+    assert f"[one: better](suites/made-up.yaml) | {said} | 5 |" in table(standing, [asked])
 
 
 def test_the_table_has_a_row_for_each_claim_that_needed_seeds_and_counts_the_others():
