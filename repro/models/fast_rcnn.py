@@ -137,12 +137,12 @@ class FastRCNN(nn.Module):
     """[N, in_channels, H, W] → `RegionAnswers` of `regions` an image, 2000 in the paper.
 
     Regions are a fixed `spread` of boxes, the same for all images, or what `selective_search` finds, with the
-    graph's `scales` and `smallest` region in pixels: the net does it, so that its time is the net's.
-    `levels` are the bins a side that a region
-    is pooled to: 7, or (6, 3, 2, 1) as in SPPnet (He et al. 2014). `trunk` has `width`, `widths`, `depths`
-    and `batch_norm` where it knows them; its last pooling is left out. `fc` counts the units of the two
-    hidden layers and `dropout` is theirs. `box_loss` is λ, 0 for a net that learns classes alone, and
-    `background_from` the least IoU of a region that is background.
+    graph's `scales` and `smallest` region in pixels: the net does it, so that its time is the net's. It does
+    `remember` what it found in an image, which it must not where passes of one image are timed. `levels` are
+    the bins a side that a region is pooled to: 7, or (6, 3, 2, 1) as in SPPnet (He et al. 2014). `trunk` has
+    `width`, `widths`, `depths` and `batch_norm` where it knows them; its last pooling is left out. `fc`
+    counts the units of the two hidden layers and `dropout` is theirs. `box_loss` is λ, 0 for a net that
+    learns classes alone, and `background_from` the least IoU of a region that is background.
     """
 
     def __init__(
@@ -153,6 +153,7 @@ class FastRCNN(nn.Module):
         regions: int = 2000,
         scales: tuple[float, ...] = (50.0, 100.0),
         smallest: int = 20,
+        remember: bool = True,
         levels: tuple[int, ...] = (7,),
         box_loss: float = 1.0,
         background_from: float = 0.1,
@@ -180,7 +181,7 @@ class FastRCNN(nn.Module):
         )
         self.proposals: nn.Module = GivenRegions(regions)
         if proposals == "selective_search":
-            self.proposals = SelectiveSearch(regions, scales, smallest)
+            self.proposals = SelectiveSearch(regions, scales, smallest, remember)
         self.pool = RegionPooling(levels)
         self.head = RegionHead(self.trunk.channels * sum(n**2 for n in levels), fc, dropout, classes)
 

@@ -39,6 +39,7 @@ class RCNN(nn.Module):
         train_regions: int = 64,
         scales: tuple[float, ...] = (50.0, 100.0),
         smallest: int = 20,
+        remember: bool = True,
         side: int = 227,
         context: int = 16,
         at_once: int = 64,
@@ -62,7 +63,7 @@ class RCNN(nn.Module):
         self.box_loss, self.background_from = box_loss, background_from
         self.proposals: nn.Module = GivenRegions(regions)
         if proposals == "selective_search":
-            self.proposals = SelectiveSearch(regions, scales, smallest)
+            self.proposals = SelectiveSearch(regions, scales, smallest, remember)
         self.trunk = make_trunk(
             trunk,
             width=width,

@@ -11,10 +11,13 @@ The order is the paper's: regions that were made late come first, by a place tha
 number, here always the same ones.
 """
 
+from __future__ import annotations
+
 import heapq
 from collections import OrderedDict
+from collections.abc import Iterable
 from hashlib import blake2b
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -35,7 +38,84 @@ def segments(image: np.ndarray, scale: float, smallest: int) -> np.ndarray:
     `scale` over its pixels; then those below `smallest` pixels are joined to a neighbour.
     """
     height, width = image.shape[:2]
-    smooth = gaussian_filter(image, (SMOOTHING, SMOOTHING, 0))
+    edges = _edges(gaussian_filter(image, (SMOOTHING, SMOOTHING, 0)))
+    forest = _Forest(height * width)
+    limits, left = [scale] * (height * width), edges
+    while len(left.lengths):
+        now, left = left.cut(height * width // 2)
+        for start, end, edge in now.rows():
+            one, other = forest.top(start), forest.top(end)
+            if one != other and edge <= limits[one] and edge <= limits[other]:
+                top = forest.join(one, other)
+                limits[top] = edge + scale / forest.sizes[top]
+        left = left.between(forest.tops(), np.array(limits))
+    for start, end, _ in edges.between(forest.tops()).rows():
+        one, other = forest.top(start), forest.top(end)
+        if one != other and min(forest.sizes[one], forest.sizes[other]) < smallest:
+            forest.join(one, other)
+    return np.unique(forest.tops(), return_inverse=True)[1].reshape(height, width)
+
+
+class _Edges(NamedTuple):
+    """Between pixels, the shortest first: their numbers [E] and the lengths [E]."""
+
+    starts: np.ndarray
+    ends: np.ndarray
+    lengths: np.ndarray
+
+    def rows(self) -> Iterable[tuple[int, int, float]]:
+        return zip(*(part.tolist() for part in self), strict=True)
+
+    def cut(self, count: int) -> tuple[_Edges, _Edges]:
+        """The first edges, and the rest."""
+        return _Edges(*(part[:count] for part in self)), _Edges(*(part[count:] for part in self))
+
+    def between(self, tops: np.ndarray, limits: np.ndarray | None = None) -> _Edges:
+        """The first edge of each two regions, if even the shortest left is within the limits of both.
+
+        No other joins any: a region with a limit below an edge stays as it is, for all that follow are as
+        long (Felzenszwalb and Huttenlocher's lemma 1). Tops and limits are [pixels], the latter of tops.
+        """
+        starts, ends = tops[self.starts], tops[self.ends]
+        kept = starts != ends
+        if limits is not None:
+            kept &= np.minimum(limits[starts], limits[ends]) >= self.lengths.min(initial=np.inf)
+        kept = np.flatnonzero(kept)
+        pairs = np.minimum(starts, ends)[kept] * len(tops) + np.maximum(starts, ends)[kept]
+        kept = kept[np.sort(np.unique(pairs, return_index=True)[1])]
+        return _Edges(starts[kept], ends[kept], self.lengths[kept])
+
+
+class _Forest:
+    """Pixels in trees, of which each is a region, named by its top."""
+
+    def __init__(self, pixels: int):
+        self.above, self.sizes = list(range(pixels)), [1] * pixels
+
+    def top(self, pixel: int) -> int:
+        above = self.above
+        while above[pixel] != pixel:
+            above[pixel] = above[above[pixel]]
+            pixel = above[pixel]
+        return pixel
+
+    def join(self, one: int, other: int) -> int:
+        """The top of both."""
+        self.above[other] = one
+        self.sizes[one] += self.sizes[other]
+        return one
+
+    def tops(self) -> np.ndarray:
+        """Of all pixels."""
+        tops = np.array(self.above)
+        while not np.array_equal(tops, tops[tops]):
+            tops = tops[tops]
+        return tops
+
+
+def _edges(image: np.ndarray) -> _Edges:
+    """Of all pixels [H, W, C] with their eight neighbours, each once."""
+    height, width = image.shape[:2]
     number = np.arange(height * width).reshape(height, width)
     starts, ends, lengths = [], [], []
     for down, across in ((0, 1), (1, 0), (1, 1), (1, -1)):
@@ -43,38 +123,10 @@ def segments(image: np.ndarray, scale: float, smallest: int) -> np.ndarray:
         there = (slice(down, height), slice(max(0, across), width + min(0, across)))
         starts.append(number[here].ravel())
         ends.append(number[there].ravel())
-        lengths.append(np.sqrt(((smooth[here] - smooth[there]) ** 2).sum(2)).ravel())
+        lengths.append(np.sqrt(((image[here] - image[there]) ** 2).sum(2)).ravel())
     length = np.concatenate(lengths)
     order = np.argsort(length, kind="stable")
-    edges = list(
-        zip(
-            *(part[order].tolist() for part in (np.concatenate(starts), np.concatenate(ends), length)),
-            strict=True,
-        )
-    )
-    above, sizes, limits = list(range(height * width)), [1] * (height * width), [scale] * (height * width)
-
-    def top(pixel: int) -> int:
-        while above[pixel] != pixel:
-            above[pixel] = above[above[pixel]]
-            pixel = above[pixel]
-        return pixel
-
-    def join(one: int, other: int) -> int:
-        above[other] = one
-        sizes[one] += sizes[other]
-        return one
-
-    for start, end, edge in edges:
-        one, other = top(start), top(end)
-        if one != other and edge <= limits[one] and edge <= limits[other]:
-            limits[join(one, other)] = edge + scale / sizes[one]
-    for start, end, _ in edges:
-        one, other = top(start), top(end)
-        if one != other and min(sizes[one], sizes[other]) < smallest:
-            join(one, other)
-    tops = [top(pixel) for pixel in range(height * width)]
-    return np.unique(tops, return_inverse=True)[1].reshape(height, width)
+    return _Edges(np.concatenate(starts)[order], np.concatenate(ends)[order], length[order])
 
 
 def search(image: np.ndarray, scales: tuple[float, ...], smallest: int, count: int) -> np.ndarray:
@@ -189,12 +241,13 @@ class SelectiveSearch(nn.Module):
 
     Each image is stretched to 0 to 255 from its least to its greatest value. `scales` are the graph's k and
     `smallest` its least region in pixels. Where there are fewer boxes than `count` they are repeated from the
-    first on. A process keeps what it found in an image, so that training searches each once.
+    first on. A process keeps what it found in an image, so that training searches each once, if it is to
+    `remember` it.
     """
 
-    def __init__(self, count: int, scales: tuple[float, ...], smallest: int):
+    def __init__(self, count: int, scales: tuple[float, ...], smallest: int, remember: bool = True):
         super().__init__()
-        self.count, self.scales, self.smallest = count, tuple(scales), smallest
+        self.count, self.scales, self.smallest, self.remember = count, tuple(scales), smallest, remember
 
     @torch.no_grad()
     def forward(self, x: Tensor, height: int, width: int) -> Tensor:  # noqa: ARG002
@@ -206,6 +259,8 @@ class SelectiveSearch(nn.Module):
         return torch.from_numpy(np.stack(boxes)).to(x.device, torch.float32)
 
     def _found(self, image: np.ndarray) -> np.ndarray:
+        if not self.remember:
+            return search(image, self.scales, self.smallest, self.count)
         key = blake2b(image.tobytes() + str((image.shape, self)).encode(), digest_size=16).digest()
         if key not in _kept:
             _kept[key] = search(image, self.scales, self.smallest, self.count)

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 
 from repro.models import selective_search
 from repro.models.fast_rcnn import FastRCNN
+from repro.models.rcnn import RCNN
 from repro.models.selective_search import SelectiveSearch, search, segments
 
 
@@ -29,6 +31,39 @@ def test_a_greater_scale_and_a_greater_least_size_make_fewer_regions():
     assert counts == sorted(counts, reverse=True) and counts[0] > counts[2]
     labels = segments(noisy, 5, 30)
     assert np.bincount(labels.ravel()).min() >= 30
+
+
+@pytest.mark.parametrize(("scale", "smallest"), [(50, 1), (300, 12), (800, 1)])
+def test_regions_are_those_of_looking_at_every_edge(scale, smallest):
+    """Felzenszwalb and Huttenlocher's algorithm 1, word by word, of an image with flat parts and noise."""
+    random = np.random.default_rng(1)
+    tiles = np.kron(random.integers(0, 256, (4, 5, 3)), np.ones((5, 5, 1)))
+    noisy = tiles + random.normal(0, 12, tiles.shape)
+    edges = sorted(_pairs(gaussian_filter(noisy, (0.8, 0.8, 0))), key=lambda edge: edge[0])
+    region, limit = {n: {n} for n in range(500)}, dict.fromkeys(range(500), float(scale))
+    for least in (None, smallest):
+        for length, one, other in edges:
+            first, second = region[one], region[other]
+            if first is second:
+                continue
+            near = length <= min(limit[min(first)], limit[min(second)])
+            if near if least is None else min(len(first), len(second)) < least:
+                both = first | second
+                region.update(dict.fromkeys(both, both))
+                limit[min(both)] = length + scale / len(both)
+    expected = np.array([min(region[n]) for n in range(500)])
+    found = segments(noisy, scale, smallest).ravel()
+    pairs = np.unique(np.stack([expected, found]), axis=1)
+    assert 3 < pairs.shape[1] == len(np.unique(expected)) == len(np.unique(found))
+
+
+def _pairs(image: np.ndarray):
+    height, width = image.shape[:2]
+    for down, across in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        for y in range(height - down):
+            for x in range(max(0, -across), width - max(0, across)):
+                length = float(np.sqrt(((image[y, x] - image[y + down, x + across]) ** 2).sum()))
+                yield length, y * width + x, (y + down) * width + x + across
 
 
 def test_edges_within_the_limit_join_by_hand():
@@ -72,6 +107,18 @@ def test_an_image_is_searched_once(monkeypatch):
     SelectiveSearch(7, (50.0,), 4)(torch.cat([x, x]), 32, 40)
     with pytest.raises(TypeError):
         SelectiveSearch(7, (50.0,), 4)(255 - x, 32, 40)
+
+
+def test_a_search_that_is_timed_is_made_anew(monkeypatch):
+    x = torch.from_numpy(image()).permute(2, 0, 1)[None].float()
+    module = SelectiveSearch(7, (50.0,), 4, remember=False)
+    found = module(x, 32, 40)
+    assert torch.equal(found, SelectiveSearch(7, (50.0,), 4)(x, 32, 40))
+    monkeypatch.setattr(selective_search, "search", None)
+    with pytest.raises(TypeError):
+        module(x, 32, 40)
+    small = {"proposals": "selective_search", "widths": (4,), "depths": (1,), "fc": 8, "remember": False}
+    assert not any(make("vgg16", **small).proposals.remember for make in (FastRCNN, RCNN))
 
 
 def test_a_flat_image_has_one_box():
