@@ -2,11 +2,12 @@
 processes. On a terminal it is one line that renews itself, elsewhere a line now and then.
 """
 
+import re
 import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from io import StringIO
@@ -25,6 +26,7 @@ from repro.plan.steps import Step, taken
 from repro.store import Store
 
 BAR = 12  # cells of a terminal
+OPTIONS = re.compile(r"\([^()]*=[^()]*\)")  # of a net: `(depth=20, width=4)`
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,7 @@ class Progress:
             wanted=len(wanted),
             left=self._left(wanted - done, running),
             running=tuple(self._told(state) for state in running),
-            waits=tuple(
-                sorted({self._waiting(state, to) for state in states for to in state.get("waits", ())})
-            ),
+            waits=tuple(self._waiting(states)),
         )
 
     def _read(self, lately: Collection[str]) -> None:
@@ -114,9 +114,16 @@ class Progress:
         who = self._who(state["name"], f"{state['model']} seed {state['seed']}")
         return printable(f"{who}: {100 * state['step'] // max(1, state['steps'])} %")
 
-    def _waiting(self, state: dict[str, Any], to: str) -> str:
-        """A job that waits, or a process."""
-        return printable(f"{self._who(state['job'], state['label'])} {to}" if "job" in state else to)
+    def _waiting(self, states: Iterable[dict[str, Any]]) -> Iterator[str]:
+        """Jobs that wait, or processes, by whom they wait for."""
+        found = defaultdict[str, set[str]](set)
+        for state in states:
+            for text in state.get("waits", ()):
+                who = f"{self._who(state['job'], state['label'])} " if "job" in state else ""
+                found[OPTIONS.sub("", text)].add(who)
+        for text, waiting in sorted(found.items()):
+            first, *others = sorted(waiting)
+            yield printable(f"{first}{f'(and {len(others)} more) ' if others else ''}{text}")
 
     def _who(self, digest: str, otherwise: str) -> str:
         """The arm and seed of a job of this run."""

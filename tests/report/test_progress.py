@@ -101,11 +101,12 @@ def test_the_course_of_a_run_names_arms_and_counts_all_there_is_to_do(store, rec
         "e": step("e", ROUND, 3),
     }
     Status(store).tell({"wanted": ["b"], "finished": [], "waits": []})
-    Status(store).tell({"waits": ["waits for vgg"], "job": "c", "label": "resnet(depth=8), seed 2"})
+    for job, label in (("c", "resnet(depth=8), seed 2"), ("x", "somebody else's")):
+        Status(store).tell({"waits": ["waits for vgg(depth=16), seed 0"], "job": job, "label": label})
     store.tell("b", TRAINING)
     stand = looked(store, Course(steps))
     assert (stand.done, stand.wanted, stand.running) == (1, 4, ("plain, seed 1: 50 %",))
-    assert stand.waits == ("plain, seed 2 waits for vgg",)
+    assert stand.waits == ("plain, seed 2 (and 1 more) waits for vgg, seed 0",)
     assert steps["e"].label == "round 3"
     Status(store).tell({"wanted": ["d"], "finished": [], "waits": []})
     assert looked(store, Course(steps)).wanted == 5
