@@ -138,6 +138,25 @@ def test_the_tables_are_made_anew_where_the_pages_have_the_marks(tmp_path):
         f"made-up/cpu/{made().id}.json"
     ]
     assert repro("keep", "--tables").output == ""
+
+
+def test_a_page_may_show_some_claims_alone_and_the_page_of_results_shows_all(tmp_path):
+    page = tmp_path / "results" / "README.md"
+    page.parent.mkdir()
+    page.write_text(f"{START}\n{END}\n")
+    readme = tmp_path / "README.md"
+    mark = START.replace(" -->", " of made-up: a, made-up: gone, other: a -->")
+    readme.write_text(f"# Mine\n{mark}\n{END}\nafter\n")
+    write(made(), RUNS)
+    both = "made anew: the table in README.md\nmade anew: the table in results/README.md\n"
+    assert repro("keep").output.endswith(both)
+    assert "| [made-up: a](../suites/made-up.yaml) | ✓ reproduced |" in page.read_text(encoding="utf-8")
+    first, *rows, end, after = readme.read_text(encoding="utf-8").splitlines()[1:]
+    assert (first, end, after) == (mark, END, "after")
+    says = made().claims["a"].says
+    assert rows[2].startswith(f"| [{says}](suites/made-up.yaml) | ✓ reproduced | 5 | ")
+    assert rows[3:] == ["| made-up: gone | not run yet | | | |", "| other: a | not run yet | | | |"]
+    assert repro("keep", "--tables").output == ""
     readme.write_text("# Without marks\n")
     repro("keep", "--tables")
     assert readme.read_text() == "# Without marks\n"

@@ -1,8 +1,9 @@
-"""What the kept results say, as Markdown: the table in README.md and the list of all claims in
-suites/README.md. `repro keep` writes both anew from `results/kept`, `suites/` and `suites/ledger.json`; a
-test holds them against it.
+"""What the kept results say, as Markdown: some verdicts in README.md, all in results/README.md, and those of
+the ledger's entries in suites/README.md. `repro keep` writes them anew from `results/kept`, `suites/` and
+`suites/ledger.json`; a test holds the pages against it.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,9 @@ from repro.store import write_atomically
 from repro.suite import ResolvedArm, Suite, changed
 from repro.suite_files import suites_below
 
+# A page says behind the first mark which claims it shows, `of suite: claim, suite: claim`, or shows all.
 START, END = "<!-- made by repro keep -->", "<!-- to here -->"
+MARK = re.compile(r"<!-- made by repro keep(?: of ([^>]*?))? -->")
 SIGNS = {"reproduced": "✓", "refuted": "✗", "undecided": "?"}
 
 
@@ -28,10 +31,29 @@ def kept(folder: Path, profile: str = "cpu") -> dict[str, Standing]:
     return {suite: standing for (suite, at), standing in found.items() if at == profile}
 
 
-def table(standing: Mapping[str, Standing], suites: Iterable[Suite] = ()) -> str:
+def headlines(
+    names: Iterable[str], standing: Mapping[str, Standing], suites: Iterable[Suite] = (), up: str = ""
+) -> str:
+    """A row for each of some claims, `suite: claim`: what it says, and its verdict."""
+    asked = {suite.suite: suite for suite in suites}
+    rows = ["| claim | here | seeds | margin | interval |", "| --- | --- | --: | --: | --- |"]
+    for name in names:
+        suite, claim = name.split(": ")
+        if suite not in standing or claim not in standing[suite].claims:
+            rows.append(f"| {name} | not run yet | | | |")
+            continue
+        latest = standing[suite].claims[claim]
+        says = f"[{_plain(latest.claim.says)}]({up}{latest.result.file})"
+        *cells, _ = _cells(latest.claim, _since(asked.get(suite), claim, latest)).split(" | ")
+        rows.append(f"| {says} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def table(standing: Mapping[str, Standing], suites: Iterable[Suite] = (), up: str = "") -> str:
     """A row for each claim that needed seeds, how many there are beside them, and the pictures.
 
-    `suites` are what is asked now: where they ask otherwise than was judged it is said.
+    `suites` are what is asked now: where they ask otherwise than was judged it is said. `up` leads from the
+    page to the project's folder.
     """
     asked = {suite.suite: suite for suite in suites}
     rows = ["| claim | verdict | seeds | margin | interval | time |", "| --- | --- | --: | --: | --- | --: |"]
@@ -40,7 +62,9 @@ def table(standing: Mapping[str, Standing], suites: Iterable[Suite] = ()) -> str
         for name, latest in its.claims.items():
             if latest.claim.evidence.seeds:
                 since = _since(asked.get(suite), name, latest)
-                rows.append(f"| [{suite}: {name}]({latest.result.file}) {_cells(latest.claim, since)} |")
+                rows.append(
+                    f"| [{suite}: {name}]({up}{latest.result.file}) | {_cells(latest.claim, since)} |"
+                )
             else:
                 counted.append(latest.claim)
     reproduced = sum(claim.verdict == "reproduced" for claim in counted)
@@ -50,7 +74,7 @@ def table(standing: Mapping[str, Standing], suites: Iterable[Suite] = ()) -> str
         f"{reproduced} reproduced, {refuted} refuted"
     )
     pictures = [
-        f"[{suite}: {name}]({KEPT.as_posix()}/{suite}/{its.profile}/{picture.file})"
+        f"[{suite}: {name}]({up}{KEPT.as_posix()}/{suite}/{its.profile}/{picture.file})"
         for suite, its in standing.items()
         for name, (picture, _) in its.pictures.items()
     ]
@@ -66,7 +90,7 @@ def _cells(claim: ClaimResult, since: str) -> str:
         interval(evidence.interval),
         duration(claim.seconds),
     )
-    return " | ".join(["", f"{SIGNS[claim.verdict]} {verdict(claim)}{since}", *numbers]).strip()
+    return " | ".join([f"{SIGNS[claim.verdict]} {verdict(claim)}{since}", *numbers])
 
 
 def ledger(
@@ -131,25 +155,33 @@ def _plain(text: str) -> str:
 
 def fill(page: str, content: str) -> str:
     """The page with what stands between the two marks replaced."""
-    before, _, rest = page.partition(START)
-    _, _, after = rest.partition(END)
-    return f"{before}{START}\n{content}\n{END}{after}"
+    mark = MARK.search(page)
+    assert mark is not None
+    _, _, after = page[mark.end() :].partition(END)
+    return f"{page[: mark.end()]}\n{content}\n{END}{after}"
 
 
 def pages(root: Path) -> Iterator[tuple[Path, str]]:
     """The files in a project's folder that have the marks, and what they should hold."""
     standing = kept(root / KEPT)
-    readme, suites = root / "README.md", root / "suites"
+    suites = root / "suites"
     loaded = {path.relative_to(suites).as_posix(): load(path) for path in suites_below(suites)}
-    if _is_marked(readme):
-        yield readme, _filled(readme, table(standing, loaded.values()))
-    if _is_marked(suites / "README.md"):
+    for folder in (root, root / KEPT.parent):
+        page, up = folder / "README.md", "" if folder == root else "../"
+        if mark := _mark(page):
+            made = (
+                headlines(mark[1].split(", "), standing, loaded.values(), up)
+                if mark[1]
+                else table(standing, loaded.values(), up)
+            )
+            yield page, _filled(page, made)
+    if _mark(suites / "README.md"):
         entries = read_ledger(suites / LEDGER).values()
         yield suites / "README.md", _filled(suites / "README.md", ledger(entries, loaded, standing))
 
 
-def _is_marked(path: Path) -> bool:
-    return path.is_file() and START in path.read_text(encoding="utf-8")
+def _mark(path: Path) -> re.Match[str] | None:
+    return MARK.search(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
 def _filled(path: Path, content: str) -> str:

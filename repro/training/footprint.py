@@ -23,6 +23,7 @@ from repro.models.layers.freezing import freeze
 from repro.recipe import Named
 from repro.state.net import EVALUATION_BATCH, EVALUATION_PIXELS, State, make_model
 from repro.training.batches import Batches
+from repro.training.undrawn import Undrawn
 from repro.trial import TrialSpec
 
 META = torch.device("meta")
@@ -127,7 +128,7 @@ def with_margin(count: int) -> int:
 
 def on_meta(model: Named, data: Named | None) -> nn.Module:
     """A net without numbers."""
-    with META:
+    with META, Undrawn():
         return make_model(model, data)
 
 

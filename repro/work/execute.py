@@ -29,6 +29,7 @@ from repro.store import Store, StoreError, remove_parts
 from repro.training.checkpoint import EVERY, Checkpoint
 from repro.training.fit import check_fit
 from repro.training.loop import Progress, train
+from repro.training.undrawn import Undrawn
 from repro.trial import Drawing, Evaluating, Probing, Subject, TrialSpec
 from repro.work.room import SMALLER, placed
 from repro.work.timing import time_round
@@ -112,7 +113,7 @@ class Work:
         if looks_at_weights(job.measure):
             seed_default(torch.device("cpu"), stream(0, "initialisation"))
             return {"value": float(count(make_model(job.model, job.data)))}
-        with torch.device("meta"):
+        with torch.device("meta"), Undrawn():
             return {"value": float(count(make_model(job.model, job.data)))}
 
     def probe(self, job: Probing) -> Mapping[str, Any]:
