@@ -54,6 +54,19 @@ def test_a_recipe_is_that_of_the_profile_with_what_the_arm_changes(suite):
     assert changed.model_copy(update={"optimizer": plain.optimizer}) == plain
 
 
+def test_what_a_profile_changes_for_an_arm_comes_after_what_the_arm_changes(tmp_path):
+    path = tmp_path / "x.yaml"
+    here = "    arms: {resnet20: {width: 4, recipe: {steps: 7, optimizer: {momentum: 0.5}}}}\n"
+    path.write_text(SUITE.replace("    model: {width: 8}\n", here))
+    suite = load(path)
+    changed = suite.resolve("resnet20", "cpu")
+    assert changed.model == Named(name="cifar_resnet", depth=20, width=4)
+    assert changed.recipe.steps == 7
+    assert changed.recipe.optimizer == Optimizer(name="sgd", lr=0.2, momentum=0.5)
+    assert suite.resolve("plain20", "cpu").recipe.steps == 10
+    assert suite.resolve("resnet20", "gpu").recipe.steps == 20
+
+
 @pytest.mark.parametrize(
     "base, changes, expected",
     [
