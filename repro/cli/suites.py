@@ -26,7 +26,12 @@ from repro.suite_files import RECIPES
 
 @main.command()
 @ASKED
-@click.option("--profile", default="cpu", show_default=True, help="The scale at which claims are tested.")
+@click.option(
+    "--profile",
+    default="cpu",
+    show_default=True,
+    help="The scale at which claims are tested: cpu, gpu or paper.",
+)
 @click.option(
     "--device",
     type=click.Choice(["cpu", "cuda", "mps"]),
@@ -95,6 +100,7 @@ def run(
     from repro import api
     from repro.places import home
     from repro.report.progress import Display, to_terminal
+    from repro.report.scale import offer
     from repro.report.text import claim_details, failures, summary
     from repro.result import ClaimResult
     from repro.store import Store
@@ -129,10 +135,20 @@ def run(
             say(f"{name}\n{claim_details(claim)}\n")
     for line in summary(verdicts, map(shown, written)):
         say(line)
+    if line := offer(profile, lambda: _profiles(suites)):
+        say(line)
     if found.failed:
         end(WRONG_USE, "\n".join(["", *failures(found.failed)]))
     tolerated = (claim.is_tolerated(strict_claims) for claim in verdicts.values())
     sys.exit(AS_EXPECTED if all(tolerated) else NOT_AS_EXPECTED)
+
+
+def _profiles(suites: tuple[Path, ...]) -> set[str]:
+    from repro.reading import load_all
+    from repro.suite_files import suite_files
+
+    read = load_all(suite_files(suites or DEFAULT))
+    return {name for suite in read.values() for name in suite.profiles}
 
 
 @main.command()

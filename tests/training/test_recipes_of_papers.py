@@ -1,4 +1,4 @@
-"""What recipes at profile `gpu` say of groups of parameters can be done with the nets that train by them."""
+"""What recipes at profile `paper` say of groups of parameters can be done with the nets that train by them."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ VOC = {"in_channels": PascalVoc.channels, "classes": PascalVoc.classes}
 
 
 def arm(suite, name):
-    return load(SUITES / f"{suite}.yaml").resolve(name, "gpu")
+    return load(SUITES / f"{suite}.yaml").resolve(name, "paper")
 
 
 def rates(suite, name):
