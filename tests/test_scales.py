@@ -2,6 +2,7 @@
 go.
 """
 
+import warnings
 from functools import cache
 from pathlib import Path
 
@@ -43,7 +44,8 @@ def side(resolved, source):
 
 @cache
 def published(source):
-    with torch.device("meta"):
+    with torch.device("meta"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # GoogLeNet's, of how it is initialised
         return get_model(source).state_dict()
 
 
@@ -64,7 +66,7 @@ def test_every_net_of_a_large_scale_takes_its_weights_its_recipe_and_its_images(
         optimizer = made(net.parameters(), **one.recipe.optimizer.options)
         split(optimizer, net, one.recipe.optimizer.groups, one.model.name)
         with torch.device("meta"):
-            outputs = net(torch.empty(2, source.channels, pixels, pixels))
+            outputs = net.eval()(torch.empty(2, source.channels, pixels, pixels))
         for output in tree_leaves(outputs):
             whole = (source.classes,) if task == "classification" else (source.classes, pixels, pixels)
             assert output.shape[1:] == whole or task == "reconstruction", one.model
