@@ -27,6 +27,7 @@ OPTIONS: dict[str, dict[str, Any]] = {  # for what has none without
     "unnormalised_resnet": {"depth": 8},
     "digits": {"size": 8},
     "fashion-mnist-small": {"size": 7},
+    "detection-scenes": {"size": 32, "train": 20, "test": 10},
     "scenes": {"size": 16, "train": 20, "test": 10},
     "step": {"at": [2]},
     "lesion": {"block": 0},
@@ -38,6 +39,7 @@ OPTIONS: dict[str, dict[str, Any]] = {  # for what has none without
     "crop": {"size": 6},
     "crops": {"size": 6},
     "resized": {"size": 6},
+    "truncated_svd": {"rank": 1},
 }
 
 

@@ -1,7 +1,6 @@
 """Handwritten digits in this package, another domain than clothes: those that scikit-learn ships."""
 
 import hashlib
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +9,9 @@ from PIL import Image
 from repro.bounds import PositiveInt
 from repro.contracts import DataSet
 from repro.data import distortion
-from repro.data.images import ImageSet, MissingData
+from repro.data.images import ImageSet
 from repro.data.make_fashion_mnist_small import choose
+from repro.data.shipped import digest_of
 from repro.errors import ReproError
 
 FILE = Path(__file__).with_name("digits.csv.gz")
@@ -47,11 +47,12 @@ class Digits(DataSet):
     def fingerprint(self) -> str:
         """Of the file's content, the options, and the version of the distortion."""
         options = (self.size, self.train, distortion.VERSION if self.distort else None)
-        return hashlib.sha256(f"{_digest(FILE)} {options}".encode()).hexdigest()[:16]
+        content = f"{digest_of(FILE, 'digits')} {options}"
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
 
     def load(self) -> ImageSet:
         """Pillow enlarges images of 8 bits in whole numbers: alike on every machine."""
-        _digest(FILE)  # says what is wrong if the file is missing
+        digest_of(FILE, "digits")  # says what is wrong if the file is missing
         table = np.loadtxt(FILE, np.uint8, delimiter=",")
         rows = np.array(list(choose(table[:, -1], "digits", A_CLASS)))
         levels = (table[:, :-1].astype(np.uint16) * 255 + WHITE // 2) // WHITE
@@ -63,14 +64,3 @@ class Digits(DataSet):
             return distortion.distorted(images, rows, "digits") if self.distort else images, table[rows, -1]
 
         return ImageSet.of(part(rows[: self.train]), part(rows[-TEST:]), tuple("0123456789"))
-
-
-@cache
-def _digest(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        raise MissingData(
-            f"data set 'digits' should be in {path}, as a part of this package, and is not: install the "
-            "package again"
-        ) from None

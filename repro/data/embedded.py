@@ -1,7 +1,6 @@
 """The data set in the package, so that a suite runs without a download: 12,000 images of Fashion-MNIST."""
 
 import hashlib
-from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -9,9 +8,11 @@ import numpy as np
 
 from repro.bounds import PositiveInt
 from repro.contracts import DataSet
-from repro.data.images import ImageSet, MissingData, check_size, shrink
+from repro.data.images import ImageSet, check_size, shrink
+from repro.data.shipped import digest_of
 
 FILE = Path(__file__).with_name("fashion_mnist_small.parquet")
+MAKE_IT = ", or make the file with `python -m repro.data.make_fashion_mnist_small` (see its docstring)"
 
 
 class FashionMnistSmall(DataSet):
@@ -33,7 +34,9 @@ class FashionMnistSmall(DataSet):
 
     def fingerprint(self) -> str:
         """Of the file's content and `size`."""
-        return hashlib.sha256(f"{_digest(FILE)} {self.size}".encode()).hexdigest()[:16]
+        return hashlib.sha256(
+            f"{digest_of(FILE, 'fashion-mnist-small', MAKE_IT)} {self.size}".encode()
+        ).hexdigest()[:16]
 
     def load(self) -> ImageSet:
         """Reads the file into memory and writes nothing, no cache either: many processes may do it."""
@@ -41,7 +44,7 @@ class FashionMnistSmall(DataSet):
         from datasets import Dataset
         from datasets.table import InMemoryTable
 
-        _digest(FILE)  # says what is wrong if the file is missing
+        self._content()  # says what is wrong if the file is missing
         rows = Dataset(InMemoryTable(pyarrow.parquet.read_table(FILE)))
         pixels = np.frombuffer(b"".join(rows["pixels"][:]), np.uint8).reshape(-1, 1, 28, 28)
         images = shrink(pixels, self.size)
@@ -54,14 +57,5 @@ class FashionMnistSmall(DataSet):
 
         return ImageSet.of(part("train"), part("test"), tuple(rows.features["label"].names))
 
-
-@cache
-def _digest(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        raise MissingData(
-            f"data set 'fashion-mnist-small' should be in {path}, as a part of this package, and is not: "
-            "install the package again, or make the file with `python -m "
-            "repro.data.make_fashion_mnist_small` (see its docstring)"
-        ) from None
+    def _content(self) -> str:
+        return digest_of(FILE, "fashion-mnist-small", MAKE_IT)

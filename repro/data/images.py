@@ -77,10 +77,11 @@ def mean_and_std(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ..
     """Of each channel of uint8 [N, C, H, W], as shares of 255. Summed in integers: alike on every machine."""
     levels = np.arange(256)
     means, stds = [], []
+    some = max(1, 2**22 // images[0, 0].size)  # of 4 million pixels
     for channel in range(images.shape[1]):
         counts = np.zeros(256, np.int64)
-        for start in range(0, len(images), 4096):  # bincount makes int64 of its input: 8 bytes a pixel
-            counts += np.bincount(images[start : start + 4096, channel].ravel(), minlength=256)
+        for start in range(0, len(images), some):  # bincount makes int64 of its input: 8 bytes a pixel
+            counts += np.bincount(images[start : start + some, channel].ravel(), minlength=256)
         pixels, total, squares = int(counts.sum()), int(counts @ levels), int(counts @ levels**2)
         means.append(total / (255 * pixels))
         stds.append(math.sqrt((pixels * squares - total**2) / (255 * pixels) ** 2))

@@ -34,7 +34,29 @@ AUXILIARY = ("4a", "4d")  # the modules with an auxiliary classifier
 STEMS = {"imagenet": (7, 2), "small": (3, 1)}
 
 
-class GoogLeNet(nn.Module):
+class InceptionNet(nn.Module):
+    """A net of modules in a row, some of which have an auxiliary classifier behind them in training.
+
+    [N, in_channels, H, W] → [N, classes]; in training, if there are any, [N, 1 + auxiliary, classes]: the
+    classifier, then the auxiliary ones.
+    """
+
+    stem: nn.Module
+    body: nn.ModuleDict
+    auxiliary: nn.ModuleDict  # by the name of the module that it is behind
+    classifier: nn.Module
+
+    def forward(self, x: Tensor) -> Tensor:
+        x, auxiliary = self.stem(x), []
+        for name, layer in self.body.items():
+            x = layer(x)
+            if self.training and name in self.auxiliary:
+                auxiliary.append(self.auxiliary[name](x))
+        logits = self.classifier(x)
+        return torch.stack([logits, *auxiliary], dim=1) if auxiliary else logits
+
+
+class GoogLeNet(InceptionNet):
     """[N, in_channels, H, W] → [N, classes]; in training, if `auxiliary`, [N, 3, classes]: the classifier,
     then those at 4a and 4d, whose losses the paper adds with weight 0.3 each.
 
@@ -104,15 +126,6 @@ class GoogLeNet(nn.Module):
                     wide[name], side, scaled((128, 1024), width), auxiliary_dropout, classes
                 )
         initialise(self.auxiliary, init)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x, auxiliary = self.stem(x), []
-        for name, layer in self.body.items():
-            x = layer(x)
-            if self.training and name in self.auxiliary:
-                auxiliary.append(self.auxiliary[name](x))
-        logits = self.classifier(x)
-        return torch.stack([logits, *auxiliary], dim=1) if auxiliary else logits
 
 
 class Inception(nn.Module):

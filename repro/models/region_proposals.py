@@ -4,8 +4,9 @@ A region proposal network gives two scores, object or not, and four offsets to e
 of the map. Its boxes end at the image's borders; of the 6000 best, those stay that overlap no better one by
 more than 0.7 (section 3.3).
 
-There is no selective search: regions from outside are a fixed spread of boxes, as many as a search would
-give. Boxes are corners (x1, y1, x2, y2) in pixels of the image, from 0 to its width and height.
+Regions from outside are a fixed spread of boxes here, as many as a search would give; what searches is
+`repro.models.selective_search`. Boxes are corners (x1, y1, x2, y2) in pixels of the image, from 0 to its
+width and height.
 """
 
 import torch

@@ -12,13 +12,13 @@ makes parameters and multiply-adds those of the module with all branches, to rou
 from itertools import pairwise
 from typing import Literal
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from repro.models.googlenet import (
     AUXILIARY,
     MODULES,
     Inception,
+    InceptionNet,
     auxiliary_classifier,
     biased,
     pooling,
@@ -29,7 +29,7 @@ from repro.models.layers.initialisation import initialise
 FIRST = 64  # filters of the first convolution, as in the paper
 
 
-class ScaledGoogLeNet(nn.Module):
+class ScaledGoogLeNet(InceptionNet):
     """[N, in_channels, H, W] → [N, classes]; in training, if `auxiliary`, [N, 1 + those, classes]: the
     classifier, then those behind 4a and 4d, as far as there are these modules.
 
@@ -88,15 +88,6 @@ class ScaledGoogLeNet(nn.Module):
                 *maps[name], scaled((128, 1024), width), auxiliary_dropout, classes
             )
         initialise(self.auxiliary, init)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x, auxiliary = self.stem(x), []
-        for name, layer in self.body.items():
-            x = layer(x)
-            if self.training and name in self.auxiliary:
-                auxiliary.append(self.auxiliary[name](x))
-        logits = self.classifier(x)
-        return torch.stack([logits, *auxiliary], dim=1) if auxiliary else logits
 
 
 def filters_of(row: tuple[int, ...]) -> int:

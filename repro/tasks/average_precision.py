@@ -1,0 +1,222 @@
+"""Average precision of detections, as PASCAL VOC and COCO measure it, and what kinds of error they make.
+
+All images of a set count together. Detections are in the order of their scores, equal ones in that of the
+images and of a net's output. Imports no torch: sets are small, and their boxes are compared one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import nan
+from typing import NamedTuple
+
+import numpy as np
+
+COCO_IOUS = np.linspace(0.5, 0.95, 10)
+COCO_RECALLS = np.linspace(0, 1, 101)
+COCO_MOST = 100  # detections of an image that count
+LOCALISED, NEAR = 0.5, 0.1  # IoUs: Hoiem et al. 2012, as in YOLO's section 4.2
+
+
+class Found(NamedTuple):
+    """The detections of an image: corners [D, 4], scores [D] and labels [D]."""
+
+    corners: np.ndarray
+    scores: np.ndarray
+    labels: np.ndarray
+
+
+class Items(NamedTuple):
+    """The items of an image: corners [M, 4], labels [M], and which do not count [M], VOC's difficult ones or
+    COCO's crowds: what finds them is neither right nor wrong.
+    """
+
+    corners: np.ndarray
+    labels: np.ndarray
+    ignored: np.ndarray
+
+
+class Ranked(NamedTuple):
+    """The detections of a class in the order of their scores, without those of what does not count.
+
+    `right` is boolean [D]; there are `items` of the class that count.
+    """
+
+    right: np.ndarray
+    items: int
+
+
+def voc(found: Sequence[Found], items: Sequence[Items], label: int, iou: float = 0.5) -> Ranked:
+    """As VOC's development kit judges: a detection is of the item of its class that it overlaps most, and
+    wrong if that is less than `iou` or if a better detection has found that item before.
+    """
+    right, counted, taken = list[bool](), list[bool](), set[tuple[int, int]]()
+    for image, corners in _in_order(found, label):
+        mine = np.flatnonzero(items[image].labels == label)
+        overlaps = box_ious(corners[None], items[image].corners[mine])[0]
+        best = int(overlaps.argmax()) if len(mine) else -1
+        hit = best >= 0 and bool(overlaps[best] >= iou)
+        item = (image, int(mine[best])) if hit else (image, -1)
+        counted.append(not (hit and items[image].ignored[item[1]]))
+        right.append(hit and item not in taken)
+        taken.add(item)
+    return Ranked(np.array(right, bool)[np.array(counted, bool)], _count(items, label))
+
+
+def coco(found: Sequence[Found], items: Sequence[Items], label: int, iou: float = 0.5) -> Ranked:
+    """As COCO's evaluation judges: a detection is of the item that it overlaps most among those that no
+    better one has found. Crowds may be found often, by the part of a detection that is in them. The 100 best
+    of a class in an image count.
+    """
+    judged: list[tuple[float, bool, bool]] = []
+    for one, there in zip(found, items, strict=True):
+        mine = np.flatnonzero(there.labels == label)
+        mine = mine[np.argsort(there.ignored[mine], kind="stable")]  # crowds last
+        corners, crowd = there.corners[mine], there.ignored[mine]
+        own = np.flatnonzero(one.labels == label)
+        own = own[np.argsort(-one.scores[own], kind="stable")][:COCO_MOST]
+        overlaps = box_ious(one.corners[own], corners)
+        overlaps[:, crowd] = _inside(one.corners[own], corners[crowd])
+        taken = np.zeros(len(mine), bool)
+        for detection, row in zip(own, overlaps, strict=True):
+            item = _free(row, taken, crowd, iou)
+            if item is not None:
+                taken[item] = True
+            ignored = item is not None and bool(crowd[item])
+            judged.append((float(one.scores[detection]), item is not None, ignored))
+    judged.sort(key=lambda row: -row[0])
+    right = np.array([hit for _, hit, ignored in judged if not ignored], bool)
+    return Ranked(right, _count(items, label))
+
+
+def _free(row: np.ndarray, taken: np.ndarray, crowd: np.ndarray, iou: float) -> int | None:
+    """The item that is overlapped most, `iou` at least, the last of equals; else a crowd."""
+    for among in (~taken & ~crowd, crowd):
+        fit = np.flatnonzero(among & (row >= min(iou, 1 - 1e-10)))
+        if len(fit):
+            return int(fit[np.flatnonzero(row[fit] == row[fit].max())[-1]])
+    return None
+
+
+def area(ranked: Ranked) -> float:
+    """The area under precision over recall, VOC's measure from 2010 on; NaN without items.
+
+    Precision at a recall is the highest at that recall or a greater one.
+    """
+    precision, hits = _curve(ranked)
+    return float(np.diff(hits, prepend=0) @ precision) / ranked.items if ranked.items else nan
+
+
+def eleven_point(ranked: Ranked) -> float:
+    """The mean of the precisions at recalls of 0, .1 … 1, VOC's measure until 2009; NaN without items."""
+    precision, hits = _curve(ranked)
+    # Compared as whole numbers: 3 of 10 items are a recall of .3, which 3 × .1 is not
+    return _mean_at(precision, np.searchsorted(10 * hits, np.arange(11) * ranked.items), ranked)
+
+
+def interpolated(ranked: Ranked) -> float:
+    """The mean of the precisions at 101 recalls from 0 to 1, COCO's measure; NaN without items.
+
+    They are compared as in COCO's code, where 7 of 20 items are less than a recall of 35 × .01.
+    """
+    precision, hits = _curve(ranked)
+    return _mean_at(precision, np.searchsorted(hits / max(ranked.items, 1), COCO_RECALLS), ranked)
+
+
+def _mean_at(precision: np.ndarray, places: np.ndarray, ranked: Ranked) -> float:
+    """Where a recall is not reached precision is 0."""
+    return float(np.append(precision, 0.0)[places].mean()) if ranked.items else nan
+
+
+def _curve(ranked: Ranked) -> tuple[np.ndarray, np.ndarray]:
+    """Precision, never rising, and how many items are found, after each detection."""
+    hits = ranked.right.cumsum()
+    precision = hits / np.arange(1, len(hits) + 1)
+    return np.maximum.accumulate(precision[::-1])[::-1], hits
+
+
+def coco_ap(found: Sequence[Found], items: Sequence[Items], label: int) -> float:
+    """Mean over IoUs of .5, .55 … .95; NaN without items."""
+    return float(np.mean([interpolated(coco(found, items, label, iou)) for iou in COCO_IOUS]))
+
+
+class Kinds(NamedTuple):
+    """Of the detections that are looked at: how many are right, and how many are wrong in each way."""
+
+    correct: int
+    localisation: int  # of the class, IoU .1 to .5, or the second of an item
+    other: int  # of another class, IoU above .1
+    background: int
+
+
+def error_kinds(found: Sequence[Found], items: Sequence[Items], classes: int) -> Kinds:
+    """Hoiem et al. 2012, "Diagnosing Error in Object Detectors", as YOLO's section 4.2 has it: of each class
+    the best N detections, N its items. Its errors with similar classes are among the `other` ones. Who finds
+    what does not count is not looked at.
+    """
+    counts = dict.fromkeys(Kinds._fields, 0)
+    for label in range(classes):
+        taken, left = set[tuple[int, int]](), _count(items, label)
+        for image, corners in _in_order(found, label):
+            overlaps = box_ious(corners[None], items[image].corners)[0]
+            own = np.where(items[image].labels == label, overlaps, -1.0)
+            best = int(own.argmax()) if len(own) else -1
+            nearest, anything = (float(row.max(initial=0.0)) for row in (own, overlaps))
+            if nearest >= LOCALISED and items[image].ignored[best]:
+                continue
+            if not left:
+                break
+            left -= 1
+            if nearest >= LOCALISED and (image, best) not in taken:
+                taken.add((image, best))
+                counts["correct"] += 1
+            elif nearest >= NEAR:
+                counts["localisation"] += 1
+            else:
+                counts["other" if anything >= NEAR else "background"] += 1
+    return Kinds(**counts)
+
+
+def box_ious(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Intersection over union, [D, 4], [M, 4] → [D, M]; 0 where both are empty."""
+    shared = _shared(boxes, others)
+    union = _areas(boxes)[:, None] + _areas(others) - shared
+    return _ratio(shared, union)
+
+
+def _inside(boxes: np.ndarray, crowds: np.ndarray) -> np.ndarray:
+    """What part of each box is in each crowd, [D, M]."""
+    return _ratio(_shared(boxes, crowds), _areas(boxes)[:, None])
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """0 of nothing."""
+    ratio: np.ndarray = np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+    return ratio
+
+
+def _shared(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    starts = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    ends = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    shared: np.ndarray = (ends - starts).clip(0).prod(2, dtype=np.float64)
+    return shared
+
+
+def _areas(boxes: np.ndarray) -> np.ndarray:
+    areas: np.ndarray = (boxes[:, 2:] - boxes[:, :2]).prod(1, dtype=np.float64)
+    return areas
+
+
+def _in_order(found: Sequence[Found], label: int) -> list[tuple[int, np.ndarray]]:
+    """Image and corners of the detections of a class, the surest first."""
+    rows = [
+        (float(score), image, corners)
+        for image, one in enumerate(found)
+        for corners, score, of in zip(*one, strict=True)
+        if of == label
+    ]
+    return [(image, corners) for _, image, corners in sorted(rows, key=lambda row: -row[0])]
+
+
+def _count(items: Sequence[Items], label: int) -> int:
+    return sum(int(((one.labels == label) & ~one.ignored).sum()) for one in items)
