@@ -1,6 +1,4 @@
-"""What suites ask at scales that no test can run: their nets take weights, recipe and a batch, as far as shapes
-go.
-"""
+"""Scales that no test can run: their nets take weights, recipe and a batch, as far as shapes go."""
 
 import warnings
 from functools import cache

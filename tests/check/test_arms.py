@@ -157,11 +157,10 @@ def test_changes_of_a_profile_for_one_arm_that_do_not_fit(errors):
 
 
 def test_what_a_profile_tunes_it_gives_no_arm(errors):
-    tune = "    tune: {by: test_error, optimizer.lr: [0.1, 0.2]}\n    arms: {plain20: {recipe: {optimizer: {lr: 1}}}}\n"
-    found = errors(("    device: cuda\n", f"    device: cuda\n{tune}"), (f", {CHANGES}", ""))
-    assert found == [
-        "20:43: optimizer.lr is tuned by the profile, from the same values for all arms: leave it out here (at gpu)"
-    ]
+    tune = "    tune: {by: test_error, optimizer.lr: [0.1, 0.2]}\n"
+    own = "    arms: {plain20: {recipe: {optimizer: {lr: 1}}}}\n"
+    (found,) = errors(("    device: cuda\n", f"    device: cuda\n{tune}{own}"), (f", {CHANGES}", ""))
+    assert found.startswith("20:43: optimizer.lr is tuned by the profile, from the same values for all arms")
 
 
 def test_a_mistake_in_a_profile_is_not_told_again_for_an_arm_that_changes_its_recipe(errors):

@@ -1,4 +1,4 @@
-"""Recipes of segmentation at the scales of GPUs: groups of parameters, and what suites train for each other."""
+"""Recipes of segmentation at the scales of GPUs: groups of parameters, and nets that suites share."""
 
 from pathlib import Path
 
