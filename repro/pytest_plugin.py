@@ -355,7 +355,7 @@ class Run:
             terminalreporter.write_line(f"ERROR: {self._no_such_profile()}", red=True)
         if not self.reports:
             return
-        from repro.report.scale import offer
+        from repro.executors.scale import offer
         from repro.report.text import summary
 
         claims = {}

@@ -98,9 +98,9 @@ def run(
     What cannot be measured is listed at the end, and ends nothing.
     """
     from repro import api
+    from repro.executors.scale import offer
     from repro.places import home
     from repro.report.progress import Display, to_terminal
-    from repro.report.scale import offer
     from repro.report.text import claim_details, failures, summary
     from repro.result import ClaimResult
     from repro.store import Store

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from repro import environment
-from repro.report.scale import offer
+from repro.executors.scale import offer
 
 
 @pytest.fixture
