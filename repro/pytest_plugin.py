@@ -365,8 +365,8 @@ class Run:
         terminalreporter.section(f"verdicts at profile {self.config.getoption('profile')}")
         for line in summary(claims, map(self.shown, self.written)):
             terminalreporter.write_line(line)
-        if line := offer(self.config.getoption("profile"), lambda: self.profiles):
-            terminalreporter.write_line(line)
+        if larger := offer(self.config.getoption("profile"), lambda: self.profiles):
+            terminalreporter.write_line(larger)
         for line in self.trouble:
             terminalreporter.write_line(line, red=True)
 

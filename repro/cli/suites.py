@@ -135,8 +135,8 @@ def run(
             say(f"{name}\n{claim_details(claim)}\n")
     for line in summary(verdicts, map(shown, written)):
         say(line)
-    if line := offer(profile, lambda: _profiles(suites)):
-        say(line)
+    if larger := offer(profile, lambda: _profiles(suites)):
+        say(larger)
     if found.failed:
         end(WRONG_USE, "\n".join(["", *failures(found.failed)]))
     tolerated = (claim.is_tolerated(strict_claims) for claim in verdicts.values())
