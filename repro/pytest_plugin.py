@@ -28,7 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--profile",
         default="cpu",
-        help="the scale at which claims are tested, such as cpu or gpu (default: cpu)",
+        help="the scale at which claims are tested: cpu, gpu or paper (default: cpu)",
     )
     group.addoption(
         "--device", choices=("cpu", "cuda", "mps"), help="train here instead of on the profile's device"
@@ -355,6 +355,7 @@ class Run:
             terminalreporter.write_line(f"ERROR: {self._no_such_profile()}", red=True)
         if not self.reports:
             return
+        from repro.executors.scale import offer
         from repro.report.text import summary
 
         claims = {}
@@ -364,6 +365,8 @@ class Run:
         terminalreporter.section(f"verdicts at profile {self.config.getoption('profile')}")
         for line in summary(claims, map(self.shown, self.written)):
             terminalreporter.write_line(line)
+        if larger := offer(self.config.getoption("profile"), lambda: self.profiles):
+            terminalreporter.write_line(larger)
         for line in self.trouble:
             terminalreporter.write_line(line, red=True)
 

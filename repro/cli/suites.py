@@ -26,7 +26,12 @@ from repro.suite_files import RECIPES
 
 @main.command()
 @ASKED
-@click.option("--profile", default="cpu", show_default=True, help="The scale at which claims are tested.")
+@click.option(
+    "--profile",
+    default="cpu",
+    show_default=True,
+    help="The scale at which claims are tested: cpu, gpu or paper.",
+)
 @click.option(
     "--device",
     type=click.Choice(["cpu", "cuda", "mps"]),
@@ -93,6 +98,7 @@ def run(
     What cannot be measured is listed at the end, and ends nothing.
     """
     from repro import api
+    from repro.executors.scale import offer
     from repro.places import home
     from repro.report.progress import Display, to_terminal
     from repro.report.text import claim_details, failures, summary
@@ -129,10 +135,20 @@ def run(
             say(f"{name}\n{claim_details(claim)}\n")
     for line in summary(verdicts, map(shown, written)):
         say(line)
+    if larger := offer(profile, lambda: _profiles(suites)):
+        say(larger)
     if found.failed:
         end(WRONG_USE, "\n".join(["", *failures(found.failed)]))
     tolerated = (claim.is_tolerated(strict_claims) for claim in verdicts.values())
     sys.exit(AS_EXPECTED if all(tolerated) else NOT_AS_EXPECTED)
+
+
+def _profiles(suites: tuple[Path, ...]) -> set[str]:
+    from repro.reading import load_all
+    from repro.suite_files import suite_files
+
+    read = load_all(suite_files(suites or DEFAULT))
+    return {name for suite in read.values() for name in suite.profiles}
 
 
 @main.command()
