@@ -226,6 +226,7 @@ PROBES = Catalogue(
         "effective_receptive_field": "repro.measures.receptive_field:effective_receptive_field",
         "centre_cells": "repro.measures.grid:centre_cells",
         "proposal_recall": "repro.measures.proposals:proposal_recall",
+        "regions_found": "repro.measures.proposals:regions_found",
         "trimap_miou": "repro.measures.segmentation:trimap_miou",
         "interior_miou": "repro.measures.segmentation:interior_miou",
         "stride_upper_bound_miou": "repro.measures.segmentation:stride_upper_bound_miou",

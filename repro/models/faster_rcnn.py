@@ -20,7 +20,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.ops import nms
 
-from repro.models.fast_rcnn import RegionAnswers, RegionHead, Rules, answers, check_counts
+from repro.models.fast_rcnn import (
+    DRAWN,
+    DRAWN_ANCHORS,
+    RegionAnswers,
+    RegionHead,
+    Rules,
+    answers,
+    check_counts,
+)
 from repro.models.layers.boxes import (
     Detections,
     chosen,
@@ -37,7 +45,7 @@ from repro.models.trunks import make_trunk
 if TYPE_CHECKING:
     from repro.data.targets import Boxes
 
-DRAWN, POSITIVE = 256, 0.5  # section 3.1.3: anchors of an image, and the most that are of items
+POSITIVE = 0.5  # section 3.1.3: of the anchors that are drawn, the most that are of items
 ITEM, BACKGROUND = 0.7, 0.3  # section 3.1.2: IoUs
 OVERLAP = 0.7  # section 3.3: of proposals
 
@@ -69,7 +77,7 @@ class ProposedAnswers(NamedTuple):
         positive, negative, item = assigned(
             self.anchors, truth.corners, truth.labels, rules.width, rules.height
         )
-        weights = drawn_share(positive, negative, DRAWN, POSITIVE)
+        weights = drawn_share(positive, negative, rules.drawn_anchors, POSITIVE)
         of_class = F.cross_entropy(
             self.objectness.float().flatten(0, 1), positive.long().flatten(), reduction="none"
         )
@@ -149,8 +157,9 @@ class FasterRCNN(nn.Module):
 
     `scales` are square roots of the anchors' areas in pixels and `ratios` their height over width; the rest
     is Fast R-CNN's. All regions that overlap items by less than half are background, as in the released code.
-    Where proposals are fewer, they are repeated from the first on. If not `shared`, what proposes has a trunk
-    of its own, as in the first two of the paper's four steps.
+    Where proposals are fewer, they are repeated from the first on. So many anchors of an image as
+    `drawn_anchors` weigh in its loss, half of them of items at most. If not `shared`, what proposes has a
+    trunk of its own, as in the first two of the paper's four steps.
     """
 
     shapes: Tensor
@@ -167,6 +176,8 @@ class FasterRCNN(nn.Module):
         levels: tuple[int, ...] = (7,),
         box_loss: float = 1.0,
         background_from: float = 0.0,
+        drawn: int = DRAWN,
+        drawn_anchors: int = DRAWN_ANCHORS,
         shared: bool = True,
         width: float | None = None,
         widths: tuple[int, ...] | None = None,
@@ -179,9 +190,11 @@ class FasterRCNN(nn.Module):
     ):
         super().__init__()
         check_counts(regions=regions, train_regions=train_regions, candidates=candidates, classes=classes)
+        check_counts(drawn=drawn, drawn_anchors=drawn_anchors)
         check_counts(**{f"levels[{i}]": n for i, n in enumerate(levels)}, anchors=len(scales) * len(ratios))
         self.regions, self.train_regions, self.candidates = regions, train_regions, candidates
         self.box_loss, self.background_from = box_loss, background_from
+        self.drawn, self.drawn_anchors = drawn, drawn_anchors
         made = partial(
             make_trunk,
             trunk,
@@ -211,7 +224,15 @@ class FasterRCNN(nn.Module):
         count = self.train_regions if self.training else self.regions
         candidates = self.candidates * (2 if self.training else 1)
         regions = proposed(places, objectness, offsets, (width, height), candidates, count)
-        rules = Rules(width, height, self.background_from, self.box_loss, self.head.apart)
+        rules = Rules(
+            width,
+            height,
+            self.background_from,
+            self.box_loss,
+            self.head.apart,
+            self.drawn,
+            self.drawn_anchors,
+        )
         head = answers(maps, regions, self.pool, self.head, rules)
         return ProposedAnswers(head, places.expand(len(x), -1, -1), objectness, offsets)
 

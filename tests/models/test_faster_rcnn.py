@@ -134,6 +134,25 @@ def test_the_head_does_not_move_the_proposals():
     assert all(p.grad is None for p in net.proposals.parameters())
 
 
+def test_a_net_whose_proposals_are_apart_trains_each_part_by_its_own_loss():
+    """As in the first two of the paper's four steps, of which each trains one."""
+    torch.manual_seed(0)
+    apart, (images, truth) = FasterRCNN(shared=False, **SMALL), scenes()
+    torch.manual_seed(0)
+    shared = FasterRCNN(**SMALL).state_dict()
+    assert all(torch.equal(apart.state_dict()[name], weight) for name, weight in shared.items())
+    made = apart(images)
+    parts = [module.parameters() for module in (apart.proposals, apart.proposal_trunk)]
+    proposing, other = [*parts[0], *parts[1]], [*apart.trunk.parameters(), *apart.head.parameters()]
+    for loss, moved, still in (
+        (made.proposal_loss(truth), proposing, other),
+        (made.head.loss(truth), other, proposing),
+    ):
+        apart.zero_grad()
+        loss.sum().backward(retain_graph=True)
+        assert all(p.grad.abs().sum() > 0 for p in moved) and all(p.grad is None for p in still)
+
+
 def test_an_image_without_items_has_a_finite_loss():
     net, (images, truth) = FasterRCNN(**SMALL), scenes()
     nothing = Boxes(torch.zeros_like(truth.corners), torch.full_like(truth.labels, NONE))
