@@ -9,7 +9,11 @@ from torchvision.ops import box_iou, nms
 
 from repro.data.targets import NONE, Boxes
 from repro.measures.static import params
+from repro.models.fast_rcnn import Rules
 from repro.models.faster_rcnn import FasterRCNN, anchors, assigned, by_anchor, proposed
+from repro.models.layers.boxes import encode
+from repro.models.layers.freezing import freeze
+from repro.state.weights import trial
 
 SMALL = {
     "widths": (4, 8),
@@ -122,6 +126,23 @@ def test_the_loss_of_proposals_by_hand():
     torch.testing.assert_close(made.loss(truth), made.proposal_loss(truth) + made.head.loss(truth))
 
 
+def test_a_net_that_draws_fewer_weighs_a_few_anchors_more():
+    torch.manual_seed(0)
+    net, (images, truth) = FasterRCNN(drawn=12, drawn_anchors=4, **SMALL).eval(), scenes()
+    with torch.no_grad():
+        made = net(images)
+    assert made.head.rules == Rules(32, 32, 0.0, 1.0, drawn=12, drawn_anchors=4)
+    nowhere = made._replace(offsets=torch.zeros_like(made.offsets))
+    positive, negative, item = assigned(made.anchors, truth.corners, truth.labels, 32, 32)
+    for image, loss in enumerate(nowhere.proposal_loss(truth)):
+        log_p, yes, no = made.objectness[image].log_softmax(1), positive[image], negative[image]
+        wanted = encode(truth.corners[image][item[image, yes]], made.anchors[image][yes])
+        of_box = torch.nn.functional.smooth_l1_loss(wanted, torch.zeros_like(wanted), reduction="none").sum(1)
+        share = min(int(yes.sum()), 2) / 4
+        expected = share * (of_box - log_p[yes, 1]).mean() - (1 - share) * log_p[no, 0].mean()
+        torch.testing.assert_close(loss, expected)
+
+
 def test_it_learns():
     torch.manual_seed(0)
     learns(FasterRCNN(**SMALL), *scenes(), lr=0.01)
@@ -151,6 +172,23 @@ def test_a_net_whose_proposals_are_apart_trains_each_part_by_its_own_loss():
         apart.zero_grad()
         loss.sum().backward(retain_graph=True)
         assert all(p.grad.abs().sum() > 0 for p in moved) and all(p.grad is None for p in still)
+
+
+def test_the_papers_four_steps_follow_one_another():
+    """Each starts with the weights of the one before, and trains its part of the net."""
+    steps = [(False, ("trunk", "head")), (False, ("proposal_trunk", "proposals"))]
+    steps += [(True, ("trunk", "head")), (True, ("trunk", "proposals"))]
+    before, (images, truth) = None, scenes()
+    for shared, frozen in steps:
+        net = FasterRCNN(shared=shared, **SMALL)
+        if before is not None:
+            trial(net, before, arm="before")
+            assert all(torch.equal(weight, before[name]) for name, weight in net.state_dict().items())
+        freeze(net, frozen)
+        net.train()(images).loss(truth).sum().backward()
+        trained = {name.partition(".")[0] for name, p in net.named_parameters() if p.grad is not None}
+        assert trained == {name for name, _ in net.named_children()} - {*frozen, "pool"}
+        before = net.state_dict()
 
 
 def test_an_image_without_items_has_a_finite_loss():
