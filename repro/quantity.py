@@ -160,7 +160,8 @@ class Probe(Quantity):
     def job(self, seed: int) -> Probing:
         options = {key: value for key, value in self.measurement.options if key != "at"}
         trained = _after_training(self.measurement)
-        subject = self.arms.subject(self.measurement.arm, seed, trained=trained)
+        one = seed if self.seeded else 0  # what looks at the data alone is the same for every seed
+        subject = self.arms.subject(self.measurement.arm, one, trained=trained)
         code = code_of(PROBES.target(self.measurement.name), *subject.targets)
         return Probing(measure=self.measurement.name, options=options, subject=subject, **code)
 
