@@ -7,7 +7,7 @@ import random
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -127,6 +127,20 @@ def nets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     install(tmp_path / "packages", monkeypatch)
     monkeypatch.setattr(devices, "matmul_peak", lambda *_: 1e9)
+
+
+@pytest.fixture
+def one_core() -> Iterator[None]:
+    """This process and those that it starts may use one core: then they train by themselves, and no further
+    process imports torch for it.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    yield
+    os.sched_setaffinity(0, before)
 
 
 @pytest.fixture

@@ -270,7 +270,8 @@ def test_what_has_failed_is_not_tried_again(tmp_path):
 def test_under_pytest_a_fault_shows_the_same(package, pytester, monkeypatch, workers):
     monkeypatch.setenv("PYTHONPATH", str(package.parent), prepend=":")
     write(pytester.path, "fails: trained")
-    ended = pytester.runpytest_subprocess("own.yaml", "--jobs", "1", "-p", "no:cacheprovider", *workers)
+    pytest_run = pytester.runpytest_subprocess if workers else pytester.runpytest_inprocess
+    ended = pytest_run("own.yaml", "--jobs", "1", "-p", "no:cacheprovider", *workers)
     ended.assert_outcomes(passed=1, failed=1)
     ended.stdout.fnmatch_lines(
         [

@@ -86,7 +86,7 @@ def test_its_own_tests_pass(said):
 @pytest.mark.usefixtures("said")
 def test_a_metric_that_declares_lower_to_be_better_is_worse_where_it_has_grown(package):
     package.changes("suites/mirrored.yaml", "steps: 60", "steps: 20")
-    package.run("repro run --results shorter")
+    package.run("repro run --results shorter -j 1")
     # Costs are compared, too, and on a busy machine they may be worse where metrics are better.
     for sides, kind, codes in (("runs shorter", "worse", [3]), ("shorter runs", "better", [0, 3])):
         compared = json.loads(package.run(f"repro compare {sides} --format json", *codes))

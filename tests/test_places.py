@@ -13,7 +13,7 @@ import repro
 from repro.cli import main
 from repro.places import home, project, shown, within
 
-QUICK = ("-k", "order", "-p", "no:cacheprovider", "-p", "no:benchmark")
+QUICK = ("-k", "order", "--jobs", "1", "-p", "no:cacheprovider", "-p", "no:benchmark")
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ def test_the_suite_that_is_shown_has_no_mistakes(tmp_path):
 
 
 @pytest.mark.slow  # trains
+@pytest.mark.usefixtures("one_core")
 def test_what_is_done_from_python_gives_what_is_shown(tmp_path, monkeypatch):
     monkeypatch.setenv("REPRO_HOME", str(tmp_path))
     monkeypatch.chdir(README.parent)

@@ -6,9 +6,11 @@ import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner
 from conftest import TINY
 
 from repro import streams
+from repro.cli import main
 from repro.format import duration, figure, interval
 from repro.nightly.compare_text import share
 
@@ -59,6 +61,7 @@ def test_what_is_no_stream_of_text_is_left_alone():
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
 def test_a_narrow_encoding_loses_no_result(tiny, encoding):
     tiny.write_text(TINY.replace("Training hurts", "Größer → ∞"))
+    CliRunner().invoke(main, ["run", "tiny.yaml", "-k", "upside-down", "-j", "1"])  # trains
     ran = shell("repro run tiny.yaml -k upside-down -j 1", PYTHONIOENCODING=encoding)
     assert ran.returncode == 1 and ran.stderr.decode(encoding).count("Error") == 0
     says = {"cp1252": "Größer -> inf", "ascii": "Gr\\xf6\\xdfer -> inf"}

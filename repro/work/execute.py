@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from safetensors.torch import load as load_weights
 from safetensors.torch import save as dump_weights
-from torch import Tensor
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from repro.catalogue import COUNTS, DATASETS, PICTURES, PROBES, TREATMENTS, looks_at_curves, looks_at_weights
 from repro.contents import Contents
@@ -30,6 +31,17 @@ from repro.training.fit import check_fit
 from repro.training.loop import Progress, train
 from repro.trial import Drawing, Evaluating, Probing, Subject, TrialSpec
 from repro.work.timing import time_round
+
+
+class Undrawn(TorchFunctionMode):
+    """Nothing is drawn: on `meta` nothing can be, and trying imports the compiler of torch, for seconds."""
+
+    def __torch_function__(self, function: Any, types: Any, arguments: Any = (), options: Any = None) -> Any:
+        options = options or {}
+        if function in (nn.init.normal_, Tensor.normal_):
+            return arguments[0] if arguments else options["tensor"]
+        return function(*arguments, **options)
+
 
 SMALLER = "Take a smaller batch_size, net or images, fewer trials at once (--jobs), or another --device"
 
@@ -101,7 +113,7 @@ class Work:
         if looks_at_weights(job.measure):
             seed_default(torch.device("cpu"), stream(0, "initialisation"))
             return {"value": float(count(make_model(job.model, job.data)))}
-        with torch.device("meta"):
+        with torch.device("meta"), Undrawn():
             return {"value": float(count(make_model(job.model, job.data)))}
 
     def probe(self, job: Probing) -> Mapping[str, Any]:

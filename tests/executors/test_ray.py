@@ -1,5 +1,7 @@
 """Trials on Ray, on this machine."""
 
+from functools import partial
+
 import pytest
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'repro[ray]'")
@@ -15,7 +17,10 @@ pytestmark = pytest.mark.slow  # processes
 
 
 @pytest.mark.filterwarnings("default")  # Ray's own
-def test_ray_gives_the_numbers_that_local_gives_and_its_errors(tiny, tmp_path):
+def test_ray_gives_the_numbers_that_local_gives_and_its_errors(tiny, tmp_path, monkeypatch):
+    import ray
+
+    monkeypatch.setattr(ray, "init", partial(ray.init, num_cpus=1))  # each of its workers imports torch
     suite = load(tiny)
     here = Session(Runner(Store(tmp_path / "here"), executor("local", 1)), "cpu", seeds_max=2)
     there = Session(Runner(Store(tmp_path / "there"), executor("ray")), "cpu", seeds_max=2)

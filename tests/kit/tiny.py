@@ -1,5 +1,6 @@
 """Trials that take a fraction of a second, and a net of another package with every bad habit a test needs."""
 
+import gc
 import json
 import os
 import signal
@@ -172,6 +173,7 @@ def run(trial: str, root: str, every: float = 0.0, call: str = "", count: int = 
     from repro.state import devices
     from repro.work.execute import execute
 
+    gc.freeze()  # what is imported, as a worker does: each trial looks through the rest
     devices.matmul_peak = lambda *_: 1.0  # measures for a third of a second
     if call:
         original, calls = getattr(os, call), [0]

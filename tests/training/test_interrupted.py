@@ -3,6 +3,7 @@
 import hashlib
 import io
 import multiprocessing
+import shutil
 import signal
 import time
 
@@ -11,6 +12,7 @@ import torch
 from kit.tiny import RESNET, outcome, run, spec
 
 from repro.data.embedded import FashionMnistSmall
+from repro.state import devices
 from repro.store import Store
 from repro.training.checkpoint import Checkpoint
 from repro.work.execute import execute
@@ -97,12 +99,19 @@ def test_a_killed_trial_ends_with_the_same_weights_measurements_and_curves(forke
     assert outcome(here, trial) == outcome(whole, trial)
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A store with what `spec()` comes to if nothing happens to it."""
+    store = Store(tmp_path_factory.mktemp("whole"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(devices, "matmul_peak", lambda *_: 1e9)
+        execute(spec(), store)
+    return store
+
+
 @pytest.mark.parametrize("moment", [("fsync", 7), ("replace", 7), ("fsync", 8), ("replace", 8)])
-def test_a_trial_killed_while_its_outcome_is_written_ends_with_the_same_outcome(
-    forked, store, tmp_path, moment
-):
-    trial, whole = spec(), Store(tmp_path / "whole")  # 6 checkpoints, then weights and record
-    execute(trial, whole)
+def test_a_trial_killed_while_its_outcome_is_written_ends_with_the_same_outcome(forked, store, whole, moment):
+    trial = spec()  # 6 checkpoints, then weights and record
     assert runs(forked, store, trial, *moment) == -signal.SIGKILL
     assert (store.read(trial) is not None) == (moment == ("replace", 8))
     assert runs(forked, store, trial) == 0
@@ -167,19 +176,26 @@ DAMAGES = {
 }
 
 
+@pytest.fixture(scope="module")
+def last(tmp_path_factory):
+    """The last checkpoint of `spec()`."""
+    store, path = Store(tmp_path_factory.mktemp("last")), tmp_path_factory.mktemp("checkpoint") / "last.pt"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(devices, "matmul_peak", lambda *_: 1e9)
+        patch.setattr(Checkpoint, "remove", lambda self: shutil.copy(self.path, path))
+        execute(spec(), store, checkpoint_every=0.0)
+    assert Checkpoint(path, trial=spec().digest).load()["step"] == 6
+    return path
+
+
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_a_torn_or_foreign_checkpoint_is_ignored_and_training_starts_again(
-    store, tmp_path, monkeypatch, damage
+    store, whole, last, monkeypatch, damage
 ):
-    trial, whole = spec(), Store(tmp_path / "whole")
-    execute(trial, whole)
+    trial = spec()
     folder = store.folder(trial)
-    with monkeypatch.context() as patched:
-        patched.setattr(Checkpoint, "remove", lambda _: None)
-        execute(trial, store, checkpoint_every=0.0)
-    store.path(trial).unlink()
-    assert (folder / "checkpoint.pt").exists()
-    (folder / "checkpoint.pt").write_bytes(damage(folder / "checkpoint.pt"))
+    folder.mkdir(parents=True)
+    (folder / "checkpoint.pt").write_bytes(damage(last))
     steps = []
     monkeypatch.setattr(Checkpoint, "save", lambda _, state: steps.append(state["step"]))
     execute(trial, store, checkpoint_every=0.0)

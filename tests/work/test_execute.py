@@ -6,7 +6,8 @@ import os
 
 import pytest
 import torch
-from kit.tiny import RESNET, habits, outcome, spec, state
+from kit.tiny import RESNET, counting, habits, outcome, spec, state
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from repro.store import Store, StoreError
 from repro.training import optimizers
@@ -38,6 +39,21 @@ def steps(monkeypatch):
 
     monkeypatch.setattr(optimizers, "sgd", watched)
     return seen
+
+
+def test_a_net_whose_parameters_are_counted_draws_none_of_a_normal_distribution(store):
+    """To draw those on `meta` would import torch's compiler."""
+    called = []
+
+    class Called(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, arguments=(), options=None):
+            called.append(function.name())
+            return function(*arguments, **(options or {}))
+
+    with Called():
+        execute(counting("params", data=spec().data), store)
+    assert "aten::empty.memory_format" in called
+    assert not [name for name in called if "normal_" in name]
 
 
 def test_evaluation_on_the_way_does_not_disturb_training(store):
