@@ -11,7 +11,7 @@ from repro.catalogue import DATASETS, MODELS, TREATMENTS, WEIGHTS
 from repro.document import Finding, Problem, nearest
 from repro.form import Form, describe
 from repro.recipe import Named, Recipe
-from repro.suite import Arm, Suite, Tune
+from repro.suite import Arm, Suite, Tune, amended
 
 Resolved = TypeVar("Resolved")
 BESIDE = Arm.model_fields.keys() - {"of", "after"}  # keys that stand among the options of a model
@@ -99,18 +99,35 @@ def _at(form: Form[Suite], name: str, profile: str) -> Iterator[Problem]:
         look = partial(findings.of_choice, DATASETS)
         found = _of_changes(lambda: suite.data_of(name, profile), scale.data, look)
         yield from form.tell(("arms", name, "data"), found)
-    if arm.recipe and form.is_sound("profiles", profile, "recipe"):
-        found = _of_changes(lambda: suite.recipe_of(name, profile), scale.recipe, findings.of_recipe)
-        yield from form.tell(("arms", name, "recipe"), found)
-    if arm.recipe and scale.tune is not None:
-        yield from form.tell(("arms", name, "recipe"), _tuned(arm, scale.tune))
+    if form.is_sound("profiles", profile, "recipe"):
+        yield from _recipe(form, name, profile)
 
 
-def _tuned(arm: Arm, tune: Tune) -> Iterator[Finding]:
+def _recipe(form: Form[Suite], name: str, profile: str) -> Iterator[Problem]:
+    """What an arm makes of its profile's recipe, and the profile for this arm of that."""
+    scale = form.content.profiles[profile]
+    recipe = scale.recipe
+    for place, changes in (
+        (("arms", name, "recipe"), form.content.arms[name].recipe),
+        (("profiles", profile, "arms", name, "recipe"), scale.of_arm(name).recipe),
+    ):
+        if not changes or recipe is None:
+            continue
+        change = partial(amended, recipe, changes)
+        yield from form.tell(place, _of_changes(change, recipe, findings.of_recipe))
+        if scale.tune is not None:
+            yield from form.tell(place, _tuned(changes, scale.tune))
+        try:
+            recipe = change()
+        except ValidationError:  # which is told
+            return
+
+
+def _tuned(recipe: Mapping[str, Any], tune: Tune) -> Iterator[Finding]:
     """What is tuned is the same for all arms: an arm's own value would be overwritten."""
     for place in tune.grid:
         keys = place.split(".")
-        inside: Any = arm.recipe
+        inside: Any = recipe
         for key in keys:
             inside = inside.get(key) if isinstance(inside, Mapping) else None
         if inside is not None:

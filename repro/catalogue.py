@@ -224,7 +224,9 @@ PROBES = Catalogue(
         "axis_index": "repro.measures.checkerboard:axis_index",
         "phase_index": "repro.measures.checkerboard:phase_index",
         "effective_receptive_field": "repro.measures.receptive_field:effective_receptive_field",
+        "centre_cells": "repro.measures.grid:centre_cells",
         "proposal_recall": "repro.measures.proposals:proposal_recall",
+        "regions_found": "repro.measures.proposals:regions_found",
         "trimap_miou": "repro.measures.segmentation:trimap_miou",
         "interior_miou": "repro.measures.segmentation:interior_miou",
         "stride_upper_bound_miou": "repro.measures.segmentation:stride_upper_bound_miou",
@@ -306,6 +308,7 @@ TREATMENTS = Catalogue(
         "linear_svm": "repro.treatments.linear_svm:linear_svm",
         "resized": "repro.treatments.resized:resized",
         "truncated_svd": "repro.treatments.truncated_svd:truncated_svd",
+        "unmoved": "repro.treatments.unmoved:unmoved",
     },
     given=("state", "others"),
 )

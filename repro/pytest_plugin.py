@@ -30,7 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--profile",
         default="cpu",
-        help="the scale at which claims are tested, such as cpu or gpu (default: cpu)",
+        help="the scale at which claims are tested: cpu, gpu or paper (default: cpu)",
     )
     group.addoption(
         "--device", choices=("cpu", "cuda", "mps"), help="train here instead of on the profile's device"
@@ -398,6 +398,7 @@ class Run:
             terminalreporter.write_line(f"ERROR: {self._no_such_profile()}", red=True)
         if not self.reports:
             return
+        from repro.executors.scale import offer
         from repro.format import broken
         from repro.report import terminal, text
 
@@ -412,6 +413,8 @@ class Run:
         for line in text.summary(claims, map(self.shown, self.written)):
             for part in broken(line, wide) if wide else [line]:
                 terminalreporter.write_line(part)
+        if larger := offer(self.config.getoption("profile"), lambda: self.profiles):
+            terminalreporter.write_line(larger)
         for line in self.trouble:
             terminalreporter.write_line(line, red=True)
 

@@ -77,6 +77,19 @@ class Tune(BaseModel):
         return [dict(zip(self.grid, values, strict=True)) for values in product(*self.grid.values())]
 
 
+class ArmHere(BaseModel):
+    """What is special about an arm at one scale. Keys that are not listed here are options of its model."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    recipe: dict[str, Any] = Field(
+        default_factory=dict, description="what differs from the profile's recipe, and from the arm's own"
+    )
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
 class Profile(Strict):
     """A scale: where the arms are trained, on what, and how."""
 
@@ -95,9 +108,12 @@ class Profile(Strict):
     model: dict[str, Any] = Field(
         default_factory=dict, description="model options of every arm at this scale"
     )
-    arms: dict[ArmName, dict[str, Any]] = Field(
-        default_factory=dict, description="model options of single arms"
+    arms: dict[ArmName, ArmHere] = Field(
+        default_factory=dict, description="model options and recipes of single arms"
     )
+
+    def of_arm(self, arm: str) -> ArmHere:
+        return self.arms.get(arm, ArmHere())
 
 
 class Known(Strict):
@@ -207,7 +223,7 @@ class Suite(Strict):
 
     def model_options(self, arm: str, profile: str) -> dict[str, Any]:
         scale = self.profiles[profile]
-        return {**self.arms[arm].options, **scale.model, **scale.arms.get(arm, {})}
+        return {**self.arms[arm].options, **scale.model, **scale.of_arm(arm).options}
 
     def data_of(self, arm: str, profile: str) -> Named | None:
         """None if neither the profile nor the arm names a data set."""
@@ -222,9 +238,7 @@ class Suite(Strict):
         of_all = self.profiles[profile].recipe
         if of_all is None:
             return None
-        return Recipe.model_validate_json(
-            json.dumps(merge(of_all.model_dump(exclude_unset=True), self.arms[arm].recipe))
-        )
+        return amended(amended(of_all, self.arms[arm].recipe), self.profiles[profile].of_arm(arm).recipe)
 
     def start_of(self, arm: str, profile: str) -> str | None:
         """The arm whose trials an arm starts from: that which its weights name as `arm`."""
@@ -255,16 +269,22 @@ class Suite(Strict):
                 yield name, claim
 
 
+def amended(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
+    """A recipe with changes. Raises `pydantic.ValidationError` if they do not make one."""
+    plain = recipe.model_dump(exclude_unset=True)
+    return Recipe.model_validate_json(json.dumps(merge(plain, changes)))
+
+
 def changed(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
     """A recipe with other values at some places: `{"optimizer.lr": 0.1}`."""
-    plain: dict[str, Any] = recipe.model_dump(exclude_unset=True)
+    changes = dict[str, Any]()
     for place, value in values.items():
         *above, key = place.split(".")
         change: dict[str, Any] = {key: value}
         for step in reversed(above):
             change = {step: change}
-        plain = merge(plain, change)
-    return Recipe.model_validate_json(json.dumps(plain))
+        changes = merge(changes, change)
+    return amended(recipe, changes)
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from kit.small_suite import SUITE
 from repro.reading import load
 from repro.recipe import Named, Optimizer, Recipe
 from repro.suite import merge
+from repro.suite_files import RECIPES
 
 SUITES = sorted((Path(__file__).parents[1] / "suites").glob("*/*.yaml"))
 
@@ -52,6 +53,19 @@ def test_a_recipe_is_that_of_the_profile_with_what_the_arm_changes(suite):
     assert plain.optimizer == Optimizer(name="sgd", lr=0.1, momentum=0.9)
     assert changed.optimizer == Optimizer(name="sgd", lr=0.2, momentum=0.9)
     assert changed.model_copy(update={"optimizer": plain.optimizer}) == plain
+
+
+def test_what_a_profile_changes_for_an_arm_comes_after_what_the_arm_changes(tmp_path):
+    path = tmp_path / "x.yaml"
+    here = "    arms: {resnet20: {width: 4, recipe: {steps: 7, optimizer: {momentum: 0.5}}}}\n"
+    path.write_text(SUITE.replace("    model: {width: 8}\n", here))
+    suite = load(path)
+    changed = suite.resolve("resnet20", "cpu")
+    assert changed.model == Named(name="cifar_resnet", depth=20, width=4)
+    assert changed.recipe.steps == 7
+    assert changed.recipe.optimizer == Optimizer(name="sgd", lr=0.2, momentum=0.5)
+    assert suite.resolve("plain20", "cpu").recipe.steps == 10
+    assert suite.resolve("resnet20", "gpu").recipe.steps == 20
 
 
 @pytest.mark.parametrize(
@@ -102,7 +116,9 @@ def test_reading_all_suites_and_their_schema_imports_no_torch():
 
 
 def test_a_hundred_suites_are_read_in_less_than_three_seconds_of_cpu(tmp_path):
-    text = next(path for path in SUITES if path.stem == "resnet_degradation").read_text()
+    source = next(path for path in SUITES if path.stem == "resnet_degradation")
+    text = source.read_text()
+    (tmp_path / RECIPES).write_text((source.parents[1] / RECIPES).read_text())
     paths = [tmp_path / f"{number}.yaml" for number in range(100)]
     for path in paths:
         path.write_text(text)

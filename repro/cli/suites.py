@@ -38,7 +38,7 @@ LEFT_OUT = "left out, since they cannot be measured here:"
     default="cpu",
     show_default=True,
     shell_complete=completion.profiles,
-    help="The scale at which claims are tested.",
+    help="The scale at which claims are tested: cpu, gpu or paper.",
 )
 @click.option(
     "--device",
@@ -113,6 +113,7 @@ def run(
     What cannot be measured is listed at the end, and ends nothing.
     """
     from repro import api
+    from repro.executors.scale import offer
     from repro.places import home
     from repro.report.progress import Display, on
     from repro.report.text import claim_details, failures, summary
@@ -153,10 +154,20 @@ def run(
     say_verdicts(verdicts)
     for line in summary(verdicts, map(shown, written)):
         say(line)
+    if larger := offer(profile, lambda: _profiles(suites)):
+        say(larger)
     if found.failed:
         end(WRONG_USE, "\n".join(["", *failures(found.failed)]))
     tolerated = (claim.is_tolerated(strict_claims) for claim in verdicts.values())
     sys.exit(AS_EXPECTED if all(tolerated) else NOT_AS_EXPECTED)
+
+
+def _profiles(suites: tuple[Path, ...]) -> set[str]:
+    from repro.reading import load_all
+    from repro.suite_files import suite_files
+
+    read = load_all(suite_files(suites or DEFAULT))
+    return {name for suite in read.values() for name in suite.profiles}
 
 
 @main.command()

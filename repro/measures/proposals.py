@@ -43,14 +43,29 @@ def proposal_recall(
     return found / count if count else float("nan")
 
 
-def _regions(state: State, images: Tensor, count: int) -> Tensor:
-    """[N, count, 4]"""
+@declare()
+@torch.no_grad()
+def regions_found(state: State, images: PositiveInt = 100) -> float:
+    """How many different regions an image has that the net looks at, the mean of so many test images.
+
+    Raises `ReproError` for a net that looks at no regions.
+    """
+    counts = list[int]()
+    state.model.eval()
+    for some, _ in in_batches(state.data.test, AT_ONCE, images):
+        counts += [len(one.unique(dim=0)) for one in _regions(state, some)]
+    state.model.train()
+    return sum(counts) / len(counts)
+
+
+def _regions(state: State, images: Tensor, count: int | None = None) -> Tensor:
+    """The first of each image, or all: [N, count, 4]."""
     with state.autocast():
         outputs = state.model(state.inputs(images))
     regions: Tensor | None = getattr(outputs, "regions", None)
-    if regions is None or regions.shape[1] < count:
+    if regions is None or regions.shape[1] < (count or 1):
         there = "none" if regions is None else regions.shape[1]
         raise ReproError(
-            f"proposal_recall wants {count} regions of an image; model '{state.spec.model.name}' has {there}"
+            f"{count or 1} regions of an image are wanted; model '{state.spec.model.name}' has {there}"
         )
     return regions[:, :count]

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from repro.data.targets import Boxes
 
 DRAWN, POSITIVE, ENOUGH = 64, 0.25, 0.5  # section 2.3: regions of an image, their part with items, the IoU
+DRAWN_ANCHORS = 256  # Faster R-CNN's section 3.1.3
 SPREADS = (0.1, 0.1, 0.2, 0.2)  # of the offsets, which are divided by them; from the released code
 AT_ONCE = 2**13  # regions: 2000 of each of hundreds of images that are evaluated together would fill memories
 OVERLAP = 0.3  # of non-maximal suppression, as in R-CNN's and the released code
@@ -47,7 +48,8 @@ OVERLAP = 0.3  # of non-maximal suppression, as in R-CNN's and the released code
 class Rules:
     """How regions are judged: as background from an IoU of so much on, with the boxes' loss so many times.
 
-    Where classes are scored `apart`, as by a support vector machine each, they do not share a softmax.
+    `drawn` are as many regions of an image as would be drawn at random, and `drawn_anchors` of anchors. Where
+    classes are scored `apart`, as by a support vector machine each, they do not share a softmax.
     """
 
     width: int  # of the image, in pixels
@@ -55,6 +57,8 @@ class Rules:
     background_from: float
     box_loss: float  # λ of equation 1
     apart: bool = False
+    drawn: int = DRAWN
+    drawn_anchors: int = DRAWN_ANCHORS
 
 
 register_constant(Rules)  # part of trees of tensors, as it is
@@ -105,7 +109,7 @@ class RegionAnswers(NamedTuple):
         positive = overlaps >= ENOUGH
         negative = ~positive & (overlaps >= self.rules.background_from)
         labels = (1 + chosen(truth.labels, item)).where(positive, 0)
-        weights = drawn_share(positive, negative, DRAWN, POSITIVE)
+        weights = drawn_share(positive, negative, self.rules.drawn, POSITIVE)
         return labels, chosen(truth.corners, item), weights
 
 
@@ -142,7 +146,8 @@ class FastRCNN(nn.Module):
     the bins a side that a region is pooled to: 7, or (6, 3, 2, 1) as in SPPnet (He et al. 2014). `trunk` has
     `width`, `widths`, `depths` and `batch_norm` where it knows them; its last pooling is left out. `fc`
     counts the units of the two hidden layers and `dropout` is theirs. `box_loss` is λ, 0 for a net that
-    learns classes alone, and `background_from` the least IoU of a region that is background.
+    learns classes alone, `background_from` the least IoU of a region that is background, and `drawn` so many
+    regions of an image as weigh in its loss, a quarter of them of items at most.
     """
 
     def __init__(
@@ -157,6 +162,7 @@ class FastRCNN(nn.Module):
         levels: tuple[int, ...] = (7,),
         box_loss: float = 1.0,
         background_from: float = 0.1,
+        drawn: int = DRAWN,
         width: float | None = None,
         widths: tuple[int, ...] | None = None,
         depths: tuple[int, ...] | None = None,
@@ -168,8 +174,8 @@ class FastRCNN(nn.Module):
     ):
         super().__init__()
         check_counts(regions=regions, smallest=smallest, scales=len(scales), classes=classes)
-        check_counts(**{f"levels[{i}]": n for i, n in enumerate(levels)})
-        self.box_loss, self.background_from = box_loss, background_from
+        check_counts(drawn=drawn, **{f"levels[{i}]": n for i, n in enumerate(levels)})
+        self.box_loss, self.background_from, self.drawn = box_loss, background_from, drawn
         self.trunk = make_trunk(
             trunk,
             width=width,
@@ -188,7 +194,7 @@ class FastRCNN(nn.Module):
     def forward(self, x: Tensor) -> RegionAnswers:
         height, width = x.shape[-2:]
         regions = self.proposals(x, height, width)  # where they are given the image is not looked at
-        rules = Rules(width, height, self.background_from, self.box_loss, self.head.apart)
+        rules = Rules(width, height, self.background_from, self.box_loss, self.head.apart, self.drawn)
         return answers(self.trunk(x)[-1], regions, self.pool, self.head, rules)
 
 

@@ -2,7 +2,8 @@
 
 At each place of the map the region proposal network gives two scores, item or not, and four offsets to each
 of 9 anchors. Both nets are trained together, and no gradient goes through the regions ("approximate joint
-training", section 3.2); the paper's own four steps are not here.
+training", section 3.2). The paper's own four steps are trainings one after another, each of a part of the
+net (`freeze`) with the weights of the one before.
 
 Its loss (equation 1) draws 256 anchors of an image, half of them of items if there are so many; here all
 anchors weigh what they would on average, and offsets weigh as scores do, which λ = 10 comes to in the paper
@@ -11,6 +12,7 @@ anchors weigh what they would on average, and offsets weigh as scores do, which 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import torch
@@ -18,7 +20,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.ops import nms
 
-from repro.models.fast_rcnn import RegionAnswers, RegionHead, Rules, answers, check_counts
+from repro.models.fast_rcnn import (
+    DRAWN,
+    DRAWN_ANCHORS,
+    RegionAnswers,
+    RegionHead,
+    Rules,
+    answers,
+    check_counts,
+)
 from repro.models.layers.boxes import (
     Detections,
     chosen,
@@ -35,7 +45,7 @@ from repro.models.trunks import make_trunk
 if TYPE_CHECKING:
     from repro.data.targets import Boxes
 
-DRAWN, POSITIVE = 256, 0.5  # section 3.1.3: anchors of an image, and the most that are of items
+POSITIVE = 0.5  # section 3.1.3: of the anchors that are drawn, the most that are of items
 ITEM, BACKGROUND = 0.7, 0.3  # section 3.1.2: IoUs
 OVERLAP = 0.7  # section 3.3: of proposals
 
@@ -67,7 +77,7 @@ class ProposedAnswers(NamedTuple):
         positive, negative, item = assigned(
             self.anchors, truth.corners, truth.labels, rules.width, rules.height
         )
-        weights = drawn_share(positive, negative, DRAWN, POSITIVE)
+        weights = drawn_share(positive, negative, rules.drawn_anchors, POSITIVE)
         of_class = F.cross_entropy(
             self.objectness.float().flatten(0, 1), positive.long().flatten(), reduction="none"
         )
@@ -147,7 +157,9 @@ class FasterRCNN(nn.Module):
 
     `scales` are square roots of the anchors' areas in pixels and `ratios` their height over width; the rest
     is Fast R-CNN's. All regions that overlap items by less than half are background, as in the released code.
-    Where proposals are fewer, they are repeated from the first on.
+    Where proposals are fewer, they are repeated from the first on. So many anchors of an image as
+    `drawn_anchors` weigh in its loss, half of them of items at most. If not `shared`, what proposes has a
+    trunk of its own, as in the first two of the paper's four steps.
     """
 
     shapes: Tensor
@@ -164,6 +176,9 @@ class FasterRCNN(nn.Module):
         levels: tuple[int, ...] = (7,),
         box_loss: float = 1.0,
         background_from: float = 0.0,
+        drawn: int = DRAWN,
+        drawn_anchors: int = DRAWN_ANCHORS,
+        shared: bool = True,
         width: float | None = None,
         widths: tuple[int, ...] | None = None,
         depths: tuple[int, ...] | None = None,
@@ -175,10 +190,13 @@ class FasterRCNN(nn.Module):
     ):
         super().__init__()
         check_counts(regions=regions, train_regions=train_regions, candidates=candidates, classes=classes)
+        check_counts(drawn=drawn, drawn_anchors=drawn_anchors)
         check_counts(**{f"levels[{i}]": n for i, n in enumerate(levels)}, anchors=len(scales) * len(ratios))
         self.regions, self.train_regions, self.candidates = regions, train_regions, candidates
         self.box_loss, self.background_from = box_loss, background_from
-        self.trunk = make_trunk(
+        self.drawn, self.drawn_anchors = drawn, drawn_anchors
+        made = partial(
+            make_trunk,
             trunk,
             width=width,
             widths=widths,
@@ -187,23 +205,34 @@ class FasterRCNN(nn.Module):
             last_pool=False,
             in_channels=in_channels,
         )
+        self.trunk = made()
         channels = self.trunk.channels
         shapes = [(scale / ratio**0.5, scale * ratio**0.5) for scale in scales for ratio in ratios]
         self.register_buffer("shapes", torch.tensor(shapes), persistent=False)
         self.proposals = ProposalNet(channels, channels, len(shapes))
         self.pool = RegionPooling(levels)
         self.head = RegionHead(channels * sum(n**2 for n in levels), fc, dropout, classes)
+        self.proposal_trunk = None if shared else made()
 
     def forward(self, x: Tensor) -> ProposedAnswers:
         height, width = x.shape[-2:]
         maps = self.trunk(x)[-1]
         rows, columns = maps.shape[-2:]
         places = anchors(rows, columns, width, height, self.shapes, x.device)
-        objectness, offsets = self.proposals(maps)
+        own = maps if self.proposal_trunk is None else self.proposal_trunk(x)[-1]
+        objectness, offsets = self.proposals(own)
         count = self.train_regions if self.training else self.regions
         candidates = self.candidates * (2 if self.training else 1)
         regions = proposed(places, objectness, offsets, (width, height), candidates, count)
-        rules = Rules(width, height, self.background_from, self.box_loss, self.head.apart)
+        rules = Rules(
+            width,
+            height,
+            self.background_from,
+            self.box_loss,
+            self.head.apart,
+            self.drawn,
+            self.drawn_anchors,
+        )
         head = answers(maps, regions, self.pool, self.head, rules)
         return ProposedAnswers(head, places.expand(len(x), -1, -1), objectness, offsets)
 

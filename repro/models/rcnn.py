@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import roi_align
 
-from repro.models.fast_rcnn import RegionAnswers, RegionHead, Rules, by_image, check_counts, joined
+from repro.models.fast_rcnn import DRAWN, RegionAnswers, RegionHead, Rules, by_image, check_counts, joined
 from repro.models.region_proposals import GivenRegions
 from repro.models.selective_search import SelectiveSearch
 from repro.models.spatial_pyramid import SpatialPyramidPooling
@@ -46,6 +46,7 @@ class RCNN(nn.Module):
         levels: tuple[int, ...] = (6,),
         box_loss: float = 1.0,
         background_from: float = 0.1,
+        drawn: int = DRAWN,
         width: float | None = None,
         widths: tuple[int, ...] | None = None,
         depths: tuple[int, ...] | None = None,
@@ -57,10 +58,15 @@ class RCNN(nn.Module):
     ):
         super().__init__()
         check_counts(regions=regions, train_regions=train_regions, smallest=smallest, scales=len(scales))
-        check_counts(classes=classes, at_once=at_once, **{"the side within its context": side - 2 * context})
+        check_counts(
+            classes=classes,
+            at_once=at_once,
+            drawn=drawn,
+            **{"the side within its context": side - 2 * context},
+        )
         check_counts(**{f"levels[{i}]": n for i, n in enumerate(levels)})
         self.train_regions, self.side, self.context, self.at_once = train_regions, side, context, at_once
-        self.box_loss, self.background_from = box_loss, background_from
+        self.box_loss, self.background_from, self.drawn = box_loss, background_from, drawn
         self.proposals: nn.Module = GivenRegions(regions)
         if proposals == "selective_search":
             self.proposals = SelectiveSearch(regions, scales, smallest, remember)
@@ -84,9 +90,8 @@ class RCNN(nn.Module):
             regions = regions[:, some]
         parts = by_image(regions).split(self.at_once)
         said = [self.head(self.pool(self.trunk(self.warped(x, some))[-1])) for some in parts]
-        return joined(
-            regions, said, Rules(width, height, self.background_from, self.box_loss, self.head.apart)
-        )
+        rules = Rules(width, height, self.background_from, self.box_loss, self.head.apart, self.drawn)
+        return joined(regions, said, rules)
 
     def warped(self, x: Tensor, regions: Tensor) -> Tensor:
         """Regions [R, 5], each behind the number of its image, with their context: [R, C, side, side].

@@ -124,8 +124,8 @@ def ledger(
 def _measured(path: str, suite: Suite, name: str, standing: Mapping[str, Standing]) -> str:
     of_suite = standing.get(suite.suite)
     latest = of_suite.claims.get(name) if of_suite else None
-    asked = "cpu" in (suite.claims[name].profiles or suite.profiles)
-    verdict = "not run yet" if asked else "at gpu only"
+    asked = suite.claims[name].profiles or suite.profiles
+    verdict = "not run yet" if "cpu" in asked else f"at {' and '.join(asked)} only"
     if latest is not None:
         verdict = f"{SIGNS[latest.claim.verdict]} {latest.claim.verdict}{_since(suite, name, latest)}"
     return f"[{name}]({path}) {verdict}"

@@ -141,6 +141,28 @@ def test_changes_of_an_arm_that_do_not_fit(errors, changes, expected):
         assert line.startswith(start)
 
 
+def test_changes_of_a_profile_for_one_arm_that_do_not_fit(errors):
+    def of(arm, recipe):
+        return ("    device: cuda", f"    arms: {{{arm}: {{recipe: {recipe}}}}}\n    device: cuda")
+
+    assert errors(of("plain20", "{optimizer: {momentum: 0.5}}")) == []
+    assert errors(of("plain20", "{optimizer: {lrr: 1}, steps: x}")) == [
+        "18:59: steps: expected a whole number, not 'x' (at gpu)"
+    ]
+    (found,) = errors(of("plain20", "{optimizer: {lrr: 1}}"))
+    assert found == "18:43: optimizer 'sgd' has no option 'lrr'; did you mean 'lr'? (at gpu)"
+    assert errors(of("plain20", "[1]")) == ["18:30: recipe: expected a mapping"]
+    twice = of("resnet20", "{steps: 5}"), (CHANGES, "recipe: {optimizer: {lrr: 1}}")
+    assert errors(*twice) == ["6:67: optimizer 'sgd' has no option 'lrr'; did you mean 'lr'?"]
+
+
+def test_what_a_profile_tunes_it_gives_no_arm(errors):
+    tune = "    tune: {by: test_error, optimizer.lr: [0.1, 0.2]}\n"
+    own = "    arms: {plain20: {recipe: {optimizer: {lr: 1}}}}\n"
+    (found,) = errors(("    device: cuda\n", f"    device: cuda\n{tune}{own}"), (f", {CHANGES}", ""))
+    assert found.startswith("20:43: optimizer.lr is tuned by the profile, from the same values for all arms")
+
+
 def test_a_mistake_in_a_profile_is_not_told_again_for_an_arm_that_changes_its_recipe(errors):
     change = (CHANGES, "recipe: {steps: 5}, data: {size: 28}")
     assert errors(change, ("{name: sgd, lr", "{name: sgdd, lr")) == [

@@ -10,7 +10,7 @@ from repro.data.images import ImageSet
 from repro.data.split import InMemory
 from repro.data.targets import NONE, Boxes
 from repro.errors import ReproError
-from repro.measures.proposals import proposal_recall
+from repro.measures.proposals import proposal_recall, regions_found
 from repro.models.fast_rcnn import RegionAnswers, Rules
 from repro.state.net import State
 
@@ -57,7 +57,7 @@ def test_what_is_difficult_need_not_be_found_and_of_nothing_there_is_no_recall()
 
 
 def test_a_net_without_as_many_regions_and_data_without_boxes_are_refused():
-    with pytest.raises(ReproError, match="wants 3 regions of an image; model 'made-up' has 2"):
+    with pytest.raises(ReproError, match="3 regions of an image are wanted; model 'made-up' has 2"):
         proposal_recall(looked_at(BOXES), proposals=3)
     with pytest.raises(ReproError, match="model 'made-up' has none"):
         proposal_recall(looked_at(BOXES, nn.Flatten()), proposals=1)
@@ -65,3 +65,20 @@ def test_a_net_without_as_many_regions_and_data_without_boxes_are_refused():
         proposal_recall(looked_at(torch.zeros(2, dtype=torch.int64)), proposals=1)
     with pytest.raises(ReproError, match=r"an IoU above 0, at most 1, not 1\.5"):
         proposal_recall(looked_at(BOXES), iou=1.5)
+
+
+def test_regions_that_are_repeated_count_once():
+    class Repeats(Fixed):
+        """The first image's second region is its first one."""
+
+        def forward(self, x: Tensor) -> RegionAnswers:
+            made = super().forward(x)
+            regions = made.regions.clone()
+            regions[0, 1] = regions[0, 0]
+            return made._replace(regions=regions)
+
+    assert regions_found(looked_at(BOXES)) == 2
+    assert regions_found(looked_at(BOXES, Repeats())) == 1.5
+    assert regions_found(looked_at(BOXES, Repeats()), images=1) == 1
+    with pytest.raises(ReproError, match="1 regions of an image are wanted; model 'made-up' has none"):
+        regions_found(looked_at(BOXES, nn.Flatten()))

@@ -10,6 +10,7 @@ from repro.data.targets import NONE, Boxes
 from repro.measures.static import params
 from repro.models import fast_rcnn
 from repro.models.fast_rcnn import FastRCNN, RegionAnswers, Rules
+from repro.models.rcnn import RCNN
 
 SMALL = {"widths": (4, 8), "depths": (1, 1), "levels": (4,), "fc": 32, "dropout": 0.0, "classes": 3}
 
@@ -61,6 +62,17 @@ def test_a_quarter_of_what_is_drawn_is_of_items():
     of_class = -0.25 * log_p[:40, 2].mean() - 0.75 * log_p[40:, 0].mean()
     without_boxes = made._replace(rules=Rules(40, 40, 0.0, 0.0))
     assert without_boxes.loss(TRUTH)[0] == approx(float(of_class), rel=1e-5)
+
+
+def test_a_net_that_draws_fewer_weighs_a_few_items_more():
+    made = answers([ITEM] * 4 + [FAR] * 6)
+    log_p = made.scores[0].log_softmax(1)
+    of_class = -0.25 * log_p[:4, 2].mean() - 0.75 * log_p[4:, 0].mean()  # 2 and 6 of 8
+    fewer = made._replace(rules=Rules(40, 40, 0.0, 0.0, drawn=8))
+    assert fewer.loss(TRUTH)[0] == approx(float(of_class), rel=1e-5)
+    images = scenes()[0]
+    for net in (FastRCNN, RCNN):
+        assert net("vgg16", proposals="spread", regions=5, drawn=8, **SMALL).eval()(images).rules.drawn == 8
 
 
 def test_an_image_without_items_is_background_and_its_loss_finite():

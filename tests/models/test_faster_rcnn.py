@@ -9,7 +9,11 @@ from torchvision.ops import box_iou, nms
 
 from repro.data.targets import NONE, Boxes
 from repro.measures.static import params
+from repro.models.fast_rcnn import Rules
 from repro.models.faster_rcnn import FasterRCNN, anchors, assigned, by_anchor, proposed
+from repro.models.layers.boxes import encode
+from repro.models.layers.freezing import freeze
+from repro.state.weights import trial
 
 SMALL = {
     "widths": (4, 8),
@@ -122,6 +126,23 @@ def test_the_loss_of_proposals_by_hand():
     torch.testing.assert_close(made.loss(truth), made.proposal_loss(truth) + made.head.loss(truth))
 
 
+def test_a_net_that_draws_fewer_weighs_a_few_anchors_more():
+    torch.manual_seed(0)
+    net, (images, truth) = FasterRCNN(drawn=12, drawn_anchors=4, **SMALL).eval(), scenes()
+    with torch.no_grad():
+        made = net(images)
+    assert made.head.rules == Rules(32, 32, 0.0, 1.0, drawn=12, drawn_anchors=4)
+    nowhere = made._replace(offsets=torch.zeros_like(made.offsets))
+    positive, negative, item = assigned(made.anchors, truth.corners, truth.labels, 32, 32)
+    for image, loss in enumerate(nowhere.proposal_loss(truth)):
+        log_p, yes, no = made.objectness[image].log_softmax(1), positive[image], negative[image]
+        wanted = encode(truth.corners[image][item[image, yes]], made.anchors[image][yes])
+        of_box = torch.nn.functional.smooth_l1_loss(wanted, torch.zeros_like(wanted), reduction="none").sum(1)
+        share = min(int(yes.sum()), 2) / 4
+        expected = share * (of_box - log_p[yes, 1]).mean() - (1 - share) * log_p[no, 0].mean()
+        torch.testing.assert_close(loss, expected)
+
+
 def test_it_learns():
     torch.manual_seed(0)
     learns(FasterRCNN(**SMALL), *scenes(), lr=0.01)
@@ -132,6 +153,42 @@ def test_the_head_does_not_move_the_proposals():
     net, (images, truth) = FasterRCNN(**SMALL), scenes()
     net(images).head.loss(truth).sum().backward()
     assert all(p.grad is None for p in net.proposals.parameters())
+
+
+def test_a_net_whose_proposals_are_apart_trains_each_part_by_its_own_loss():
+    """As in the first two of the paper's four steps, of which each trains one."""
+    torch.manual_seed(0)
+    apart, (images, truth) = FasterRCNN(shared=False, **SMALL), scenes()
+    torch.manual_seed(0)
+    shared = FasterRCNN(**SMALL).state_dict()
+    assert all(torch.equal(apart.state_dict()[name], weight) for name, weight in shared.items())
+    made = apart(images)
+    parts = [module.parameters() for module in (apart.proposals, apart.proposal_trunk)]
+    proposing, other = [*parts[0], *parts[1]], [*apart.trunk.parameters(), *apart.head.parameters()]
+    for loss, moved, still in (
+        (made.proposal_loss(truth), proposing, other),
+        (made.head.loss(truth), other, proposing),
+    ):
+        apart.zero_grad()
+        loss.sum().backward(retain_graph=True)
+        assert all(p.grad.abs().sum() > 0 for p in moved) and all(p.grad is None for p in still)
+
+
+def test_the_papers_four_steps_follow_one_another():
+    """Each starts with the weights of the one before, and trains its part of the net."""
+    steps = [(False, ("trunk", "head")), (False, ("proposal_trunk", "proposals"))]
+    steps += [(True, ("trunk", "head")), (True, ("trunk", "proposals"))]
+    before, (images, truth) = None, scenes()
+    for shared, frozen in steps:
+        net = FasterRCNN(shared=shared, **SMALL)
+        if before is not None:
+            trial(net, before, arm="before")
+            assert all(torch.equal(weight, before[name]) for name, weight in net.state_dict().items())
+        freeze(net, frozen)
+        net.train()(images).loss(truth).sum().backward()
+        trained = {name.partition(".")[0] for name, p in net.named_parameters() if p.grad is not None}
+        assert trained == {name for name, _ in net.named_children()} - {*frozen, "pool"}
+        before = net.state_dict()
 
 
 def test_an_image_without_items_has_a_finite_loss():

@@ -68,14 +68,14 @@ SUITE = Suite.model_validate(
     {
         "suite": "one",
         "arms": {"a": {"model": "x"}},
-        "profiles": {"cpu": {}, "gpu": {}},
+        "profiles": {"cpu": {}, "gpu": {}, "paper": {}},
         "claims": {
             "first": {"says": "It is so.", "expect": "params(a) == 1", "ledger": ("A1",)},
             "second": {
                 "says": "It is large.",
                 "expect": "params(a) > 1",
                 "ledger": ("A1", "A2"),
-                "profiles": ("gpu",),
+                "profiles": ("gpu", "paper"),
             },
         },
         "not_measurable": {"A3": "A definition."},
@@ -87,7 +87,8 @@ def test_the_ledger_says_of_each_entry_what_measures_it_or_why_nothing_does():
     entries = [{"id": f"A{i}", "kind": "doc", "claim": "x | y"} for i in range(1, 5)]
     text = ledger(entries, {"one.yaml": SUITE}, {})
     assert "Of 4 entries 2 are measured by a claim, 1 cannot be measured, 1 are not done yet." in text
-    assert "| A1 | x \\| y | doc | [first](one.yaml) not run yet<br>[second](one.yaml) at gpu only |" in text
+    first, second = "[first](one.yaml) not run yet", "[second](one.yaml) at gpu and paper only"
+    assert f"| A1 | x \\| y | doc | {first}<br>{second} |" in text
     assert "| A3 | x \\| y | doc | A definition. |" in text and "| A4 | x \\| y | doc | not yet |" in text
 
 

@@ -1,4 +1,4 @@
-"""What recipes at profile `gpu` say of groups of parameters can be done with the nets that train by them."""
+"""Recipes of segmentation at the scales of GPUs: groups of parameters, and nets that suites share."""
 
 from pathlib import Path
 
@@ -15,13 +15,13 @@ SUITES = Path(__file__).parents[2] / "suites" / "segmentation"
 VOC = {"in_channels": PascalVoc.channels, "classes": PascalVoc.classes}
 
 
-def arm(suite, name):
-    return load(SUITES / f"{suite}.yaml").resolve(name, "gpu")
+def arm(suite, name, scale="paper"):
+    return load(SUITES / f"{suite}.yaml").resolve(name, scale)
 
 
-def rates(suite, name):
+def rates(suite, name, scale="paper"):
     """The learning rate and the weight decay of each parameter, by name."""
-    resolved = arm(suite, name)
+    resolved = arm(suite, name, scale)
     with torch.device("meta"):
         net = make_model(resolved.model, None)
     options = resolved.recipe.optimizer.options
@@ -63,6 +63,37 @@ def test_scores_of_a_deeplab_learn_ten_times_as_fast(suite, name):
     for parameter, (rate, decay) in found.items():
         assert rate == pytest.approx(1e-2 if ".score." in parameter else 1e-3), parameter
         assert decay == 5e-4
+
+
+@pytest.mark.parametrize(
+    ("suite", "name"),
+    [("aspp", "aspp_large"), ("crf", "large_fov"), ("output_stride", "stride8"), ("fcn_skips", "fcn8s")],
+)
+def test_at_gpu_scores_on_vgg_learn_ten_times_as_fast(suite, name):
+    weights = {key: rate for key, (rate, _) in rates(suite, name, "gpu").items() if key.endswith("weight")}
+    assert any("score" in parameter for parameter in weights)
+    for parameter, rate in weights.items():
+        assert rate == pytest.approx(1e-2 if "score" in parameter else 1e-3), parameter
+
+
+@pytest.mark.parametrize(
+    "places",
+    [
+        [("deeplab_v3plus", "v3plus"), ("crf", "v3plus"), ("deeplab_versions", "v3plus")],
+        [("deeplab_v3plus", "v3"), ("deeplab_versions", "v3")],
+        [("aspp", "large_fov"), ("crf", "large_fov")],
+        [("fcn_skips", "fcn32s"), ("fcn_skips_at_boundaries", "coarse")],
+        [("fcn_skips", "fcn16s"), ("fcn_skips_at_boundaries", "skip")],
+        [("unet_against_fcn", "unet"), ("unet_skips", "unet")],
+    ],
+    ids=lambda places: places[0][1],
+)
+def test_at_gpu_suites_train_the_same_net_once(places):
+    def content(one):  # digests sort keys
+        return one.model.model_dump(), one.data, one.recipe.model_dump(), one.weights
+
+    one, *others = (content(arm(*where, "gpu")) for where in places)
+    assert all(other == one for other in others)
 
 
 def test_v1_is_the_same_net_with_the_same_recipe_in_all_suites():
