@@ -20,7 +20,7 @@ FOLDER = Path(__file__).parents[1] / "suites"
 LARGE = ("gpu", "paper")
 SUITES = [
     path
-    for path in sorted(FOLDER.glob("*/*.yaml"))  # those of .drafts, too
+    for path in sorted(FOLDER.glob("[!.]*/*.yaml"))  # no drafts
     if "device: cuda" in path.read_text() and "recipe:" in path.read_text()
 ]
 
