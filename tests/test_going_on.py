@@ -63,9 +63,8 @@ def test_claims_without_data_are_listed_at_the_end_and_all_others_decided_and_ke
     left_out, *lists = ended.output.split("2 failed:\n")  # before anything is trained, and at the end
     assert left_out.endswith("left out, since they cannot be measured here:\n")
     for listed in lists:
-        assert listed.startswith(
-            "  suites/b.yaml::learns\n  suites/b.yaml::learns-much\n    data set 'cifar10'"
-        )
+        claims = "  suites/b.yaml::learns\n  suites/b.yaml::learns-much\n"
+        assert listed.startswith(f"{claims}    data set 'cifar10'")
         assert listed.count("Set REPRO_DATA to the folder that holds") == 1
     assert len(lists) == 2
     found = kept(tmp_path / "res")

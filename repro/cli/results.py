@@ -53,7 +53,7 @@ def keep(names: tuple[str, ...], dirty: bool, tables: bool) -> None:
     results/kept, in the place of what was kept of the same claims. By default what stands of each suite that
     was run completely.
 
-    Makes the tables of README.md and suites/README.md anew.
+    Makes the tables of README.md, results/README.md and suites/README.md anew.
     """
     from repro.keep import keep
     from repro.report import kept

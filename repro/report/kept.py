@@ -36,16 +36,16 @@ def headlines(
 ) -> str:
     """A row for each of some claims, `suite: claim`: what it says, and its verdict."""
     asked = {suite.suite: suite for suite in suites}
-    rows = ["| claim | here | seeds | margin | interval |", "| --- | --- | --: | --: | --- |"]
+    rows = ["| suite | claim | here | seeds | margin | interval |", "| --- | --- | --- | --: | --: | --- |"]
     for name in names:
         suite, claim = name.split(": ")
         if suite not in standing or claim not in standing[suite].claims:
-            rows.append(f"| {name} | not run yet | | | |")
+            rows.append(f"| {suite} | {claim} | not run yet | | | |")
             continue
         latest = standing[suite].claims[claim]
-        says = f"[{_plain(latest.claim.says)}]({up}{latest.result.file})"
         *cells, _ = _cells(latest.claim, _since(asked.get(suite), claim, latest)).split(" | ")
-        rows.append(f"| {says} | {' | '.join(cells)} |")
+        which = f"[{suite}]({up}{latest.result.file}) | {_plain(latest.claim.says)}"
+        rows.append(f"| {which} | {' | '.join(cells)} |")
     return "\n".join(rows)
 
 

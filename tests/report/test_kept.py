@@ -18,13 +18,13 @@ from repro.suite import Suite
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("name", ["README.md", "suites/README.md"])
+@pytest.mark.parametrize("name", ["README.md", "results/README.md", "suites/README.md"])
 def test_the_page_is_what_the_kept_results_and_suites_say(name):
     expected = dict(pages(ROOT))[ROOT / name]
     assert (ROOT / name).read_text(encoding="utf-8") == expected, "run `repro keep --tables`"
 
 
-@pytest.mark.parametrize("name", ["README.md", "suites/README.md"])
+@pytest.mark.parametrize("name", ["README.md", "results/README.md", "suites/README.md"])
 def test_what_the_page_links_to_is_there(name):
     page = ROOT / name
     links = set(re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text(encoding="utf-8")))
