@@ -29,7 +29,7 @@ tempfile.tempdir = os.environ["TMPDIR"] = tempfile.mkdtemp(
 atexit.register(shutil.rmtree, tempfile.tempdir, ignore_errors=True)
 
 # What no process can import twice.
-ONCE = ("datasets", "numpy", "pandas", "pyarrow", "torch", "torchvision")
+ONCE = ("concurrent", "datasets", "numpy", "pandas", "pyarrow", "torch", "torchvision")
 
 pytest_plugins = ["pytester", "kit.mistakes"]
 
