@@ -12,11 +12,12 @@ from repro.store import Store
 
 
 class Ray:
-    """Ray leases the places: a CPU core a trial, and a GPU for one on `cuda`. `address` None starts a cluster
-    here.
+    """Ray leases the places: a CPU core a trial, and a GPU for one on `cuda`, or its share. `address` None
+    starts a cluster here.
     """
 
-    def __init__(self, address: str | None = None):
+    def __init__(self, address: str | None = None, per_gpu: int = 1):
+        self.per_gpu = per_gpu
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         try:
             import ray
@@ -33,15 +34,17 @@ class Ray:
         self.resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call,unused-ignore]
 
     def room(self, needs: Needs) -> int:
-        places = self.resources.get("GPU" if needs.device == "cuda" else "CPU", 1)
+        on_gpu = needs.device == "cuda"
+        places = self.resources.get("GPU" if on_gpu else "CPU", 1) * (self.per_gpu if on_gpu else 1)
         return max(1, int(places) // max(1, needs.places))
 
     def submit(self, job: Job, store: Store) -> Future[bool]:
         places = max(1, job.needs.places)
-        gpus = places if job.needs.device == "cuda" else 0
+        share = 1 / self.per_gpu if places == 1 else 1  # several GPUs are taken whole
+        gpus = places * share if job.needs.device == "cuda" else 0
         task = self.ray.remote(num_cpus=places, num_gpus=gpus, max_retries=3)(work)
         future: Future[bool] = Future()
-        task.remote(job, store.root, store.since).future().add_done_callback(
+        task.remote(job, store.root, store.since, self.per_gpu).future().add_done_callback(
             lambda done: _settle(future, done)
         )
         return future
