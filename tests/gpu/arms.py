@@ -2,13 +2,14 @@
 
     python tests/gpu/arms.py        steps on the GPU that torch sees; prints what each costs, as JSON
 
-Arms that differ in what a step's operators do not depend on (seeds, steps, rates) are taken once; images are as
-large as they are in the suites, batches small.
+Arms that differ in what a step does not depend on (seeds, rates) are taken once. Images are as large as
+in the suites, batches small.
 """
 
 import ctypes
 import json
 import sys
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
@@ -139,11 +140,13 @@ def costs() -> Iterator[tuple[str, dict[str, Any]]]:
     """Of all arms, with what stopped one in its place."""
     device = torch.device("cuda", 0)
     for name, spec in trials().items():
+        began = time.process_time()
         try:
             yield name, cost(spec, device)
         except Exception as error:
             yield name, {"error": f"{type(error).__name__}: {error}".splitlines()[0]}
         torch.cuda.empty_cache()
+        print(name, f"{time.process_time() - began:.1f} s", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
