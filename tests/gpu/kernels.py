@@ -42,7 +42,8 @@ def as_text(costs: Costs) -> str:
 
 Kernels, copies to the GPU and to the host, and waits for it, in one step of the training loop, of torch
 {release()} on the GPU of `null/`, where a convolution, its bias, a gradient and a product are a kernel each.
-Arms whose steps have the same operators stand here once. Made by `python tests/gpu/keep_kernels.py`; held by `test_arms_on_gpu.py`.
+Arms whose steps have the same operators stand here once. Made by `python tests/gpu/keep_kernels.py`;
+`test_arms_on_gpu.py` holds steps to it.
 
 | suite, scale, arm | precision | kernels | to the GPU | to the host | waits |
 | --- | --- | --- | --- | --- | --- |
