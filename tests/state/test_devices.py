@@ -48,7 +48,8 @@ def test_flags_are_those_of_a_trial_inside_and_hold_for_both_kinds():
             )
 
 
-def test_tf32_is_what_products_on_cuda_are_meanwhile_and_a_net_is_as_in_fp32():
+def test_tf32_is_what_products_on_cuda_are_meanwhile_and_a_net_is_as_in_fp32(monkeypatch):
+    monkeypatch.setattr(devices, "matmul_peak", real_peak)
     trial = spec(precision="tf32")
     with devices.flags(True):
         with tf32.products(trial.recipe):
