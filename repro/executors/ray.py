@@ -4,6 +4,7 @@ trial.
 
 import os
 from concurrent.futures import Future
+from typing import Any
 
 from repro.errors import ReproError
 from repro.executors.local import work
@@ -42,7 +43,7 @@ class Ray:
         places = max(1, job.needs.places)
         share = 1 / self.per_gpu if places == 1 else 1  # several GPUs are taken whole
         gpus = places * share if job.needs.device == "cuda" else 0
-        task = self.ray.remote(num_cpus=places, num_gpus=gpus, max_retries=3)(work)
+        task: Any = self.ray.remote(num_cpus=places, num_gpus=gpus, max_retries=3)(work)
         future: Future[bool] = Future()
         task.remote(job, store.root, store.since, self.per_gpu).future().add_done_callback(
             lambda done: _settle(future, done)

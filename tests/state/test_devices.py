@@ -65,7 +65,7 @@ def test_tf32_is_what_products_on_cuda_are_meanwhile_and_a_net_is_as_in_fp32(mon
 
 
 def test_the_peak_under_tf32_is_measured_anew_and_not_taken_for_that_of_fp32(monkeypatch):
-    monkeypatch.setattr(devices, "MATMUL", 64)
+    monkeypatch.setattr(devices, "MATMUL", {"cpu": (64,)})
     monkeypatch.setattr(devices, "matmul_peak", real_peak)
     real_peak.cache_clear()
     before = real_peak(CPU, "fp32")
