@@ -68,7 +68,7 @@ claims:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[None]:
-    """Rewriting assertions and importing libraries leaves no garbage: an eighth of the time went into looking."""
+    """Neither assertions rewritten nor libraries imported are garbage: looking takes an eighth of the time."""
     gc.disable()
     try:
         return (yield)

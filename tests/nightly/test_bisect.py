@@ -13,6 +13,8 @@ from repro.cli import main
 from repro.errors import ReproError
 from repro.nightly.bisect import Bisection, NothingFound
 
+pytestmark = pytest.mark.slow  # processes
+
 MADE_UP = """\
 import json, os, pathlib, sys
 def main(prog_name):
@@ -157,7 +159,6 @@ claims:
 """
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("one_core")
 def test_the_commit_that_broke_the_optimizer_of_the_harness_is_found(tmp_path):
     folder = tmp_path / "repository"
