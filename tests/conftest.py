@@ -68,7 +68,7 @@ claims:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[None]:
-    """Neither assertions rewritten nor libraries imported are garbage: looking takes an eighth of the time."""
+    """Nothing that is imported is garbage: to look for some takes an eighth of the time."""
     gc.disable()
     try:
         return (yield)
