@@ -29,6 +29,7 @@ def as_json(*arguments):
     return json.loads(done.output)
 
 
+@pytest.mark.slow
 def test_trials_are_counted_once_and_those_that_are_done_are_left_out(tiny, tmp_path):
     (tmp_path / "twin.yaml").write_text(TINY.replace("suite: tiny", "suite: twin"))
     assert CliRunner().invoke(main, ["run", str(tiny), "-k", "coin", "-j", "1"]).exit_code == 0
@@ -42,6 +43,7 @@ def test_trials_are_counted_once_and_those_that_are_done_are_left_out(tiny, tmp_
     assert 0 < first["hours"][0] < first["hours"][1]
 
 
+@pytest.mark.slow
 def test_what_is_done_here_says_how_long_the_rest_takes(tiny):
     assert CliRunner().invoke(main, ["run", str(tiny), "-k", "coin", "-j", "1"]).exit_code == 0
     records = [json.loads(path.read_text()) for path in Path(os.environ["REPRO_HOME"]).glob("trials/*.json")]
@@ -67,11 +69,13 @@ def test_data_that_is_not_here_is_named_with_its_size_and_where_it_is(tiny, monk
     assert "cifar10" in text and "missing 170 MB" in text and "does not fit: data set 'cifar10'" in text
 
 
+@pytest.mark.slow
 def test_what_does_not_go_into_the_hours_does_not_fit(tiny):
     assert "fits into 5 hours" in plan(tiny, "--hours", 5).output
     assert "does not fit: hours: " in plan(tiny, "--hours", 1e-9).output
 
 
+@pytest.mark.slow
 def test_a_net_that_fails_is_told_and_the_others_are_planned(tiny, tmp_path, monkeypatch):
     install(tmp_path / "nets", monkeypatch)
     broken = "  broken: {model: habits, fails: nobody knows}\n"
@@ -96,6 +100,7 @@ def test_what_cannot_be_planned_is_2_and_says_what_can(tiny, options, said):
     assert done.exit_code == 2 and said in done.output
 
 
+@pytest.mark.slow
 def test_a_run_says_what_is_missing_before_it_trains_anything_and_does_the_rest(tiny, monkeypatch, tmp_path):
     monkeypatch.setenv("REPRO_DATA", str(tmp_path / "nowhere"))
     far = "  far: {model: cifar_resnet, depth: 8, data: {name: cifar10, size: 32}}\n"

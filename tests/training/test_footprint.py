@@ -42,6 +42,7 @@ def of(model, shape, classes, masks, batch_size, tested=2, **recipe):
     return footprint(trial.model_copy(update=changes), blank(outline, classes))
 
 
+@pytest.mark.slow  # makes large nets
 @pytest.mark.parametrize(
     ("model", "shape", "masks", "batch_size", "measured"),
     [
@@ -56,6 +57,7 @@ def test_memory_is_that_of_torchs_own_allocator_for_cuda(model, shape, masks, ba
     assert found.memory / GIB == pytest.approx(measured, rel=0.15)
 
 
+@pytest.mark.slow
 def test_half_precision_halves_the_maps_and_not_the_weights():
     model = {"name": "cifar_resnet", "depth": 20}
     full, half = (
