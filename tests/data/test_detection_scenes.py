@@ -46,7 +46,7 @@ def test_every_option_is_in_the_fingerprint():
 
 
 def test_classes_are_the_kinds_without_a_background():
-    made = scenes(kinds=(2, 3, 4), train=1, test=1)
+    made = scenes(kinds=(2, 3, 4))
     assert made.classes == 3
     loaded = made.load()
     assert loaded.class_names == ("Pullover", "Dress", "Coat") and not loaded.doubts
