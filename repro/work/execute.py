@@ -11,6 +11,7 @@ from safetensors.torch import load as load_weights
 from safetensors.torch import save as dump_weights
 from torch import Tensor
 
+from repro import environment
 from repro.catalogue import COUNTS, DATASETS, PICTURES, PROBES, TREATMENTS, looks_at_curves, looks_at_weights
 from repro.contents import Contents
 from repro.contracts import DataSet
@@ -138,6 +139,12 @@ class Work:
         return {"files": files, "picture": job.picture, "arms": list(job.subjects)}
 
     def time(self, job: Round) -> Mapping[str, Any]:
+        here = environment.machine(job.device)
+        if job.machine != here:
+            raise ReproError(
+                f"{job.label} is of a machine with {', '.join(job.machine)}, and this one has "
+                f"{', '.join(here)}: run the command where it is to be timed, with `--executor local`"
+            )
         return time_round(job, self.store, self.device.index or 0)
 
     def state(self, subject: Subject) -> State:
