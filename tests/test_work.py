@@ -19,7 +19,7 @@ from repro.places import project
 from repro.store import Store
 
 SLURM = project(Path(__file__).parent) / "examples" / "slurm"
-TIMED = "claims:\n  quick: {says: The smaller one is quicker., expect: latency(small) < latency(large)}\n"
+TIMED = "  quick: {says: The smaller one is quicker., expect: latency(small) < latency(large)}\n"
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def command(*arguments):
 
 def test_a_run_after_workers_trains_nothing_and_no_verdict_was_told_or_noted_before(own, tmp_path):
     ended = command("work", own, "-j", 1)
-    assert (ended.exit_code, ended.output) == (0, "nothing is left to do\n")
+    assert (ended.exit_code, ended.stdout) == (0, "nothing is left to do\n")
     assert not (tmp_path / "results").exists()
     done = records(tmp_path / "home")
     assert sum(path.parent.name == "trials" for path in done) == 10  # two arms, five seeds
@@ -60,8 +60,8 @@ def test_what_cannot_be_done_is_told_at_the_end_and_all_else_is_done(own, tmp_pa
 
 
 def test_timings_are_left_to_the_run_whose_machine_they_are_of(own, tmp_path):
-    own.write_text(TINY.partition("claims:")[0] + TIMED)
-    assert command("work", own, "-j", 1).exit_code == 0
+    own.write_text(TINY + TIMED)
+    assert command("work", own, "-j", 1, "-k", "quick").exit_code == 0
     assert records(tmp_path / "home") == {}
 
 
@@ -76,7 +76,7 @@ def test_workers_share_the_trials_and_one_that_is_killed_leaves_its_own_to_the_o
 ):
     install(tmp_path / "packages", monkeypatch)
     log = tmp_path / "log"
-    net = f"{{model: habits, pause: 0.2, log: {log}, label: x}}"
+    net = f"{{model: habits, pause: 0.05, log: {log}, label: x}}"
     own.write_text(
         TINY.replace("{model: cifar_resnet, depth: 8}", net).replace("    model: {width: 4}\n", "")
     )

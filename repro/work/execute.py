@@ -3,7 +3,9 @@
 import gc
 import io
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -32,6 +34,7 @@ from repro.training.fit import check_fit
 from repro.training.loop import Progress, train
 from repro.training.undrawn import Undrawn
 from repro.trial import Drawing, Evaluating, Probing, Subject, TrialSpec
+from repro.work.ranks import OfGroup, is_first, size, spread, together
 from repro.work.room import SMALLER, placed
 from repro.work.timing import time_round
 
@@ -44,7 +47,7 @@ def execute(
         if mine and store.read(job) is None:
             device = devices.resolve(job.needs.device, next(iter(places), 0))
             try:
-                Work(store, device, checkpoint_every).do(job)
+                Work(store, device, checkpoint_every, places).do(job)
             finally:
                 give_back(device)
     return mine
@@ -60,8 +63,15 @@ def give_back(device: torch.device) -> None:
 class Work:
     """Jobs on one device. Each method gives the record of its job."""
 
-    def __init__(self, store: Store, device: torch.device, checkpoint_every: float = EVERY):
+    def __init__(
+        self,
+        store: Store,
+        device: torch.device,
+        checkpoint_every: float = EVERY,
+        places: tuple[int, ...] = (0,),
+    ):
         self.store, self.device, self.checkpoint_every = store, device, checkpoint_every
+        self.places = places
         self.ways: dict[type[Job], Callable[[Any], Mapping[str, Any]]] = {
             TrialSpec: self.train,
             Counting: self.count,
@@ -88,24 +98,32 @@ class Work:
         Checkpoint.of(folder).remove()
 
     def train(self, spec: TrialSpec) -> Mapping[str, Any]:
+        if spec.needs.places > 1:
+            where = (self.store.root, self.store.since, self.checkpoint_every)
+            return together(self.places, spec.device, _train, spec, *where)
+        return self.trained(spec)
+
+    def trained(self, spec: TrialSpec) -> Mapping[str, Any]:
+        """The record of a trial, by each process that it is trained in; the first one keeps its weights."""
         assert spec.recipe is not None
         folder, recipe = self.store.folder(spec), spec.recipe
-        checkpoint = Checkpoint.of(folder, self.checkpoint_every, self.store.since, spec.digest)
+        checkpoint = OfGroup.of(folder, self.checkpoint_every, self.store.since, spec.digest)
         who = {"model": spec.label.rpartition(", seed ")[0], "seed": spec.seed}
-        progress = Progress(lambda now: self.store.tell(spec.digest, {**now, **who}))
+        progress = Progress(lambda now: self.store.tell(spec.digest, {**now, **who}) if is_first() else None)
         progress.at(0, recipe, 0.0)
         with devices.flags(recipe.deterministic):
             state = self.fresh(spec)
             check_fit(state)
-            trained = train(state, checkpoint, progress)
+            with spread(state.model, self.device, spec.model.name) as net:
+                trained = train(replace(state, model=net), checkpoint, progress)
         weights = dump_weights(_on_cpu(state.model.state_dict()))
         return {
-            "files": self.store.write_file(spec, spec.file, weights),
+            "files": self.store.write_file(spec, spec.file, weights) if is_first() else {},
             "spec": spec.model_dump(mode="json"),
             "measurements": trained.measurements,
             "trivial": state.trivial(),
             "curves": trained.curves,
-            "cost": trained.cost,
+            "cost": _of_all(trained.cost),
             "environment": devices.describe(self.device, recipe.precision),
         }
 
@@ -181,6 +199,24 @@ class Work:
     def weights(self, spec: TrialSpec) -> dict[str, Tensor]:
         """Those that a finished trial has left. Raises `StoreError` if they are not, or no longer, there."""
         return load_weights(self.store.read_file(spec, spec.file))
+
+
+def _train(
+    device: torch.device, spec: TrialSpec, root: Path, since: int, checkpoint_every: float
+) -> Mapping[str, Any]:
+    """In the process of a place."""
+    with own_default_stream(device):
+        return Work(Store(root, since), device, checkpoint_every).trained(spec)
+
+
+def _of_all(cost: Mapping[str, Any]) -> dict[str, Any]:
+    """The cost of a trial, held against what all its places can do."""
+    peak, share = cost["matmul_peak_flops_per_second"], cost["share_of_matmul_peak"]
+    return {
+        **cost,
+        "matmul_peak_flops_per_second": peak * size(),
+        "share_of_matmul_peak": None if share is None else share / size(),
+    }
 
 
 def in_batches(job: Job) -> str:
