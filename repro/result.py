@@ -217,6 +217,11 @@ class TimingResult(Base):
         description="milliseconds a pass, images a second, bytes and joules an image"
     )
     matmul_peak_flops_per_second: Amount
+    gpu: dict[str, Any] | None = Field(
+        None,
+        description="what the GPU said of itself: its clocks, temperature, power limit and watts when idle, "
+        "other processes on it, and after which passes it said that it was slowed down, and why",
+    )
 
 
 class ArmResult(Base):
