@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,6 +30,7 @@ from repro.training.checkpoint import Checkpoint
 from repro.work.processes import follow_the_parent, without_the_script
 
 Found = TypeVar("Found")
+GRACE = 5.0  # seconds, until it is known of all why they have ended
 SAID = "TORCH_CPP_LOG_LEVEL"
 
 
@@ -48,14 +49,20 @@ def together(places: tuple[int, ...], device: str, do: Callable[..., Found], *ar
                 for rank in range(many)
             ]
         try:
-            ended = wait(ranks, return_when=FIRST_EXCEPTION).done
-            errors = [error for rank in ended if (error := rank.exception())]
-            if errors:  # of the others' the cause is that one has gone
-                raise min(errors, key=lambda error: not isinstance(error, ReproError))
+            first = wait(ranks, return_when=FIRST_EXCEPTION).done
+            if any(rank.exception() for rank in first):
+                raise _cause([*first, *(wait(ranks, timeout=GRACE).done - first)])
         finally:
             for process in list((pool._processes or {}).values()):
                 process.terminate()
         return ranks[0].result()
+
+
+def _cause(ended: list[Future[Found]]) -> BaseException:
+    """Why processes have ended: where one has died, or failed, the others lose the connection to it."""
+    errors = [error for rank in ended if (error := rank.exception())]
+    kinds = (ReproError, BrokenExecutor, BaseException)
+    return next(error for kind in kinds for error in errors if isinstance(error, kind))
 
 
 def _rank(
