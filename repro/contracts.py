@@ -245,7 +245,7 @@ class Executor(Protocol):
     """Where jobs are done."""
 
     def room(self, needs: Needs) -> int:
-        """How many jobs that need so much are done at once; asked anew each time. Raises `ReproError` where none
+        """How many jobs that need so much are done at once, as things are now. Raises `ReproError` where none
         can ever be.
         """
 
