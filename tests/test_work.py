@@ -16,7 +16,6 @@ from kit.tiny import install
 from repro import api
 from repro.cli import main
 from repro.places import project
-from repro.store import Store
 
 SLURM = project(Path(__file__).parent) / "examples" / "slurm"
 TIMED = "  quick: {says: The smaller one is quicker., expect: latency(small) < latency(large)}\n"
@@ -90,7 +89,6 @@ def test_workers_share_the_trials_and_one_that_is_killed_leaves_its_own_to_the_o
     assert first.wait() == -signal.SIGKILL
     assert second.wait(240) == 0
     assert sum(path.parent.name == "trials" for path in records(tmp_path / "home")) == 10
-    assert Store(tmp_path / "home").running() == []
 
 
 def test_the_scripts_for_slurm_give_commands_that_exist():

@@ -173,11 +173,13 @@ class Spread(nn.Module):
     def named_parameters(self, *arguments: Any, **options: Any) -> Iterator[tuple[str, nn.Parameter]]:
         return self.net.named_parameters(*arguments, **options)
 
-    def state_dict(self, *arguments: Any, **options: Any) -> dict[str, Any]:
+    def state_dict(self, *arguments: Any, **options: Any) -> Any:
         return self.net.state_dict(*arguments, **options)
 
-    def load_state_dict(self, state: Mapping[str, Any], *arguments: Any, **options: Any) -> Any:
-        return self.net.load_state_dict(state, *arguments, **options)
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        return self.net.load_state_dict(state_dict, strict, assign)
 
 
 class OfGroup(Checkpoint):
@@ -190,6 +192,6 @@ class OfGroup(Checkpoint):
         saved = super().load()
         if not dist.is_initialized():
             return saved
-        steps: list[int | None] = [None] * dist.get_world_size()
+        steps: list[Any] = [None] * dist.get_world_size()
         dist.all_gather_object(steps, saved and saved["step"])
         return saved if len(set(steps)) == 1 else None
