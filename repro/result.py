@@ -338,7 +338,8 @@ class Result(Base):
 def verdict(claim: ClaimResult) -> str:
     """The verdict, whether it is the one that was expected, and what a reader should know beside it."""
     as_known = ["as known"] if claim.as_expected and claim.expected != "reproduced" else []
-    beside = [str(claim.formulation or ""), *(f"{arm} is trivial" for arm in claim.trivial)]
+    contested = ["contested"] if claim.as_expected and claim.contested else []
+    beside = [*contested, str(claim.formulation or ""), *(f"{arm} is trivial" for arm in claim.trivial)]
     notes = "; ".join(as_known + [note for note in beside if note])
     told = f" ({notes})" if notes else ""
     if claim.as_expected:
