@@ -109,7 +109,7 @@ class HuggingFace(DataSet):
 
         parts = part(train, self.train), part(test, self.test)
         mean, std = levels(parts[0], LEVELS_OF)
-        doubted = doubts.of_labels(*(part.labels.numpy() for part in parts), names)
+        doubted = doubts.of_labels(parts[0].labels.numpy(), parts[1].labels.numpy(), names)
         of_all = tuple(doubts.of_levels(mean, std))
         return ImageSet(*parts, names, mean, std, of_all, doubts_of_labels=tuple(doubted))
 
