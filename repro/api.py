@@ -11,7 +11,7 @@ from repro import reading, result
 from repro.document import DocumentError
 from repro.errors import ReproError
 from repro.evidence import decide
-from repro.executors import executor
+from repro.executors import SHARES, executor
 from repro.format import table
 from repro.outcome import Decided
 from repro.places import KEPT, REGISTER, home, project, within
@@ -93,6 +93,7 @@ def run(
     pilot: bool = False,
     fresh: bool = False,
     jobs: int | None = None,
+    per_gpu: int = 1,
     where: Literal["local", "ray"] = "local",
     results: str | Path | None = None,
     decided: Callable[[Path, str, ClaimResult], None] = lambda *_: None,
@@ -103,10 +104,10 @@ def run(
     """Decide the claims of suites (files, folders or names) at a profile, and give a result for each suite.
 
     `only` claims whose name contains the text; `pilot` uses seeds from 1000 up, which never judge; `fresh`
-    trains everything again; `jobs` are the trials at once, as many as cores if not given. With `results`, a
-    folder, each result is written there with its pictures. `decided` hears of each claim, and again where
-    others of its suite have taken further seeds since; `kept` hears of each file. `begins` is given the
-    store, and what tells the course of the run.
+    trains everything again; `jobs` are the trials at once, as many as cores if not given, and `per_gpu` those
+    that share a GPU. With `results`, a folder, each result is written there with its pictures. `decided`
+    hears of each claim, and again where others of its suite have taken further seeds since; `kept` hears of
+    each file. `begins` is given the store, and what tells the course of the run.
 
     What cannot be measured ends nothing: it is in the results' `failed`, and those it was to be in are not
     complete. Where data or weights are missing, or a GPU is too small, that is found before the first trial,
@@ -116,13 +117,13 @@ def run(
     Raises `DocumentError` for suites with mistakes, `NothingRan` where no claim is asked, and
     `NothingMeasured`, with all reasons, where none could be measured.
     """
-    _sound(where, seeds_max, first_seed, jobs)
+    _sound(where, seeds_max, first_seed, jobs, per_gpu)
     given = _paths(suites)
     asked = _asked(given, profile, only)
     store = Store(home(project_of(given)))
     store = store.anew() if fresh else store
     session = Session(
-        Runner(store, executor(where, jobs)),
+        Runner(store, executor(where, jobs, per_gpu)),
         profile,
         device=device,
         seeds_max=seeds_max,
@@ -248,7 +249,7 @@ def _paths(given: str | Path | Iterable[str | Path]) -> list[Path]:
     return [Path(given)] if isinstance(given, str | Path) else [Path(path) for path in given]
 
 
-def _sound(where: str, seeds_max: int | None, first_seed: int | None, jobs: int | None) -> None:
+def _sound(where: str, seeds_max: int | None, first_seed: int | None, jobs: int | None, per_gpu: int) -> None:
     """Raises `ReproError` for what cannot be asked."""
     if where not in ("local", "ray"):
         raise ReproError(f"where: must be 'local' or 'ray', not {where!r}")
@@ -259,6 +260,8 @@ def _sound(where: str, seeds_max: int | None, first_seed: int | None, jobs: int 
     ):
         if number is not None and number < least:
             raise ReproError(f"{name}: must be {least} or more, not {number}")
+    if not 1 <= per_gpu <= SHARES:
+        raise ReproError(f"per_gpu: must be from 1 to {SHARES}, not {per_gpu}")
 
 
 def _names(suite: Suite, profile: str, only: str | None) -> list[str]:

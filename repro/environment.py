@@ -5,12 +5,13 @@ import platform
 import re
 import subprocess
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import ConfigDict, PositiveInt, StringConstraints, with_config
 from typing_extensions import TypedDict
+
+from repro.release import version
 
 Commit = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
 
@@ -69,7 +70,7 @@ def facts(folder: Path) -> Facts:
     # What is appended to the register by a run is no change of its code.
     changed = _git(folder, "status", "--porcelain", "--untracked-files=no", "--", ":/", REGISTER)
     return {
-        "repro": version("repro"),
+        "repro": version(),
         "commit": found,
         "dirty": bool(changed) if found else None,
         "python": platform.python_version(),

@@ -25,7 +25,7 @@ from repro.cli.group import (
     say_verdicts,
 )
 from repro.errors import ReproError
-from repro.executors import EXECUTORS
+from repro.executors import EXECUTORS, SHARES
 from repro.places import RUNS, SUITES, bundled, shown, typed
 from repro.suite_files import RECIPES
 
@@ -55,6 +55,14 @@ LEFT_OUT = "left out, since they cannot be measured here:"
 @click.option("--strict-claims", is_flag=True, help="Fail where a claim is undecided and that is not known.")
 @options.JOBS
 @click.option(
+    "--per-gpu",
+    type=click.IntRange(1, SHARES),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Trials that share a GPU, each with an equal part of its memory; small nets leave most of one idle.",
+)
+@click.option(
     "--executor",
     "where",
     type=click.Choice(EXECUTORS),
@@ -74,6 +82,7 @@ def run(
     results: Path | None,
     strict_claims: bool,
     jobs: int | None,
+    per_gpu: int,
     where: Any,
     only: str | None,
 ) -> None:
@@ -105,6 +114,7 @@ def run(
                 pilot=pilot,
                 fresh=fresh,
                 jobs=jobs,
+                per_gpu=per_gpu,
                 where=where,
                 results=results or root / RUNS,
                 decided=lambda path, name, claim: verdicts.update({f"{typed(path)}::{name}": claim}),

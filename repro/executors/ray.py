@@ -19,19 +19,20 @@ NOT_IMPORTED = "failed to import on the worker"  # what Ray says of a function
 PRESENT = "no machine of the Ray cluster has"
 
 
-def there(job: Job, root: Path, since: int, asker: elsewhere.Asker) -> bool:
+def there(job: Job, root: Path, since: int, asker: elsewhere.Asker, per_gpu: int = 1) -> bool:
     """On a worker: do a job, if the outcome is that of where it is asked for."""
     os.environ.update(asker.settings)
     elsewhere.check(asker, elsewhere.common(), Store(root, since))
-    return work(job, root, since)
+    return work(job, root, since, per_gpu)
 
 
 class Ray:
-    """Ray leases the places: a CPU core a trial, and a GPU for one on `cuda`. `address` None starts a cluster
-    here, or takes the one that RAY_ADDRESS names.
+    """Ray leases the places: a CPU core a trial, and a GPU for one on `cuda`, or its share. `address` None
+    starts a cluster here, or takes the one that RAY_ADDRESS names.
     """
 
-    def __init__(self, address: str | None = None):
+    def __init__(self, address: str | None = None, per_gpu: int = 1):
+        self.per_gpu = per_gpu
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         try:
             import ray
@@ -54,17 +55,19 @@ class Ray:
         """
         nodes = self.ray.nodes()  # type: ignore[no-untyped-call,unused-ignore]
         machines = [node["Resources"] for node in nodes if node["Alive"]]
-        return room(needs, machines, _most())
+        return room(needs, machines, _most(), self.per_gpu)
 
     def submit(self, job: Job, store: Store) -> Future[bool]:
         """A future; it gives `BrokenExecutor` if the worker, or its machine, dies."""
         if store.root not in self._askers:
             self._askers[store.root] = self._held.enter_context(elsewhere.asking(store))
         places = max(1, job.needs.places)
-        gpus = places if job.needs.device == "cuda" else 0
+        share = 1 / self.per_gpu if places == 1 else 1  # several GPUs are taken whole
+        gpus = places * share if job.needs.device == "cuda" else 0
         task = self.ray.remote(num_cpus=places, num_gpus=gpus, max_retries=0)(there)
         future: Future[bool] = Future()
-        task.remote(job, store.root, store.since, self._askers[store.root]).future().add_done_callback(
+        asker = self._askers[store.root]
+        task.remote(job, store.root, store.since, asker, self.per_gpu).future().add_done_callback(
             lambda done: _settle(future, done)
         )
         return future
@@ -74,14 +77,17 @@ class Ray:
         self.ray.shutdown()
 
 
-def room(needs: Needs, machines: Iterable[Mapping[str, float]], most: Mapping[str, float]) -> int:
+def room(
+    needs: Needs, machines: Iterable[Mapping[str, float]], most: Mapping[str, float], per_gpu: int = 1
+) -> int:
     """How many such jobs go at once on machines with so much of each resource, or on `most` in all. A job is
-    on one machine.
+    on one machine; those that take one GPU share it with others.
     """
     kind = "GPU" if needs.device == "cuda" else "CPU"
     places = max(1, needs.places)
     there = sum(int(machine.get(kind, 0)) // places for machine in machines)
-    found = max(there, int(most.get(kind, 0)) // places)
+    share = per_gpu if (kind, places) == ("GPU", 1) else 1
+    found = share * max(there, int(most.get(kind, 0)) // places)
     if not found:
         raise ReproError(f"{PRESENT} {'a GPU' if (kind, places) == ('GPU', 1) else f'{places} {kind}s'}")
     return found

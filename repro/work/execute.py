@@ -28,6 +28,7 @@ from repro.state import devices
 from repro.state.memory import enough
 from repro.state.net import State, build, make_model
 from repro.state.randomness import own_default_stream, seed_default, stream
+from repro.state.tf32 import as_fp32, products
 from repro.store import Store, StoreError, remove_parts
 from repro.training.checkpoint import EVERY, Checkpoint
 from repro.training.fit import check_fit
@@ -40,14 +41,21 @@ from repro.work.timing import time_round
 
 
 def execute(
-    job: Job, store: Store, *, places: tuple[int, ...] = (0,), checkpoint_every: float = EVERY
+    job: Job,
+    store: Store,
+    *,
+    places: tuple[int, ...] = (0,),
+    checkpoint_every: float = EVERY,
+    per_gpu: int = 1,
 ) -> bool:
-    """Do a job that is not done yet, on these places of the device. False if another process is at it."""
+    """Do a job that is not done yet, on these places of the device, which so many trials share if it is a
+    GPU. False if another process is at it.
+    """
     with store.take(job, job.label) as mine:
         if mine and store.read(job) is None:
             device = devices.resolve(job.needs.device, next(iter(places), 0))
             try:
-                Work(store, device, checkpoint_every, places).do(job)
+                Work(store, device, checkpoint_every, places, per_gpu).do(job)
             finally:
                 give_back(device)
     return mine
@@ -69,9 +77,10 @@ class Work:
         device: torch.device,
         checkpoint_every: float = EVERY,
         places: tuple[int, ...] = (0,),
+        per_gpu: int = 1,
     ):
         self.store, self.device, self.checkpoint_every = store, device, checkpoint_every
-        self.places = places
+        self.places, self.per_gpu = places, per_gpu
         self.ways: dict[type[Job], Callable[[Any], Mapping[str, Any]]] = {
             TrialSpec: self.train,
             Counting: self.count,
@@ -111,7 +120,7 @@ class Work:
         who = {"model": spec.label.rpartition(", seed ")[0], "seed": spec.seed}
         progress = Progress(lambda now: self.store.tell(spec.digest, {**now, **who}) if is_first() else None)
         progress.at(0, recipe, 0.0)
-        with devices.flags(recipe.deterministic):
+        with devices.flags(recipe.deterministic), products(recipe):
             state = self.fresh(spec)
             check_fit(state)
             with spread(state.model, self.device, spec.model.name) as net:
@@ -144,7 +153,7 @@ class Work:
     def evaluate(self, job: Evaluating) -> Mapping[str, Any]:
         recipe = job.subject.trial.recipe
         limit = recipe.evaluate.train_images if recipe and job.split == "train" else None
-        with devices.flags(deterministic=True):
+        with devices.flags(deterministic=True), products(recipe):
             return {"measurements": self.state(job.subject).evaluate(job.split, job.images or limit)}
 
     def draw(self, job: Drawing) -> Mapping[str, Any]:
@@ -187,7 +196,7 @@ class Work:
         start = self.weights(spec.start) if spec.start else None
         with Contents(self.store).in_use():
             data = images(spec.data, torch.device("cpu"), spec.fingerprint)
-        return build(spec, placed(spec, data, self.device), self.device, start)
+        return build(as_fp32(spec), placed(spec, data, self.device, self.per_gpu), self.device, start)
 
     def curves(self, spec: TrialSpec) -> dict[str, Any]:
         """Those of a finished trial. Raises `StoreError` if they are not, or no longer, there."""
