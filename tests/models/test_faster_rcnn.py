@@ -9,10 +9,10 @@ from torchvision.ops import box_iou, nms
 
 from repro.data.targets import NONE, Boxes
 from repro.measures.static import params
-from repro.models.fast_rcnn import Rules
 from repro.models.faster_rcnn import FasterRCNN, anchors, assigned, by_anchor, proposed
 from repro.models.layers.boxes import encode
 from repro.models.layers.freezing import freeze
+from repro.models.region_detector import Rules
 from repro.state.weights import trial
 
 SMALL = {
