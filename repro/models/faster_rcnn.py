@@ -208,7 +208,10 @@ def proposed(
     """The best boxes that anchors [A, 4] have become, [N, count, 4], within images of a width and height.
 
     Of the `candidates` that score most those stay that overlap no better one by more than .7 (section 3.3).
+    On the meta device there are as many, and nobody knows which.
     """
+    if objectness.is_meta:
+        return anchors.new_empty(len(objectness), count, 4)
     likely = (objectness[..., 1] - objectness[..., 0]).float().nan_to_num(0.0)  # in the order of the softmax
     likely, best = likely.topk(min(candidates, likely.shape[1]))
     moved = clipped(decode(offsets.float(), anchors).nan_to_num(0.0), *size)
