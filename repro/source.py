@@ -43,7 +43,7 @@ class Parameter(NamedTuple):
 @cache
 def parameters(target: str) -> dict[str, Parameter]:
     """The parameters of a function or of a class's constructor, without `self`. Annotations are those of
-    built-in types, with bounds or without.
+    built-in types, with bounds or without. A constructor with `**others` has those of its bases, too.
     """
     module, node = _definition(target)
     if isinstance(node, ast.ClassDef):
@@ -52,7 +52,9 @@ def parameters(target: str) -> dict[str, Parameter]:
         )
         if constructor is None:
             return _inherited(module, node)
-        return dict(list(_signature(constructor).items())[1:])
+        own = dict(list(_signature(constructor).items())[1:])
+        inherited = _inherited(module, node) if constructor.args.kwarg else {}
+        return own | {name: one for name, one in inherited.items() if name not in own}
     return _signature(node)
 
 
