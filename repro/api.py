@@ -178,6 +178,7 @@ def work(
     first_seed: int | None = None,
     pilot: bool = False,
     jobs: int | None = None,
+    per_gpu: int = 1,
     missing: Callable[[Mapping[str, ReproError]], None] = lambda _: None,
     begins: Callable[[Store, Callable[[], Course]], None] = lambda *_: None,
 ) -> dict[str, ReproError]:
@@ -188,7 +189,7 @@ def work(
     The arguments are those of `run`. Gives why what could not be done could not, by `FILE::CLAIM`. Raises
     `DocumentError` for suites with mistakes, and `NothingRan` where no claim is asked.
     """
-    _sound("local", seeds_max, first_seed, jobs)
+    _sound("local", seeds_max, first_seed, jobs, per_gpu)
     given = _paths(suites)
     asked = [
         (f"{path}::{name}", suite, name)
@@ -197,7 +198,7 @@ def work(
     ]
     store = Store(home(project_of(given)))
     session = Session(
-        Runner(store, executor("local", jobs)),
+        Runner(store, executor("local", jobs, per_gpu)),
         profile,
         device=device,
         seeds_max=seeds_max,

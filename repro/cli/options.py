@@ -3,6 +3,7 @@
 import click
 
 from repro.cli import completion
+from repro.executors import SHARES
 
 PROFILE = click.option(
     "--profile",
@@ -37,6 +38,14 @@ JOBS = click.option(
     type=click.IntRange(min=1),
     metavar="N",
     help="Trials at once (default: as many as cores).",
+)
+PER_GPU = click.option(
+    "--per-gpu",
+    type=click.IntRange(1, SHARES),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Trials that share a GPU, each with an equal part of its memory; small nets leave most of one idle.",
 )
 ONLY = click.option(
     "-k",

@@ -25,7 +25,7 @@ from repro.cli.group import (
     say_verdicts,
 )
 from repro.errors import ReproError
-from repro.executors import EXECUTORS, SHARES
+from repro.executors import EXECUTORS
 from repro.places import RUNS, SUITES, bundled, shown, typed
 from repro.suite_files import RECIPES
 
@@ -54,14 +54,7 @@ LEFT_OUT = "left out, since they cannot be measured here:"
 )
 @click.option("--strict-claims", is_flag=True, help="Fail where a claim is undecided and that is not known.")
 @options.JOBS
-@click.option(
-    "--per-gpu",
-    type=click.IntRange(1, SHARES),
-    default=1,
-    show_default=True,
-    metavar="N",
-    help="Trials that share a GPU, each with an equal part of its memory; small nets leave most of one idle.",
-)
+@options.PER_GPU
 @click.option(
     "--executor",
     "where",
@@ -146,6 +139,7 @@ def run(
 @options.FIRST_SEED
 @options.PILOT
 @options.JOBS
+@options.PER_GPU
 @options.ONLY
 def work(
     suites: tuple[Path, ...],
@@ -155,6 +149,7 @@ def work(
     first_seed: int | None,
     pilot: bool,
     jobs: int | None,
+    per_gpu: int,
     only: str | None,
 ) -> None:
     """Train what suites need and nobody has trained yet, or is training, until nothing is left. No verdict is
@@ -181,6 +176,7 @@ def work(
                 first_seed=first_seed,
                 pilot=pilot,
                 jobs=jobs,
+                per_gpu=per_gpu,
                 missing=partial(_left_out, display),
                 begins=display.begin,
             )

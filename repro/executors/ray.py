@@ -64,7 +64,7 @@ class Ray:
         places = max(1, job.needs.places)
         share = 1 / self.per_gpu if places == 1 else 1  # several GPUs are taken whole
         gpus = places * share if job.needs.device == "cuda" else 0
-        task = self.ray.remote(num_cpus=places, num_gpus=gpus, max_retries=0)(there)
+        task: Any = self.ray.remote(num_cpus=places, num_gpus=gpus, max_retries=0)(there)
         future: Future[bool] = Future()
         asker = self._askers[store.root]
         task.remote(job, store.root, store.since, asker, self.per_gpu).future().add_done_callback(

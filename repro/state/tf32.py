@@ -22,7 +22,8 @@ def products(recipe: Recipe | None) -> Iterator[None]:
         yield
         return
     matmul: Any = torch.backends.cuda.matmul
-    conv: Any = torch.backends.cudnn.conv
+    cudnn: Any = torch.backends.cudnn  # a module that makes its settings as it is imported
+    conv = cudnn.conv
     before = matmul.fp32_precision, conv.fp32_precision
     devices.matmul_peak.cache_clear()  # of fp32 it is another with other products
     matmul.fp32_precision = conv.fp32_precision = "tf32"
