@@ -16,7 +16,7 @@ from repro.data.split import head
 from repro.plan.steps import taken
 from repro.recipe import Named
 from repro.store import Store
-from repro.training.footprint import Footprint, footprint
+from repro.training.footprint import Footprint, footprint, part_of
 from repro.training.pace import Pace
 from repro.trial import TrialSpec
 
@@ -40,10 +40,10 @@ def asked(spec: TrialSpec, pacer: Pacer) -> Asked:
     """Raises `ReproError` where the data is not here and says nothing of itself."""
     recipe, data = spec.recipe, form_of(spec.data)
     assert recipe is not None
-    found = footprint(spec, data)
+    found = footprint(part_of(spec), data)
     pace = pacer(spec, data, found)
     return Asked(
-        flops=None if found is None else found.flops * recipe.steps,
+        flops=None if found is None else found.flops * recipe.places * recipe.steps,
         seconds=None if pace is None else pace.step * recipe.steps + pace.image * evaluated(spec, data),
         net_bytes=None if found is None else found.memory,
         data_bytes=_bytes(spec.data, data),
