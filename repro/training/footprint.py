@@ -114,8 +114,10 @@ def _batch_norm_backward(
 
 
 # What makes the outputs of an operator in the place of torch, which on the meta device takes batch
-# normalisation apart into some twenty operators: half of the time of a net that has it
+# normalisation apart into some twenty operators, and has rectifiers in Python: most of the time of many nets
 MADE: Mapping[Any, Callable[..., Any]] = {
+    torch.ops.aten.relu.default: torch.empty_like,
+    torch.ops.aten.threshold_backward.default: lambda grad, _inputs, _threshold: torch.empty_like(grad),
     torch.ops.aten.native_batch_norm.default: _batch_norm,
     torch.ops.aten.native_batch_norm_backward.default: _batch_norm_backward,
 }
