@@ -18,7 +18,7 @@ from repro.plan.known import Known
 from repro.plan.steps import taken
 from repro.recipe import Named, Recipe
 from repro.store import Store
-from repro.training.footprint import Footprint, footprint
+from repro.training.footprint import Footprint, footprint, part_of
 from repro.training.pace import Pace
 from repro.trial import TrialSpec
 
@@ -57,7 +57,7 @@ def asked(spec: TrialSpec, pacer: Pacer, known: Known) -> Asked:
     found = footprint_of(spec, known)
     pace = pacer(spec, found)
     return Asked(
-        flops=None if found is None else found.flops * recipe.steps,
+        flops=None if found is None else found.flops * recipe.places * recipe.steps,
         seconds=None if pace is None else pace.step * recipe.steps + pace.image * evaluated(recipe, sizes),
         net_bytes=None if found is None else found.memory,
         data_bytes=sizes.bytes,
@@ -66,11 +66,14 @@ def asked(spec: TrialSpec, pacer: Pacer, known: Known) -> Asked:
 
 
 def footprint_of(spec: TrialSpec, known: Known) -> Footprint | None:
+    """What a step asks of each of its places."""
+    part = part_of(spec)
+
     def find() -> dict[str, Any] | None:
-        found = footprint(spec, form_of(spec.data))
+        found = footprint(part, form_of(part.data))
         return None if found is None else asdict(found)
 
-    of_step = known.get(_question("footprint", step_of(spec)), find)
+    of_step = known.get(_question("footprint", step_of(part)), find)
     return None if of_step is None else Footprint(**of_step)
 
 

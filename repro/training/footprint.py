@@ -158,6 +158,16 @@ def footprint(spec: TrialSpec, data: ImageSet) -> Footprint | None:
     )
 
 
+def part_of(spec: TrialSpec) -> TrialSpec:
+    """The trial as each of its places sees it: the net with a part of the batch. The outputs of all parts,
+    which lie beside it, and the loss of them are left out.
+    """
+    recipe = spec.recipe
+    assert recipe is not None
+    part = {"batch_size": max(1, recipe.batch_size // recipe.places), "places": 1}
+    return spec.model_copy(update={"recipe": recipe.model_copy(update=part)})
+
+
 def with_margin(count: int) -> int:
     """Bytes that a device must have free for a net that takes so many on the meta device."""
     return int(MARGIN * count)
