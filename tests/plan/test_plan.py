@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from conftest import TINY
-from kit.tiny import install
+from kit.tiny import install, spec
 
 from repro.cli import main
+from repro.plan.arms import step_of
 
 
 @pytest.fixture
@@ -53,6 +54,44 @@ def test_what_is_done_here_says_how_long_the_rest_takes(tiny):
     assert (
         found["hours"][1] > 5 * seconds[2] / 3600
     )  # the frozen arm's other five, and ten of the trained one
+
+
+def test_a_second_plan_measures_nothing_again(tiny, monkeypatch):
+    def fails(*_):
+        raise AssertionError("it is known")
+
+    first = as_json(tiny)
+    monkeypatch.setattr("repro.plan.plan.pace", fails)
+    monkeypatch.setattr("repro.plan.arms.footprint", fails)
+    monkeypatch.setattr("repro.plan.arms._form", fails)
+    assert as_json(tiny)["suites"] == first["suites"]
+    longer = TINY.replace("steps: ", "steps: 1")
+    assert longer != TINY
+    tiny.write_text(longer)
+    assert as_json(tiny)["total"]["hours"][0] > first["total"]["hours"][0]
+    tiny.write_text(TINY.replace("batch_size: ", "batch_size: 1"))
+    assert "it is known" in as_json(tiny)["suites"][0]["problems"][0]
+
+
+def test_a_damaged_memory_of_plans_is_found_out_anew(tiny):
+    first = as_json(tiny)["suites"][0]["amount"]
+    (memory,) = (Path(os.environ["REPRO_HOME"]) / "plans").glob("*.json")
+    memory.write_text(memory.read_text().replace('"flops": ', '"flops": 1'))
+    assert as_json(tiny)["suites"][0]["amount"]["flops"] == first["flops"]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "is_alike"),
+    [
+        ({"steps": 7}, True),
+        ({"optimizer": {"lr": 0.7}}, True),
+        ({"optimizer": {"name": "adamw", "lr": 0.1}}, False),
+        ({"batch_size": 7}, False),
+        ({"precision": "bf16"}, False),
+    ],
+)
+def test_steps_are_alike_however_many_there_are_and_at_which_rate(recipe, is_alike):
+    assert (step_of(spec()) == step_of(spec(**recipe))) == is_alike
 
 
 def test_data_that_is_not_here_is_named_with_its_size_and_where_it_is(tiny, monkeypatch, tmp_path):
