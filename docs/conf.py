@@ -23,6 +23,8 @@ default_role = "code"  # docstrings write code between single backticks
 add_module_names = False
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+maximum_signature_line_length = 88
 
 
 def offer_files(_: Sphinx, page: str, content: list[str]) -> None:
