@@ -1,5 +1,5 @@
-"""The parts of the reference that come from the code: commands and options, exit codes, the keys of suites and
-of results, and every name of the catalogues. Markdown, written into `reference/made` for pages to include.
+"""The parts of the reference that come from the code: commands and options, exit codes, keys of suites and
+results, and every name of the catalogues. Markdown, written into `reference/made` for pages to include.
 """
 
 import json

@@ -71,6 +71,7 @@ class TimedNetRecord(Base):
     seconds: list[Seconds]
     peak_memory_bytes: Seconds | None
     joules: Seconds | None
+    gpu: dict[str, Any] | None = None  # see repro.work.gauges
     matmul_peak_flops_per_second: Seconds
     environment: Conditions
 

@@ -19,7 +19,7 @@ real_peak = devices.matmul_peak
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_the_peak_of_a_device_is_measured_once_and_positive(monkeypatch, precision):
-    monkeypatch.setattr(devices, "MATMUL", 64)
+    monkeypatch.setattr(devices, "MATMUL", {"cpu": (32, 64)})
     real_peak.cache_clear()
     peak = real_peak(CPU, precision)
     assert 1e6 < peak < 1e15 and real_peak(CPU, precision) == peak
