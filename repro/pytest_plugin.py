@@ -38,14 +38,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--seeds-max", type=_positive, metavar="N", help="allow N seeds instead of what the suite allows"
     )
-    group.addoption("--jobs", type=_positive, metavar="N", help="trials at once (default: as many as cores)")
+    group.addoption(
+        "--jobs", type=_positive, metavar="N", help="how many trials run at once (default: one per core)"
+    )
     group.addoption(
         "--executor", choices=("local", "ray"), default="local", help="where trials run (default: local)"
     )
     group.addoption(
         "--fresh",
         action="store_true",
-        help="train everything again instead of using what the store has; killed, it begins again",
+        help="train everything again instead of using what is stored; a run that is killed starts over",
     )
     group.addoption(
         "--pilot",
@@ -56,7 +58,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--results", type=Path, metavar="DIR", help=f"where result JSONs go (default: {RUNS.as_posix()})"
     )
     group.addoption(
-        "--strict-claims", action="store_true", help="fail where a claim is undecided and that is not known"
+        "--strict-claims",
+        action="store_true",
+        help="fail where a claim is undecided, unless the suite expects that",
     )
 
 

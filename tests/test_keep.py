@@ -84,7 +84,7 @@ def test_a_result_of_some_claims_is_kept_beside_what_the_others_stand_on_until_a
     [
         (
             made(facts={**CLEAN, "dirty": True}),
-            "made by commit c0ffeec0ff with changes; delete it, or keep it with --dirty",
+            "made by commit c0ffeec0ff with uncommitted changes; delete it, or keep it with --dirty",
         ),
         (made(facts={"commit": None, "dirty": None}), "made by no commit; --dirty"),
         (made(complete=False), "made-up (cpu): only some of its claims, and nothing complete of it is kept"),
