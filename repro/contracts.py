@@ -147,7 +147,7 @@ class Pretrained(CarriesOver, Protocol):
 
 
 class Block(Protocol):
-    """A residual block: `joined`(branch + `short_cut`(x)), where a net has any."""
+    """A residual block: `joined(branch + short_cut(x))`, where a net has any."""
 
     joined: nn.Module
 

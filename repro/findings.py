@@ -49,7 +49,9 @@ def of_groups(optimizer: Optimizer) -> Iterator[Finding]:
     for word, factors in optimizer.groups.items():
         for option in factors:
             if option not in numbers:
-                message = f"optimizer '{optimizer.name}' has no number '{option}'{nearest(option, numbers)}"
+                message = (
+                    f"optimizer '{optimizer.name}' has no numeric option '{option}'{nearest(option, numbers)}"
+                )
                 yield Finding((word, option), message, at_key=True)
 
 

@@ -108,6 +108,12 @@ def decoration(target: str, name: str) -> dict[str, Any] | None:
 
 
 @cache
+def docstring(target: str) -> str:
+    """What a class or a function says of itself; empty if it says nothing."""
+    return ast.get_docstring(_definition(target)[1]) or ""
+
+
+@cache
 def digest(targets: frozenset[str]) -> str:
     """A content hash of the modules that define the targets and of those that they import of their own
     packages and of the harness.

@@ -190,12 +190,12 @@ def test_what_is_not_plain_yaml_is_an_error_with_its_place(tmp_path, text, expec
     [
         pytest.param(
             "a: [1, 2\nb: 3\n",
-            "2:2: not YAML: ':' does not fit in what begins at 1:4; a text that holds ': ' must be in quotes",
+            "2:2: not YAML: ':' does not fit in what begins at 1:4; text with ': ' in it must be in quotes",
             id="a bracket that stays open",
         ),
         pytest.param(
             "a: Fig. 1: b\n",
-            "1:10: not YAML: ':' does not fit here; a text that holds ': ' must be in quotes",
+            "1:10: not YAML: ':' does not fit here; text with ': ' in it must be in quotes",
             id="a colon in a text",
         ),
         pytest.param("a: {b: [1}\n", "1:10: not YAML: '}' does not fit in what begins at 1:8", id="a brace"),

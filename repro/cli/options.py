@@ -37,7 +37,7 @@ JOBS = click.option(
     "-j",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Trials at once (default: as many as cores).",
+    help="How many trials run at once (default: one per core).",
 )
 PER_GPU = click.option(
     "--per-gpu",

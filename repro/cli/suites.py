@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 LEFT_OUT = "left out, since they cannot be measured here:"
 
 
-@main.command()
+@main.command(short_help="Decide the claims of suites.")
 @ASKED
 @options.PROFILE
 @options.DEVICE
@@ -43,7 +43,7 @@ LEFT_OUT = "left out, since they cannot be measured here:"
 @click.option(
     "--fresh",
     is_flag=True,
-    help="Train everything again instead of using what the store has; killed, it begins again.",
+    help="Train everything again instead of using what is stored; a run that is killed starts over.",
 )
 @options.FIRST_SEED
 @options.PILOT
@@ -52,7 +52,9 @@ LEFT_OUT = "left out, since they cannot be measured here:"
     type=Place(file_okay=False),
     help=f"Where result JSONs go (default: {RUNS.as_posix()}, in the suites' project).",
 )
-@click.option("--strict-claims", is_flag=True, help="Fail where a claim is undecided and that is not known.")
+@click.option(
+    "--strict-claims", is_flag=True, help="Fail where a claim is undecided, unless the suite expects that."
+)
 @options.JOBS
 @options.PER_GPU
 @click.option(
@@ -202,12 +204,12 @@ def _profiles(suites: tuple[Path, ...]) -> set[str]:
     return {name for suite in read.values() for name in suite.profiles}
 
 
-@main.command()
+@main.command(short_help="Find the mistakes in suites.")
 @ASKED
 @click.option(
     "--plugins",
     is_flag=True,
-    help="Hold what other packages add by entry points to its contract; suites only where some are named.",
+    help="Try what other packages add through entry points; suites are checked only if named.",
 )
 def check(suites: tuple[Path, ...], plugins: bool) -> None:
     """Read suites and say everything that is wrong with them, without running anything."""
@@ -239,7 +241,7 @@ def _check_plugins() -> int:
     return len(faults)
 
 
-@main.command("list")
+@main.command("list", short_help="List suites and their claims.")
 @ASKED
 def list_(suites: tuple[Path, ...]) -> None:
     """List suites with their claims, and where each is asked: those under suites/, or else those that come
@@ -262,7 +264,7 @@ def list_(suites: tuple[Path, ...]) -> None:
     say(table(rows))
 
 
-@main.command()
+@main.command(short_help="Print the JSON Schema of suites, recipes or results.")
 @click.option("--result", "of", flag_value="result", help="The schema of result JSONs instead.")
 @click.option("--recipes", "of", flag_value="recipes", help="The schema of recipes.yaml instead.")
 def schema(of: str | None) -> None:
@@ -284,7 +286,7 @@ def schema(of: str | None) -> None:
     say(json.dumps(made, indent=1, sort_keys=True), whole=True)
 
 
-@main.command()
+@main.command(short_help="Begin a project of your own.")
 @click.argument("asked", nargs=-1, metavar="[TOPIC | SUITE]...", shell_complete=completion.bundled)
 @click.option(
     "--to",
