@@ -208,8 +208,9 @@ def test_trials_that_share_gpus_take_different_ones_first_and_know_which(monkeyp
             leases._last.clear()
             found.append(held.enter_context(hold(gpu, per_gpu=2)))
         assert found == [(0,), (1,), (0,), (1,)]
-        assert waits(gpu, per_gpu=2) and waits(gpu) and waits(Needs(device="cuda", alone=True))
+        assert waits(gpu, per_gpu=2) and waits(gpu)
         assert not waits(gpu, per_gpu=3) and not waits(Needs(), per_gpu=3)
+        assert waits(Needs(device="cuda", alone=True))
     with hold(gpu, per_gpu=2), hold(Needs(device="cuda"), per_gpu=2) as second:
         assert second == (1,)
     with hold(Needs(device="cuda", alone=True)):
