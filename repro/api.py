@@ -1,10 +1,11 @@
 """The harness from Python: `repro.run("suites/…yaml")` decides claims and gives their results."""
 
+import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from repro import reading, result
 from repro.document import DocumentError
@@ -25,6 +26,7 @@ from repro.session import Session
 from repro.store import Store
 from repro.suite import Device, Suite
 from repro.suite_files import project_of, suite_files
+from repro.trial import TrialSpec
 
 __all__ = ["Results", "check", "decide", "load", "read", "run"]
 
@@ -117,14 +119,7 @@ def run(
     """
     _sound(where, seeds_max, first_seed, jobs, per_gpu)
     given = _paths(suites)
-    loaded = load_all(suite_files(given))
-    asked = [(path, suite, _names(suite, profile, only)) for path, suite in loaded.items()]
-    if not any(names for _, _, names in asked):
-        known = sorted({name for suite in loaded.values() for name in suite.profiles})
-        like = f" like {only!r}" if only else ""
-        raise NothingRan(
-            f"nothing to run: no claim{like} at profile '{profile}' (profiles: {', '.join(known)})"
-        )
+    asked = _asked(given, profile, only)
     store = Store(home(project_of(given)))
     store = store.anew() if fresh else store
     session = Session(
@@ -171,6 +166,84 @@ def run(
     if not any_decided:
         raise NothingMeasured("\n".join(failures(found.failed)))
     return found
+
+
+def work(
+    suites: str | Path | Iterable[str | Path],
+    profile: str = "cpu",
+    *,
+    only: str | None = None,
+    device: Device | None = None,
+    seeds_max: int | None = None,
+    first_seed: int | None = None,
+    pilot: bool = False,
+    jobs: int | None = None,
+    per_gpu: int = 1,
+    missing: Callable[[Mapping[str, ReproError]], None] = lambda _: None,
+    begins: Callable[[Store, Callable[[], Course]], None] = lambda *_: None,
+) -> dict[str, ReproError]:
+    """Do what `run` would find missing, and leave it in the store: no verdict is told, noted or kept. Any
+    number of these may be at work on one store; each ends when nothing is left to do. What is timed is left
+    to `run`, since it is of the machine that `run` is on.
+
+    The arguments are those of `run`. Gives why what could not be done could not, by `FILE::CLAIM`. Raises
+    `DocumentError` for suites with mistakes, and `NothingRan` where no claim is asked.
+    """
+    _sound("local", seeds_max, first_seed, jobs, per_gpu)
+    given = _paths(suites)
+    asked = [
+        (f"{path}::{name}", suite, name)
+        for path, suite, names in _asked(given, profile, only)
+        for name in names
+    ]
+    store = Store(home(project_of(given)))
+    session = Session(
+        Runner(store, executor("local", jobs, per_gpu)),
+        profile,
+        device=device,
+        seeds_max=seeds_max,
+        first_seed=first_seed,
+        pilot=pilot,
+    )
+    claims_asked = [(suite, name) for _, suite, name in asked]
+    begins(store, partial(session.course, claims_asked, project_of(given) / KEPT))
+    found, ahead, first = Results(), Ahead(store), list[TrialSpec]()
+    try:
+        for key, suite, name in asked:
+            with found.noting(key):
+                ahead.check(session.steps(suite, name, most=1))
+                steps = [step for step in session.steps(suite, name) if step.sure]
+                first += [step.job for step in steps if isinstance(step.job, TrialSpec)]
+        if found.failed:
+            missing(dict(found.failed))
+        session.runner.ensure_all(_from_anywhere(first))  # of all claims, so that all have something to do
+        for key, suite, name in _from_anywhere(asked):
+            timed = any(one.timed for one in session.experiment(suite).quantities(suite.claims[name]))
+            if key not in found.failed and not timed:
+                with found.noting(key):
+                    session.decide(suite, name)
+    finally:
+        session.close()
+    return found.failed
+
+
+def _asked(given: list[Path], profile: str, only: str | None) -> list[tuple[Path, Suite, list[str]]]:
+    """Suites with the names of their claims that are asked. Raises `NothingRan` where there are none."""
+    loaded = load_all(suite_files(given))
+    asked = [(path, suite, _names(suite, profile, only)) for path, suite in loaded.items()]
+    if not any(names for _, _, names in asked):
+        known = sorted({name for suite in loaded.values() for name in suite.profiles})
+        like = f" like {only!r}" if only else ""
+        raise NothingRan(
+            f"nothing to run: no claim{like} at profile '{profile}' (profiles: {', '.join(known)})"
+        )
+    return asked
+
+
+def _from_anywhere(found: list[Any]) -> list[Any]:
+    """The same in the same order, begun anywhere: so those at work begin apart, and seldom change data."""
+    at = secrets.randbelow(max(1, len(found)))
+    return found[at:] + found[:at]
 
 
 def _paths(given: str | Path | Iterable[str | Path]) -> list[Path]:

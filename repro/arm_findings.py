@@ -51,12 +51,12 @@ def of_arm(form: Form[Suite], name: str, used_at: Sequence[str]) -> Iterator[Pro
 def _treated(arm: Arm, suite: Suite) -> Iterator[Finding]:
     """It is another arm, and what is done to that."""
     for key in [*(arm.model_fields_set - {"of", "after"}), *arm.options]:
-        message = f"a treated arm has 'of' and 'after' alone; '{key}' is that of arm '{arm.of}'"
+        message = f"a treated arm has only 'of' and 'after'; '{key}' belongs to arm '{arm.of}'"
         yield Finding((key,), message, at_key=True)
     if arm.of not in suite.arms:
         yield Finding(("of",), f"unknown arm '{arm.of}'{nearest(str(arm.of), suite.arms)}")
     elif suite.arms[arm.of].of is not None:
-        yield Finding(("of",), f"arm '{arm.of}' is itself treated; treat the arm that it is of")
+        yield Finding(("of",), f"arm '{arm.of}' is itself treated; treat the arm it comes from")
     if arm.after is None:
         yield Finding(("after",), "'after' is missing: what is done to the arm's nets", at_key=True)
     else:

@@ -109,7 +109,7 @@ class _Check:
         least = first_look(alpha)
         if least is None or seeds.max < least:
             place = ("seeds", "max") if ("seeds", "max") in self.file.values else ("evidence", "alpha")
-            needs = f"needs {least} at least" if least else f"is more than {LOOKS[-1]} can show"
+            needs = f"needs at least {least}" if least else f"is more than {LOOKS[-1]} can show"
             message = f"with {seeds.max} seeds no claim can be decided; alpha {alpha:g} {needs}"
             yield self.file.problem(place, message)
         elif seeds.max not in LOOKS:
@@ -258,7 +258,7 @@ class _Check:
         yield from kind.mistakes(measurement)
         arm = self.suite.arms.get(measurement.arm)
         if arm is not None and arm.of is not None and not kind.treated:
-            yield f"'{measurement.name}' knows nothing of a treatment: ask it of arm '{arm.of}'"
+            yield f"'{measurement.name}' does not depend on a treatment: ask it of arm '{arm.of}'"
         wanted = kind.wants(measurement)
         if not wanted or measurement.arm not in self.suite.arms:
             return

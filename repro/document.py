@@ -212,7 +212,7 @@ def _syntax(path: Path, text: str, index: int, within: Any) -> Problem:
         case "@" | "`" | "%" as reserved:
             said = f"a text that begins with '{reserved}' must be in quotes"
         case ":":
-            said = f"':' does not fit{inside or ' here'}; a text that holds ': ' must be in quotes"
+            said = f"':' does not fit{inside or ' here'}; text with ': ' in it must be in quotes"
         case "\n" | "\r":
             said = f"the line ends{inside}"
         case other:

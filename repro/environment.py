@@ -59,6 +59,11 @@ def gpu_names() -> tuple[str, ...]:
     return tuple(match[1].strip() for match in found if match)
 
 
+def machine(device: str) -> tuple[str, ...]:
+    """This machine, as far as timings go: the CPU, and the GPUs if they are what is timed."""
+    return (cpu_name(), *(gpu_names() if device == "cuda" else ()))
+
+
 def facts(folder: Path) -> Facts:
     """Of the code in a folder, and of this machine."""
     found = commit(folder)

@@ -77,7 +77,7 @@ def _refusals(result: Result, dirty: bool) -> Iterable[str]:
     if not dirty and not commit:
         yield "made by no commit; --dirty keeps it all the same"
     elif not dirty and commit and facts["dirty"]:
-        yield f"made by commit {commit[:10]} with changes; delete it, or keep it with --dirty"
+        yield f"made by commit {commit[:10]} with uncommitted changes; delete it, or keep it with --dirty"
     last = max((seed for claim in result.claims.values() for seed in claim.evidence.seeds), default=0)
     if last >= PILOT:
         yield f"rests on seed {last}; seeds from {PILOT} up are there to try things out, and judge nothing"

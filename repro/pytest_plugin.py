@@ -39,7 +39,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--seeds-max", type=_positive, metavar="N", help="allow N seeds instead of what the suite allows"
     )
-    group.addoption("--jobs", type=_positive, metavar="N", help="trials at once (default: as many as cores)")
+    group.addoption(
+        "--jobs", type=_positive, metavar="N", help="how many trials run at once (default: one per core)"
+    )
     group.addoption(
         "--per-gpu",
         type=_share,
@@ -53,7 +55,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--fresh",
         action="store_true",
-        help="train everything again instead of using what the store has; killed, it begins again",
+        help="train everything again instead of using what is stored; a run that is killed starts over",
     )
     group.addoption(
         "--pilot",
@@ -64,7 +66,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--results", type=Path, metavar="DIR", help=f"where result JSONs go (default: {RUNS.as_posix()})"
     )
     group.addoption(
-        "--strict-claims", action="store_true", help="fail where a claim is undecided and that is not known"
+        "--strict-claims",
+        action="store_true",
+        help="fail where a claim is undecided, unless the suite expects that",
     )
 
 

@@ -89,6 +89,12 @@ class Recipe(Strict):
     )
     channels_last: bool = True
     compile: bool = False
+    places: PositiveInt = Field(
+        1,
+        exclude_if=lambda places: places == 1,
+        description="GPUs of one machine that a batch is spread over, in equal parts (torch's DDP, with "
+        "batch normalisation over the whole batch): for batches that one has no room for",
+    )
     deterministic: bool = True
     evaluate: Evaluation = Evaluation(train_images=None, every=None)
 

@@ -14,7 +14,7 @@ OF_THE_MACHINE = {"torch", "torchvision"}  # and what only they need
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 WANTED = [Requirement(line) for line in PROJECT["dependencies"]]
-WANTED += [Requirement(line) for extra in ("tests", "reference", "ray") for line in EXTRAS[extra]]
+WANTED += [Requirement(line) for extra in ("tests", "reference", "ray", "docs") for line in EXTRAS[extra]]
 PINNED = {
     canonicalize_name(pin.name): pin
     for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()

@@ -190,12 +190,12 @@ def test_what_is_not_plain_yaml_is_an_error_with_its_place(tmp_path, text, expec
     [
         pytest.param(
             "a: [1, 2\nb: 3\n",
-            "2:2: not YAML: ':' does not fit in what begins at 1:4; a text that holds ': ' must be in quotes",
+            "2:2: not YAML: ':' does not fit in what begins at 1:4; text with ': ' in it must be in quotes",
             id="a bracket that stays open",
         ),
         pytest.param(
             "a: Fig. 1: b\n",
-            "1:10: not YAML: ':' does not fit here; a text that holds ': ' must be in quotes",
+            "1:10: not YAML: ':' does not fit here; text with ': ' in it must be in quotes",
             id="a colon in a text",
         ),
         pytest.param("a: {b: [1}\n", "1:10: not YAML: '}' does not fit in what begins at 1:8", id="a brace"),
@@ -364,9 +364,9 @@ def test_whatever_becomes_of_a_suite_it_is_read_or_refused_in_so_many_words(tmp_
     (tmp_path / "ledger.json").write_text(
         json.dumps([{"id": "RS02"}, {"id": "RS03"}, {"id": "RS05"}, {"id": "G25"}])
     )
-    texts = [suite.read_text() for suite in SUITES]
+    shorter = sorted((suite.read_text() for suite in SUITES), key=len)[: len(SUITES) // 2]
     for _ in range(800):
-        path.write_text(mutated(rng.choice(texts), rng), encoding="utf-8", errors="surrogatepass")
+        path.write_text(mutated(rng.choice(shorter), rng), encoding="utf-8", errors="surrogatepass")
         try:
             load(path)
             read_well += 1

@@ -84,7 +84,7 @@ def test_a_result_of_some_claims_is_kept_beside_what_the_others_stand_on_until_a
     [
         (
             made(facts={**CLEAN, "dirty": True}),
-            "made by commit c0ffeec0ff with changes; delete it, or keep it with --dirty",
+            "made by commit c0ffeec0ff with uncommitted changes; delete it, or keep it with --dirty",
         ),
         (made(facts={"commit": None, "dirty": None}), "made by no commit; --dirty"),
         (made(complete=False), "made-up (cpu): only some of its claims, and nothing complete of it is kept"),
@@ -153,9 +153,8 @@ def test_a_page_may_show_some_claims_alone_and_the_page_of_results_shows_all(tmp
     assert "| [made-up: a](../suites/made-up.yaml) | ✓ reproduced |" in page.read_text(encoding="utf-8")
     first, *rows, end, after = readme.read_text(encoding="utf-8").splitlines()[1:]
     assert (first, end, after) == (mark, END, "after")
-    says = made().claims["a"].says
-    assert rows[2].startswith(f"| [made-up](suites/made-up.yaml) | {says} | ✓ reproduced | 5 | ")
-    assert rows[3:] == ["| made-up | gone | not run yet | | | |", "| other | a | not run yet | | | |"]
+    assert rows[2].startswith(f"| [{made().claims['a'].says}](suites/made-up.yaml) | ✓ reproduced | 5 | ")
+    assert rows[3:] == ["| made-up: gone | not run yet | | | | |", "| other: a | not run yet | | | | |"]
     assert repro("keep", "--tables").output == ""
     readme.write_text("# Without marks\n")
     repro("keep", "--tables")

@@ -1,9 +1,4 @@
-"""What the commands share: the group, its exit codes, how they speak, and the suites that are asked for.
-
-Exit codes: 0 as expected, 1 a claim not as expected, 2 wrong use or what cannot be measured, 3 a regression,
-4 nothing ran, 5 a run that says nothing of the code. 130 and 141 are those of a shell: interrupted, and
-nobody reads on.
-"""
+"""What the commands share: the group, its exit codes, how they speak, and the suites that are asked for."""
 
 import json
 import sys
@@ -28,7 +23,17 @@ if TYPE_CHECKING:
     from repro.result import ClaimResult
 
 AS_EXPECTED, NOT_AS_EXPECTED, WRONG_USE, REGRESSION, NOTHING_RAN, NOT_THE_CODE = range(6)
-INTERRUPTED, NOBODY_READS = 130, 141
+INTERRUPTED, NOBODY_READS = 130, 141  # those of a shell
+CODES = {
+    AS_EXPECTED: "everything is as expected",
+    NOT_AS_EXPECTED: "a claim is not as expected",
+    WRONG_USE: "wrong use, a mistake in a suite, or something that could not be measured or kept",
+    REGRESSION: "a regression",
+    NOTHING_RAN: "nothing to run, to compare or to export",
+    NOT_THE_CODE: "a nightly run or a bisection that says nothing about the code",
+    INTERRUPTED: "interrupted",
+    NOBODY_READS: "the output was closed before its end, as by `head`",
+}
 DEFAULT = (SUITES,)
 
 
@@ -124,7 +129,11 @@ class Errors(click.Group):
             end(INTERRUPTED, "\ninterrupted: what is done is kept; the same command goes on from there")
 
 
-@click.group(cls=Errors, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Errors,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="\n".join(["\b", "Exit codes:", *(f"  {code:3}  {means}" for code, means in CODES.items())]),
+)
 @click.version_option(version())
 def main() -> None:
     """Test the claims of the papers that made computer vision."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 EXACT_TURNS = 20  # as many are enumerated in no time
 
 
-@main.command()
+@main.command(short_help="Look for steps in the history of measurements.")
 @click.argument("history", type=Place(exists=True, file_okay=False))
 @click.argument("tonight", type=Place())
 @click.option(
@@ -38,7 +38,7 @@ EXACT_TURNS = 20  # as many are enumerated in no time
     type=click.FloatRange(0, min_open=True),
     default=1.0,
     show_default=True,
-    help="False ones to expect in 30 nights.",
+    help="How many false suspects to expect in 30 nights.",
 )
 @click.option(
     "-o",
@@ -78,7 +78,7 @@ def watch(history: Path, tonight: Path, suspects: float, out: Path | None, form:
     sys.exit(NOT_THE_CODE if found.problems else AS_EXPECTED)
 
 
-@main.command()
+@main.command(short_help="Measure suspects again, old and new code in turns.")
 @click.argument("suspects", type=Place(dir_okay=False, exists=True))
 @ASKED
 @click.option("--base", required=True, metavar="COMMAND", help="The `repro` of the old code's installation.")
@@ -94,7 +94,7 @@ def watch(history: Path, tonight: Path, suspects: float, out: Path | None, form:
     type=click.IntRange(1, EXACT_TURNS),
     default=EXACT_TURNS,
     show_default=True,
-    help="Runs of either, at most.",
+    help="The most runs of each code.",
 )
 @click.option(
     "--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Fresh seeds in each turn."
@@ -104,7 +104,7 @@ def watch(history: Path, tonight: Path, suspects: float, out: Path | None, form:
     type=click.FloatRange(0, min_open=True),
     default=math.inf,
     show_default="no limit",
-    help="The time there is: the worst suspects are taken, the others are left.",
+    help="The time there is: the worst suspects come first, and what is left is not measured.",
 )
 @click.option(
     "--results",
@@ -147,7 +147,7 @@ def confirm(
     except (OSError, ValueError):
         raise ReproError(f"{suspects}: not what `repro watch -o` writes") from None
     if turns < fewest_turns(1):
-        raise ReproError(f"{turns} turns cannot confirm anything: --turns must be {fewest_turns(1)} at least")
+        raise ReproError(f"{turns} turns cannot confirm anything: --turns must be at least {fewest_turns(1)}")
     loaded = load_all(suite_files(suites or DEFAULT))
     files = {suite.suite: path for path, suite in loaded.items()}
     try:
@@ -166,7 +166,7 @@ def confirm(
     sys.exit(NOT_THE_CODE if found.left else AS_EXPECTED)
 
 
-@main.command()
+@main.command(short_help="Find the commit that changed a measurement.")
 @click.argument("good")
 @click.argument("bad")
 @click.argument("suite", type=Place(exists=True, dir_okay=False))
@@ -180,7 +180,7 @@ def confirm(
     type=click.Choice(["worse", "better", "changed"]),
     default="worse",
     show_default=True,
-    help="What makes a commit a bad one; `changed` is any other number, as is exact on a CPU.",
+    help="What makes a commit bad; `changed` is any difference, which is exact on a CPU.",
 )
 def bisect(
     good: str, bad: str, suite: Path, only: str | None, profile: str, seeds: int, look_for: "LookedFor"

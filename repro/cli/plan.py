@@ -8,7 +8,7 @@ from repro.cli import completion
 from repro.cli.group import ASKED, DEFAULT, as_json, main, say
 
 
-@main.command()
+@main.command(short_help="Say what suites would take, without training.")
 @ASKED
 @click.option(
     "--profile",
@@ -17,11 +17,16 @@ from repro.cli.group import ASKED, DEFAULT, as_json, main, say
     shell_complete=completion.profiles,
     help="The scale that is planned for.",
 )
-@click.option("--device", metavar="GPU", help="A GPU that is not here: A100, H100, 'RTX 4090' …")
 @click.option(
-    "--hours", type=click.FloatRange(min=0, min_open=True), metavar="H", help="That it has to fit into."
+    "--device", metavar="GPU", help="A GPU that this machine does not have: A100, H100, 'RTX 4090' …"
 )
-@click.option("--jobs", "-j", type=click.IntRange(min=1), metavar="N", help="Trials at once.")
+@click.option(
+    "--hours",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="H",
+    help="The time that all must fit into.",
+)
+@click.option("--jobs", "-j", type=click.IntRange(min=1), metavar="N", help="How many trials run at once.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def plan(
     suites: tuple[Path, ...],

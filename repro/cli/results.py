@@ -24,7 +24,7 @@ from repro.errors import ReproError
 from repro.places import KEPT, RESULTS, RUNS
 
 
-@main.command()
+@main.command(short_help="Show verdicts with their evidence.")
 @click.argument("name", metavar="RESULT", shell_complete=completion.results)
 @LOOKED_UP
 @click.option(
@@ -44,7 +44,7 @@ def show(name: str, results: Path, only: str | None) -> None:
     say(as_text(of_name[0], {result.id: path.parent for path, result in found.items()}, only))
 
 
-@main.command()
+@main.command(short_help="Put results under version control.")
 @click.argument("names", nargs=-1, metavar="[RESULT]...", shell_complete=completion.results)
 @click.option("--dirty", is_flag=True, help="Keep results of a commit with changes, or of none, too.")
 @click.option("--tables", is_flag=True, help="Keep nothing new: only make the tables anew.")
@@ -64,7 +64,7 @@ def keep(names: tuple[str, ...], dirty: bool, tables: bool) -> None:
         say(f"made anew: the table in {path}")
 
 
-@main.command()
+@main.command(short_help="Make a static site of results.")
 @click.argument("results", nargs=-1, type=Place(), metavar="[RESULT]...")
 @click.option(
     "--out",
@@ -84,7 +84,7 @@ def report(results: tuple[Path, ...], out: Path) -> None:
     say(f"{site.pages} pages on {site.claims} claims from {site.runs} runs: {site.front}")
 
 
-@main.command()
+@main.command(short_help="Say what has changed between results.")
 @click.argument("base", metavar="BASE", shell_complete=completion.results)
 @click.argument("new", metavar="NEW", shell_complete=completion.results)
 @LOOKED_UP
@@ -116,7 +116,7 @@ def compare(base: str, new: str, results: Path, alpha: float, metrics: bool, onl
     sys.exit(REGRESSION if found.regression else AS_EXPECTED)
 
 
-@main.command()
+@main.command(short_help="Write results as a table, or their curves.")
 @click.argument("names", nargs=-1, required=True, metavar="RESULT...", shell_complete=completion.results)
 @click.option(
     "--to",

@@ -7,7 +7,7 @@ import click
 from repro.cli.group import ASKED, DEFAULT, main, say
 
 
-@main.command()
+@main.command(short_help="Say how large the store is, and prune it.")
 @ASKED
 @click.option("--prune", is_flag=True, help="Remove the trials that none of these suites names.")
 def store(suites: tuple[Path, ...], prune: bool) -> None:

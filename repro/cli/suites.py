@@ -4,12 +4,13 @@ import json
 import shlex
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from repro.cli import completion
+from repro.cli import completion, options
 from repro.cli.group import (
     AS_EXPECTED,
     ASKED,
@@ -24,68 +25,38 @@ from repro.cli.group import (
     say_verdicts,
 )
 from repro.errors import ReproError
-from repro.executors import EXECUTORS, SHARES
+from repro.executors import EXECUTORS
 from repro.places import RUNS, SUITES, bundled, shown, typed
 from repro.suite_files import RECIPES
+
+if TYPE_CHECKING:
+    from repro.report.progress import Display
 
 LEFT_OUT = "left out, since they cannot be measured here:"
 
 
-@main.command()
+@main.command(short_help="Decide the claims of suites.")
 @ASKED
-@click.option(
-    "--profile",
-    default="cpu",
-    show_default=True,
-    shell_complete=completion.profiles,
-    help="The scale at which claims are tested: cpu, gpu or paper.",
-)
-@click.option(
-    "--device",
-    type=click.Choice(["cpu", "cuda", "mps"]),
-    help="Train here instead of on the profile's device.",
-)
-@click.option(
-    "--seeds-max",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Allow N seeds instead of what the suite allows.",
-)
+@options.PROFILE
+@options.DEVICE
+@options.SEEDS_MAX
 @click.option(
     "--fresh",
     is_flag=True,
-    help="Train everything again instead of using what the store has; killed, it begins again.",
+    help="Train everything again instead of using what is stored; a run that is killed starts over.",
 )
-@click.option(
-    "--first-seed",
-    type=click.IntRange(min=0),
-    metavar="N",
-    help="Seeds from N up instead of what the suite says.",
-)
-@click.option(
-    "--pilot", is_flag=True, help="Try a recipe: seeds from 1000 up, which never judge, and no result."
-)
+@options.FIRST_SEED
+@options.PILOT
 @click.option(
     "--results",
     type=Place(file_okay=False),
     help=f"Where result JSONs go (default: {RUNS.as_posix()}, in the suites' project).",
 )
-@click.option("--strict-claims", is_flag=True, help="Fail where a claim is undecided and that is not known.")
 @click.option(
-    "--jobs",
-    "-j",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Trials at once (default: as many as cores).",
+    "--strict-claims", is_flag=True, help="Fail where a claim is undecided, unless the suite expects that."
 )
-@click.option(
-    "--per-gpu",
-    type=click.IntRange(1, SHARES),
-    default=1,
-    show_default=True,
-    metavar="N",
-    help="Trials that share a GPU, each with an equal part of its memory; small nets leave most of one idle.",
-)
+@options.JOBS
+@options.PER_GPU
 @click.option(
     "--executor",
     "where",
@@ -94,13 +65,7 @@ LEFT_OUT = "left out, since they cannot be measured here:"
     show_default=True,
     help="Where trials run.",
 )
-@click.option(
-    "-k",
-    "only",
-    metavar="TEXT",
-    shell_complete=completion.claims,
-    help="Only claims whose name contains the text.",
-)
+@options.ONLY
 def run(
     suites: tuple[Path, ...],
     profile: str,
@@ -130,10 +95,6 @@ def run(
     from repro.store import Store
     from repro.suite_files import project_of
 
-    def left_out(why: Mapping[str, ReproError]) -> None:
-        display.show(None)
-        say("\n".join([LEFT_OUT, *failures(why), ""]), to_stderr=True)
-
     root = project_of(suites or DEFAULT)
     verdicts, written = dict[str, ClaimResult](), list[Path]()
     try:
@@ -153,7 +114,7 @@ def run(
                 results=results or root / RUNS,
                 decided=lambda path, name, claim: verdicts.update({f"{typed(path)}::{name}": claim}),
                 kept=written.append,
-                missing=left_out,
+                missing=partial(_left_out, display),
                 begins=display.begin,
             )
     except api.NothingRan as error:
@@ -172,6 +133,69 @@ def run(
     sys.exit(AS_EXPECTED if all(tolerated) else NOT_AS_EXPECTED)
 
 
+@main.command()
+@ASKED
+@options.PROFILE
+@options.DEVICE
+@options.SEEDS_MAX
+@options.FIRST_SEED
+@options.PILOT
+@options.JOBS
+@options.PER_GPU
+@options.ONLY
+def work(
+    suites: tuple[Path, ...],
+    profile: str,
+    device: Any,
+    seeds_max: int | None,
+    first_seed: int | None,
+    pilot: bool,
+    jobs: int | None,
+    per_gpu: int,
+    only: str | None,
+) -> None:
+    """Train what suites need and nobody has trained yet, or is training, until nothing is left. No verdict is
+    told, noted or kept: that is for `repro run`, which then finds it done.
+
+    Any number of these may be at work on one store, on one machine or on many that share its disk
+    (REPRO_HOME); one that is killed leaves its trial to the others. Timings are left to `repro run`.
+    """
+    from repro import api
+    from repro.places import home
+    from repro.report.progress import Display, on
+    from repro.report.text import failures
+    from repro.store import Store
+    from repro.suite_files import project_of
+
+    try:
+        with Display(Store(home(project_of(suites or DEFAULT))), *on()) as display:
+            failed = api.work(
+                suites or DEFAULT,
+                profile,
+                only=only,
+                device=device,
+                seeds_max=seeds_max,
+                first_seed=first_seed,
+                pilot=pilot,
+                jobs=jobs,
+                per_gpu=per_gpu,
+                missing=partial(_left_out, display),
+                begins=display.begin,
+            )
+    except api.NothingRan as error:
+        end(NOTHING_RAN, str(error))
+    if failed:
+        end(WRONG_USE, "\n".join(failures(failed)))
+    say("nothing is left to do")
+
+
+def _left_out(display: "Display", why: Mapping[str, ReproError]) -> None:
+    from repro.report.text import failures
+
+    display.show(None)
+    say("\n".join([LEFT_OUT, *failures(why), ""]), to_stderr=True)
+
+
 def _profiles(suites: tuple[Path, ...]) -> set[str]:
     from repro.reading import load_all
     from repro.suite_files import suite_files
@@ -180,12 +204,12 @@ def _profiles(suites: tuple[Path, ...]) -> set[str]:
     return {name for suite in read.values() for name in suite.profiles}
 
 
-@main.command()
+@main.command(short_help="Find the mistakes in suites.")
 @ASKED
 @click.option(
     "--plugins",
     is_flag=True,
-    help="Hold what other packages add by entry points to its contract; suites only where some are named.",
+    help="Try what other packages add through entry points; suites are checked only if named.",
 )
 def check(suites: tuple[Path, ...], plugins: bool) -> None:
     """Read suites and say everything that is wrong with them, without running anything."""
@@ -217,7 +241,7 @@ def _check_plugins() -> int:
     return len(faults)
 
 
-@main.command("list")
+@main.command("list", short_help="List suites and their claims.")
 @ASKED
 def list_(suites: tuple[Path, ...]) -> None:
     """List suites with their claims, and where each is asked: those under suites/, or else those that come
@@ -240,7 +264,7 @@ def list_(suites: tuple[Path, ...]) -> None:
     say(table(rows))
 
 
-@main.command()
+@main.command(short_help="Print the JSON Schema of suites, recipes or results.")
 @click.option("--result", "of", flag_value="result", help="The schema of result JSONs instead.")
 @click.option("--recipes", "of", flag_value="recipes", help="The schema of recipes.yaml instead.")
 def schema(of: str | None) -> None:
@@ -262,7 +286,7 @@ def schema(of: str | None) -> None:
     say(json.dumps(made, indent=1, sort_keys=True), whole=True)
 
 
-@main.command()
+@main.command(short_help="Begin a project of your own.")
 @click.argument("asked", nargs=-1, metavar="[TOPIC | SUITE]...", shell_complete=completion.bundled)
 @click.option(
     "--to",

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 
 from repro.archive import Latest, Standing, files, read_all, standings
 from repro.format import duration, figure, interval
@@ -34,19 +35,33 @@ def kept(folder: Path, profile: str = "cpu") -> dict[str, Standing]:
 def headlines(
     names: Iterable[str], standing: Mapping[str, Standing], suites: Iterable[Suite] = (), up: str = ""
 ) -> str:
-    """A row for each of some claims, `suite: claim`: what it says, and its verdict."""
+    """A row for each of some claims, `suite: claim`: what it says, its verdict, and its measurements beside
+    the paper's numbers, or the place in the paper where it gives none.
+    """
     asked = {suite.suite: suite for suite in suites}
-    rows = ["| suite | claim | here | seeds | margin | interval |", "| --- | --- | --- | --: | --: | --- |"]
+    rows = [
+        "| claim | verdict | seeds | measured | in the paper | here |",
+        "| --- | --- | --: | --- | --- | --: |",
+    ]
     for name in names:
         suite, claim = name.split(": ")
         if suite not in standing or claim not in standing[suite].claims:
-            rows.append(f"| {suite} | {claim} | not run yet | | | |")
+            rows.append(f"| {suite}: {claim} | not run yet | | | | |")
             continue
         latest = standing[suite].claims[claim]
-        *cells, _ = _cells(latest.claim, _since(asked.get(suite), claim, latest)).split(" | ")
-        which = f"[{suite}]({up}{latest.result.file}) | {_plain(latest.claim.says)}"
-        rows.append(f"| {which} | {' | '.join(cells)} |")
+        says = f"[{_plain(latest.claim.says)}]({up}{latest.result.file})"
+        told, seeds, *_ = _cells(latest.claim, _since(asked.get(suite), claim, latest)).split(" | ")
+        rows.append(f"| {says} | {told} | {seeds} | {' | '.join(_beside_the_paper(latest.claim))} |")
     return "\n".join(rows)
+
+
+def _beside_the_paper(claim: ClaimResult) -> tuple[str, str, str]:
+    """What is measured, the paper's numbers, and ours, the means over the seeds."""
+    measured = claim.reported or claim.values
+    ours = [[value for value in claim.values.get(name, ()) if value is not None] for name in measured]
+    papers = "<br>".join(map(figure, claim.reported.values())) or _plain(claim.source or "")
+    here = "<br>".join(figure(fmean(values)) if values else figure(None) for values in ours)
+    return "<br>".join(f"`{name}`" for name in measured), papers, here
 
 
 def table(standing: Mapping[str, Standing], suites: Iterable[Suite] = (), up: str = "") -> str:

@@ -21,8 +21,9 @@ def products(recipe: Recipe | None) -> Iterator[None]:
     if recipe is None or recipe.precision != "tf32":
         yield
         return
-    cudnn: Any = torch.backends.cudnn  # modules that make their settings as they are imported
-    conv, matmul = cudnn.conv, torch.backends.cuda.matmul
+    matmul: Any = torch.backends.cuda.matmul
+    cudnn: Any = torch.backends.cudnn  # a module that makes its settings as it is imported
+    conv = cudnn.conv
     before = matmul.fp32_precision, conv.fp32_precision
     devices.matmul_peak.cache_clear()  # of fp32 it is another with other products
     matmul.fp32_precision = conv.fp32_precision = "tf32"

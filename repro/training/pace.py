@@ -16,8 +16,8 @@ from repro.state.tf32 import as_fp32, products
 from repro.training.batches import Batches
 from repro.trial import TrialSpec
 
-WARM_UP = 2  # steps: memory is taken and kernels are chosen in the first ones
-LONGEST = 0.3  # seconds of steps, once there have been two
+WARM_UP = 1  # steps: memory is taken and kernels are chosen in the first one
+LONGEST = 0.1  # seconds of steps, once there have been two
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from repro.data.split import InMemory
 from repro.data.staged import Staged
 from repro.errors import ReproError
 from repro.format import size
-from repro.training.footprint import CONTEXT, footprint, with_margin
+from repro.training.footprint import CONTEXT, footprint, part_of, with_margin
 from repro.trial import TrialSpec
 
 SMALLER = (
@@ -44,7 +44,7 @@ def need(spec: TrialSpec, data: ImageSet) -> int | None:
         return None
     arm = spec.model_copy(update={"seed": 0, "start": None, "weights": None, "fingerprint": ""}).digest
     if arm not in _found:
-        found = footprint(spec, data)
+        found = footprint(part_of(spec), data)
         _found[arm] = None if found is None else with_margin(found.memory)
     return _found[arm]
 
@@ -55,7 +55,8 @@ _found: dict[str, int | None] = {}  # once a process for all seeds of an arm
 def too_large(spec: TrialSpec, wanted: int, free: int) -> str:
     assert spec.recipe is not None
     return (
-        f"{spec.label}: a batch of {spec.recipe.batch_size} takes about {size(wanted)} of the GPU's memory, "
+        f"{spec.label}: a batch of {spec.recipe.batch_size // spec.recipe.places} takes about {size(wanted)} "
+        "of the GPU's memory, "
         f"of which {size(free)} are free. {SMALLER}"
     )
 

@@ -162,14 +162,14 @@ def test_a_probe_at_the_start_needs_data_alone(errors):
 @pytest.mark.parametrize(
     "rules, expected",
     [
-        ("seeds: {max: 4}", "3:14: with 4 seeds no claim can be decided; alpha 0.05 needs 5 at least"),
+        ("seeds: {max: 4}", "3:14: with 4 seeds no claim can be decided; alpha 0.05 needs at least 5"),
         (
             "seeds: {max: 8}\nevidence: {alpha: 0.001}",
-            "3:14: with 8 seeds no claim can be decided; alpha 0.001 needs 14 at least",
+            "3:14: with 8 seeds no claim can be decided; alpha 0.001 needs at least 14",
         ),
         (
             "evidence: {alpha: 0.0001}",
-            "3:19: with 10 seeds no claim can be decided; alpha 0.0001 needs 14 at least",
+            "3:19: with 10 seeds no claim can be decided; alpha 0.0001 needs at least 14",
         ),
         ("seeds: {max: 8}", "3:14: verdicts come after 5, 7, 10, 14 and 20 seeds: max is one of these"),
         (

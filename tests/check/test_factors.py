@@ -9,10 +9,10 @@ OPTIMIZER = "lr: 0.1, momentum: 0.9"
     "groups, expected",
     [
         ("{bias: {lr: 2, weight_decay: 0}}", []),
-        ("{bias: {lrr: 2}}", ["14:70: optimizer 'sgd' has no number 'lrr'; did you mean 'lr'?"]),
+        ("{bias: {lrr: 2}}", ["14:70: optimizer 'sgd' has no numeric option 'lrr'; did you mean 'lr'?"]),
         (
             "{bias: {nesterov: 2}}",
-            ["14:70: optimizer 'sgd' has no number 'nesterov'; known: lr, momentum, weight_decay"],
+            ["14:70: optimizer 'sgd' has no numeric option 'nesterov'; known: lr, momentum, weight_decay"],
         ),
         ("{bias: {lr: -1}}", ["14:74: lr: must be at least 0, not -1"]),
         ("{bias: {lr: .inf}}", ["14:74: lr: expected a number, not '.inf'"]),

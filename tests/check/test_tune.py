@@ -43,7 +43,7 @@ def test_counts_and_clocks_are_not_asked_of_treated_arms(errors, measurement):
     claim = f"claims:\n  cost: {{says: It costs., expect: {measurement} > 1}}\n"
     (found,) = errors(arm, ("claims:\n", claim))
     name = measurement.partition("(")[0]
-    assert found.endswith(f"'{name}' knows nothing of a treatment: ask it of arm 'plain20'")
+    assert found.endswith(f"'{name}' does not depend on a treatment: ask it of arm 'plain20'")
 
 
 def test_an_unknown_arm_that_is_treated_is_told_though_a_claim_uses_it(errors):

@@ -210,18 +210,11 @@ def test_trials_that_share_gpus_take_different_ones_first_and_know_which(monkeyp
         assert found == [(0,), (1,), (0,), (1,)]
         assert waits(gpu, per_gpu=2) and waits(gpu)
         assert not waits(gpu, per_gpu=3) and not waits(Needs(), per_gpu=3)
+        assert waits(Needs(device="cuda", alone=True))
+    with hold(gpu, per_gpu=2), hold(Needs(device="cuda"), per_gpu=2) as second:
+        assert second == (1,)
     with hold(Needs(device="cuda", alone=True)):
         assert waits(gpu, per_gpu=2)
-
-
-def test_who_is_alone_waits_for_whoever_shares_a_gpu(monkeypatch):
-    monkeypatch.setattr(leases, "places", lambda device: [f"{device}-0"])
-    gpu = Needs(device="cuda")
-    with hold(gpu, per_gpu=2):
-        last = ExitStack()
-        last.enter_context(hold(gpu, per_gpu=2))
-    with last:  # the first place is free again
-        assert waits(Needs(device="cuda", alone=True))
 
 
 def test_so_many_share_a_gpu_and_cores_are_not_shared(monkeypatch):

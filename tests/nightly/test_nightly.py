@@ -322,5 +322,6 @@ def test_the_site_is_of_tonight_and_of_what_the_other_profile_left_last(runner):
     (runner / "tonight").mkdir()
     (runner / "tonight" / "night2.json").write_text("")
     code, calls, said = run(SITE, runner, {"gh": GH.format(served=served), "python": "", "repro": ""})
-    assert code == 0 and "repro report history -o site" in calls, said
+    assert code == 0, said
+    assert "repro report history -o site\npython -m sphinx -q docs site/docs\n" in calls
     assert names(runner / "history") == ["kept.json", "night1.json", "night2.json", "on-gpu.json"]

@@ -393,7 +393,7 @@ def test_a_run_that_fails_is_5_and_no_regression(installation, suite, tmp_path):
 def test_too_few_turns_old_results_and_a_file_that_is_none_are_refused_before_anything_runs(suite, tmp_path):
     suspects = watched(tmp_path / "watch.json", suspect())
     few = repro("confirm", suspects, suite, "--base", "x", "--turns", 5, "--results", tmp_path / "1")
-    assert few.exit_code == 2 and "5 turns cannot confirm anything: --turns must be 10 at least" in few.output
+    assert few.exit_code == 2 and "5 turns cannot confirm anything: --turns must be at least 10" in few.output
     assert repro("confirm", suite, suite, "--base", "x", "--results", tmp_path / "1").exit_code == 2
     full = repro("confirm", suspects, suite, "--base", "x", "--results", tmp_path)
     assert full.exit_code == 5 and "not empty" in full.output

@@ -11,17 +11,21 @@ from repro.archive import files, read_all, stand, standings
 from repro.outcome import arm_result
 from repro.places import KEPT, REGISTER
 from repro.register import Register
-from repro.report.kept import END, START, fill, kept, ledger, pages, table
+from repro.report.kept import END, START, fill, headlines, kept, ledger, pages, table
 from repro.result import write
 from repro.suite import Suite
 
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.fixture(scope="module")
+def made():
+    return dict(pages(ROOT))
+
+
 @pytest.mark.parametrize("name", ["README.md", "results/README.md", "suites/README.md"])
-def test_the_page_is_what_the_kept_results_and_suites_say(name):
-    expected = dict(pages(ROOT))[ROOT / name]
-    assert (ROOT / name).read_text(encoding="utf-8") == expected, "run `repro keep --tables`"
+def test_the_page_is_what_the_kept_results_and_suites_say(name, made):
+    assert (ROOT / name).read_text(encoding="utf-8") == made[ROOT / name], "run `repro keep --tables`"
 
 
 @pytest.mark.parametrize("name", ["README.md", "results/README.md", "suites/README.md"])
@@ -135,3 +139,17 @@ def test_the_table_has_a_row_for_each_claim_that_needed_seeds_and_counts_the_oth
     assert (
         "made-up: size" not in text and "1 claims about architectures alone: 1 reproduced, 0 refuted" in text
     )
+
+
+def test_a_headline_has_the_papers_numbers_beside_ours_or_the_place_in_the_paper():
+    values = {"miou(b)": (0.5, 0.6, None, None, None), "miou(a)": (0.25,) * 5}
+    told = claim().model_copy(update={"values": values, "reported": {"miou(a)": 0.594, "miou(b)": 0.624}})
+    drawn = claim().model_copy(update={"values": values, "source": "Fig. 1"})
+    rows = headlines(
+        ["made-up: told", "made-up: drawn"],
+        {"made-up": stand([result(claims={"told": told, "drawn": drawn})])},
+    ).splitlines()
+    assert rows[0] == "| claim | verdict | seeds | measured | in the paper | here |"
+    says = "| [a is better than b.](suites/made-up.yaml) | ✓ reproduced | 5"
+    assert rows[2] == f"{says} | `miou(a)`<br>`miou(b)` | 0.594<br>0.624 | 0.25<br>0.55 |"
+    assert rows[3] == f"{says} | `miou(b)`<br>`miou(a)` | Fig. 1 | 0.55<br>0.25 |"
