@@ -17,9 +17,10 @@ from repro.value import known
 Cell = str | int | float | bool | None
 Row = tuple[Cell, ...]
 
-NUMBERS = ("suite", "profile", "run", "finished", "arm", "seed", "digest", "kind", "name", "value", "unit")
+OF_RUN = ("suite", "profile", "run", "finished")
+NUMBERS = (*OF_RUN, "arm", "seed", "digest", "kind", "name", "value", "unit")
 VERDICTS = (
-    *("suite", "profile", "run", "finished", "claim", "ledger", "source", "says", "expect", "reported"),
+    *(*OF_RUN, "claim", "ledger", "source", "says", "expect", "reported"),
     *("verdict", "expected", "as_expected", "contested", "trivial", "formulation", "why", "because"),
     *("seeds", "decided_at", "alpha", "margin", "low", "high", "seconds"),
 )
