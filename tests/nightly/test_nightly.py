@@ -67,7 +67,7 @@ def test_other_people_s_actions_are_those_of_one_commit_and_no_checkout_leaves_i
     jobs = chain.from_iterable(workflow["jobs"].values() for workflow in WORKFLOWS.values())
     steps = chain.from_iterable(job.get("steps", []) for job in jobs)
     checkouts = [step for step in steps if "actions/checkout" in step.get("uses", "")]
-    assert len(checkouts) == 4
+    assert len(checkouts) == 5
     assert all(step["with"]["persist-credentials"] is False for step in checkouts)
 
 
