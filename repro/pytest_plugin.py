@@ -5,13 +5,14 @@ import sys
 import warnings
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Generator, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import pytest
 
+from repro.interrupt import deaf, hear
 from repro.places import KEPT, RUNS, SUFFIXES, project, shown
 
 if TYPE_CHECKING:
@@ -67,10 +68,19 @@ def _positive(text: str) -> int:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):
+        hear()
     config.addinivalue_line("markers", "static: a claim that needs no training")
     config.addinivalue_line("markers", "timed: a claim that times nets, with the machine to itself")
     config.addinivalue_line("markers", "trained: a claim that needs training")
     config.pluginmanager.register(Run(config), "repro-run")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionstart(session: pytest.Session) -> Generator[None]:
+    """Workers of pytest-xdist are started here; they hear Ctrl-C from `pytest_configure` on."""
+    with deaf() if session.config.pluginmanager.hasplugin("dsession") else nullcontext():
+        return (yield)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> "SuiteFile | None":

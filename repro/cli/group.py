@@ -17,6 +17,7 @@ from repro import streams
 from repro.cli import completion
 from repro.errors import ReproError
 from repro.format import broken, printable
+from repro.interrupt import INTERRUPTED
 from repro.places import RESULTS, SUITES, project, shown
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from repro.result import ClaimResult
 
 AS_EXPECTED, NOT_AS_EXPECTED, WRONG_USE, REGRESSION, NOTHING_RAN, NOT_THE_CODE = range(6)
-INTERRUPTED, NOBODY_READS = 130, 141
+NOBODY_READS = 141
 DEFAULT = (SUITES,)
 
 
