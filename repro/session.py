@@ -363,6 +363,12 @@ def _about(error: ReproError, arms: Collection[str]) -> ReproError:
 def _trials(
     experiment: Experiment, quantities: Collection[Quantity], seeds: Seeds
 ) -> dict[tuple[str, int], TrialSpec]:
-    """The trainings that quantities rest on, by arm and seed."""
+    """The trainings that quantities rest on, by arm and seed; of an ensemble those of all members."""
     arms = dict.fromkeys(arm for quantity in quantities for arm in quantity.trained)
-    return {(arm, seed): experiment.trial(arm, seed) for arm, seed in product(arms, seeds)}
+    found = {(arm, seed): experiment.trial(arm, seed) for arm, seed in product(arms, seeds)}
+    for quantity in quantities:
+        resolved = experiment.resolve(quantity.measurement.arm) if quantity.treated else None
+        if resolved and resolved.of and resolved.treatment:
+            joined = (trial for seed in seeds for trial in quantity.job(seed).after)
+            found |= {(resolved.of, one.seed): one for one in joined if isinstance(one, TrialSpec)}
+    return found

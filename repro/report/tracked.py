@@ -8,9 +8,10 @@ from typing import Any, Literal, NamedTuple
 
 from repro.job import digest
 from repro.report import tidy
-from repro.result import Result
+from repro.result import Result, TimingResult
 
 Kind = Literal["trial", "timing", "net", "claim"]
+Key = tuple[str, int | None, bool]  # name, seed, and whether it was timed
 Curves = dict[str, list[tuple[int, float]]]  # (step, value) by name; NaN where there is no value
 
 
@@ -52,17 +53,16 @@ def scalars(curves: Curves) -> list[tuple[int, dict[str, float]]]:
 
 
 def _nets(result: Result) -> Iterator[Tracked]:
-    curves: dict[tuple[str, int | None, bool], Curves] = {
+    curves: dict[Key, Curves] = {
         (trial.arm, trial.seed, False): {name: _finished(curve) for name, curve in trial.curves.items()}
         for trial in result.trials
     }
-    clocked = {(timing.name, timing.seed, True): timing for timing in result.timings}
+    clocked: dict[Key, TimingResult] = {(one.name, one.seed, True): one for one in result.timings}
     for key, timing in clocked.items():
         curves[key] = {"pass_seconds": list(enumerate(timing.seconds))}
-    numbers: dict[tuple[str, int | None, bool], dict[str, float | None]] = {key: {} for key in curves}
-    for row in tidy.numbers([result]):
-        of = dict(zip(tidy.NUMBERS, row, strict=True))
-        numbers.setdefault((of["arm"], of["seed"], of["kind"] == "timing"), {})[of["name"]] = of["value"]
+    numbers: dict[Key, dict[str, float | None]] = {key: {} for key in curves}
+    for arm_name, number, _, kind, quantity, value in tidy.measured(result):
+        numbers.setdefault((arm_name, number, kind == "timing"), {})[quantity] = value
     for key, values in numbers.items():
         name, seed, timed = key
         arm = result.arms.get(name.partition("(")[0])
