@@ -29,6 +29,7 @@ from repro.places import RUNS, SUITES, bundled, shown, typed
 from repro.suite_files import RECIPES
 
 LEFT_OUT = "left out, since they cannot be measured here:"
+NO_TIME = "left for another night:"
 
 
 @main.command()
@@ -87,6 +88,17 @@ LEFT_OUT = "left out, since they cannot be measured here:"
     help="Where trials run.",
 )
 @click.option(
+    "--hours",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="H",
+    help="Take the suites whose oldest verdict is oldest first, and leave what takes longer than H hours.",
+)
+@click.option(
+    "--earlier",
+    type=Place(exists=True, file_okay=False),
+    help="For --hours: the results of earlier runs (default: results, in the suites' project).",
+)
+@click.option(
     "-k",
     "only",
     metavar="TEXT",
@@ -105,6 +117,8 @@ def run(
     strict_claims: bool,
     jobs: int | None,
     where: Any,
+    hours: float | None,
+    earlier: Path | None,
     only: str | None,
 ) -> None:
     """Decide the claims of suites and write result JSONs. SUITE is a file, a folder, or the name of a suite,
@@ -116,7 +130,7 @@ def run(
     from repro.executors.scale import offer
     from repro.places import home
     from repro.report.progress import Display, on
-    from repro.report.text import claim_details, failures, summary
+    from repro.report.text import claim_details, failures, left_for, summary
     from repro.result import ClaimResult
     from repro.store import Store
     from repro.suite_files import project_of
@@ -124,6 +138,10 @@ def run(
     def left_out(why: Mapping[str, ReproError]) -> None:
         display.show(None)
         say("\n".join([LEFT_OUT, *failures(why), ""]), to_stderr=True)
+
+    def no_time(why: Mapping[str, str]) -> None:
+        display.show(None)
+        say("\n".join([NO_TIME, *left_for(why), ""]), to_stderr=True)
 
     root = project_of(suites or DEFAULT)
     verdicts, written = dict[str, ClaimResult](), list[Path]()
@@ -145,6 +163,9 @@ def run(
                 kept=written.append,
                 missing=left_out,
                 begins=display.begin,
+                hours=hours,
+                earlier=earlier,
+                left=no_time,
             )
     except api.NothingRan as error:
         end(NOTHING_RAN, str(error))
