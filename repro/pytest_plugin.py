@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import pytest
 
+from repro.executors import SHARES
 from repro.interrupt import deaf, hear
 from repro.places import KEPT, RESULTS, RUNS, SUFFIXES, project, shown
 
@@ -43,6 +44,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--seeds-max", type=_positive, metavar="N", help="allow N seeds instead of what the suite allows"
     )
     group.addoption("--jobs", type=_positive, metavar="N", help="trials at once (default: as many as cores)")
+    group.addoption(
+        "--per-gpu",
+        type=_share,
+        default=1,
+        metavar="N",
+        help="trials that share a GPU, each with an equal part of its memory (default: 1)",
+    )
     group.addoption(
         "--executor", choices=("local", "ray"), default="local", help="where trials run (default: local)"
     )
@@ -87,6 +95,12 @@ def _hours(text: str) -> float:
         if 0 < float(text) < math.inf:
             return float(text)
     raise ArgumentTypeError(f"not a number of hours above 0: {text}")
+
+
+def _share(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= SHARES:
+        raise ArgumentTypeError(f"not a whole number from 1 to {SHARES}: {text}")
+    return int(text)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -254,7 +268,7 @@ class Run:
             workers = getattr(self.config, "workerinput", {}).get("workercount", 1)
             jobs = max(1, (option("jobs") or cores()) // workers)
             self._session = Session(
-                Runner(self.store(), executor(option("executor"), jobs)),
+                Runner(self.store(), executor(option("executor"), jobs, option("per_gpu"))),
                 option("profile"),
                 device=option("device"),
                 seeds_max=option("seeds_max"),

@@ -79,6 +79,7 @@ def test_a_seed_is_there_only_if_all_members_of_it_are(store):
     assert session.decide(asked, "joined").claim.evidence.seeds == tuple(range(5))
 
 
+@pytest.mark.slow  # trains
 @pytest.mark.usefixtures("nets")
 def test_an_ensemble_s_error_is_that_of_the_mean_of_its_members_probabilities(store):
     trials = [spec(seed, steps=30, optimizer={"lr": 0.1}) for seed in range(3)]
