@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import pytest
 
+from repro.executors import SHARES
 from repro.places import KEPT, RUNS, SUFFIXES, project, shown
 
 if TYPE_CHECKING:
@@ -42,6 +43,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--jobs", type=_positive, metavar="N", help="how many trials run at once (default: one per core)"
     )
     group.addoption(
+        "--per-gpu",
+        type=_share,
+        default=1,
+        metavar="N",
+        help="trials that share a GPU, each with an equal part of its memory (default: 1)",
+    )
+    group.addoption(
         "--executor", choices=("local", "ray"), default="local", help="where trials run (default: local)"
     )
     group.addoption(
@@ -67,6 +75,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise ArgumentTypeError(f"not a whole number above 0: {text}")
+    return int(text)
+
+
+def _share(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= SHARES:
+        raise ArgumentTypeError(f"not a whole number from 1 to {SHARES}: {text}")
     return int(text)
 
 
@@ -216,7 +230,7 @@ class Run:
             workers = getattr(self.config, "workerinput", {}).get("workercount", 1)
             jobs = max(1, (option("jobs") or cores()) // workers)
             self._session = Session(
-                Runner(self.store(), executor(option("executor"), jobs)),
+                Runner(self.store(), executor(option("executor"), jobs, option("per_gpu"))),
                 option("profile"),
                 device=option("device"),
                 seeds_max=option("seeds_max"),

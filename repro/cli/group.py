@@ -13,6 +13,7 @@ from repro.cli import completion
 from repro.errors import ReproError
 from repro.format import broken, printable
 from repro.places import RESULTS, SUITES, project, shown
+from repro.release import version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -133,6 +134,6 @@ class Errors(click.Group):
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="\n".join(["\b", "Exit codes:", *(f"  {code:3}  {means}" for code, means in CODES.items())]),
 )
-@click.version_option(package_name="repro")
+@click.version_option(version())
 def main() -> None:
     """Test the claims of the papers that made computer vision."""

@@ -23,6 +23,7 @@ def step(name, images=64):
     return Footprint(counter.get_total_flops(), watch.kernels, watch.moved, 0, 0, 1, 0, 0, 0)
 
 
+@pytest.mark.slow  # makes large nets
 @pytest.mark.parametrize("name", MEASURED)
 def test_steps_take_what_timm_has_measured_within_a_factor_of_1_25(name):
     images_a_second = 64 / gpu("RTX 3090").pace(step(name), "bf16").step
