@@ -154,7 +154,7 @@ def run(
     sys.exit(AS_EXPECTED if all(tolerated) else NOT_AS_EXPECTED)
 
 
-@main.command()
+@main.command(short_help="Train what is missing, without a verdict.")
 @ASKED
 @options.PROFILE
 @options.DEVICE
