@@ -15,8 +15,9 @@ from repro.archive import Standing, files, order, stand
 from repro.environment import Conditions
 from repro.errors import ReproError
 from repro.evidence import Verdict
-from repro.result import Amount, ClaimResult, Moment, Result, TimedName, read
+from repro.result import Amount, ClaimResult, Ends, Measured, Moment, Result, TimedName, read
 from repro.suite import ArmName, Name
+from repro.value import Value
 
 
 class Light(BaseModel):
@@ -25,29 +26,30 @@ class Light(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
+class LightEvidence(Light):
+    estimate: Value
+    interval: Ends | None
+
+
 class LightClaim(Light):
     expect: str
     verdict: Verdict
     expected: Verdict
     as_expected: bool
-
-
-class LightCost(Light):
-    images_per_second: Amount | None = None
+    evidence: LightEvidence
+    values: dict[Measured, tuple[Value, ...]]
+    seconds: Amount
 
 
 class LightTrial(Light):
     arm: ArmName
-    cost: LightCost
-
-
-class LightMeasurements(Light):
-    throughput: Amount | None = None
+    measurements: dict[str, Value]
+    cost: dict[str, Amount | None]
 
 
 class LightTiming(Light):
     name: TimedName
-    measurements: LightMeasurements
+    measurements: dict[str, Amount]
 
 
 class LightEnvironment(Light):

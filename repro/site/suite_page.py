@@ -9,10 +9,12 @@ from repro.site import address
 from repro.site.archive import Scale
 from repro.site.arms import ABSENT, differences
 from repro.site.claim_table import claim_table
-from repro.site.curves import panels
+from repro.site.curves import Arms, panels
 from repro.site.element import Child, Markup, element, link
+from repro.site.history import suite_history
 from repro.site.page import page, time, trail
-from repro.site.papers import paper
+from repro.site.papers import OWN, paper
+from repro.site.pictures import pictures as shown_pictures
 from repro.site.tables import facts, nothing, number, spread, table
 from repro.site.timings import by_net, timings
 from repro.site.verdicts import legend
@@ -26,19 +28,24 @@ COSTS = {  # by the key in a trial's cost: the column, and what one of its unit 
 SIZES = {"params": "parameters", "macs": "multiply-adds an image"}
 
 
-def suite_page(scale: Scale, pictures: Mapping[str, str]) -> str:
-    """`pictures` are the addresses of those that there are, by name."""
+def suite_page(scale: Scale, pictures: Mapping[str, str], curves: Mapping[str, Arms]) -> str:
+    """`pictures` are the addresses of those that there are, by name; `curves` are by quantity."""
     last, up = scale.latest, address.UP
     trials, timed = scale.trials, by_net(scale.timings)
     claims = [latest.claim for latest in scale.claims.values()]
     known = promise(claims, result.falsely_reproduced(claims))
+    compared = element(
+        "p",
+        link(f"{up}{address.compare(scale.suite, scale.profile)}", "Compare two runs"),
+        ", claim by claim.",
+    )
     raw = [
         link(f"{up}{address.result(scale.suite, scale.profile, used.id)}", f"{used.id}.json")
         for used in scale.results
     ]
     return page(
         f"{scale.suite} at {scale.profile}",
-        trail(("Claims", f"{up}{address.FRONT}"), (f"{scale.suite} at {scale.profile}", None)),
+        trail(of_paper(scale, up), (f"{scale.suite} at {scale.profile}", None)),
         element("h1", scale.suite, element("span", f" at {scale.profile}", class_="muted")),
         element("p", paper(last.paper), class_="lead"),
         element("p", last.about) if last.about else None,
@@ -49,16 +56,21 @@ def suite_page(scale: Scale, pictures: Mapping[str, str]) -> str:
             legend(),
             element("p", known, class_="note"),
         ),
-        _pictures(scale, pictures),
-        _section("Training", panels(list(scale.arms), trials, last.units))
-        if any(trial.curves for trial in trials)
-        else None,
+        _section("Pictures", shown) if (shown := shown_pictures(scale, pictures)) else None,
+        _section("Training", panels(curves, last.units)) if curves else None,
         _section("Arms", _arms(scale.arms, trials)),
         _section("What training takes", _costs(scale.arms, trials)) if trials else None,
         _section("What a pass takes", timings(timed, last.units)) if timed else None,
+        _section("Over runs", compared, *over_runs) if (over_runs := suite_history(scale)) else None,
         _section("Where and when", _environment(scale, raw)),
         up=up,
     )
+
+
+def of_paper(scale: Scale, up: str) -> tuple[str, str]:
+    """The step of a trail that leads to the paper."""
+    title = str((scale.latest.paper or {}).get("title") or OWN)
+    return title, f"{up}{address.paper(title)}"
 
 
 def of_arm(trials: Sequence[TrialResult], arm: str, key: str) -> list[float]:
@@ -69,23 +81,6 @@ def of_arm(trials: Sequence[TrialResult], arm: str, key: str) -> list[float]:
 
 def _section(title: str, *content: Child) -> Markup:
     return element("section", element("h2", title), *content)
-
-
-def _pictures(scale: Scale, pictures: Mapping[str, str]) -> Markup | None:
-    shown = [
-        element(
-            "figure",
-            element("img", src=f"{address.UP}{file}", alt=picture.says, loading="lazy")
-            if (file := pictures.get(name))
-            else element("p", f"The file {picture.file} is missing.", class_="missing"),
-            element(
-                "figcaption", picture.says, element("p", f"{name}: {', '.join(picture.arms)}", class_="note")
-            ),
-            class_="picture",
-        )
-        for name, (picture, _) in scale.pictures.items()
-    ]
-    return _section("Pictures", shown) if shown else None
 
 
 def _arms(arms: Mapping[str, ArmResult], trials: Sequence[TrialResult]) -> Markup:
