@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from repro.archive import Key
 from repro.errors import ReproError
 from repro.register import Entry, Register
 from repro.site import address
@@ -12,8 +13,9 @@ from repro.site.archive import Scale, collect
 from repro.site.claim_page import Beside, claim_page
 from repro.site.claims_page import claims_page
 from repro.site.compare_page import compare_page
+from repro.site.cost_charts import Cost
 from repro.site.cost_page import cost_page
-from repro.site.curves import scale_curves
+from repro.site.curves import drawn
 from repro.site.front_page import front_page
 from repro.site.glossary_page import glossary_page
 from repro.site.hanging import Hanging
@@ -48,19 +50,22 @@ def build(results: Sequence[Path], out: Path, register: Register | None = None) 
         name: files("repro.site").joinpath(name).read_bytes() for name in (address.STYLE, address.SCRIPT)
     }
     entries = register.entries() if register else []
-    hanging, places = Hanging(archive.scales), dict[tuple[str, str], dict[str, str]]()
+    hanging, places = Hanging(archive.scales), dict[Key, dict[str, str]]()
+    costs = {scale.key: cost for scale in archive.scales if (cost := Cost.of(scale))}
     pages: dict[str, str] = {}
     for scale in archive.scales:
         pictures = dict(_pictures(scale))
         of_scale = {name: address.picture(scale.suite, scale.profile, name) for name in pictures}
-        places[scale.suite, scale.profile] = of_scale
+        places[scale.key] = of_scale
         content |= {of_scale[name]: picture for name, picture in pictures.items()}
         content |= {
             address.result(scale.suite, scale.profile, used.id): scale.path(used).read_bytes()
             for used in scale.results
         }
-        curves = scale_curves(scale)
-        pages[address.suite(scale.suite, scale.profile)] = suite_page(scale, of_scale, curves)
+        curves = drawn(list(scale.arms), scale.trials)
+        pages[address.suite(scale.suite, scale.profile)] = suite_page(
+            scale, of_scale, curves, costs.get(scale.key)
+        )
         if len(scale.runs) > 1:
             pages[address.compare(scale.suite, scale.profile)] = compare_page(scale)
         for name, latest in scale.claims.items():
@@ -70,7 +75,7 @@ def build(results: Sequence[Path], out: Path, register: Register | None = None) 
     pages |= {
         address.FRONT: front_page(archive, places),
         address.CLAIMS: claims_page(archive),
-        address.COST: cost_page(archive),
+        address.COST: cost_page(archive, {key: cost.chart for key, cost in costs.items()}),
         address.GLOSSARY: glossary_page(),
     }
     _write(out, content | {name: page.encode() for name, page in pages.items()})

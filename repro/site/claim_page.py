@@ -93,7 +93,7 @@ def _curves(
     claim: ClaimResult, curves: Mapping[str, Arms], arms: Mapping[str, ArmResult], units: Mapping[str, str]
 ) -> Markup | None:
     """How its arms were trained, in what the claim compares them by."""
-    shown = of_claim(curves, arms, claim.measures)
+    shown = of_claim(curves, arms, claim.measures) if claim.evidence.seeds else {}
     return element("section", element("h2", "Training"), panels(shown, units)) if shown else None
 
 

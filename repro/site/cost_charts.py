@@ -1,20 +1,24 @@
 """The chart of cost: an arm a row, what it reaches beside what it computes."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from repro.format import figure
+from repro.result import TrialResult
 from repro.site.archive import Scale
 from repro.site.element import Markup
 from repro.site.hanging import measurements
-from repro.site.plot import chart
-from repro.site.suite_page import SIZES, of_arm
 from repro.site.tables import nothing, number, table
 from repro.site.vega import drawn
 
 ROW, NAMES, REACHED, SIZE = 18, 120, 150, 84  # pixels
-NOTE = "Dot: the mean over seeds. Line: the lowest to the highest seed. Sizes on log scales; the cheapest arm first."
+NOTE = (
+    "Dot: the mean over seeds. Line: from the lowest to the highest seed. Sizes on log scales. "
+    "The cheapest arm first."
+)
+SIZES = {"params": "parameters", "macs": "multiply-adds an image"}
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,26 @@ class Reached:
         )
         sizes = "; ".join(f"{SIZES[key]} {size:,.0f}" for key, size in self.sizes.items())
         return f"{self.arm}: {metric} {figure(self.value)}{spread}; {sizes}"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of a suite: what its arms reach in its main metric, as a chart and as a table."""
+
+    chart: Markup
+    values: Markup
+
+    @classmethod
+    def of(cls, scale: Scale) -> Self | None:
+        metric = main_metric(scale)
+        found = reached(scale, metric) if metric else []
+        return cls(cost_chart(found, metric), cost_table(found, metric)) if metric and found else None
+
+
+def of_arm(trials: Sequence[TrialResult], arm: str, key: str) -> list[float]:
+    """What the trials of an arm cost, where it is known."""
+    costs = [trial.cost.get(key) for trial in trials if trial.arm == arm]
+    return [cost for cost in costs if cost is not None]
 
 
 def main_metric(scale: Scale) -> str | None:
@@ -61,24 +85,19 @@ def reached(scale: Scale, metric: str) -> list[Reached]:
 def cost_chart(found: Sequence[Reached], metric: str) -> Markup:
     """`metric`, multiply-adds and parameters side by side, with the arms as rows."""
     values = [
-        {
-            "arm": one.arm,
-            "value": one.value,
-            "low": one.low,
-            "high": one.high,
-            "says": one.says(metric),
-            **one.sizes,
-        }
+        {"arm": one.arm, "says": one.says(metric), **one.sizes}
+        | {key: _drawn(getattr(one, key)) for key in ("value", "low", "high")}
         for one in found
     ]
     known = [key for key in reversed(SIZES) if any(key in one.sizes for one in found)]
-    spec = {
-        "data": {"values": values},
-        "spacing": 14,
-        "hconcat": [_reached(len(values), metric), *(_sized(len(values), key) for key in known)],
-    }
-    says = f"{metric} of {len(found)} arms beside what they compute"
-    return chart(f"{metric}, and what it takes", drawn(spec, says), _table(found, metric), NOTE)
+    sizes = [_sized(key, [one.sizes[key] for one in found if key in one.sizes], len(found)) for key in known]
+    spec = {"data": {"values": values}, "spacing": 14, "hconcat": [_reached(len(found), metric), *sizes]}
+    return drawn(spec, f"{metric} of {len(found)} arms beside what they compute")
+
+
+def _drawn(value: float) -> float | None:
+    """What diverged is not drawn."""
+    return value if math.isfinite(value) else None
 
 
 def _reached(rows: int, metric: str) -> dict[str, Any]:
@@ -105,8 +124,20 @@ def _reached(rows: int, metric: str) -> dict[str, Any]:
     }
 
 
-def _sized(rows: int, key: str) -> dict[str, Any]:
-    axis = {"title": SIZES[key].removesuffix(" an image"), "tickCount": 2, "format": "~s", "grid": False}
+def _sized(key: str, sizes: Sequence[float], rows: int) -> dict[str, Any]:
+    """Over whole powers of ten."""
+    low, high = math.floor(math.log10(min(sizes))), math.ceil(math.log10(max(sizes)))
+    high = max(high, low + 1)
+    ticks = [10.0**power for power in range(low, high + 1, -(-(high - low) // 2))]
+    axis = {
+        "title": SIZES[key].removesuffix(" an image"),
+        "values": ticks,
+        "format": "~s",
+        "grid": False,
+        "labelFlush": False,
+    }
+    scale = {"type": "log", "domain": [10.0**low, 10.0**high]}
+    names = {"title": None, "labels": False, "ticks": False, "grid": True}
     return {
         "width": SIZE,
         "height": ROW * rows,
@@ -119,18 +150,13 @@ def _sized(rows: int, key: str) -> dict[str, Any]:
             "color": "var(--muted)",
         },
         "encoding": {
-            "x": {"field": key, "type": "quantitative", "scale": {"type": "log", "nice": True}, "axis": axis},
-            "y": {
-                "field": "arm",
-                "type": "nominal",
-                "sort": None,
-                "axis": {"title": None, "labels": False, "ticks": False, "grid": True},
-            },
+            "x": {"field": key, "type": "quantitative", "scale": scale, "axis": axis},
+            "y": {"field": "arm", "type": "nominal", "sort": None, "axis": names},
         },
     }
 
 
-def _table(found: Sequence[Reached], metric: str) -> Markup:
+def cost_table(found: Sequence[Reached], metric: str) -> Markup:
     rows = [
         [
             one.arm,

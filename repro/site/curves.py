@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from repro.format import figure
 from repro.result import TrialResult
-from repro.site.archive import Scale
 from repro.site.axis import Axis, covering
 from repro.site.element import Markup, element
 from repro.site.plot import Plot, chart
@@ -42,25 +41,25 @@ class Curve:
 Arms = dict[str, dict[str, Curve]]  # by arm, then by the curve's name
 
 
-def scale_curves(scale: Scale) -> dict[str, Arms]:
-    """All curves of a suite's trials, by quantity. What was measured only after the last step is no curve."""
+def drawn(arms: Sequence[str], trials: Sequence[TrialResult]) -> dict[str, Arms]:
+    """All curves of the trials, by quantity. What was measured only after the last step is no curve."""
     return {
         quantity: found
-        for quantity, found in quantities(list(scale.arms), scale.trials).items()
+        for quantity, found in quantities(arms, trials).items()
         if any(len(curve.rows) > 1 for curves in found.values() for curve in curves.values())
     }
 
 
-def panels(drawn: Mapping[str, Arms], units: Mapping[str, str]) -> Markup:
-    """`units` are by metric."""
-    return element("div", [_quantity(name, _unit(name, units), found) for name, found in drawn.items()])
+def panels(curves: Mapping[str, Arms], units: Mapping[str, str]) -> Markup:
+    """`curves` are by quantity, `units` by metric."""
+    return element("div", [_quantity(name, _unit(name, units), found) for name, found in curves.items()])
 
 
-def of_claim(drawn: Mapping[str, Arms], arms: Collection[str], metrics: Iterable[str]) -> dict[str, Arms]:
+def of_claim(all_: Mapping[str, Arms], arms: Collection[str], metrics: Iterable[str]) -> dict[str, Arms]:
     """The curves of some arms, in what they are compared by; else in their loss."""
-    wanted = {quantity_of(metric) for metric in metrics} & drawn.keys() or {"loss"} & drawn.keys()
+    wanted = {quantity_of(metric) for metric in metrics} & all_.keys() or {"loss"} & all_.keys()
     found = {
-        quantity: {arm: curves for arm, curves in drawn[quantity].items() if arm in arms}
+        quantity: {arm: curves for arm, curves in all_[quantity].items() if arm in arms}
         for quantity in sorted(wanted)
     }
     return {quantity: curves for quantity, curves in found.items() if curves}

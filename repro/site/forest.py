@@ -14,7 +14,8 @@ from repro.site.papers import Paper
 from repro.site.vega import drawn
 
 WIDTH = 356  # pixels: as wide as a phone has room for
-ROW, HEAD, TOP, BOTTOM = 6, 19, 4, 34  # pixels of a claim, of a paper's title, above and below all
+ROW, HEAD, TOP = 6.0, 19, 4  # pixels of a claim at most, of a paper's title, and above all
+TALL, LOWEST = 1750, 2.5  # pixels of all columns together, and of a claim at least
 COLUMNS = 3
 LONGEST = 52  # letters of a title
 EDGE = 30.0  # in units of the spread; what lies beyond is drawn there
@@ -111,27 +112,29 @@ def _on_axis(value: float) -> float:
 def forest(papers: Iterable[Paper], up: str = "") -> list[Markup]:
     """A chart a column, of about the same height, with the papers in their order."""
     groups = [(paper, found) for paper in papers if (found := rows(paper, up))]
-    heights = [HEAD + ROW * len(found) for _, found in groups]
+    claims = sum(len(found) for _, found in groups)
+    row = max(LOWEST, min(ROW, (TALL - HEAD * len(groups)) / max(claims, 1)))
+    heights = [HEAD + row * len(found) for _, found in groups]
     columns: list[list[tuple[Paper, list[Row]]]] = [[] for _ in range(COLUMNS)]
     below = 0
     for group, height in zip(groups, heights, strict=True):
         columns[min(COLUMNS - 1, int((below + height / 2) / (sum(heights) / COLUMNS)))].append(group)
         below += height
-    return [_column(column, up) for column in columns if column]
+    return [_column(column, row, up) for column in columns if column]
 
 
-def _column(groups: Sequence[tuple[Paper, Sequence[Row]]], up: str) -> Markup:
+def _column(groups: Sequence[tuple[Paper, Sequence[Row]]], height: float, up: str) -> Markup:
     values: list[dict[str, Any]] = []
     titles: list[dict[str, Any]] = []
-    y = TOP
+    y: float = TOP
     for paper, found in groups:
         titles.append(
             {"text": _short(paper.dated_title), "page": f"{up}{address.paper(paper.title)}", "y": y + 13}
         )
         y += HEAD
         for row in found:
-            values.append({**vars(row), "top": y, "y": y + ROW / 2, "bottom": y + ROW})
-            y += ROW
+            values.append({**vars(row), "top": y, "y": y + height / 2, "bottom": y + height})
+            y += height
     place = {
         "type": "quantitative",
         "scale": {"domain": [0, y], "range": [0, y], "nice": False},

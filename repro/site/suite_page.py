@@ -9,12 +9,14 @@ from repro.site import address
 from repro.site.archive import Scale
 from repro.site.arms import ABSENT, differences
 from repro.site.claim_table import claim_table
+from repro.site.cost_charts import NOTE, SIZES, Cost, of_arm
 from repro.site.curves import Arms, panels
 from repro.site.element import Child, Markup, element, link
 from repro.site.history import suite_history
 from repro.site.page import page, time, trail
 from repro.site.papers import OWN, paper
 from repro.site.pictures import pictures as shown_pictures
+from repro.site.plot import chart
 from repro.site.tables import facts, nothing, number, spread, table
 from repro.site.timings import by_net, timings
 from repro.site.verdicts import legend
@@ -25,10 +27,11 @@ COSTS = {  # by the key in a trial's cost: the column, and what one of its unit 
     "peak_memory_bytes": ("peak memory, MiB", 2.0**20),
     "share_of_matmul_peak": ("share of matmul peak, %", 0.01),
 }
-SIZES = {"params": "parameters", "macs": "multiply-adds an image"}
 
 
-def suite_page(scale: Scale, pictures: Mapping[str, str], curves: Mapping[str, Arms]) -> str:
+def suite_page(
+    scale: Scale, pictures: Mapping[str, str], curves: Mapping[str, Arms], cost: Cost | None
+) -> str:
     """`pictures` are the addresses of those that there are, by name; `curves` are by quantity."""
     last, up = scale.latest, address.UP
     trials, timed = scale.trials, by_net(scale.timings)
@@ -59,7 +62,9 @@ def suite_page(scale: Scale, pictures: Mapping[str, str], curves: Mapping[str, A
         _section("Pictures", shown) if (shown := shown_pictures(scale, pictures)) else None,
         _section("Training", panels(curves, last.units)) if curves else None,
         _section("Arms", _arms(scale.arms, trials)),
-        _section("What training takes", _costs(scale.arms, trials)) if trials else None,
+        _section("What training takes", _reached(cost), _costs(scale.arms, trials), id="cost")
+        if trials
+        else None,
         _section("What a pass takes", timings(timed, last.units)) if timed else None,
         _section("Over runs", compared, *over_runs) if (over_runs := suite_history(scale)) else None,
         _section("Where and when", _environment(scale, raw)),
@@ -73,14 +78,12 @@ def of_paper(scale: Scale, up: str) -> tuple[str, str]:
     return title, f"{up}{address.paper(title)}"
 
 
-def of_arm(trials: Sequence[TrialResult], arm: str, key: str) -> list[float]:
-    """What the trials of an arm cost, where it is known."""
-    costs = [trial.cost.get(key) for trial in trials if trial.arm == arm]
-    return [cost for cost in costs if cost is not None]
+def _section(title: str, *content: Child, **attributes: str) -> Markup:
+    return element("section", element("h2", title), *content, **attributes)
 
 
-def _section(title: str, *content: Child) -> Markup:
-    return element("section", element("h2", title), *content)
+def _reached(cost: Cost | None) -> Markup | None:
+    return chart("What arms reach, and what it takes", cost.chart, cost.values, NOTE) if cost else None
 
 
 def _arms(arms: Mapping[str, ArmResult], trials: Sequence[TrialResult]) -> Markup:

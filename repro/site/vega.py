@@ -42,11 +42,11 @@ TOLD = re.compile(
     r"(?P<rest>[^>]*?)/>(?(link)</a>)"
 )
 NOISE = re.compile(
-    r' (?:(?:aria-[a-z]+|role|font-family|stroke-miterlimit|pointer-events)="[^"]*"|opacity="1"|xmlns(?::xlink)?="[^"]*")'
+    r' (?:(?:aria-[a-z]+|role|font-family|stroke-miterlimit|pointer-events)="[^"]*"|opacity="1")'
     r'|<path class="(?:background|foreground)"[^>]*/>'
 )
 CLASSES = re.compile(r' class="(?!spot)[^"]*"')
-LONG = re.compile(r"-?\d+\.\d{2,}")
+TAG, LONG = re.compile(r"<[^>]*>"), re.compile(r"-?\d+\.\d{2,}")
 
 
 def drawn(spec: Mapping[str, Any], says: str) -> Markup:
@@ -93,6 +93,9 @@ def _spot(found: re.Match[str], first: bool) -> str:
 
 
 def _bare(text: str) -> str:
-    text = CLASSES.sub("", NOISE.sub("", text))
-    text = text.replace(f'xlink:href="{BASE}', 'href="')
-    return LONG.sub(lambda number: f"{float(number.group()):.1f}".removesuffix(".0"), text)
+    text = CLASSES.sub("", NOISE.sub("", text)).replace(f'xlink:href="{BASE}', 'href="')
+    return TAG.sub(lambda tag: LONG.sub(_rounded, tag.group()), text)
+
+
+def _rounded(number: re.Match[str]) -> str:
+    return f"{float(number.group()):.1f}".removesuffix(".0")
