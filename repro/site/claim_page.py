@@ -149,8 +149,8 @@ def _wordings(claim: ClaimResult, entries: Sequence[Entry]) -> Markup | None:
         element("h2", "How it was worded before"),
         element(
             "p",
-            "Every wording that judging seeds have been shown, from the register. Where two read alike, an arm or the "
-            "level was another.",
+            "Every wording that judging seeds have been shown, from the register. Where two read alike, "
+            "an arm or the level was another.",
             class_="note",
         ),
         table(("judged", "expects", "verdict", "seeds", "which"), rows, caption="Wordings", sortable=False),
@@ -262,6 +262,8 @@ def _history(scale: Scale, name: str) -> Iterable[Child]:
         if claim
     ]
     runs = table(
-        ("ended", "verdict", "", "run", "numbers"), rows, caption=f"Verdicts of the last {len(rows)} runs"
+        ("ended", "verdict", "expected", "run", "numbers"),
+        rows,
+        caption=f"Verdicts of the last {len(rows)} runs",
     )
     yield element("details", element("summary", f"The last {len(rows)} runs"), runs)

@@ -1,4 +1,7 @@
-"""The page that compares two runs of a suite, claim by claim. Any two can be chosen; without a script it shows the last two."""
+"""The page that compares two runs of a suite, claim by claim.
+
+Any two can be chosen; without a script it shows the last two.
+"""
 
 from collections.abc import Sequence
 
@@ -29,7 +32,8 @@ def compare_page(scale: Scale) -> str:
         element("h1", "Two runs of ", suite),
         element(
             "p",
-            "Verdict, margin and interval of each claim. A margin that differs is marked; whether by more than chance, ",
+            "Verdict, margin and interval of each claim. What differs is marked; "
+            "whether by more than chance, ",
             element("code", "repro compare"),
             " tells, seed by seed.",
             class_="lead",

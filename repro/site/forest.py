@@ -100,7 +100,7 @@ def _row(claim: ClaimResult, name: str, suite: str, page: str, part: PartResult)
 
 def _in_units(value: float | None, unit: float) -> float:
     value = value or 0.0
-    if math.isinf(value) or math.isinf(unit):
+    if math.isinf(value):
         return value
     return value / unit if unit else math.copysign(math.inf, value) if value else 0.0
 
@@ -116,7 +116,7 @@ def forest(papers: Iterable[Paper], up: str = "") -> list[Markup]:
     row = max(LOWEST, min(ROW, (TALL - HEAD * len(groups)) / max(claims, 1)))
     heights = [HEAD + row * len(found) for _, found in groups]
     columns: list[list[tuple[Paper, list[Row]]]] = [[] for _ in range(COLUMNS)]
-    below = 0
+    below = 0.0
     for group, height in zip(groups, heights, strict=True):
         columns[min(COLUMNS - 1, int((below + height / 2) / (sum(heights) / COLUMNS)))].append(group)
         below += height

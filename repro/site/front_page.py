@@ -1,4 +1,4 @@
-"""The front page: what this is, a picture, what holds of each paper, and what changed since the run before."""
+"""The front page: what this is, a picture, what holds of each paper, and what changed."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -23,8 +23,8 @@ WHAT = (
 )
 HOW_TO_READ = (
     "A row is a claim that trained or timed nets decide: how far, on average, the paper's side is ahead, "
-    "divided by how much that differs from seed to seed, with the interval of what is still possible. Right of 0 "
-    "the claim holds."
+    "divided by how much that differs from seed to seed, with the interval of what is still possible. "
+    "Right of 0 the claim holds."
 )
 
 Places = Mapping[tuple[str, str], Mapping[str, str]]  # of pictures, by suite and profile, then by name
@@ -50,6 +50,7 @@ def front_page(archive: Archive, pictures: Places) -> str:
         if not latest.claim.as_expected
     ]
     changes = [(scale, change) for scale in archive.scales for change in scale.changes()]
+    suites = {scale.suite for scale in archive.scales}
     named = sum(paper.found is not None for paper in papers)
     known = promise(claims, result.falsely_reproduced(claims))
     shown = best_picture(archive.scales, pictures)
@@ -82,7 +83,7 @@ def front_page(archive: Archive, pictures: Places) -> str:
             _papers(papers),
             id="all",
         ),
-        made=f"From {counted(archive.runs, 'run')} of {counted(len({scale.suite for scale in archive.scales}), 'suite')}"
+        made=f"From {counted(archive.runs, 'run')} of {counted(len(suites), 'suite')}"
         f" on {counted(named, 'paper')}.",
     )
 
