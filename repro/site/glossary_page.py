@@ -29,7 +29,7 @@ WORDS = {
     ),
     "spread": (
         "The standard deviation of the margins over the seeds. A margin of 3 spreads is three times "
-        "what luck makes of it."
+        "as large as what a seed typically changes."
     ),
     "interval": (
         "All margins that the seeds seen so far still leave possible. If it lies right of 0 the claim "
@@ -42,8 +42,8 @@ WORDS = {
     ),
     "look": (
         f"Verdicts are asked for after {', '.join(map(str, LOOKS[:-1]))} and {LOOKS[-1]} seeds, "
-        "as far as a suite allows, and never before the first of these. Looking more than once is paid for: all looks together stay within the "
-        "level."
+        "as far as a suite allows, and never before the first of these. Looking more than once is paid "
+        "for: all looks together stay within the level."
     ),
     "level (alpha)": (
         "How often a claim to which there is nothing may be reproduced by chance: 0.05 unless a suite "
