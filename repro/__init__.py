@@ -25,9 +25,9 @@ __all__ = ["ReproError", "__version__", "check", "decide", "load", "read", "run"
 def __getattr__(name: str) -> Any:
     """What is asked for is imported then: a command starts as fast as before."""
     if name == "__version__":
-        from importlib.metadata import version
+        from repro.release import version
 
-        return version("repro")
+        return version()
     if name in __all__:
         from repro import api
 

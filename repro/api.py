@@ -1,16 +1,17 @@
 """The harness from Python: `repro.run("suites/…yaml")` decides claims and gives their results."""
 
+import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from repro import reading, result
 from repro.document import DocumentError
 from repro.errors import ReproError
 from repro.evidence import decide
-from repro.executors import executor
+from repro.executors import SHARES, executor
 from repro.format import table
 from repro.outcome import Decided
 from repro.places import KEPT, REGISTER, home, project, within
@@ -25,6 +26,7 @@ from repro.session import Session
 from repro.store import Store
 from repro.suite import Device, Suite
 from repro.suite_files import project_of, suite_files
+from repro.trial import TrialSpec
 
 __all__ = ["Results", "check", "decide", "load", "read", "run"]
 
@@ -91,6 +93,7 @@ def run(
     pilot: bool = False,
     fresh: bool = False,
     jobs: int | None = None,
+    per_gpu: int = 1,
     where: Literal["local", "ray"] = "local",
     results: str | Path | None = None,
     decided: Callable[[Path, str, ClaimResult], None] = lambda *_: None,
@@ -101,10 +104,10 @@ def run(
     """Decide the claims of suites (files, folders or names) at a profile, and give a result for each suite.
 
     `only` claims whose name contains the text; `pilot` uses seeds from 1000 up, which never judge; `fresh`
-    trains everything again; `jobs` are the trials at once, as many as cores if not given. With `results`, a
-    folder, each result is written there with its pictures. `decided` hears of each claim, and again where
-    others of its suite have taken further seeds since; `kept` hears of each file. `begins` is given the
-    store, and what tells the course of the run.
+    trains everything again; `jobs` are the trials at once, as many as cores if not given, and `per_gpu` those
+    that share a GPU. With `results`, a folder, each result is written there with its pictures. `decided`
+    hears of each claim, and again where others of its suite have taken further seeds since; `kept` hears of
+    each file. `begins` is given the store, and what tells the course of the run.
 
     What cannot be measured ends nothing: it is in the results' `failed`, and those it was to be in are not
     complete. Where data or weights are missing, or a GPU is too small, that is found before the first trial,
@@ -114,20 +117,13 @@ def run(
     Raises `DocumentError` for suites with mistakes, `NothingRan` where no claim is asked, and
     `NothingMeasured`, with all reasons, where none could be measured.
     """
-    _sound(where, seeds_max, first_seed, jobs)
+    _sound(where, seeds_max, first_seed, jobs, per_gpu)
     given = _paths(suites)
-    loaded = load_all(suite_files(given))
-    asked = [(path, suite, _names(suite, profile, only)) for path, suite in loaded.items()]
-    if not any(names for _, _, names in asked):
-        known = sorted({name for suite in loaded.values() for name in suite.profiles})
-        like = f" like {only!r}" if only else ""
-        raise NothingRan(
-            f"nothing to run: no claim{like} at profile '{profile}' (profiles: {', '.join(known)})"
-        )
+    asked = _asked(given, profile, only)
     store = Store(home(project_of(given)))
     store = store.anew() if fresh else store
     session = Session(
-        Runner(store, executor(where, jobs)),
+        Runner(store, executor(where, jobs, per_gpu)),
         profile,
         device=device,
         seeds_max=seeds_max,
@@ -172,11 +168,89 @@ def run(
     return found
 
 
+def work(
+    suites: str | Path | Iterable[str | Path],
+    profile: str = "cpu",
+    *,
+    only: str | None = None,
+    device: Device | None = None,
+    seeds_max: int | None = None,
+    first_seed: int | None = None,
+    pilot: bool = False,
+    jobs: int | None = None,
+    per_gpu: int = 1,
+    missing: Callable[[Mapping[str, ReproError]], None] = lambda _: None,
+    begins: Callable[[Store, Callable[[], Course]], None] = lambda *_: None,
+) -> dict[str, ReproError]:
+    """Do what `run` would find missing, and leave it in the store: no verdict is told, noted or kept. Any
+    number of these may be at work on one store; each ends when nothing is left to do. What is timed is left
+    to `run`, since it is of the machine that `run` is on.
+
+    The arguments are those of `run`. Gives why what could not be done could not, by `FILE::CLAIM`. Raises
+    `DocumentError` for suites with mistakes, and `NothingRan` where no claim is asked.
+    """
+    _sound("local", seeds_max, first_seed, jobs, per_gpu)
+    given = _paths(suites)
+    asked = [
+        (f"{path}::{name}", suite, name)
+        for path, suite, names in _asked(given, profile, only)
+        for name in names
+    ]
+    store = Store(home(project_of(given)))
+    session = Session(
+        Runner(store, executor("local", jobs, per_gpu)),
+        profile,
+        device=device,
+        seeds_max=seeds_max,
+        first_seed=first_seed,
+        pilot=pilot,
+    )
+    claims_asked = [(suite, name) for _, suite, name in asked]
+    begins(store, partial(session.course, claims_asked, project_of(given) / KEPT))
+    found, ahead, first = Results(), Ahead(store), list[TrialSpec]()
+    try:
+        for key, suite, name in asked:
+            with found.noting(key):
+                ahead.check(session.steps(suite, name, most=1))
+                steps = [step for step in session.steps(suite, name) if step.sure]
+                first += [step.job for step in steps if isinstance(step.job, TrialSpec)]
+        if found.failed:
+            missing(dict(found.failed))
+        session.runner.ensure_all(_from_anywhere(first))  # of all claims, so that all have something to do
+        for key, suite, name in _from_anywhere(asked):
+            timed = any(one.timed for one in session.experiment(suite).quantities(suite.claims[name]))
+            if key not in found.failed and not timed:
+                with found.noting(key):
+                    session.decide(suite, name)
+    finally:
+        session.close()
+    return found.failed
+
+
+def _asked(given: list[Path], profile: str, only: str | None) -> list[tuple[Path, Suite, list[str]]]:
+    """Suites with the names of their claims that are asked. Raises `NothingRan` where there are none."""
+    loaded = load_all(suite_files(given))
+    asked = [(path, suite, _names(suite, profile, only)) for path, suite in loaded.items()]
+    if not any(names for _, _, names in asked):
+        known = sorted({name for suite in loaded.values() for name in suite.profiles})
+        like = f" like {only!r}" if only else ""
+        raise NothingRan(
+            f"nothing to run: no claim{like} at profile '{profile}' (profiles: {', '.join(known)})"
+        )
+    return asked
+
+
+def _from_anywhere(found: list[Any]) -> list[Any]:
+    """The same in the same order, begun anywhere: so those at work begin apart, and seldom change data."""
+    at = secrets.randbelow(max(1, len(found)))
+    return found[at:] + found[:at]
+
+
 def _paths(given: str | Path | Iterable[str | Path]) -> list[Path]:
     return [Path(given)] if isinstance(given, str | Path) else [Path(path) for path in given]
 
 
-def _sound(where: str, seeds_max: int | None, first_seed: int | None, jobs: int | None) -> None:
+def _sound(where: str, seeds_max: int | None, first_seed: int | None, jobs: int | None, per_gpu: int) -> None:
     """Raises `ReproError` for what cannot be asked."""
     if where not in ("local", "ray"):
         raise ReproError(f"where: must be 'local' or 'ray', not {where!r}")
@@ -187,6 +261,8 @@ def _sound(where: str, seeds_max: int | None, first_seed: int | None, jobs: int 
     ):
         if number is not None and number < least:
             raise ReproError(f"{name}: must be {least} or more, not {number}")
+    if not 1 <= per_gpu <= SHARES:
+        raise ReproError(f"per_gpu: must be from 1 to {SHARES}, not {per_gpu}")
 
 
 def _names(suite: Suite, profile: str, only: str | None) -> list[str]:

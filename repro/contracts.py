@@ -245,7 +245,9 @@ class Executor(Protocol):
     """Where jobs are done."""
 
     def room(self, needs: Needs) -> int:
-        """How many jobs that need so much are done at once."""
+        """How many jobs that need so much are done at once, as things are now. Raises `ReproError` where none
+        can ever be.
+        """
 
     def submit(self, job: Job, store: Store) -> Future[bool]:
         """Gives False if another process was found at the job, and `BrokenExecutor` if its own died."""

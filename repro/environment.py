@@ -5,12 +5,13 @@ import platform
 import re
 import subprocess
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import ConfigDict, PositiveInt, StringConstraints, with_config
 from typing_extensions import TypedDict
+
+from repro.release import version
 
 Commit = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
 
@@ -58,13 +59,18 @@ def gpu_names() -> tuple[str, ...]:
     return tuple(match[1].strip() for match in found if match)
 
 
+def machine(device: str) -> tuple[str, ...]:
+    """This machine, as far as timings go: the CPU, and the GPUs if they are what is timed."""
+    return (cpu_name(), *(gpu_names() if device == "cuda" else ()))
+
+
 def facts(folder: Path) -> Facts:
     """Of the code in a folder, and of this machine."""
     found = commit(folder)
     # What is appended to the register by a run is no change of its code.
     changed = _git(folder, "status", "--porcelain", "--untracked-files=no", "--", ":/", REGISTER)
     return {
-        "repro": version("repro"),
+        "repro": version(),
         "commit": found,
         "dirty": bool(changed) if found else None,
         "python": platform.python_version(),

@@ -109,7 +109,6 @@ class Experiment:
     def round(self, number: int) -> Round:
         """A round of all that is timed."""
         arms = {name: (self.resolve(arm), timing) for name, (arm, timing) in self.timed.items()}
-        gpus = environment.gpu_names() if self.device == "cuda" else ()
         return Round(
             nets={
                 name: TimedNet(model=arm.model, data=arm.data, timing=timing)
@@ -117,7 +116,7 @@ class Experiment:
             },
             number=number,
             device=self.device,
-            machine=(environment.cpu_name(), *gpus),
+            machine=environment.machine(self.device),
             **code_of(CLOCK, *(MODELS.target(arm.model.name) for arm, _ in arms.values())),
         )
 

@@ -32,12 +32,12 @@ def told(what: str) -> Iterator[None]:
     except (Fault, BrokenExecutor):  # a process that has died is tried again
         raise
     except ReproError as error:
-        theirs = _written(_calls(error.__cause__ or error.__context__, _others()))
+        theirs = _written(_calls(error.__cause__ or error.__context__, others()))
         if not theirs:
             raise
         raise Fault(f"{error}{theirs}") from error
     except (Exception, SystemExit) as error:  # a plugin that exits would take the run with it
-        calls = _calls(error, _others()) or _calls(error, {HARNESS})
+        calls = _calls(error, others()) or _calls(error, {HARNESS})
         raise Fault(f"{what}: {_said(error)}{_written(calls)}") from error
 
 
@@ -58,7 +58,7 @@ def _module(frame: FrameType) -> str:
     return str(frame.f_globals.get("__name__", ""))
 
 
-def _others() -> set[str]:
+def others() -> set[str]:
     """The packages of other people that add to the catalogues."""
     points = chain.from_iterable(installed.entry_points for installed in distributions())
     ours = (point for point in points if point.group.startswith(f"{HARNESS}."))

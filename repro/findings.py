@@ -34,6 +34,11 @@ def of_recipe(recipe: Recipe) -> Iterator[Finding]:
     yield from below(("schedule",), of_choice(SCHEDULES, recipe.schedule))
     for index, choice in enumerate(recipe.augment):
         yield from below(("augment", index), of_choice(AUGMENTATIONS, choice))
+    if recipe.batch_size % recipe.places:
+        batch = f"a batch of {recipe.batch_size}"
+        yield Finding(("places",), f"{batch} cannot be cut into {recipe.places} equal parts")
+    if recipe.places > 1 and recipe.compile:
+        yield Finding(("compile",), "nets on several places cannot be compiled: leave out one of the two")
 
 
 def of_groups(optimizer: Optimizer) -> Iterator[Finding]:

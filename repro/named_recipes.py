@@ -8,6 +8,7 @@ the file names no other.
 import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,15 @@ class NamedRecipes:
 
 def read(path: Path) -> NamedRecipes:
     """A file of recipes, and all that is wrong with it. Raises `ReproError` if it cannot be opened."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        content = b""  # whoever reads it says so
+    return _read(path, content)
+
+
+@lru_cache(maxsize=8)  # every suite of a folder asks for the same file
+def _read(path: Path, _content: bytes) -> NamedRecipes:
     try:
         file = document.read(path)
     except DocumentError as error:

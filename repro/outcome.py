@@ -119,6 +119,7 @@ class Outcome:
                     seed=record["round"]["number"],
                     digest=key,
                     measurements=_clocked(net),
+                    gpu=net.get("gpu"),
                     **{part: net[part] for part in kept},
                 )
 

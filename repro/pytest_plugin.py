@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import pytest
 
+from repro.executors import SHARES
 from repro.places import KEPT, RUNS, SUFFIXES, project, shown
 
 if TYPE_CHECKING:
@@ -40,6 +41,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--jobs", type=_positive, metavar="N", help="trials at once (default: as many as cores)")
     group.addoption(
+        "--per-gpu",
+        type=_share,
+        default=1,
+        metavar="N",
+        help="trials that share a GPU, each with an equal part of its memory (default: 1)",
+    )
+    group.addoption(
         "--executor", choices=("local", "ray"), default="local", help="where trials run (default: local)"
     )
     group.addoption(
@@ -63,6 +71,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise ArgumentTypeError(f"not a whole number above 0: {text}")
+    return int(text)
+
+
+def _share(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= SHARES:
+        raise ArgumentTypeError(f"not a whole number from 1 to {SHARES}: {text}")
     return int(text)
 
 
@@ -212,7 +226,7 @@ class Run:
             workers = getattr(self.config, "workerinput", {}).get("workercount", 1)
             jobs = max(1, (option("jobs") or cores()) // workers)
             self._session = Session(
-                Runner(self.store(), executor(option("executor"), jobs)),
+                Runner(self.store(), executor(option("executor"), jobs, option("per_gpu"))),
                 option("profile"),
                 device=option("device"),
                 seeds_max=option("seeds_max"),

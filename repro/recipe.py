@@ -82,11 +82,19 @@ class Recipe(Strict):
     warmup: NonNegativeInt = Field(0, description="steps over which the learning rate rises linearly from 0")
     augment: tuple[Choice, ...] = ()
     clip_grad_norm: PositiveFloat | None = None
-    precision: Literal["fp32", "bf16"] = Field(
-        "fp32", description="bf16 is autocast; weights and optimizer stay fp32"
+    precision: Literal["fp32", "tf32", "bf16"] = Field(
+        "fp32",
+        description="bf16 is autocast; weights and optimizer stay fp32. tf32 is fp32 with products of CUDA's "
+        "tensor cores, which round to 10 bits; on a CPU it is fp32",
     )
     channels_last: bool = True
     compile: bool = False
+    places: PositiveInt = Field(
+        1,
+        exclude_if=lambda places: places == 1,
+        description="GPUs of one machine that a batch is spread over, in equal parts (torch's DDP, with "
+        "batch normalisation over the whole batch): for batches that one has no room for",
+    )
     deterministic: bool = True
     evaluate: Evaluation = Evaluation(train_images=None, every=None)
 

@@ -71,6 +71,7 @@ class TimedNetRecord(Base):
     seconds: list[Seconds]
     peak_memory_bytes: Seconds | None
     joules: Seconds | None
+    gpu: dict[str, Any] | None = None  # see repro.work.gauges
     matmul_peak_flops_per_second: Seconds
     environment: Conditions
 
@@ -87,12 +88,19 @@ class ContentsRecord(Record):
     known: dict[str, Annotated[tuple[int, int, int, str, float], Field(strict=False)]]
 
 
+class PlansRecord(Record):
+    """See `repro.plan.known.Known`."""
+
+    known: dict[str, dict[str, Any] | None]
+
+
 KINDS: dict[str, type[Record]] = {
     "numbers": NumberRecord,
     "evaluations": EvaluationRecord,
     "trials": TrialRecord,
     "rounds": RoundRecord,
     "contents": ContentsRecord,
+    "plans": PlansRecord,
 }
 
 

@@ -217,6 +217,11 @@ class TimingResult(Base):
         description="milliseconds a pass, images a second, bytes and joules an image"
     )
     matmul_peak_flops_per_second: Amount
+    gpu: dict[str, Any] | None = Field(
+        None,
+        description="what the GPU said of itself: its clocks, temperature, power limit and watts when idle, "
+        "other processes on it, and after which passes it said that it was slowed down, and why",
+    )
 
 
 class ArmResult(Base):
@@ -333,7 +338,8 @@ class Result(Base):
 def verdict(claim: ClaimResult) -> str:
     """The verdict, whether it is the one that was expected, and what a reader should know beside it."""
     as_known = ["as known"] if claim.as_expected and claim.expected != "reproduced" else []
-    beside = [str(claim.formulation or ""), *(f"{arm} is trivial" for arm in claim.trivial)]
+    contested = ["contested"] if claim.as_expected and claim.contested else []
+    beside = [*contested, str(claim.formulation or ""), *(f"{arm} is trivial" for arm in claim.trivial)]
     notes = "; ".join(as_known + [note for note in beside if note])
     told = f" ({notes})" if notes else ""
     if claim.as_expected:

@@ -81,6 +81,20 @@ class Runner:
                 self._tell()
         self._tell()
 
+    def ensure_all(self, jobs: Iterable[Job]) -> None:
+        """The same, but for those that cannot be done, or that come after such a one."""
+        left = list(jobs)
+        while left:
+            try:
+                self.ensure(left)
+            except ReproError:
+                can_be = [job for job in left if not any(one.digest in self.failed for one in closure([job]))]
+                if len(can_be) == len(left):
+                    raise
+                left = can_be
+            else:
+                left = []
+
     def record(self, job: Job) -> Mapping[str, Any]:
         """The record of a job that is done."""
         if job.digest not in self.records:

@@ -88,7 +88,8 @@ class Session:
                 reported={str(of): number for of, number in claim.papers_numbers.items()},
                 verdict=judgement.verdict,
                 expected=expected,
-                as_expected=judgement.verdict == expected and not (judgement.why or contested),
+                as_expected=expected == ("undecided" if contested else judgement.verdict)
+                and not judgement.why,
                 why=judgement.why,
                 contested=contested,
                 trivial=self._trivial(suite, trials),

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from repro import bounds
 from repro.errors import ReproError
+from repro.faults import others
 
 HARNESS = __name__.partition(".")[0]
 TYPES = {
@@ -42,7 +43,7 @@ class Parameter(NamedTuple):
 @cache
 def parameters(target: str) -> dict[str, Parameter]:
     """The parameters of a function or of a class's constructor, without `self`. Annotations are those of
-    built-in types, with bounds or without.
+    built-in types, with bounds or without. A constructor with `**others` has those of its bases, too.
     """
     module, node = _definition(target)
     if isinstance(node, ast.ClassDef):
@@ -51,7 +52,9 @@ def parameters(target: str) -> dict[str, Parameter]:
         )
         if constructor is None:
             return _inherited(module, node)
-        return dict(list(_signature(constructor).items())[1:])
+        own = dict(list(_signature(constructor).items())[1:])
+        inherited = _inherited(module, node) if constructor.args.kwarg else {}
+        return own | {name: one for name, one in inherited.items() if name not in own}
     return _signature(node)
 
 
@@ -124,6 +127,28 @@ def digest(targets: frozenset[str]) -> str:
     for module in sorted(modules):
         content.update(f"{module}\0{_essence(module)}\0".encode())
     return content.hexdigest()[:16]
+
+
+@cache
+def of_packages() -> str:
+    """A hash of all that stands in the files of the harness, and in those of packages that add to it."""
+    content = hashlib.sha256()
+    for package in sorted({HARNESS, *others()}):
+        for name, held in _files(package):
+            content.update(f"{package}\0{name}\0".encode() + held)
+    return content.hexdigest()[:16]
+
+
+def _files(package: str) -> Iterable[tuple[str, bytes]]:
+    """The source files of a package, or of a module that is none: name and content, in order."""
+    spec = importlib.util.find_spec(package)
+    if spec is None:
+        return
+    if not spec.submodule_search_locations:
+        yield "", _path(package).read_bytes()
+    for folder in map(Path, spec.submodule_search_locations or ()):
+        for path in sorted(folder.rglob("*.py")):
+            yield path.relative_to(folder).as_posix(), path.read_bytes()
 
 
 @cache

@@ -176,7 +176,7 @@ class Store:
     @contextmanager
     def hold(self, name: str, what: str = "") -> Iterator[bool]:
         """Hold the lock of a job's digest, or of a process's name. Gives False, at once, if another does."""
-        path = self._lock(name)
+        path = self.lock_file(name)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -199,7 +199,7 @@ class Store:
     def holder(self, job: Named) -> str | None:
         """Who is at a job, in words; None if nobody is."""
         try:
-            return lock.holder(self._lock(job.digest))
+            return lock.holder(self.lock_file(job.digest))
         except OSError:  # only for the display
             return None
 
@@ -245,7 +245,8 @@ class Store:
                     for folder in folders:
                         remove_parts(folder / name)
 
-    def _lock(self, name: str) -> Path:
+    def lock_file(self, name: str) -> Path:
+        """That of a job's digest, or of a process's name."""
         return self.root / "locks" / f"{name}.lock"
 
     def _read(self, path: Path, job: Named) -> dict[str, Any] | None:

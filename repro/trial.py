@@ -17,6 +17,7 @@ from repro.recipe import Named, Recipe, Strict
 from repro.suite import Device, ResolvedArm
 
 LOOP = "repro.training.loop:train"
+RANKS = "repro.work.ranks:together"  # of trials on several places
 
 
 class TrialSpec(Job):
@@ -42,7 +43,7 @@ class TrialSpec(Job):
 
     @property
     def needs(self) -> Needs:
-        return Needs(device=self.device)
+        return Needs(device=self.device, places=self.recipe.places if self.recipe else 1)
 
     @property
     def after(self) -> tuple[Job, ...]:
@@ -176,6 +177,7 @@ def _targets(task: str, arm: ResolvedArm, recipe: Recipe | None) -> list[str]:
     if arm.weights is not None:
         targets.append(WEIGHTS.target(arm.weights.name))
     if recipe is not None:
+        targets += [RANKS] if recipe.places > 1 else []
         targets += [OPTIMIZERS.target(recipe.optimizer.name), SCHEDULES.target(recipe.schedule.name)]
         targets += [AUGMENTATIONS.target(choice.name) for choice in recipe.augment]
     return targets

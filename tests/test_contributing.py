@@ -44,7 +44,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """This project with what is shown added to it."""
     folder = tmp_path_factory.mktemp("copy")
     for part in ("repro", "tests", "suites"):
-        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / part, folder / part)  # with what is compiled
     shutil.copy(ROOT / "pyproject.toml", folder)
     for shown in SHOWN:
         if not shown.is_quoted:

@@ -364,9 +364,9 @@ def test_whatever_becomes_of_a_suite_it_is_read_or_refused_in_so_many_words(tmp_
     (tmp_path / "ledger.json").write_text(
         json.dumps([{"id": "RS02"}, {"id": "RS03"}, {"id": "RS05"}, {"id": "G25"}])
     )
-    texts = [suite.read_text() for suite in SUITES]
+    shorter = sorted((suite.read_text() for suite in SUITES), key=len)[: len(SUITES) // 2]
     for _ in range(800):
-        path.write_text(mutated(rng.choice(texts), rng), encoding="utf-8", errors="surrogatepass")
+        path.write_text(mutated(rng.choice(shorter), rng), encoding="utf-8", errors="surrogatepass")
         try:
             load(path)
             read_well += 1

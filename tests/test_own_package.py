@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import on_one_core
 
 REPRO = Path(__file__).parents[1]
 EXAMPLE = REPRO / "examples" / "own_package"
@@ -32,15 +33,9 @@ class Package:
 
     def run(self, command: str, *codes: int) -> str:
         """What a command says that ends with one of some codes, or with 0."""
-        done = subprocess.run(
-            command,
-            shell=True,
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        asked = {"shell": True, "cwd": self.folder, "env": self.environment}
+        with on_one_core():
+            done = subprocess.run(command, **asked, capture_output=True, text=True, check=False)
         assert done.returncode in (codes or (0,)), f"{command}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 

@@ -111,6 +111,11 @@ def test_seeds_that_another_claim_took_later_are_in_the_result_and_can_contest_t
     assert found.evidence.seeds == tuple(range(6)) and found.evidence.decided_at == 5
     assert (found.verdict, found.contested, found.as_expected) == ("reproduced", True, False)
 
+    known = {"cpu": {"verdict": "undecided", "because": "later seeds speak against it"}}
+    found = keep(one, suite(claim={"says": "Any.", "expect": BETTER, "at": known})).claims["claim"]
+    assert (found.verdict, found.contested, found.as_expected) == ("reproduced", True, True)
+    assert verdict(found) == "reproduced (as known; contested)"
+
 
 @pytest.mark.parametrize(("most", "used"), [(1, 1), (2, 2), (5, 5), (6, 5), (7, 7), (12, 10)])
 def test_the_option_for_seeds_overrules_the_suite_and_none_is_trained_in_vain(store, most, used):

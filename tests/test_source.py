@@ -29,6 +29,9 @@ MODULES = {
             names: tuple = ("x",)
             computed = tuple(range(3))
 
+        class Wide(Net):
+            def __init__(self, width: int = 8, kind: str = "b", **others): ...
+
         @dataclass(frozen=True)
         class Data(Base):
             size: int = 28
@@ -121,6 +124,12 @@ def test_parameters_of_a_class_are_those_of_its_constructor_be_it_inherited_or_t
     assert source.parameters("othernets.nets:Base") == of_base
     assert source.parameters("othernets.nets:Net") == of_base
     assert source.parameters("othernets:Shown") == of_base
+    assert source.parameters("othernets.nets:Wide") == {
+        "width": Parameter(int, False, 8),
+        "kind": Parameter(str, False, "b"),
+        "depth": of_base["depth"],
+        "layer": of_base["layer"],
+    }
     assert source.parameters("othernets.nets:Data") == {
         **of_base,
         "size": Parameter(int, False, 28),

@@ -252,6 +252,7 @@ print(*(Store(Path(sys.argv[1])).anew().since for _ in range(20)))
 """
 
 
+@pytest.mark.slow  # processes
 def test_no_two_fresh_runs_are_of_one_generation(store):
     runs = [python(ANEW, store.root) for _ in range(3)]
     found = [int(number) for run in runs for number in run.communicate()[0].split()]

@@ -115,6 +115,7 @@ def test_reading_all_suites_and_their_schema_imports_no_torch():
     assert run.stdout == "[]\n"
 
 
+@pytest.mark.slow
 def test_a_hundred_suites_are_read_in_less_than_three_seconds_of_cpu(tmp_path):
     source = next(path for path in SUITES if path.stem == "resnet_degradation")
     text = source.read_text()

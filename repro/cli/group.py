@@ -18,6 +18,7 @@ from repro.cli import completion
 from repro.errors import ReproError
 from repro.format import broken, printable
 from repro.places import RESULTS, SUITES, project, shown
+from repro.release import version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -124,6 +125,6 @@ class Errors(click.Group):
 
 
 @click.group(cls=Errors, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="repro")
+@click.version_option(version())
 def main() -> None:
     """Test the claims of the papers that made computer vision."""

@@ -4,12 +4,13 @@ import json
 import shlex
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from repro.cli import completion
+from repro.cli import completion, options
 from repro.cli.group import (
     AS_EXPECTED,
     ASKED,
@@ -28,56 +29,32 @@ from repro.executors import EXECUTORS
 from repro.places import RUNS, SUITES, bundled, shown, typed
 from repro.suite_files import RECIPES
 
+if TYPE_CHECKING:
+    from repro.report.progress import Display
+
 LEFT_OUT = "left out, since they cannot be measured here:"
 
 
 @main.command()
 @ASKED
-@click.option(
-    "--profile",
-    default="cpu",
-    show_default=True,
-    shell_complete=completion.profiles,
-    help="The scale at which claims are tested: cpu, gpu or paper.",
-)
-@click.option(
-    "--device",
-    type=click.Choice(["cpu", "cuda", "mps"]),
-    help="Train here instead of on the profile's device.",
-)
-@click.option(
-    "--seeds-max",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Allow N seeds instead of what the suite allows.",
-)
+@options.PROFILE
+@options.DEVICE
+@options.SEEDS_MAX
 @click.option(
     "--fresh",
     is_flag=True,
     help="Train everything again instead of using what the store has; killed, it begins again.",
 )
-@click.option(
-    "--first-seed",
-    type=click.IntRange(min=0),
-    metavar="N",
-    help="Seeds from N up instead of what the suite says.",
-)
-@click.option(
-    "--pilot", is_flag=True, help="Try a recipe: seeds from 1000 up, which never judge, and no result."
-)
+@options.FIRST_SEED
+@options.PILOT
 @click.option(
     "--results",
     type=Place(file_okay=False),
     help=f"Where result JSONs go (default: {RUNS.as_posix()}, in the suites' project).",
 )
 @click.option("--strict-claims", is_flag=True, help="Fail where a claim is undecided and that is not known.")
-@click.option(
-    "--jobs",
-    "-j",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Trials at once (default: as many as cores).",
-)
+@options.JOBS
+@options.PER_GPU
 @click.option(
     "--executor",
     "where",
@@ -86,13 +63,7 @@ LEFT_OUT = "left out, since they cannot be measured here:"
     show_default=True,
     help="Where trials run.",
 )
-@click.option(
-    "-k",
-    "only",
-    metavar="TEXT",
-    shell_complete=completion.claims,
-    help="Only claims whose name contains the text.",
-)
+@options.ONLY
 def run(
     suites: tuple[Path, ...],
     profile: str,
@@ -104,6 +75,7 @@ def run(
     results: Path | None,
     strict_claims: bool,
     jobs: int | None,
+    per_gpu: int,
     where: Any,
     only: str | None,
 ) -> None:
@@ -121,10 +93,6 @@ def run(
     from repro.store import Store
     from repro.suite_files import project_of
 
-    def left_out(why: Mapping[str, ReproError]) -> None:
-        display.show(None)
-        say("\n".join([LEFT_OUT, *failures(why), ""]), to_stderr=True)
-
     root = project_of(suites or DEFAULT)
     verdicts, written = dict[str, ClaimResult](), list[Path]()
     try:
@@ -139,11 +107,12 @@ def run(
                 pilot=pilot,
                 fresh=fresh,
                 jobs=jobs,
+                per_gpu=per_gpu,
                 where=where,
                 results=results or root / RUNS,
                 decided=lambda path, name, claim: verdicts.update({f"{typed(path)}::{name}": claim}),
                 kept=written.append,
-                missing=left_out,
+                missing=partial(_left_out, display),
                 begins=display.begin,
             )
     except api.NothingRan as error:
@@ -160,6 +129,69 @@ def run(
         end(WRONG_USE, "\n".join(["", *failures(found.failed)]))
     tolerated = (claim.is_tolerated(strict_claims) for claim in verdicts.values())
     sys.exit(AS_EXPECTED if all(tolerated) else NOT_AS_EXPECTED)
+
+
+@main.command()
+@ASKED
+@options.PROFILE
+@options.DEVICE
+@options.SEEDS_MAX
+@options.FIRST_SEED
+@options.PILOT
+@options.JOBS
+@options.PER_GPU
+@options.ONLY
+def work(
+    suites: tuple[Path, ...],
+    profile: str,
+    device: Any,
+    seeds_max: int | None,
+    first_seed: int | None,
+    pilot: bool,
+    jobs: int | None,
+    per_gpu: int,
+    only: str | None,
+) -> None:
+    """Train what suites need and nobody has trained yet, or is training, until nothing is left. No verdict is
+    told, noted or kept: that is for `repro run`, which then finds it done.
+
+    Any number of these may be at work on one store, on one machine or on many that share its disk
+    (REPRO_HOME); one that is killed leaves its trial to the others. Timings are left to `repro run`.
+    """
+    from repro import api
+    from repro.places import home
+    from repro.report.progress import Display, on
+    from repro.report.text import failures
+    from repro.store import Store
+    from repro.suite_files import project_of
+
+    try:
+        with Display(Store(home(project_of(suites or DEFAULT))), *on()) as display:
+            failed = api.work(
+                suites or DEFAULT,
+                profile,
+                only=only,
+                device=device,
+                seeds_max=seeds_max,
+                first_seed=first_seed,
+                pilot=pilot,
+                jobs=jobs,
+                per_gpu=per_gpu,
+                missing=partial(_left_out, display),
+                begins=display.begin,
+            )
+    except api.NothingRan as error:
+        end(NOTHING_RAN, str(error))
+    if failed:
+        end(WRONG_USE, "\n".join(failures(failed)))
+    say("nothing is left to do")
+
+
+def _left_out(display: "Display", why: Mapping[str, ReproError]) -> None:
+    from repro.report.text import failures
+
+    display.show(None)
+    say("\n".join([LEFT_OUT, *failures(why), ""]), to_stderr=True)
 
 
 def _profiles(suites: tuple[Path, ...]) -> set[str]:

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,10 +14,12 @@ import numpy as np
 from repro import contents
 from repro.bounds import PositiveInt
 from repro.contracts import DataSet
+from repro.data import doubts
 from repro.data.images import ImageSet, MissingData
 from repro.data.levels import in_bytes
 from repro.errors import ReproError
 
+LEVELS_OF = 5_000  # images from which the levels of a set on disk are taken
 MODES: dict[int, Literal["L", "RGB"]] = {1: "L", 3: "RGB"}  # of pictures, by channels
 
 
@@ -28,6 +31,10 @@ class HuggingFace(DataSet):
     `size` × `size` (bilinear over the source's area) and made grey (`channels` 1) or colour (3); of 16 bits
     the upper 8 are taken. The hub is asked only with `download`; else a hub set comes from what `datasets`
     has in its cache.
+
+    With `in_memory: false`, for sets larger than memory, pictures stay on disk and are decoded when they are
+    wanted: in the cache of `datasets` (HF_HOME moves it), into which Parquet files are copied, once. Mean and
+    standard deviation are then those of 5,000 training images, spread evenly.
     """
 
     def __init__(
@@ -43,6 +50,7 @@ class HuggingFace(DataSet):
         label: str = "label",
         channels: Literal[1, 3] = 3,
         download: bool = False,
+        in_memory: bool = True,
     ):
         if channels not in (1, 3) or size < 1 or classes < 2:
             raise ReproError(
@@ -52,6 +60,7 @@ class HuggingFace(DataSet):
         self.path, self.config, self.train, self.test = path, config, train, test
         self.image, self.label = image, label
         self.size, self.classes, self.channels, self.download = size, classes, channels, download
+        self.in_memory = in_memory
 
     def fingerprint(self) -> str:
         """Of the options and the content: local files' relative names and hashes, or the hub's revision."""
@@ -84,7 +93,25 @@ class HuggingFace(DataSet):
             names = getattr(train.features.get(self.label), "names", None) or [
                 str(c) for c in range(self.classes)
             ]
+            if not self.in_memory:
+                return self._on_disk(train, test, tuple(names))
             return ImageSet.of(self._arrays(train, self.train), self._arrays(test, self.test), tuple(names))
+
+    def _on_disk(self, train: Any, test: Any, names: tuple[str, ...]) -> ImageSet:
+        import torch
+
+        from repro.data.stored_pictures import StoredPictures, levels
+
+        def part(rows: Any, split: str) -> StoredPictures:
+            labels = torch.from_numpy(self._labels(rows, split).astype(np.int64))
+            decode = partial(self._picture, where=self._where(split))
+            return StoredPictures(self._files(rows, split), self.image, decode, labels)
+
+        parts = part(train, self.train), part(test, self.test)
+        mean, std = levels(parts[0], LEVELS_OF)
+        doubted = doubts.of_labels(parts[0].labels.numpy(), parts[1].labels.numpy(), names)
+        of_all = tuple(doubts.of_levels(mean, std))
+        return ImageSet(*parts, names, mean, std, of_all, doubts_of_labels=tuple(doubted))
 
     def _local(self) -> Path | None:
         """The file or folder that `path` is; None for a hub name. `MissingData` if it is neither."""
@@ -104,7 +131,9 @@ class HuggingFace(DataSet):
 
     @contextmanager
     def _splits(self) -> Iterator[tuple[Any, Any]]:
-        """The training and the test split, as `datasets.Dataset`. What it makes of local files is removed."""
+        """The training and the test split, as `datasets.Dataset`. What it makes of local files is removed,
+        unless it is what pictures are read from.
+        """
         import datasets
 
         local = self._local()
@@ -112,14 +141,15 @@ class HuggingFace(DataSet):
             tempfile.TemporaryDirectory(prefix="repro-") as scratch,
             _quiet_and_offline(unless=self.download),
         ):
+            made = scratch if self.in_memory else None  # None: the cache
             try:
                 if local is None:
                     builder = datasets.load_dataset_builder(self.path, self.config)
                 elif local.is_file():
-                    files = {"data_files": str(local), "cache_dir": scratch}
+                    files = {"data_files": str(local), "cache_dir": made}
                     builder = datasets.load_dataset_builder("parquet", **files)
                 else:
-                    builder = datasets.load_dataset_builder(str(local), self.config, cache_dir=scratch)
+                    builder = datasets.load_dataset_builder(str(local), self.config, cache_dir=made)
                 builder.download_and_prepare()
             except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
                 raise self._unreadable(local, error) from None
@@ -150,28 +180,40 @@ class HuggingFace(DataSet):
 
     def _pixels(self, rows: Any, split: str) -> np.ndarray:
         """uint8 [N, channels, size, size]."""
+        pixels = np.empty((len(rows), self.size, self.size, self.channels), np.uint8)
+        for number, row in enumerate(self._files(rows, split)):
+            pixels[number] = self._picture(row[self.image], number, self._where(split))
+        return pixels.transpose(0, 3, 1, 2)
+
+    def _where(self, split: str) -> str:
+        return f"data set '{self.path}': column '{self.image}' of '{split}'"
+
+    def _files(self, rows: Any, split: str) -> Any:
+        """The pictures as they were encoded."""
+        import datasets
+
+        try:
+            return rows.select_columns([self.image]).cast_column(self.image, datasets.Image(decode=False))
+        except Exception as error:  # of pyarrow or `datasets`, by what the column holds
+            kind = rows.features[self.image]
+            raise ReproError(
+                f"{self._where(split)} ({kind}) cannot be read as images: {_line(error)}"
+            ) from None
+
+    def _picture(self, file: dict[str, Any] | None, number: int, where: str) -> np.ndarray:
+        """That of a row: uint8 [size, size, channels]."""
         import datasets
         from PIL import Image
 
-        where = f"data set '{self.path}': column '{self.image}' of '{split}'"
+        if file is None:
+            raise ReproError(f"{where}: row {number} has no image (the first row is 0)")
         try:
-            files = rows.select_columns([self.image]).cast_column(self.image, datasets.Image(decode=False))
-        except Exception as error:  # of pyarrow or `datasets`, by what the column holds
-            kind = rows.features[self.image]
-            raise ReproError(f"{where} ({kind}) cannot be read as images: {_line(error)}") from None
-        pixels = np.empty((len(rows), self.size, self.size, self.channels), np.uint8)
-        decode, mode, size = datasets.Image().decode_example, MODES[self.channels], (self.size, self.size)
-        for number, row in enumerate(files):
-            file = row[self.image]
-            if file is None:
-                raise ReproError(f"{where}: row {number} has no image (the first row is 0)")
-            try:
-                picture = in_bytes(decode(file), mode).resize(size, Image.Resampling.BILINEAR)
-            except Exception as error:  # of PIL or `datasets`, by what the file holds
-                name = file["path"] or f"row {number}"
-                raise ReproError(f"{where}: {name} cannot be read as an image: {_line(error)}") from None
-            pixels[number] = np.asarray(picture).reshape(pixels.shape[1:])
-        return pixels.transpose(0, 3, 1, 2)
+            decoded = in_bytes(datasets.Image().decode_example(file), MODES[self.channels])
+        except Exception as error:  # of PIL or `datasets`, by what the file holds
+            name = file["path"] or f"row {number}"
+            raise ReproError(f"{where}: {name} cannot be read as an image: {_line(error)}") from None
+        picture = decoded.resize((self.size, self.size), Image.Resampling.BILINEAR)
+        return np.asarray(picture).reshape(self.size, self.size, self.channels)
 
     def _labels(self, rows: Any, split: str) -> np.ndarray:
         where = f"data set '{self.path}': column '{self.label}' of '{split}'"

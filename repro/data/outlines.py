@@ -10,9 +10,11 @@ from repro.catalogue import DATASETS
 from repro.contracts import DataSet
 from repro.data import fashion_mnist
 from repro.data.torchvision_sets import DEBIAN_FASHION_MNIST, root
+from repro.data.voc_boxes import LISTS, TEST
 from repro.recipe import Named
 
 GB = 10**9
+ITEMS = 40  # room for those of an image of VOC, which has two or three, and now and then a crowd
 
 
 class Outline(NamedTuple):
@@ -21,17 +23,20 @@ class Outline(NamedTuple):
     train: int  # images
     test: int
     shape: tuple[int, int, int]  # channels, height, width
-    masks: bool  # a class a pixel; else one an image
+    masks: bool  # a class a pixel; else one an image, or boxes
     is_here: bool
     bytes: int  # of what is to be got
     source: str  # where it is
+    boxes: int = 0  # around the items of an image, at most; then there are neither labels nor masks
+    in_files: bool = False  # its images stay there, and are read when they are wanted
 
     @property
     def bytes_in_memory(self) -> int:
-        """Images and masks take a byte a number, labels 8."""
+        """Images and masks take a byte a number, labels 8, boxes twice 24: to find, and to ignore."""
         channels, height, width = self.shape
-        each = (channels + 1) * height * width if self.masks else channels * height * width + 8
-        return (self.train + self.test) * each
+        images = 0 if self.in_files else channels * height * width
+        targets = 48 * self.boxes if self.boxes else height * width if self.masks else 8
+        return (self.train + self.test) * (images + targets)
 
 
 def outline(data: Named) -> Outline | None:
@@ -84,6 +89,28 @@ def _cityscapes(made: Any) -> Outline:
     return Outline(2975, 500, (3, made.size, 2 * made.size), True, _in_folders(made), 11_840 * 10**6, source)
 
 
+def _voc_boxes(made: Any) -> Outline:
+    more, source = made.train == "2007+2012", "http://host.robots.ox.ac.uk/pascal/VOC/voc2007/"
+    train, size = 5011, 911_052_800
+    if more:
+        train, size = train + 11_540, size + 1_999_639_040
+        source += " and http://host.robots.ox.ac.uk/pascal/VOC/voc2012/"
+    lists = [name.split("/") for name in (*LISTS[made.train], TEST)]
+    folder = root() / "VOCdevkit"
+    is_here = all((folder / year / "ImageSets" / "Main" / f"{split}.txt").is_file() for year, split in lists)
+    shape = 3, made.size, made.size
+    return Outline(train, 4952, shape, False, is_here, size, source, boxes=ITEMS)
+
+
+def _imagenet(made: Any) -> Outline:
+    """Of a subset as much as if all classes were equally large."""
+    is_here = all((root() / "imagenet" / split).is_dir() for split in ("train", "val"))
+    source = "https://image-net.org/download-images (with an account)"
+    train, test = (count * made.classes // 1000 for count in (1_281_167, 50_000))
+    shape = 3, made.size, made.size
+    return Outline(train, test, shape, False, is_here, 154_642_401_280, source, in_files=True)
+
+
 ROWS: Mapping[str, Callable[[DataSet], Outline]] = {
     "fashion-mnist": _fashion_mnist,
     "cifar10": _cifar("cifar-10-batches-py", "test_batch", 170_498_071),
@@ -91,4 +118,6 @@ ROWS: Mapping[str, Callable[[DataSet], Outline]] = {
     "pascal-voc": _voc,
     "oxford-pets": _pets,
     "cityscapes": _cityscapes,
+    "pascal-voc-boxes": _voc_boxes,
+    "imagenet": _imagenet,
 }

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from repro import lock
 from repro.errors import ReproError
+from repro.executors import SHARES
 from repro.executors.quota import quota
 from repro.job import Needs
 
@@ -37,17 +38,21 @@ def cores() -> int:
 
 
 @contextmanager
-def hold(needs: Needs, what: str = "", waits: Waits = _unheard) -> Iterator[tuple[int, ...]]:
-    """Wait for what a job needs of this machine and hold it; gives the indices of its places. `what` it is
-    held for is what others hear that wait.
+def hold(
+    needs: Needs, what: str = "", waits: Waits = _unheard, per_gpu: int = 1
+) -> Iterator[tuple[int, ...]]:
+    """Wait for what a job needs of this machine and hold it; gives the indices of its cores or GPUs. `what`
+    it is held for is what others hear that wait. Up to `per_gpu` trials that take one GPU share it.
     """
     if needs.alone:
         with alone(needs.device, what, waits):
             yield (0,)
     else:
         first = None if needs.device == "cpu" else _last
-        with lease(places(needs.device), needs.places, what, waits, first=first) as held:
-            yield held
+        whole = places(needs.device)
+        shares = _shares(whole, per_gpu if needs.device == "cuda" and needs.places == 1 else 1)
+        with lease(shares, needs.places, what, waits, first=first) as held:
+            yield tuple(index % len(whole) for index in held)
 
 
 @contextmanager
@@ -92,7 +97,7 @@ def lease(
 @contextmanager
 def alone(device: str, what: str = "", waits: Waits = _unheard) -> Iterator[None]:
     """Hold the whole machine, every core and the device's places: no trial runs, and no count begins."""
-    rest = sorted({*places("cpu"), *places(device)})
+    rest = sorted({*places("cpu"), *_shares(places(device), SHARES if device == "cuda" else 1)})
     with ExitStack() as held:
         for place in [ALONE, *rest]:  # one after another: nobody else takes one who does not have the first
             held.enter_context(lease([place], 1, what, waits, behind=()))
@@ -144,13 +149,20 @@ def _told() -> Iterator[None]:
         raise ReproError(f"{error.filename}: cannot be written ({error.strerror}). {remedy}") from error
 
 
-def count(device: str) -> int:
-    """How many trials a device kind takes at once here: one a core, one a GPU. Opens no GPU."""
+def count(device: str, per_gpu: int = 1) -> int:
+    """How many trials a device kind takes at once here: one a core, one a GPU if not more share it. Opens no
+    GPU.
+    """
     if device != "cuda":
         return cores() if device == "cpu" else 1
     import torch
 
-    return max(1, int(torch.cuda.device_count()))
+    return per_gpu * max(1, int(torch.cuda.device_count()))
+
+
+def _shares(whole: list[str], each: int) -> list[str]:
+    """So many places in the place of each one, which is the first of them: first those of different GPUs."""
+    return [f"{place}-{share}" if share else place for share in range(each) for place in whole]
 
 
 def places(device: str) -> list[str]:

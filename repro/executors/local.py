@@ -14,7 +14,7 @@ from repro.store import Store
 from repro.work.processes import follow_the_parent, without_the_script
 
 
-def work(job: Job, root: Path, since: int) -> bool:
+def work(job: Job, root: Path, since: int, per_gpu: int = 1) -> bool:
     """Do a job with what it needs of this machine. False if another process is at it."""
     from repro.work.execute import execute
 
@@ -24,9 +24,9 @@ def work(job: Job, root: Path, since: int) -> bool:
     def waits(holder: str) -> None:
         status.tell({"waits": [f"waits for {holder}"], "job": job.digest, "label": job.label})
 
-    with closing(status), hold(job.needs, job.label, waits) as places:
+    with closing(status), hold(job.needs, job.label, waits, per_gpu) as places:
         status.close()
-        return execute(job, store, places=places)
+        return execute(job, store, places=places, per_gpu=per_gpu)
 
 
 def begin() -> None:
@@ -40,13 +40,16 @@ def begin() -> None:
 class InProcess:
     """One job at a time, here: what a worker of pytest-xdist does."""
 
+    def __init__(self, per_gpu: int = 1):
+        self.per_gpu = per_gpu
+
     def room(self, needs: Needs) -> int:  # noqa: ARG002
         return 1
 
     def submit(self, job: Job, store: Store) -> Future[bool]:
         future: Future[bool] = Future()
         try:
-            future.set_result(work(job, store.root, store.since))
+            future.set_result(work(job, store.root, store.since, self.per_gpu))
         except Exception as error:
             future.set_exception(error)
         return future
@@ -74,19 +77,19 @@ class Worker:
 class Processes:
     """Spawned processes, started when there is work, one job each at a time."""
 
-    def __init__(self, slots: int):
-        self.slots = slots
+    def __init__(self, slots: int, per_gpu: int = 1):
+        self.slots, self.per_gpu = slots, per_gpu
         self.workers: list[Worker] = []
 
     def room(self, needs: Needs) -> int:
-        return max(1, min(self.slots, count(needs.device) // max(1, needs.places)))
+        return max(1, min(self.slots, count(needs.device, self.per_gpu) // max(1, needs.places)))
 
     def submit(self, job: Job, store: Store) -> Future[bool]:
         """A future; it gives `BrokenExecutor` if the process dies. The next job then gets a fresh one."""
         worker = self._worker()
         try:
             with without_the_script():
-                worker.last = worker.pool.submit(work, job, store.root, store.since)
+                worker.last = worker.pool.submit(work, job, store.root, store.since, self.per_gpu)
         except BrokenExecutor:  # its process died, at its last job or after it
             self.workers.remove(worker)
             worker.close()
@@ -112,7 +115,7 @@ class Processes:
             self.workers.pop().close()
 
 
-def local(jobs: int | None = None) -> InProcess | Processes:
+def local(jobs: int | None = None, per_gpu: int = 1) -> InProcess | Processes:
     """The executor for `jobs` trials at once; as many as the machine has cores, if not given."""
     jobs = jobs or cores()
-    return InProcess() if jobs == 1 else Processes(jobs)
+    return InProcess(per_gpu) if jobs == 1 else Processes(jobs, per_gpu)

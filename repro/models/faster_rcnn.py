@@ -12,23 +12,14 @@ anchors weigh what they would on average, and offsets weigh as scores do, which 
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.ops import nms
 
-from repro.models.fast_rcnn import (
-    DRAWN,
-    DRAWN_ANCHORS,
-    RegionAnswers,
-    RegionHead,
-    Rules,
-    answers,
-    check_counts,
-)
 from repro.models.layers.boxes import (
     Detections,
     chosen,
@@ -39,8 +30,8 @@ from repro.models.layers.boxes import (
     ious,
 )
 from repro.models.layers.initialisation import initialise
+from repro.models.region_detector import DRAWN_ANCHORS, RegionAnswers, RegionDetector, answers, check_counts
 from repro.models.region_net import RegionPooling
-from repro.models.trunks import make_trunk
 
 if TYPE_CHECKING:
     from repro.data.targets import Boxes
@@ -151,15 +142,15 @@ def by_anchor(maps: Tensor, numbers: int) -> Tensor:
     return parts.permute(0, 3, 4, 1, 2).flatten(1, 3)
 
 
-class FasterRCNN(nn.Module):
+class FasterRCNN(RegionDetector):
     """[N, in_channels, H, W] → `ProposedAnswers` of the best `regions` of an image, or `train_regions` in
     training: 300 and 2000 in the paper, of the best 6000 and 12,000 anchors, `candidates` and twice as many.
 
-    `scales` are square roots of the anchors' areas in pixels and `ratios` their height over width; the rest
-    is Fast R-CNN's. All regions that overlap items by less than half are background, as in the released code.
-    Where proposals are fewer, they are repeated from the first on. So many anchors of an image as
-    `drawn_anchors` weigh in its loss, half of them of items at most. If not `shared`, what proposes has a
-    trunk of its own, as in the first two of the paper's four steps.
+    `scales` are square roots of the anchors' areas in pixels and `ratios` their height over width. All
+    regions that overlap items by less than half are background, as in the released code. Where proposals are
+    fewer, they are repeated from the first on. So many anchors of an image as `drawn_anchors` weigh in its
+    loss, half of them of items at most. If not `shared`, what proposes has a trunk of its own, as in the
+    first two of the paper's four steps.
     """
 
     shapes: Tensor
@@ -174,45 +165,21 @@ class FasterRCNN(nn.Module):
         scales: tuple[float, ...] = (128.0, 256.0, 512.0),
         ratios: tuple[float, ...] = (0.5, 1.0, 2.0),
         levels: tuple[int, ...] = (7,),
-        box_loss: float = 1.0,
         background_from: float = 0.0,
-        drawn: int = DRAWN,
         drawn_anchors: int = DRAWN_ANCHORS,
         shared: bool = True,
-        width: float | None = None,
-        widths: tuple[int, ...] | None = None,
-        depths: tuple[int, ...] | None = None,
-        batch_norm: bool | None = None,
-        fc: int = 4096,
-        dropout: float = 0.5,
-        in_channels: int = 3,
-        classes: int = 20,
+        **others: Any,
     ):
-        super().__init__()
-        check_counts(regions=regions, train_regions=train_regions, candidates=candidates, classes=classes)
-        check_counts(drawn=drawn, drawn_anchors=drawn_anchors)
-        check_counts(**{f"levels[{i}]": n for i, n in enumerate(levels)}, anchors=len(scales) * len(ratios))
+        super().__init__(trunk, levels=levels, background_from=background_from, **others)
+        check_counts(regions=regions, train_regions=train_regions, candidates=candidates)
+        check_counts(drawn_anchors=drawn_anchors, anchors=len(scales) * len(ratios))
         self.regions, self.train_regions, self.candidates = regions, train_regions, candidates
-        self.box_loss, self.background_from = box_loss, background_from
-        self.drawn, self.drawn_anchors = drawn, drawn_anchors
-        made = partial(
-            make_trunk,
-            trunk,
-            width=width,
-            widths=widths,
-            depths=depths,
-            batch_norm=batch_norm,
-            last_pool=False,
-            in_channels=in_channels,
-        )
-        self.trunk = made()
-        channels = self.trunk.channels
+        self.drawn_anchors = drawn_anchors
         shapes = [(scale / ratio**0.5, scale * ratio**0.5) for scale in scales for ratio in ratios]
         self.register_buffer("shapes", torch.tensor(shapes), persistent=False)
-        self.proposals = ProposalNet(channels, channels, len(shapes))
+        self.proposals = ProposalNet(self.trunk.channels, self.trunk.channels, len(shapes))
         self.pool = RegionPooling(levels)
-        self.head = RegionHead(channels * sum(n**2 for n in levels), fc, dropout, classes)
-        self.proposal_trunk = None if shared else made()
+        self.proposal_trunk = None if shared else self.new_trunk()
 
     def forward(self, x: Tensor) -> ProposedAnswers:
         height, width = x.shape[-2:]
@@ -224,15 +191,7 @@ class FasterRCNN(nn.Module):
         count = self.train_regions if self.training else self.regions
         candidates = self.candidates * (2 if self.training else 1)
         regions = proposed(places, objectness, offsets, (width, height), candidates, count)
-        rules = Rules(
-            width,
-            height,
-            self.background_from,
-            self.box_loss,
-            self.head.apart,
-            self.drawn,
-            self.drawn_anchors,
-        )
+        rules = replace(self.rules(x), drawn_anchors=self.drawn_anchors)
         head = answers(maps, regions, self.pool, self.head, rules)
         return ProposedAnswers(head, places.expand(len(x), -1, -1), objectness, offsets)
 
@@ -249,7 +208,10 @@ def proposed(
     """The best boxes that anchors [A, 4] have become, [N, count, 4], within images of a width and height.
 
     Of the `candidates` that score most those stay that overlap no better one by more than .7 (section 3.3).
+    On the meta device there are as many, and nobody knows which.
     """
+    if objectness.is_meta:
+        return anchors.new_empty(len(objectness), count, 4)
     likely = (objectness[..., 1] - objectness[..., 0]).float().nan_to_num(0.0)  # in the order of the softmax
     likely, best = likely.topk(min(candidates, likely.shape[1]))
     moved = clipped(decode(offsets.float(), anchors).nan_to_num(0.0), *size)

@@ -242,7 +242,7 @@ class SelectiveSearch(nn.Module):
     Each image is stretched to 0 to 255 from its least to its greatest value. `scales` are the graph's k and
     `smallest` its least region in pixels. Where there are fewer boxes than `count` they are repeated from the
     first on. A process keeps what it found in an image, so that training searches each once, if it is to
-    `remember` it.
+    `remember` it. On the meta device there are as many, and nobody knows which.
     """
 
     def __init__(self, count: int, scales: tuple[float, ...], smallest: int, remember: bool = True):
@@ -251,6 +251,8 @@ class SelectiveSearch(nn.Module):
 
     @torch.no_grad()
     def forward(self, x: Tensor, height: int, width: int) -> Tensor:  # noqa: ARG002
+        if x.is_meta:
+            return x.new_empty(len(x), self.count, 4, dtype=torch.float32)
         least, most = x.amin((1, 2, 3), keepdim=True), x.amax((1, 2, 3), keepdim=True)
         levels = ((x - least) / (most - least).clamp(min=1e-12) * 255).round()
         images = levels.permute(0, 2, 3, 1).to("cpu", torch.uint8).contiguous().numpy()

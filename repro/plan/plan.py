@@ -11,7 +11,7 @@ import psutil
 import torch
 
 from repro import environment
-from repro.data.images import ImageSet, MissingData
+from repro.data.images import MissingData
 from repro.errors import ReproError
 from repro.executors.lease import cores, count
 from repro.experiment import Experiment
@@ -21,6 +21,7 @@ from repro.plan import arms
 from repro.plan.arms import PROCESS, Asked
 from repro.plan.course import Course
 from repro.plan.gpus import Gpu, gpu
+from repro.plan.known import Known
 from repro.plan.steps import Step, steps
 from repro.plan.supplies import Supply, supplies
 from repro.recipe import Named, Strict
@@ -115,7 +116,10 @@ def plan(
     kinds = {suite.profiles[profile].device for suite in asked_for.values()}
     kind: Device = "cuda" if device else max(kinds, key=KINDS.index)
     planner = _Planner(profile, store, kind, gpu(device) if device else None, jobs)
-    rows = [planner.suite(path, suite) for path, suite in asked_for.items()]
+    try:
+        rows = [planner.suite(path, suite) for path, suite in asked_for.items()]
+    finally:
+        planner.known.keep()
     total, found = planner.total(rows), tuple(planner.supplies.values())
     return Plan(
         profile=profile,
@@ -133,7 +137,7 @@ class _Planner:
 
     def __init__(self, profile: str, store: Store, kind: Device, device: Gpu | None, jobs: int | None):
         self.profile, self.store, self.gpu = profile, store, device
-        self.jobs = jobs
+        self.jobs, self.known = jobs, Known(store)
         self.seen: set[str] = set()
         self.asked: dict[str, Asked | ReproError] = {}
         self.supplies: dict[str, Supply] = {}
@@ -242,7 +246,7 @@ class _Planner:
             known = None if self.gpu else arms.recorded(self.store, alike, self.there.device)
             try:
                 with told(trial.label):
-                    found = arms.asked(trial, self._pace if known is None else _no_pace)
+                    found = arms.asked(trial, self._pace if known is None else _no_pace, self.known)
                 self.asked[arm] = found if known is None else replace(found, seconds=known)
             except ReproError as error:
                 self.asked[arm] = error
@@ -252,7 +256,7 @@ class _Planner:
             return None
         return kept
 
-    def _pace(self, spec: TrialSpec, data: ImageSet, found: Footprint | None) -> Pace | None:
+    def _pace(self, spec: TrialSpec, found: Footprint | None) -> Pace | None:
         """None where nobody knows: without the device, and where the net does not go on it."""
         recipe = spec.recipe
         assert recipe is not None
@@ -261,11 +265,7 @@ class _Planner:
         there = self.there.device_memory or 0
         if spec.device == "cuda" and (found is None or CONTEXT + with_margin(found.memory) > there):
             return None
-        device = devices.resolve(spec.device)
-        try:
-            return pace(spec, placed(spec, data, device), device)
-        finally:
-            give_back(device)
+        return arms.pace_of(spec, self.there.device, self.known, lambda: _measured(spec))
 
     def _supplied(self, trial: TrialSpec) -> list[str]:
         arm = arms.arm_of(trial) + str(trial.weights)
@@ -297,8 +297,16 @@ def _sum(values: Sequence[float | None]) -> float | None:
     return sum(known) if len(known) == len(values) else None
 
 
-def _no_pace(spec: TrialSpec, data: ImageSet, found: Footprint | None) -> None:
+def _no_pace(spec: TrialSpec, found: Footprint | None) -> None:
     """Where it is known already how long a trial takes."""
+
+
+def _measured(spec: TrialSpec) -> Pace:
+    device = devices.resolve(spec.device)
+    try:
+        return pace(spec, placed(spec, arms.form_of(spec.data), device), device)
+    finally:
+        give_back(device)
 
 
 def _lacking(total: Amount, there: There, found: tuple[Supply, ...], hours: float | None) -> Iterator[str]:

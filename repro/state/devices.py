@@ -18,8 +18,9 @@ from repro.environment import cpu_name
 from repro.errors import ReproError
 
 ERROR = 2  # the mode in which what is not deterministic raises
-# side of the square matrices whose product is a device's peak here; half a second even in fp32 on one core
-MATMUL = 1024
+# Sides of the square matrices whose product is a device's peak here: on one core half a second even in fp32;
+# a GPU is full with the larger ones only.
+MATMUL = {"cpu": (1024,), "mps": (1024, 4096), "cuda": (2048, 4096, 8192)}
 
 
 def resolve(name: str, index: int = 0) -> torch.device:
@@ -116,7 +117,12 @@ def _trim() -> None:
 def matmul_peak(device: torch.device, precision: str) -> float:
     """FLOP a second of a large matrix product, best of several: what this device can do at this precision."""
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-    a, b = (torch.ones(MATMUL, MATMUL, dtype=dtype, device=device) for _ in range(2))
+    return max(_product_rate(side, dtype, device) for side in MATMUL[device.type])
+
+
+def _product_rate(side: int, dtype: torch.dtype, device: torch.device) -> float:
+    own = torch.Generator(device).manual_seed(0)  # nobody else's numbers are drawn
+    a, b = (torch.randn(side, side, device=device, generator=own).to(dtype) for _ in range(2))
     best, deadline = float("inf"), time.perf_counter() + 0.3
     a @ b
     while time.perf_counter() < deadline or best == float("inf"):
@@ -125,7 +131,7 @@ def matmul_peak(device: torch.device, precision: str) -> float:
         a @ b
         synchronise(device)
         best = min(best, time.perf_counter() - start)
-    return 2 * MATMUL**3 / best
+    return 2 * side**3 / best
 
 
 @cache

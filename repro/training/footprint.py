@@ -6,7 +6,7 @@ it. Not seen is what libraries take inside an operator: the workspaces of cuDNN 
 """
 
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,11 +50,14 @@ class Footprint:
 
 
 class Watch(TorchDispatchMode):
-    """Counts what runs in its context, and follows the memory of what is made there."""
+    """Counts what runs in its context, and follows the memory of what is made there. Raises `UnknownOperator`
+    as `OperationCounter` does, which as a context of its own would take most of the time: it follows modules.
+    """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.kernels = self.moved = self.alive = self.peak = 0
+        self.counts_flops, self._counter = True, OperationCounter()
         self._known: dict[int, weakref.finalize[..., Any]] = {}
 
     def hold(self, tensors: Any) -> None:
@@ -66,12 +69,18 @@ class Watch(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        found = func(*args, **(kwargs or {}))
+        found = MADE.get(func, func)(*args, **(kwargs or {}))
+        if self.counts_flops:
+            self._counter._count_flops(func.overloadpacket, found, args, kwargs or {})
         self.hold(found)
         if not (func.is_view or func.overloadpacket.__name__.startswith(NOTHING_DONE)):
             self.kernels += 1
             self.moved += sum(map(_bytes, tree_leaves((args, kwargs, found))))
         return found
+
+    @property
+    def flops(self) -> int:
+        return self._counter.get_total_flops()
 
     def _follow(self, storage: torch.UntypedStorage) -> None:
         key = storage._cdata
@@ -84,6 +93,34 @@ class Watch(TorchDispatchMode):
     def _let_go(self, key: int, size: int) -> None:
         del self._known[key]
         self.alive -= size
+
+
+def _batch_norm(
+    inputs: Tensor, _weight: Any, _bias: Any, mean: Tensor, _variance: Any, training: bool, *_: Any
+) -> tuple[Tensor, Tensor, Tensor]:
+    numbers = torch.empty(inputs.shape[1], device=META)
+    return torch.empty_like(inputs), torch.empty_like(numbers) if training else mean, numbers
+
+
+def _batch_norm_backward(
+    _grad: Tensor, inputs: Tensor, weight: Tensor | None, *rest: Any
+) -> tuple[Tensor | None, ...]:
+    *_, wanted = rest
+    parts = (inputs, weight, weight)
+    return tuple(
+        torch.empty_like(part) if is_wanted and part is not None else None
+        for part, is_wanted in zip(parts, wanted, strict=True)
+    )
+
+
+# What makes the outputs of an operator in the place of torch, which on the meta device takes batch
+# normalisation apart into some twenty operators, and has rectifiers in Python: most of the time of many nets
+MADE: Mapping[Any, Callable[..., Any]] = {
+    torch.ops.aten.relu.default: torch.empty_like,
+    torch.ops.aten.threshold_backward.default: lambda grad, _inputs, _threshold: torch.empty_like(grad),
+    torch.ops.aten.native_batch_norm.default: _batch_norm,
+    torch.ops.aten.native_batch_norm_backward.default: _batch_norm_backward,
+}
 
 
 def footprint(spec: TrialSpec, data: ImageSet) -> Footprint | None:
@@ -121,6 +158,16 @@ def footprint(spec: TrialSpec, data: ImageSet) -> Footprint | None:
     )
 
 
+def part_of(spec: TrialSpec) -> TrialSpec:
+    """The trial as each of its places sees it: the net with a part of the batch. The outputs of all parts,
+    which lie beside it, and the loss of them are left out.
+    """
+    recipe = spec.recipe
+    assert recipe is not None
+    part = {"batch_size": max(1, recipe.batch_size // recipe.places), "places": 1}
+    return spec.model_copy(update={"recipe": recipe.model_copy(update=part)})
+
+
 def with_margin(count: int) -> int:
     """Bytes that a device must have free for a net that takes so many on the meta device."""
     return int(MARGIN * count)
@@ -146,16 +193,17 @@ def _step(state: State, batch: tuple[Tensor, Any]) -> tuple[Watch, int, int]:
     for group in optimizer.param_groups:  # there are no fused kernels for meta; these move as much
         group.update({"fused": False, "foreach": True} if "fused" in group else {})
     watch.hold([*state.model.parameters(), *state.model.buffers(), batch])
-    with OperationCounter() as counter, watch:
+    with watch:
         outputs = state.model(batch[0])
         loss = state.task.loss(outputs, batch[1])
         loss.backward()
+    watch.counts_flops = False
     del outputs, loss
     with watch:
         optimizer.step()
     kept = sum(_bytes(leaf) for leaf in tree_leaves(list(optimizer.state.values())))
     optimizer.zero_grad(set_to_none=True)
-    return watch, counter.get_total_flops(), kept
+    return watch, watch.flops, kept
 
 
 @torch.no_grad()
@@ -174,10 +222,10 @@ def _evaluation(state: State) -> tuple[Watch, int, int]:
     state.model.eval()
     watch.hold([*state.model.parameters(), *state.model.buffers(), inputs, wanted])
     with watch:
-        with OperationCounter() as counter:
-            outputs = state.model(inputs)
+        outputs = state.model(inputs)
+        watch.counts_flops = False
         state.task.evaluate([(outputs, wanted)], "test")
-    return watch, counter.get_total_flops(), size
+    return watch, watch.flops, size
 
 
 def _bytes(leaf: Any) -> int:

@@ -12,11 +12,12 @@ from repro.data.split import image_shape
 from repro.state import devices
 from repro.state.net import EVALUATION_BATCH, EVALUATION_PIXELS, State, build
 from repro.state.randomness import own_default_stream
+from repro.state.tf32 import as_fp32, products
 from repro.training.batches import Batches
 from repro.trial import TrialSpec
 
-WARM_UP = 2  # steps: memory is taken and kernels are chosen in the first ones
-LONGEST = 0.3  # seconds of steps, once there have been two
+WARM_UP = 1  # steps: memory is taken and kernels are chosen in the first one
+LONGEST = 0.1  # seconds of steps, once there have been two
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ def pace(spec: TrialSpec, data: ImageSet, device: torch.device, longest: float =
     """
     recipe = spec.recipe
     assert recipe is not None
-    alone = spec.model_copy(update={"weights": None, "start": None})
-    with devices.flags(recipe.deterministic), own_default_stream(device):
+    alone = as_fp32(spec).model_copy(update={"weights": None, "start": None})
+    with devices.flags(recipe.deterministic), products(recipe), own_default_stream(device):
         state = build(alone, data, device)
         step, clock = _stepping(state), _clock(device)
         for _ in range(WARM_UP):
@@ -45,6 +46,8 @@ def pace(spec: TrialSpec, data: ImageSet, device: torch.device, longest: float =
             steps += 1
         few = max(1, min(EVALUATION_BATCH, EVALUATION_PIXELS // image_shape(data.test)[1:].numel()) // 4)
         few = min(few, len(data.test))
+        if device.type == "cuda":
+            state.evaluate("test", few)  # memory is taken, and kernels are chosen
         evaluation = _timed(lambda: state.evaluate("test", few), clock)
     return Pace(step=seconds / steps, image=evaluation / few)
 

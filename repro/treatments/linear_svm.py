@@ -20,8 +20,8 @@ from repro.data.difficult import DifficultBoxes
 from repro.data.split import head, in_batches
 from repro.data.targets import Boxes
 from repro.errors import ReproError
-from repro.models.fast_rcnn import RegionHead
 from repro.models.layers.boxes import ious
+from repro.models.region_detector import RegionHead
 from repro.state.net import State
 
 POSITIVE, NEGATIVE = 0.7, 0.3

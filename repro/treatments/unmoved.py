@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from repro.errors import ReproError
-from repro.models.fast_rcnn import RegionHead
+from repro.models.region_detector import RegionHead
 from repro.state.net import State
 
 

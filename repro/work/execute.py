@@ -3,7 +3,9 @@
 import gc
 import io
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,6 +13,7 @@ from safetensors.torch import load as load_weights
 from safetensors.torch import save as dump_weights
 from torch import Tensor
 
+from repro import environment
 from repro.catalogue import COUNTS, DATASETS, PICTURES, PROBES, TREATMENTS, looks_at_curves, looks_at_weights
 from repro.contents import Contents
 from repro.contracts import DataSet
@@ -25,25 +28,34 @@ from repro.state import devices
 from repro.state.memory import enough
 from repro.state.net import State, build, make_model
 from repro.state.randomness import own_default_stream, seed_default, stream
+from repro.state.tf32 import as_fp32, products
 from repro.store import Store, StoreError, remove_parts
 from repro.training.checkpoint import EVERY, Checkpoint
 from repro.training.fit import check_fit
 from repro.training.loop import Progress, train
 from repro.training.undrawn import Undrawn
 from repro.trial import Drawing, Evaluating, Probing, Subject, TrialSpec
+from repro.work.ranks import OfGroup, is_first, size, spread, together
 from repro.work.room import SMALLER, placed
 from repro.work.timing import time_round
 
 
 def execute(
-    job: Job, store: Store, *, places: tuple[int, ...] = (0,), checkpoint_every: float = EVERY
+    job: Job,
+    store: Store,
+    *,
+    places: tuple[int, ...] = (0,),
+    checkpoint_every: float = EVERY,
+    per_gpu: int = 1,
 ) -> bool:
-    """Do a job that is not done yet, on these places of the device. False if another process is at it."""
+    """Do a job that is not done yet, on these places of the device, which so many trials share if it is a
+    GPU. False if another process is at it.
+    """
     with store.take(job, job.label) as mine:
         if mine and store.read(job) is None:
             device = devices.resolve(job.needs.device, next(iter(places), 0))
             try:
-                Work(store, device, checkpoint_every).do(job)
+                Work(store, device, checkpoint_every, places, per_gpu).do(job)
             finally:
                 give_back(device)
     return mine
@@ -59,8 +71,16 @@ def give_back(device: torch.device) -> None:
 class Work:
     """Jobs on one device. Each method gives the record of its job."""
 
-    def __init__(self, store: Store, device: torch.device, checkpoint_every: float = EVERY):
+    def __init__(
+        self,
+        store: Store,
+        device: torch.device,
+        checkpoint_every: float = EVERY,
+        places: tuple[int, ...] = (0,),
+        per_gpu: int = 1,
+    ):
         self.store, self.device, self.checkpoint_every = store, device, checkpoint_every
+        self.places, self.per_gpu = places, per_gpu
         self.ways: dict[type[Job], Callable[[Any], Mapping[str, Any]]] = {
             TrialSpec: self.train,
             Counting: self.count,
@@ -87,24 +107,32 @@ class Work:
         Checkpoint.of(folder).remove()
 
     def train(self, spec: TrialSpec) -> Mapping[str, Any]:
+        if spec.needs.places > 1:
+            where = (self.store.root, self.store.since, self.checkpoint_every)
+            return together(self.places, spec.device, _train, spec, *where)
+        return self.trained(spec)
+
+    def trained(self, spec: TrialSpec) -> Mapping[str, Any]:
+        """The record of a trial, by each process that it is trained in; the first one keeps its weights."""
         assert spec.recipe is not None
         folder, recipe = self.store.folder(spec), spec.recipe
-        checkpoint = Checkpoint.of(folder, self.checkpoint_every, self.store.since, spec.digest)
+        checkpoint = OfGroup.of(folder, self.checkpoint_every, self.store.since, spec.digest)
         who = {"model": spec.label.rpartition(", seed ")[0], "seed": spec.seed}
-        progress = Progress(lambda now: self.store.tell(spec.digest, {**now, **who}))
+        progress = Progress(lambda now: self.store.tell(spec.digest, {**now, **who}) if is_first() else None)
         progress.at(0, recipe, 0.0)
-        with devices.flags(recipe.deterministic):
+        with devices.flags(recipe.deterministic), products(recipe):
             state = self.fresh(spec)
             check_fit(state)
-            trained = train(state, checkpoint, progress)
+            with spread(state.model, self.device, spec.model.name) as net:
+                trained = train(replace(state, model=net), checkpoint, progress)
         weights = dump_weights(_on_cpu(state.model.state_dict()))
         return {
-            "files": self.store.write_file(spec, spec.file, weights),
+            "files": self.store.write_file(spec, spec.file, weights) if is_first() else {},
             "spec": spec.model_dump(mode="json"),
             "measurements": trained.measurements,
             "trivial": state.trivial(),
             "curves": trained.curves,
-            "cost": trained.cost,
+            "cost": _of_all(trained.cost),
             "environment": devices.describe(self.device, recipe.precision),
         }
 
@@ -125,7 +153,7 @@ class Work:
     def evaluate(self, job: Evaluating) -> Mapping[str, Any]:
         recipe = job.subject.trial.recipe
         limit = recipe.evaluate.train_images if recipe and job.split == "train" else None
-        with devices.flags(deterministic=True):
+        with devices.flags(deterministic=True), products(recipe):
             return {"measurements": self.state(job.subject).evaluate(job.split, job.images or limit)}
 
     def draw(self, job: Drawing) -> Mapping[str, Any]:
@@ -138,6 +166,12 @@ class Work:
         return {"files": files, "picture": job.picture, "arms": list(job.subjects)}
 
     def time(self, job: Round) -> Mapping[str, Any]:
+        here = environment.machine(job.device)
+        if job.machine != here:
+            raise ReproError(
+                f"{job.label} is of a machine with {', '.join(job.machine)}, and this one has "
+                f"{', '.join(here)}: run the command where it is to be timed, with `--executor local`"
+            )
         return time_round(job, self.store, self.device.index or 0)
 
     def state(self, subject: Subject) -> State:
@@ -162,7 +196,7 @@ class Work:
         start = self.weights(spec.start) if spec.start else None
         with Contents(self.store).in_use():
             data = images(spec.data, torch.device("cpu"), spec.fingerprint)
-        return build(spec, placed(spec, data, self.device), self.device, start)
+        return build(as_fp32(spec), placed(spec, data, self.device, self.per_gpu), self.device, start)
 
     def curves(self, spec: TrialSpec) -> dict[str, Any]:
         """Those of a finished trial. Raises `StoreError` if they are not, or no longer, there."""
@@ -174,6 +208,24 @@ class Work:
     def weights(self, spec: TrialSpec) -> dict[str, Tensor]:
         """Those that a finished trial has left. Raises `StoreError` if they are not, or no longer, there."""
         return load_weights(self.store.read_file(spec, spec.file))
+
+
+def _train(
+    device: torch.device, spec: TrialSpec, root: Path, since: int, checkpoint_every: float
+) -> Mapping[str, Any]:
+    """In the process of a place."""
+    with own_default_stream(device):
+        return Work(Store(root, since), device, checkpoint_every).trained(spec)
+
+
+def _of_all(cost: Mapping[str, Any]) -> dict[str, Any]:
+    """The cost of a trial, held against what all its places can do."""
+    peak, share = cost["matmul_peak_flops_per_second"], cost["share_of_matmul_peak"]
+    return {
+        **cost,
+        "matmul_peak_flops_per_second": peak * size(),
+        "share_of_matmul_peak": None if share is None else share / size(),
+    }
 
 
 def in_batches(job: Job) -> str:

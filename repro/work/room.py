@@ -11,21 +11,23 @@ from repro.data.split import InMemory
 from repro.data.staged import Staged
 from repro.errors import ReproError
 from repro.format import size
-from repro.training.footprint import footprint, with_margin
+from repro.training.footprint import CONTEXT, footprint, part_of, with_margin
 from repro.trial import TrialSpec
 
-SMALLER = "Take a smaller batch_size, net or images, fewer trials at once (--jobs), or another --device"
+SMALLER = (
+    "Take a smaller batch_size, net or images, fewer trials at once (--jobs, --per-gpu), or another --device"
+)
 
 
-def placed(spec: TrialSpec, data: ImageSet, device: torch.device) -> ImageSet:
+def placed(spec: TrialSpec, data: ImageSet, device: torch.device, per_gpu: int = 1) -> ImageSet:
     """The set, on the device if there is room for it beside the net as it is trained. If there is not, it
-    stays in the machine's memory, and its rows are the same.
+    stays in the machine's memory, and its rows are the same. Of a GPU that trials share each has a part.
 
     Raises `ReproError` if a GPU has no room for the net and its batch alone.
     """
     if device.type != "cuda":
         return data if device.type == "cpu" else data.to(device)
-    free, wanted = _free(device), need(spec, data)
+    free, wanted = _free(device, per_gpu), need(spec, data)
     if wanted is not None and wanted > free:
         raise ReproError(too_large(spec, wanted, free))
     beside = wanted or free // 2  # of a net that cannot be watched without numbers nothing is known
@@ -42,7 +44,7 @@ def need(spec: TrialSpec, data: ImageSet) -> int | None:
         return None
     arm = spec.model_copy(update={"seed": 0, "start": None, "weights": None, "fingerprint": ""}).digest
     if arm not in _found:
-        found = footprint(spec, data)
+        found = footprint(part_of(spec), data)
         _found[arm] = None if found is None else with_margin(found.memory)
     return _found[arm]
 
@@ -53,15 +55,20 @@ _found: dict[str, int | None] = {}  # once a process for all seeds of an arm
 def too_large(spec: TrialSpec, wanted: int, free: int) -> str:
     assert spec.recipe is not None
     return (
-        f"{spec.label}: a batch of {spec.recipe.batch_size} takes about {size(wanted)} of the GPU's memory, "
+        f"{spec.label}: a batch of {spec.recipe.batch_size // spec.recipe.places} takes about {size(wanted)} "
+        "of the GPU's memory, "
         f"of which {size(free)} are free. {SMALLER}"
     )
 
 
-def _free(device: torch.device) -> int:
-    """Bytes that this process can still take, those that its allocator holds in reserve too."""
-    reserve = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return torch.cuda.mem_get_info(device)[0] + reserve
+def _free(device: torch.device, per_gpu: int) -> int:
+    """Bytes that this process can still take, those that its allocator holds in reserve too; no more than its
+    part, where others may begin at the same time.
+    """
+    free, total = torch.cuda.mem_get_info(device)
+    taken = torch.cuda.memory_allocated(device)
+    left = free + torch.cuda.memory_reserved(device) - taken
+    return left if per_gpu == 1 else min(left, total // per_gpu - CONTEXT - taken)
 
 
 def _bytes(split: Split) -> int:

@@ -9,12 +9,14 @@ is not kept.
 import multiprocessing
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from importlib import import_module
 from multiprocessing.context import BaseContext
+from statistics import median
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
@@ -28,6 +30,7 @@ from repro.state.memory import enough, is_short
 from repro.state.net import DTYPES, make_model, put
 from repro.state.randomness import own_default_stream, seed_default, stream
 from repro.store import Store
+from repro.work.gauges import Gauges
 from repro.work.processes import follow_the_parent, without_the_script
 
 FORWARD = "a forward pass in evaluation mode of a batch that is on the device, until the device is done"
@@ -35,7 +38,9 @@ TRAINING = (
     "a forward and a backward pass in training mode of a batch that is on the device, "
     "until the device is done"
 )
-ENERGY_SECONDS = 2.0  # of passes while energy is counted: the counters of GPUs tick every 20 to 100 ms
+# Of passes before those that are timed, on a GPU, whose clocks rise as it works: so long at least, and until
+# the median of so many is as near to that of those before; and no longer.
+WARM, AS_MANY, AS_NEAR, WARM_AT_MOST = 1.0, 10, 0.02, 5.0
 
 
 def time_round(job: Round, store: Store, device_index: int = 0) -> dict[str, Any]:
@@ -88,13 +93,23 @@ def time_net(net: TimedNet, seed: int, device_name: str, device_index: int = 0) 
         model.train(timing.training)
         channels = image(model, timing.size).shape[1]
         images = f"{timing.batch_size} images of {timing.size}×{timing.size}"
+        gauges = Gauges.of(device)
+        idle = gauges.idle_watts() if gauges else None
+        slowed = dict[int, tuple[str, ...]]()
+
+        def look(number: int) -> None:
+            why = gauges.slowed() if gauges else ()
+            if why:
+                slowed[number] = why
+
         try:
             batch = torch.randn(timing.batch_size, channels, timing.size, timing.size)
             batch = batch.to(device, memory_format=layout)
             step = _pass(model, timing.training, timing.precision, device)
-            seconds = passes(step, batch, device, timing.runs)
+            seconds = passes(step, batch, device, timing.runs, look)
+            state = {**gauges.state(), "slowed": _by_reason(slowed)} if gauges else None
             memory = _peak_memory(step, batch, device)
-            joules = energy(lambda: step(batch), device)
+            spent = gauges.energy(lambda: _whole(step, batch, device)) if gauges else None
         except (RuntimeError, ValueError) as error:
             if is_short(error):
                 raise
@@ -106,14 +121,23 @@ def time_net(net: TimedNet, seed: int, device_name: str, device_index: int = 0) 
             "region": TRAINING if timing.training else FORWARD,
             "seconds": seconds,
             "peak_memory_bytes": memory,
-            "joules": joules,
+            "joules": spent.joules / spent.times if spent else None,
+            "gpu": None if state is None else {**state, "idle_watts": idle, "cudnn": _cudnn()},
             "matmul_peak_flops_per_second": devices.matmul_peak(device, timing.precision),
             "environment": devices.describe(device, timing.precision),
         }
 
 
-def passes(step: Callable[[Tensor], Any], batch: Tensor, device: torch.device, runs: int) -> list[float]:
-    """Seconds of each of so many passes, after a fifth as many to warm up, or one."""
+def passes(
+    step: Callable[[Tensor], Any],
+    batch: Tensor,
+    device: torch.device,
+    runs: int,
+    look: Callable[[int], None] = lambda _: None,
+) -> list[float]:
+    """Seconds of each of so many passes, after a fifth as many to warm up, or one; on a GPU as many as it
+    takes to be steady. `look` is called after each that is timed, with its number.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # gputil, below it, imports distutils
         benchmark: Any = import_module("pytorch_benchmark.benchmark")
@@ -128,13 +152,50 @@ def passes(step: Callable[[Tensor], Any], batch: Tensor, device: torch.device, r
         seconds.append(time.perf_counter() - start)
         return output
 
+    def watched(given: Tensor) -> Any:
+        output = clocked(given)
+        look(len(seconds) - 1)
+        return output
+
     def stay(tensors: Any, _device: Any) -> Any:
         return tensors
 
     benchmark.warm_up(clocked, batch, device, stay, num_runs=max(1, runs // 5))
+    if device.type == "cuda":
+        _until_steady(lambda: clocked(batch), seconds)
     seconds.clear()
-    benchmark.measure_repeated_inference_timing(clocked, batch, device, stay, num_runs=runs)
+    with np.errstate(all="ignore"):  # it divides by the seconds of transfers, and there are none
+        benchmark.measure_repeated_inference_timing(watched, batch, device, stay, num_runs=runs)
     return seconds
+
+
+def _until_steady(clocked: Callable[[], Any], seconds: list[float]) -> None:
+    """Passes, whose seconds are appended, until their length does not change any more."""
+    begun = time.perf_counter()
+    while (gone := time.perf_counter() - begun) < WARM_AT_MOST:
+        clocked()
+        before, last = seconds[-2 * AS_MANY : -AS_MANY], seconds[-AS_MANY:]
+        if gone >= WARM and len(before) == AS_MANY and abs(median(last) / median(before) - 1) <= AS_NEAR:
+            return
+
+
+def _by_reason(slowed: Mapping[int, tuple[str, ...]]) -> dict[str, list[int]]:
+    """The numbers of the passes after which the GPU said so."""
+    found: dict[str, list[int]] = {}
+    for number, reasons in slowed.items():
+        for why in reasons:
+            found.setdefault(why, []).append(number)
+    return found
+
+
+def _whole(step: Callable[[Tensor], Any], batch: Tensor, device: torch.device) -> None:
+    step(batch)
+    devices.synchronise(device)
+
+
+def _cudnn() -> int | None:
+    found: int | None = torch.backends.cudnn.version()
+    return found
 
 
 def _pass(model: nn.Module, training: bool, precision: str, device: torch.device) -> Callable[[Tensor], Any]:
@@ -162,25 +223,3 @@ def _peak_memory(step: Callable[[Tensor], Any], batch: Tensor, device: torch.dev
     step(batch)
     devices.synchronise(device)
     return memory.read()
-
-
-def energy(step: Callable[[], Any], device: torch.device) -> float | None:
-    """Joules of a pass, mean over some seconds of passes; None where the device has no counter."""
-    if device.type != "cuda":
-        return None
-    try:
-        import pynvml
-    except ImportError:
-        return None
-    try:
-        pynvml.nvmlInit()
-        handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{torch.cuda.get_device_properties(device).uuid}")
-        begun, before, count = time.perf_counter(), pynvml.nvmlDeviceGetTotalEnergyConsumption(handle), 0
-    except pynvml.NVMLError:
-        return None
-    while time.perf_counter() - begun < ENERGY_SECONDS:
-        step()
-        devices.synchronise(device)
-        count += 1
-    millijoules: float = pynvml.nvmlDeviceGetTotalEnergyConsumption(handle) - before
-    return millijoules / 1000 / count

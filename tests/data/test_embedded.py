@@ -124,16 +124,16 @@ def test_naming_and_fingerprinting_the_set_import_neither_torch_nor_datasets():
 
 
 @pytest.mark.slow
-def test_eight_processes_read_at_once_and_leave_nothing_in_the_home_folder(tmp_path):
+def test_four_processes_read_at_once_and_leave_nothing_in_the_home_folder(tmp_path):
     code = (
         "import concurrent.futures, sys; from repro.data.embedded import FashionMnistSmall\n"
         "def total(_): return int(FashionMnistSmall(size=7).load().train.images.sum())\n"
         "if __name__ == '__main__':\n"
         "    import multiprocessing, datasets, torch\n"
-        "    with concurrent.futures.ProcessPoolExecutor(8, multiprocessing.get_context('fork')) as pool:\n"
-        "        print(len(set(pool.map(total, range(8)))))"
+        "    with concurrent.futures.ProcessPoolExecutor(4, multiprocessing.get_context('fork')) as pool:\n"
+        "        print(len(set(pool.map(total, range(4)))))"
     )
-    script = tmp_path / "eight.py"
+    script = tmp_path / "four.py"
     script.write_text(code)
     home = tmp_path / "home"
     environment = {

@@ -140,7 +140,7 @@ def test_options_that_do_not_go_together_are_refused(options):
 @pytest.mark.usefixtures("folder")
 def test_suites_evaluate_nets_on_it_without_a_step_and_train_them(tmp_path):
     (tmp_path / "table.yaml").write_text(SUITE)
-    claims = repro.run(tmp_path / "table.yaml")[0].claims
+    claims = repro.run(tmp_path / "table.yaml", jobs=1)[0].claims
     assert {name: claim.verdict for name, claim in claims.items()} == {
         "evaluated": "reproduced",
         "learnt": "reproduced",

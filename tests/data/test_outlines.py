@@ -6,6 +6,8 @@ from repro.catalogue import DATASETS
 from repro.conformance.data_sets import _split
 from repro.data.blank import blank
 from repro.data.outlines import ROWS, outline
+from repro.data.split import head
+from repro.data.targets import NONE
 from repro.recipe import Named
 
 GIB = 2**30
@@ -37,6 +39,30 @@ def test_a_stand_in_keeps_the_contract_and_has_the_form_that_is_known(name):
     stand_in = blank(known, made.classes)
     assert (len(stand_in.train), len(stand_in.test)) == known[:2]
     assert not [*_split(stand_in.train, made), *_split(stand_in.test, made)]
+
+
+def test_boxes_take_hardly_more_than_their_images_and_what_stays_in_files_nothing():
+    boxes = outline(Named(name="pascal-voc-boxes", size=300))
+    assert boxes.bytes_in_memory / 1e9 == pytest.approx(2.7, abs=0.05)  # as the set says of itself
+    assert outline(Named(name="imagenet")).bytes_in_memory == 8 * 1_331_167
+
+
+def test_a_stand_in_has_one_box_to_find_in_each_image_and_none_to_ignore():
+    known = outline(Named(name="pascal-voc-boxes", size=100, train="2007+2012"))
+    images, (items, ignored) = head(blank(known, 20).train, 3)
+    assert images.shape == (3, 3, 100, 100) and known.train == 16_551
+    assert (items.labels >= 0).sum(1).tolist() == [1, 1, 1] and (ignored.labels == NONE).all()
+    assert items.corners[0, 0].tolist() == [25, 25, 75, 75] and items.corners[:, 1:].eq(0).all()
+
+
+def test_boxes_are_here_once_the_lists_of_all_their_years_are(nowhere):
+    for year, split in (("2007", "trainval"), ("2007", "test"), ("2012", "trainval")):
+        both = outline(Named(name="pascal-voc-boxes", train="2007+2012"))
+        assert not both.is_here
+        folder = nowhere / f"VOCdevkit/VOC{year}/ImageSets/Main"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{split}.txt").touch()
+    assert outline(Named(name="pascal-voc-boxes", train="2007+2012")).is_here
 
 
 def test_cifar_is_here_once_its_files_are(nowhere):

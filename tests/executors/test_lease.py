@@ -4,6 +4,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Thread
 
@@ -197,6 +198,32 @@ def test_gpus_have_a_place_each_by_identity_and_without_one_the_job_says_so(monk
     assert places("cuda") == ["cuda"]
 
 
+def test_trials_that_share_gpus_take_different_ones_first_and_know_which(monkeypatch):
+    monkeypatch.setattr(leases, "places", lambda device: [f"{device}-0", f"{device}-1"])
+    monkeypatch.setattr(leases, "_last", set())
+    gpu = Needs(device="cuda")
+    with ExitStack() as held:
+        found = []
+        for _ in range(4):
+            leases._last.clear()
+            found.append(held.enter_context(hold(gpu, per_gpu=2)))
+        assert found == [(0,), (1,), (0,), (1,)]
+        assert waits(gpu, per_gpu=2) and waits(gpu) and waits(Needs(device="cuda", alone=True))
+        assert not waits(gpu, per_gpu=3) and not waits(Needs(), per_gpu=3)
+    with hold(gpu, per_gpu=2), hold(Needs(device="cuda"), per_gpu=2) as second:
+        assert second == (1,)
+    with hold(Needs(device="cuda", alone=True)):
+        assert waits(gpu, per_gpu=2)
+
+
+def test_so_many_share_a_gpu_and_cores_are_not_shared(monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert (leases.count("cuda"), leases.count("cuda", 3)) == (2, 6)
+    assert leases.count("cpu", 3) == leases.cores() and leases.count("mps", 3) == 1
+
+
 ALONE = """
 import os, sys, time
 from repro.executors.lease import alone, lease, places
@@ -238,12 +265,12 @@ def three_cores(monkeypatch):
     monkeypatch.setattr(leases, "places", lambda device: [f"{device}-{core}" for core in range(3)])
 
 
-def waits(needs):
+def waits(needs, **how):
     """Whether a job that needs this would wait now; it is gone when that is known."""
     done = []
 
     def want():
-        with hold(needs):
+        with hold(needs, **how):
             done.append(True)
 
     thread = Thread(target=want, daemon=True)

@@ -168,7 +168,14 @@ def state(*arguments: Any, **options: Any) -> "State":
     return build(trial, images(trial.data, cpu), cpu)
 
 
-def run(trial: str, root: str, every: float = 0.0, call: str = "", count: int = 0) -> None:
+def run(
+    trial: str,
+    root: str,
+    every: float = 0.0,
+    call: str = "",
+    count: int = 0,
+    places: tuple[int, ...] = (0,),
+) -> None:
     """Do a trial here, but be killed at the so many-th `call` of `os`: before an fsync, after a replace."""
     from repro.state import devices
     from repro.work.execute import execute
@@ -189,7 +196,7 @@ def run(trial: str, root: str, every: float = 0.0, call: str = "", count: int = 
 
         setattr(os, call, counted)
     spec = TrialSpec.model_validate_json(trial)
-    execute(spec, Store(Path(root)), checkpoint_every=every)
+    execute(spec, Store(Path(root)), places=places, checkpoint_every=every)
 
 
 def outcome(store: Store, trial: TrialSpec) -> tuple[bytes, Any, Any]:

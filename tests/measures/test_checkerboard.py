@@ -1,5 +1,6 @@
 import cmath
 import math
+from functools import cache
 from itertools import cycle
 from types import SimpleNamespace
 from typing import Literal
@@ -269,6 +270,7 @@ def test_the_corner_is_over_its_diagonal_neighbours_and_a_point_on_an_axis_over_
         assert axis_index(net, of=of, images=3) == pytest.approx((down + across) / 2, rel=1e-4)
 
 
+@cache
 def noise(exponent, cropped, side=64, images=300, mean=0.0):
     """Gaussian maps [N, 1, side, side] of deviation 1, whose power falls as f^-exponent."""
     whole = 2 * side if cropped else side

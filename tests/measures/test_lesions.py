@@ -47,9 +47,9 @@ def test_a_draw_of_two_blocks_holds_that_of_one():
 
 
 def test_draws_are_of_different_blocks_and_the_same_each_time():
-    single, drawn = [error(state(), block) for block in SAME], lesions_error(state(), count=1, draws=40)
+    single, drawn = [error(state(), block) for block in SAME], lesions_error(state(), count=1, draws=20)
     assert drawn == pytest.approx(sum(single) / 4, abs=0.05) and drawn == lesions_error(
-        state(), count=1, draws=40
+        state(), count=1, draws=20
     )
     assert all(abs(drawn - alone) > 1e-3 for alone in single)
 

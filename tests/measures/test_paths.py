@@ -31,6 +31,7 @@ class Net(nn.Module):
         return self.then(x, *self.layers)
 
 
+@pytest.mark.slow  # makes large nets
 @pytest.mark.parametrize(
     ("net", "size", "layers"),
     [
@@ -71,6 +72,7 @@ def test_lengths_of_paths_through_equal_blocks_are_binomial():
     assert path_share(net, 32, least=16, most=20) == (9 + 1 + 36) / 2**9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ORDERS)
 def test_pre_activation_nets_have_those_of_the_original_whatever_their_order_and_shortcuts(order):
     for options in ({}, {"shortcut_scale": 0.5, "branch_scale": 0.5, "shortcut_dropout": 0.5}):

@@ -11,7 +11,7 @@ from repro.data.split import InMemory
 from repro.data.targets import NONE, Boxes
 from repro.errors import ReproError
 from repro.measures.proposals import proposal_recall, regions_found
-from repro.models.fast_rcnn import RegionAnswers, Rules
+from repro.models.region_detector import RegionAnswers, Rules
 from repro.state.net import State
 
 

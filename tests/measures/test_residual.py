@@ -228,6 +228,7 @@ def test_paths_through_k_of_three_branches_that_halve_have_a_part_of_comb_3_k_ti
     assert shares == pytest.approx([comb(3, length) * 0.5**length / 1.5**3 for length in range(4)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETS)
 def test_probes_work_on_nets(name):
     looked_at = state(NETS[name]())

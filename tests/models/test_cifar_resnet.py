@@ -61,12 +61,14 @@ def test_a_depth_that_the_paper_has_not_is_an_error_that_says_which_there_are(de
 
 
 @pytest.mark.parametrize(
-    ("channels", "side", "classes"), [(3, 32, 10), (3, 32, 100), (1, 28, 10), (1, 7, 10)]
+    ("depth", "channels", "side", "classes"),
+    [(110, 3, 32, 10), (20, 3, 32, 100), (20, 1, 28, 10), (20, 1, 7, 10)],
 )
-def test_shapes_at_the_papers_scale(channels, side, classes):
-    net = on_meta(depth=110 if side == 32 else 20, in_channels=channels, classes=classes)
-    assert net.stages(net.stem(torch.empty(128, channels, side, side, device="meta"))).shape[:2] == (128, 64)
+def test_shapes_at_the_papers_scale(depth, channels, side, classes):
+    net, maps = on_meta(depth=depth, in_channels=channels, classes=classes), []
+    net.stages.register_forward_hook(lambda _, __, made: maps.append(made.shape[:2]))
     assert net(torch.empty(128, channels, side, side, device="meta")).shape == (128, classes)
+    assert maps == [(128, 64)]
 
 
 def test_stages_halve_the_map_and_double_the_width():

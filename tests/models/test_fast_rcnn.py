@@ -8,9 +8,10 @@ from torchvision.models.detection.roi_heads import fastrcnn_loss
 
 from repro.data.targets import NONE, Boxes
 from repro.measures.static import params
-from repro.models import fast_rcnn
-from repro.models.fast_rcnn import FastRCNN, RegionAnswers, Rules
+from repro.models import region_detector
+from repro.models.fast_rcnn import FastRCNN
 from repro.models.rcnn import RCNN
+from repro.models.region_detector import RegionAnswers, Rules
 
 SMALL = {"widths": (4, 8), "depths": (1, 1), "levels": (4,), "fc": 32, "dropout": 0.0, "classes": 3}
 
@@ -134,7 +135,7 @@ def test_regions_are_seen_in_parts_that_change_nothing(monkeypatch):
     net, (images, _) = FastRCNN(regions=30, **SMALL).eval(), scenes()
     with torch.no_grad():
         whole = net(images)
-        monkeypatch.setattr(fast_rcnn, "AT_ONCE", 7)
+        monkeypatch.setattr(region_detector, "AT_ONCE", 7)
         parts = net(images)
     torch.testing.assert_close(parts[:3], whole[:3])
 

@@ -9,10 +9,10 @@ from torchvision.ops import box_iou, nms
 
 from repro.data.targets import NONE, Boxes
 from repro.measures.static import params
-from repro.models.fast_rcnn import Rules
 from repro.models.faster_rcnn import FasterRCNN, anchors, assigned, by_anchor, proposed
 from repro.models.layers.boxes import encode
 from repro.models.layers.freezing import freeze
+from repro.models.region_detector import Rules
 from repro.state.weights import trial
 
 SMALL = {
@@ -44,13 +44,16 @@ def test_anchors_are_torchvisions_half_a_cell_on():
     assert (found - expected.view(48, 6, 4)).abs().max() <= 0.5
 
 
-def test_the_papers_nine_anchors():
+def test_the_papers_nine_anchors_and_300_regions():
     shapes = FasterRCNN.__init__.__kwdefaults__
     assert (shapes["scales"], shapes["ratios"]) == ((128.0, 256.0, 512.0), (0.5, 1.0, 2.0))
     with torch.device("meta"):
         net = FasterRCNN()
-    assert net.proposals.scores.out_channels + net.proposals.offsets.out_channels == 54
+        assert net.proposals.scores.out_channels + net.proposals.offsets.out_channels == 54
+        out = net.eval()(torch.empty(2, 3, 64, 96))
     assert params(net.proposals) == 512 * (512 * 9 + 1) + 54 * (512 + 1)
+    assert out.objectness.shape == (2, 4 * 6 * 9, 2)
+    assert out.regions.shape == (2, 300, 4) and out.head.scores.shape == (2, 300, 21)
 
 
 def test_numbers_of_a_map_are_in_the_order_of_its_anchors():

@@ -2,8 +2,8 @@ import pytest
 import torch
 from models.detectors import SIDE, learns, scenes
 
-from repro.models.fast_rcnn import by_image
 from repro.models.rcnn import RCNN
+from repro.models.region_detector import by_image
 
 SMALL = {
     "trunk": "vgg16",

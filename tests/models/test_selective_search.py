@@ -134,3 +134,9 @@ def test_fast_r_cnn_looks_where_it_finds_something():
         regions = net(x).regions[0]
     assert len(regions) == 20 and torch.equal(regions[:2], SelectiveSearch(20, (50.0,), 4)(x, 32, 40)[0, :2])
     assert len(expected) > 3
+
+
+def test_on_the_meta_device_there_are_as_many_boxes_and_of_a_single_precision():
+    half = torch.empty(3, 3, 32, 40, dtype=torch.bfloat16, device="meta")
+    found = SelectiveSearch(7, (50.0,), 4)(half, 32, 40)
+    assert found.is_meta and found.shape == (3, 7, 4) and found.dtype == torch.float32

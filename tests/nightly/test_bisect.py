@@ -13,6 +13,8 @@ from repro.cli import main
 from repro.errors import ReproError
 from repro.nightly.bisect import Bisection, NothingFound
 
+pytestmark = pytest.mark.slow  # processes
+
 MADE_UP = """\
 import json, os, pathlib, sys
 def main(prog_name):
@@ -157,7 +159,6 @@ claims:
 """
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("one_core")
 def test_the_commit_that_broke_the_optimizer_of_the_harness_is_found(tmp_path):
     folder = tmp_path / "repository"
@@ -169,12 +170,8 @@ def test_the_commit_that_broke_the_optimizer_of_the_harness_is_found(tmp_path):
     sound = loop.read_text()
     assert sound.count("optimizer.step()") == 1
     good = commit(folder, "Train")
-    for title, text in (
-        ("Be quicker", sound.replace("optimizer.step()", "pass")),
-        ("Say less", sound.replace("optimizer.step()", "pass  # less")),
-    ):
-        loop.write_text(text)
-        commit(folder, title)
+    loop.write_text(sound.replace("optimizer.step()", "pass"))
+    bad = commit(folder, "Be quicker")
     found = repro("bisect", good, "HEAD", folder / "tiny.yaml", "-k", "learns", "--seeds", 3)
     assert found.exit_code == 0, found.output
-    assert found.stdout.endswith(f"the first worse commit: {git(folder, 'rev-parse', 'HEAD~1')}\n")
+    assert found.stdout.endswith(f"the first worse commit: {bad}\n")

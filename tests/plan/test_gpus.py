@@ -23,6 +23,7 @@ def step(name, images=64):
     return Footprint(counter.get_total_flops(), watch.kernels, watch.moved, 0, 0, 1, 0, 0, 0)
 
 
+@pytest.mark.slow  # makes large nets
 @pytest.mark.parametrize("name", MEASURED)
 def test_steps_take_what_timm_has_measured_within_a_factor_of_1_25(name):
     images_a_second = 64 / gpu("RTX 3090").pace(step(name), "bf16").step
@@ -30,7 +31,25 @@ def test_steps_take_what_timm_has_measured_within_a_factor_of_1_25(name):
 
 
 def test_a_step_of_small_kernels_takes_as_long_as_the_host_needs_to_start_them():
-    assert gpu("h100").pace(Footprint(10, 300, 10, 0, 0, 1, 0, 0, 0), "fp32").step == pytest.approx(3e-3)
+    found = gpu("h100").pace(Footprint(10, 300, 10, 0, 0, 4, 0, 100, 0), "fp32")
+    assert found.step == pytest.approx(1.9e-3 + 300 * 30e-6) and found.image == pytest.approx(100 * 30e-6 / 4)
+
+
+# Milliseconds of a step on an H100 (PyTorch 2.11, of `repro.training.pace`), and what its footprint is
+ON_AN_H100 = {
+    "resnet-20": (8.89, 235, "bf16"),
+    "resnet-110": (38.4, 1225, "bf16"),
+    "vgg of 24 layers": (9.79, 287, "bf16"),
+    "net of 6 layers": (4.64, 89, "bf16"),
+    "lenet": (2.40, 23, "fp32"),
+}
+
+
+@pytest.mark.parametrize("name", ON_AN_H100)
+def test_small_nets_take_what_was_measured_on_an_h100_within_a_factor_of_1_25(name):
+    milliseconds, kernels, precision = ON_AN_H100[name]
+    said = gpu("h100").pace(Footprint(10**9, kernels, 10**8, 0, 0, 1, 0, 0, 0), precision).step
+    assert 1 / 1.25 < 1000 * said / milliseconds < 1.25
 
 
 def test_a_gpu_that_nobody_knows_is_an_error_with_those_that_are_known():

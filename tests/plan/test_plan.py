@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from conftest import TINY
-from kit.tiny import install
+from kit.tiny import install, spec
 
 from repro.cli import main
+from repro.plan.arms import step_of
 
 
 @pytest.fixture
@@ -29,6 +30,7 @@ def as_json(*arguments):
     return json.loads(done.output)
 
 
+@pytest.mark.slow
 def test_trials_are_counted_once_and_those_that_are_done_are_left_out(tiny, tmp_path):
     (tmp_path / "twin.yaml").write_text(TINY.replace("suite: tiny", "suite: twin"))
     assert CliRunner().invoke(main, ["run", str(tiny), "-k", "coin", "-j", "1"]).exit_code == 0
@@ -42,6 +44,7 @@ def test_trials_are_counted_once_and_those_that_are_done_are_left_out(tiny, tmp_
     assert 0 < first["hours"][0] < first["hours"][1]
 
 
+@pytest.mark.slow
 def test_what_is_done_here_says_how_long_the_rest_takes(tiny):
     assert CliRunner().invoke(main, ["run", str(tiny), "-k", "coin", "-j", "1"]).exit_code == 0
     records = [json.loads(path.read_text()) for path in Path(os.environ["REPRO_HOME"]).glob("trials/*.json")]
@@ -51,6 +54,44 @@ def test_what_is_done_here_says_how_long_the_rest_takes(tiny):
     assert (
         found["hours"][1] > 5 * seconds[2] / 3600
     )  # the frozen arm's other five, and ten of the trained one
+
+
+def test_a_second_plan_measures_nothing_again(tiny, monkeypatch):
+    def fails(*_):
+        raise AssertionError("it is known")
+
+    first = as_json(tiny)
+    monkeypatch.setattr("repro.plan.plan.pace", fails)
+    monkeypatch.setattr("repro.plan.arms.footprint", fails)
+    monkeypatch.setattr("repro.plan.arms._form", fails)
+    assert as_json(tiny)["suites"] == first["suites"]
+    longer = TINY.replace("steps: ", "steps: 1")
+    assert longer != TINY
+    tiny.write_text(longer)
+    assert as_json(tiny)["total"]["hours"][0] > first["total"]["hours"][0]
+    tiny.write_text(TINY.replace("batch_size: ", "batch_size: 1"))
+    assert "it is known" in as_json(tiny)["suites"][0]["problems"][0]
+
+
+def test_a_damaged_memory_of_plans_is_found_out_anew(tiny):
+    first = as_json(tiny)["suites"][0]["amount"]
+    (memory,) = (Path(os.environ["REPRO_HOME"]) / "plans").glob("*.json")
+    memory.write_text(memory.read_text().replace('"flops": ', '"flops": 1'))
+    assert as_json(tiny)["suites"][0]["amount"]["flops"] == first["flops"]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "is_alike"),
+    [
+        ({"steps": 7}, True),
+        ({"optimizer": {"lr": 0.7}}, True),
+        ({"optimizer": {"name": "adamw", "lr": 0.1}}, False),
+        ({"batch_size": 7}, False),
+        ({"precision": "bf16"}, False),
+    ],
+)
+def test_steps_are_alike_however_many_there_are_and_at_which_rate(recipe, is_alike):
+    assert (step_of(spec()) == step_of(spec(**recipe))) == is_alike
 
 
 def test_data_that_is_not_here_is_named_with_its_size_and_where_it_is(tiny, monkeypatch, tmp_path):
@@ -67,11 +108,13 @@ def test_data_that_is_not_here_is_named_with_its_size_and_where_it_is(tiny, monk
     assert "cifar10" in text and "missing 170 MB" in text and "does not fit: data set 'cifar10'" in text
 
 
+@pytest.mark.slow
 def test_what_does_not_go_into_the_hours_does_not_fit(tiny):
     assert "fits into 5 hours" in plan(tiny, "--hours", 5).output
     assert "does not fit: hours: " in plan(tiny, "--hours", 1e-9).output
 
 
+@pytest.mark.slow
 def test_a_net_that_fails_is_told_and_the_others_are_planned(tiny, tmp_path, monkeypatch):
     install(tmp_path / "nets", monkeypatch)
     broken = "  broken: {model: habits, fails: nobody knows}\n"
@@ -96,6 +139,7 @@ def test_what_cannot_be_planned_is_2_and_says_what_can(tiny, options, said):
     assert done.exit_code == 2 and said in done.output
 
 
+@pytest.mark.slow
 def test_a_run_says_what_is_missing_before_it_trains_anything_and_does_the_rest(tiny, monkeypatch, tmp_path):
     monkeypatch.setenv("REPRO_DATA", str(tmp_path / "nowhere"))
     far = "  far: {model: cifar_resnet, depth: 8, data: {name: cifar10, size: 32}}\n"

@@ -18,10 +18,14 @@ from repro.suite import Suite
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.fixture(scope="module")
+def made():
+    return dict(pages(ROOT))
+
+
 @pytest.mark.parametrize("name", ["README.md", "results/README.md", "suites/README.md"])
-def test_the_page_is_what_the_kept_results_and_suites_say(name):
-    expected = dict(pages(ROOT))[ROOT / name]
-    assert (ROOT / name).read_text(encoding="utf-8") == expected, "run `repro keep --tables`"
+def test_the_page_is_what_the_kept_results_and_suites_say(name, made):
+    assert (ROOT / name).read_text(encoding="utf-8") == made[ROOT / name], "run `repro keep --tables`"
 
 
 @pytest.mark.parametrize("name", ["README.md", "results/README.md", "suites/README.md"])

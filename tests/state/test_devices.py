@@ -2,13 +2,14 @@
 
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 import torch
-from kit.tiny import spec
+from kit.tiny import evaluating, spec
 
 from repro.errors import ReproError
-from repro.state import devices
+from repro.state import devices, tf32
 from repro.work.execute import execute
 
 CPU = torch.device("cpu")
@@ -19,7 +20,7 @@ real_peak = devices.matmul_peak
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_the_peak_of_a_device_is_measured_once_and_positive(monkeypatch, precision):
-    monkeypatch.setattr(devices, "MATMUL", 64)
+    monkeypatch.setattr(devices, "MATMUL", {"cpu": (32, 64)})
     real_peak.cache_clear()
     peak = real_peak(CPU, precision)
     assert 1e6 < peak < 1e15 and real_peak(CPU, precision) == peak
@@ -45,6 +46,46 @@ def test_flags_are_those_of_a_trial_inside_and_hold_for_both_kinds():
                 == torch.backends.cudnn.conv.fp32_precision
                 == "ieee"
             )
+
+
+def test_tf32_is_what_products_on_cuda_are_meanwhile_and_a_net_is_as_in_fp32():
+    trial = spec(precision="tf32")
+    with devices.flags(True):
+        with tf32.products(trial.recipe):
+            assert torch.backends.cuda.matmul.fp32_precision == "tf32"
+            assert torch.backends.cudnn.conv.fp32_precision == "tf32"
+        assert torch.backends.cuda.matmul.fp32_precision == "ieee"
+        assert torch.backends.cudnn.conv.fp32_precision == "ieee"
+        for other in ("fp32", "bf16"):
+            with tf32.products(spec(precision=other).recipe):
+                assert torch.backends.cuda.matmul.fp32_precision == "ieee"
+    assert tf32.as_fp32(trial) == spec() != trial and trial.digest != spec().digest
+    assert tf32.as_fp32(bf16 := spec(precision="bf16")) is bf16
+
+
+def test_the_peak_under_tf32_is_measured_anew_and_not_taken_for_that_of_fp32(monkeypatch):
+    monkeypatch.setattr(devices, "MATMUL", 64)
+    monkeypatch.setattr(devices, "matmul_peak", real_peak)
+    real_peak.cache_clear()
+    before = real_peak(CPU, "fp32")
+    with tf32.products(spec(precision="tf32").recipe):
+        assert real_peak.cache_info().currsize == 0
+        real_peak(CPU, "fp32")
+    assert real_peak.cache_info().currsize == 0 and before > 0
+
+
+def test_on_a_cpu_a_trial_in_tf32_ends_as_in_fp32(store, monkeypatch):
+    monkeypatch.setattr(devices, "matmul_peak", cache(lambda *_: 1e9))
+    weights, told = {}, {}
+    for precision in ("fp32", "tf32"):
+        trial = spec(precision=precision)
+        execute(trial, store)
+        weights[precision] = store.read_file(trial, trial.file)
+        told[precision] = store.read(trial)["environment"]["precision"]
+    assert weights["fp32"] == weights["tf32"] and told == {"fp32": "fp32", "tf32": "tf32"}
+    looked = evaluating(spec(precision="tf32"), images=20)
+    execute(looked, store)
+    assert store.read(looked)["measurements"]["test_error"] <= 1
 
 
 MEMORY = """

@@ -135,6 +135,7 @@ def data() -> ImageSet:
     return ImageSet(split, split, ("dark", "bright"), (0.5,), (0.2,))
 
 
+@pytest.mark.slow  # trains
 @pytest.mark.parametrize("name", NETS)
 def test_a_detector_is_trained_as_any_net_is(name, monkeypatch):
     monkeypatch.setattr(devices, "matmul_peak", lambda *_: 1e9)

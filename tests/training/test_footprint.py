@@ -27,6 +27,27 @@ def test_memory_is_what_is_alive_at_once_and_views_are_nothing():
     assert watch.alive == 0
 
 
+def test_what_is_made_in_the_place_of_torch_is_as_torch_makes_it(monkeypatch):
+    def watched():
+        with torch.device("meta"):
+            net = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.BatchNorm2d(8), torch.nn.ReLU())
+            images = torch.empty(4, 3, 9, 9)
+        watch = Watch()
+        with watch:
+            outputs = net(images)
+            outputs.sum().backward()
+            net.eval()(images)
+        gradients = [(part.grad.shape, part.grad.stride(), part.grad.dtype) for part in net.parameters()]
+        return outputs.stride(), gradients, watch.kernels, watch.flops, watch.peak, watch.moved
+
+    *quick, peak, moved = watched()
+    monkeypatch.setattr("repro.training.footprint.MADE", {})
+    *by_torch, torchs_peak, torchs_moved = watched()
+    assert quick == by_torch
+    assert peak == pytest.approx(torchs_peak, abs=2 * BLOCK)  # the numbers of 8 channels
+    assert moved == pytest.approx(torchs_moved, abs=2 * 8 * 4)
+
+
 def test_flops_are_those_that_the_cost_of_a_trial_counts():
     found, counted = footprint(spec(), state().data), arithmetic(state())
     assert found.flops == counted.step_flops
@@ -42,6 +63,7 @@ def of(model, shape, classes, masks, batch_size, tested=2, **recipe):
     return footprint(trial.model_copy(update=changes), blank(outline, classes))
 
 
+@pytest.mark.slow  # makes large nets
 @pytest.mark.parametrize(
     ("model", "shape", "masks", "batch_size", "measured"),
     [
@@ -56,6 +78,7 @@ def test_memory_is_that_of_torchs_own_allocator_for_cuda(model, shape, masks, ba
     assert found.memory / GIB == pytest.approx(measured, rel=0.15)
 
 
+@pytest.mark.slow
 def test_half_precision_halves_the_maps_and_not_the_weights():
     model = {"name": "cifar_resnet", "depth": 20}
     full, half = (

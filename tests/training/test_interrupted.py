@@ -51,27 +51,43 @@ KILLS = [
     ("fsync", 2),  # in the middle of the next checkpoint but one
     ("fsync", 3),
 ]
+LATE = KILLS[-2:]  # it goes on twice, from another step each time
 
 
 @pytest.mark.parametrize(
-    "trial",
+    ("kills", "trial"),
     [
-        {"augment": ["flip", {"name": "pad_crop", "pad": 1}], "evaluate": {"every": 2}},
-        {"precision": "bf16", "optimizer": ADAMW, "schedule": "cosine", "warmup": 3, "clip_grad_norm": 1.0},
-        {"model": HABITS, "optimizer": ADAMW, "augment": ["flip"], "evaluate": {"every": 3}},
-        {
-            "model": HABITS,
-            "precision": "bf16",
-            "optimizer": {"nesterov": True, "weight_decay": 0.01},
-            "channels_last": False,
-        },
-        {
-            "optimizer": {
-                "weight_decay": 0.01,
-                "groups": {"bias": {"lr": 2, "momentum": 0}, "norm": {"weight_decay": 0}},
+        (KILLS, {"augment": ["flip", {"name": "pad_crop", "pad": 1}], "evaluate": {"every": 2}}),
+        (
+            LATE,
+            {
+                "precision": "bf16",
+                "optimizer": ADAMW,
+                "schedule": "cosine",
+                "warmup": 3,
+                "clip_grad_norm": 1.0,
             },
-            "schedule": "poly",
-        },
+        ),
+        (LATE, {"model": HABITS, "optimizer": ADAMW, "augment": ["flip"], "evaluate": {"every": 3}}),
+        (
+            LATE,
+            {
+                "model": HABITS,
+                "precision": "bf16",
+                "optimizer": {"nesterov": True, "weight_decay": 0.01},
+                "channels_last": False,
+            },
+        ),
+        (
+            LATE,
+            {
+                "optimizer": {
+                    "weight_decay": 0.01,
+                    "groups": {"bias": {"lr": 2, "momentum": 0}, "norm": {"weight_decay": 0}},
+                },
+                "schedule": "poly",
+            },
+        ),
     ],
     ids=[
         "sgd, augmentation, test curve",
@@ -81,9 +97,11 @@ KILLS = [
         "groups",
     ],
 )
-def test_a_killed_trial_ends_with_the_same_weights_measurements_and_curves(forked, store, tmp_path, trial):
+def test_a_killed_trial_ends_with_the_same_weights_measurements_and_curves(
+    forked, store, tmp_path, kills, trial
+):
     trial, whole = spec(steps=9, **trial), Store(tmp_path / "whole")
-    for kill in KILLS:
+    for kill in kills:
         assert runs(forked, store, trial, *kill) == -signal.SIGKILL
         assert store.read(trial) is None
     assert len(list(store.folder(trial).glob(".*.part"))) == 1  # the last killed writer's

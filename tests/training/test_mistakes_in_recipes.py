@@ -14,6 +14,7 @@ from repro.round import Round, TimedNet
 from repro.training import cost
 from repro.trial import fingerprint_of
 from repro.work.execute import execute
+from repro.work.room import SMALLER
 
 pytestmark = pytest.mark.slow  # processes
 
@@ -77,11 +78,10 @@ def test_a_net_that_cannot_be_made_is_told_with_its_options(store, options, said
 
 
 def test_a_net_or_a_batch_that_does_not_fit_into_memory_is_told_with_the_remedy(store, monkeypatch):
-    remedy = "Take a smaller batch_size, net or images, fewer trials at once (--jobs), or another --device"
     said = refused(spec(model={**RESNET, "width": 3 * 10**6}), store)  # 324 TB: no address space has them
     what = "cifar_resnet(depth=8, width=3000000), seed 0, batches of 16"
     assert said.startswith(f"{what}: the memory of 'cpu' is not enough")
-    assert said.endswith(f" were wanted at once. {remedy}")
+    assert said.endswith(f" were wanted at once. {SMALLER}")
     monkeypatch.setattr(cost, "_counted", {})  # what this net costs cannot be counted without `backward`
     monkeypatch.setattr(torch.Tensor, "backward", lambda *_: torch.empty(2**60))
     said = refused(spec(), store)

@@ -60,6 +60,7 @@ def test_it_is_the_net_whose_branch_gives_zero(name, index):
     is_the_net_whose_branch_gives_zero(NETS[name](), index)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gate", ["none", "exclusive", "shortcut"])
 @pytest.mark.parametrize("shortcut", ["A", "B", "C"])
 @pytest.mark.parametrize("order", ORDERS)

@@ -1,5 +1,7 @@
 """Metrics of a net that are not in its trial's record: of fewer images, or after a treatment."""
 
+import shutil
+
 import pytest
 import torch
 from kit.tiny import evaluating, probing, spec
@@ -7,6 +9,8 @@ from torch.nn import functional as F
 
 from repro.measures.probes import gradient_norm
 from repro.recipe import Named
+from repro.state import devices
+from repro.store import Store
 from repro.treatments.lesion import lesion
 from repro.trial import Drawing, Subject, fingerprint_of
 from repro.work.execute import Work, execute
@@ -16,12 +20,21 @@ CUT = Named(name="lesion", block=1)
 pytestmark = pytest.mark.usefixtures("nets")
 
 
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """A store and the trial in it, of a net that has learnt something."""
+    store, trial = Store(tmp_path_factory.mktemp("done")), spec(steps=40, optimizer={"lr": 0.1})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(devices, "matmul_peak", lambda *_: 1e9)
+        execute(trial, store)
+    return store, trial
+
+
 @pytest.fixture
-def trial(store):
-    """One that is done, of a net that has learnt something."""
-    done = spec(steps=40, optimizer={"lr": 0.1})
-    execute(done, store)
-    return done
+def trial(store, done):
+    """One that is done, in a store of this test."""
+    shutil.copytree(done[0].root, store.root, dirs_exist_ok=True)
+    return done[1]
 
 
 def state(store, trial):

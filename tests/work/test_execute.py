@@ -56,6 +56,7 @@ def test_a_net_whose_parameters_are_counted_draws_none_of_a_normal_distribution(
     assert not [name for name in called if "normal_" in name]
 
 
+@pytest.mark.slow
 def test_evaluation_on_the_way_does_not_disturb_training(store):
     plain = spec(model={**RESNET, "depth": 14}, steps=5)
     often = spec(model={**RESNET, "depth": 14}, steps=5, evaluate={"every": 1})

@@ -68,6 +68,7 @@ def test_a_claim_trains_all_members_and_asks_for_the_treated_net_once_a_seed(sto
     assert {seed for _, seed, _ in decided.trials} == set(range(5))
 
 
+@pytest.mark.slow  # trains
 @pytest.mark.usefixtures("nets")
 def test_an_ensemble_s_error_is_that_of_the_mean_of_its_members_probabilities(store):
     trials = [spec(seed, steps=30, optimizer={"lr": 0.1}) for seed in range(3)]

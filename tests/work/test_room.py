@@ -21,7 +21,7 @@ def free(monkeypatch):
     monkeypatch.setattr(ImageSet, "to", lambda self, device: (self, device))
 
     def set_to(count):
-        monkeypatch.setattr(room, "_free", lambda _: count)
+        monkeypatch.setattr(room, "_free", lambda *_: count)
 
     return set_to
 
@@ -45,6 +45,18 @@ def test_a_net_without_room_is_one_line_with_batch_need_and_remedy(free):
     with pytest.raises(ReproError, match=said) as caught:
         room.placed(spec(), data, GPU)
     assert "\n" not in str(caught.value)
+
+
+def test_of_a_gpu_that_trials_share_each_has_a_part_whatever_is_free(monkeypatch):
+    """Others may begin at the same time. What a process has in reserve is its own."""
+    for name, count in (("memory_allocated", 100), ("memory_reserved", 300)):
+        monkeypatch.setattr(torch.cuda, name, lambda _, count=count: count)
+    total = 10 * room.CONTEXT
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (total - 300, total))
+    assert room._free(GPU, 1) == total - 100
+    assert room._free(GPU, 2) == total // 2 - room.CONTEXT - 100
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (50, total))
+    assert room._free(GPU, 2) == 250
 
 
 def test_on_a_cpu_everything_stays_where_it_is():

@@ -1,5 +1,7 @@
 """Trials that start from others: with the same weights, bit for bit, and what is frozen keeps them."""
 
+import shutil
+
 import pytest
 import torch
 from kit.tiny import RESNET, evaluating, habits, outcome, probing, spec
@@ -8,6 +10,7 @@ from safetensors.torch import load
 from repro.errors import ReproError
 from repro.measures.probes import gradient_norm
 from repro.runner import Runner
+from repro.state import devices
 from repro.state.net import build
 from repro.store import Store
 from repro.trial import Subject
@@ -18,12 +21,21 @@ FIRST = {"seed": 3, "steps": 12}
 pytestmark = pytest.mark.usefixtures("nets")
 
 
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """A store in which the first is done."""
+    store = Store(tmp_path_factory.mktemp("done"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(devices, "matmul_peak", lambda *_: 1e9)
+        execute(spec(**FIRST), store)
+    return store
+
+
 @pytest.fixture
-def first(store):
-    """A trial that is done."""
-    trial = spec(**FIRST)
-    execute(trial, store)
-    return trial
+def first(store, done):
+    """A trial that is done, in a store of this test."""
+    shutil.copytree(done.root, store.root, dirs_exist_ok=True)
+    return spec(**FIRST)
 
 
 def weights(store, trial):

@@ -21,7 +21,7 @@ from repro.round import Round, TimedNet
 from repro.state import devices
 from repro.store import Store
 from repro.work import timing
-from repro.work.timing import FORWARD, TRAINING, energy, passes, time_net, time_round
+from repro.work.timing import FORWARD, TRAINING, passes, time_net, time_round
 
 CPU = torch.device("cpu")
 
@@ -115,7 +115,11 @@ def test_a_net_is_timed_as_it_is_asked():
     found = time_net(net(depth=18, width=8, timing=Timing(size=40, runs=4, batch_size=2)), 0, "cpu")
     assert len(found["seconds"]) == 4 and min(found["seconds"]) > 0
     assert found["region"] == FORWARD and found["timing"]["batch_size"] == 2 and found["joules"] is None
-    assert found["matmul_peak_flops_per_second"] > 1e8 and found["environment"]["precision"] == "fp32"
+    assert (
+        found["gpu"] is None
+        and found["matmul_peak_flops_per_second"] > 1e8
+        and found["environment"]["precision"] == "fp32"
+    )
 
 
 def test_training_takes_the_backward_pass_too(monkeypatch):
@@ -192,48 +196,39 @@ def test_peak_memory_is_that_of_a_pass_in_a_process_of_its_own(tmp_path):
         assert found[name]["peak_memory_bytes"] == pytest.approx(channels * 512 * 512 * 4, rel=0.25)
 
 
-class Counter:
-    """NVML of a GPU that takes 300 W."""
-
-    class NVMLError(Exception):
-        pass
-
-    def __init__(self, error=False):
-        self.error = error
-
-    def nvmlInit(self):
-        if self.error:
-            raise self.NVMLError
-
-    def nvmlDeviceGetHandleByUUID(self, uuid):
-        assert uuid == "GPU-1234"
-        return "handle"
-
-    def nvmlDeviceGetTotalEnergyConsumption(self, handle):
-        assert handle == "handle"
-        return time.perf_counter() * 300_000  # millijoules
-
-
-@pytest.fixture
-def gpu(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(uuid="1234"))
+def test_a_gpu_is_warmed_up_for_a_second_and_until_its_passes_are_as_long_as_before(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
     monkeypatch.setattr(devices, "synchronise", lambda _: None)
-    monkeypatch.setattr(timing, "ENERGY_SECONDS", 0.2)
-    return torch.device("cuda")
+    event = SimpleNamespace(record=lambda: None, elapsed_time=lambda _: -10.0)
+    monkeypatch.setattr(torch.cuda, "Event", lambda **_: event)  # pytorch-benchmark's own clock
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda *_: None)
+
+    def until(steady):
+        """Passes that were made when warm: of 10 ms each once it is steady, before that ever longer ones."""
+        now[0], made = 0.0, []
+
+        def step(_batch):
+            made.append(now[0])
+            now[0] += 0.01 if now[0] >= steady else 0.05 * 1.05 ** len(made)
+
+        seconds = passes(step, torch.zeros(1), torch.device("cuda"), 3)
+        assert len(seconds) == 3
+        return made[-3]
+
+    assert 1.0 <= until(0) < 1.1
+    assert 3.1 <= until(3) < 3.6
+    assert 5.0 <= until(100) < 5.4
 
 
-def test_energy_is_the_counter_s_rise_by_passes(gpu, monkeypatch):
-    monkeypatch.setitem(sys.modules, "pynvml", Counter())
-    # A pass is 0.02 s, or more on a busy machine
-    assert 300 * 0.02 <= energy(lambda: time.sleep(0.02), gpu) < 300 * 0.04
-
-
-def test_where_energy_is_not_counted_there_is_none(gpu, monkeypatch):
-    assert energy(lambda: None, CPU) is None
-    monkeypatch.setitem(sys.modules, "pynvml", Counter(error=True))
-    assert energy(lambda: None, gpu) is None
-    monkeypatch.setitem(sys.modules, "pynvml", None)  # not installed
-    assert energy(lambda: None, gpu) is None
+def test_passes_that_a_gpu_slowed_down_are_named_with_the_reason():
+    assert timing._by_reason({2: ("power cap",), 3: ("power cap", "power brake")}) == {
+        "power cap": [2, 3],
+        "power brake": [3],
+    }
+    seen = []
+    passes(lambda batch: batch, torch.zeros(1), CPU, 4, seen.append)
+    assert seen == [0, 1, 2, 3]
 
 
 class Pool:

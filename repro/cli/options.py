@@ -1,0 +1,56 @@
+"""Options that commands on suites share."""
+
+import click
+
+from repro.cli import completion
+from repro.executors import SHARES
+
+PROFILE = click.option(
+    "--profile",
+    default="cpu",
+    show_default=True,
+    shell_complete=completion.profiles,
+    help="The scale at which claims are tested: cpu, gpu or paper.",
+)
+DEVICE = click.option(
+    "--device",
+    type=click.Choice(["cpu", "cuda", "mps"]),
+    help="Train here instead of on the profile's device.",
+)
+SEEDS_MAX = click.option(
+    "--seeds-max",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Allow N seeds instead of what the suite allows.",
+)
+FIRST_SEED = click.option(
+    "--first-seed",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Seeds from N up instead of what the suite says.",
+)
+PILOT = click.option(
+    "--pilot", is_flag=True, help="Try a recipe: seeds from 1000 up, which never judge, and no result."
+)
+JOBS = click.option(
+    "--jobs",
+    "-j",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Trials at once (default: as many as cores).",
+)
+PER_GPU = click.option(
+    "--per-gpu",
+    type=click.IntRange(1, SHARES),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Trials that share a GPU, each with an equal part of its memory; small nets leave most of one idle.",
+)
+ONLY = click.option(
+    "-k",
+    "only",
+    metavar="TEXT",
+    shell_complete=completion.claims,
+    help="Only claims whose name contains the text.",
+)
