@@ -21,7 +21,7 @@ from repro.cli.group import (
     say,
 )
 from repro.errors import ReproError
-from repro.places import KEPT, RESULTS, RUNS
+from repro.places import KEPT, REGISTER, RESULTS, RUNS
 
 
 @main.command(short_help="Show verdicts with their evidence.")
@@ -76,9 +76,10 @@ def keep(names: tuple[str, ...], dirty: bool, tables: bool) -> None:
 )
 def report(results: tuple[Path, ...], out: Path) -> None:
     """Make a static site of results (files or folders; by default all below results/)."""
+    from repro.register import Register
     from repro.site.build import build
 
-    site = build(results or (here(RESULTS),), out)
+    site = build(results or (here(RESULTS),), out, Register(here(REGISTER)))
     for problem in site.problems:
         say(problem, to_stderr=True)
     say(f"{site.pages} pages on {site.claims} claims from {site.runs} runs: {site.front}")
