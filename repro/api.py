@@ -1,6 +1,7 @@
 """The harness from Python: `repro.run("suites/…yaml")` decides claims and gives their results."""
 
 import secrets
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -12,9 +13,11 @@ from repro.document import DocumentError
 from repro.errors import ReproError
 from repro.evidence import decide
 from repro.executors import SHARES, executor
+from repro.executors.lease import cores, count
 from repro.format import table
 from repro.outcome import Decided
-from repro.places import KEPT, REGISTER, home, project, within
+from repro.places import KEPT, REGISTER, RESULTS, home, project, within
+from repro.plan import rota
 from repro.plan.ahead import Ahead
 from repro.plan.course import Course
 from repro.reading import load_all
@@ -59,12 +62,14 @@ class NothingMeasured(ReproError):
 class Results(list[Result]):
     """Results, shown as a table of their claims in a notebook.
 
-    `failed` holds why what is not in them could not be measured, or not be kept, by `FILE::CLAIM` or `FILE`.
+    `failed` holds why what is not in them could not be measured, or not be kept, by `FILE::CLAIM` or `FILE`;
+    `left` why suites were left for want of time.
     """
 
     def __init__(self, results: Iterable[Result] = ()):
         super().__init__(results)
         self.failed: dict[str, ReproError] = {}
+        self.left: dict[str, str] = {}
 
     @contextmanager
     def noting(self, name: str) -> Iterator[None]:
@@ -100,6 +105,9 @@ def run(
     kept: Callable[[Path], None] = lambda _: None,
     missing: Callable[[Mapping[str, ReproError]], None] = lambda _: None,
     begins: Callable[[Store, Callable[[], Course]], None] = lambda *_: None,
+    hours: float | None = None,
+    earlier: str | Path | None = None,
+    left: Callable[[Mapping[str, str]], None] = lambda _: None,
 ) -> Results:
     """Decide the claims of suites (files, folders or names) at a profile, and give a result for each suite.
 
@@ -109,6 +117,10 @@ def run(
     hears of each claim, and again where others of its suite have taken further seeds since; `kept` hears of
     each file. `begins` is given the store, and what tells the course of the run.
 
+    With `hours` the suites whose oldest verdict is oldest come first, by the results in the folder `earlier`
+    (results/ in the project, if not given), and what takes longer than there is time is left, as is what has
+    not begun when they are over: `left` hears of it, by suite with the reason, and results/left.txt says it.
+
     What cannot be measured ends nothing: it is in the results' `failed`, and those it was to be in are not
     complete. Where data or weights are missing, or a GPU is too small, that is found before the first trial,
     and `missing` hears of it at once, by the same names. The trials of all suites are kept in the store of
@@ -117,7 +129,10 @@ def run(
     Raises `DocumentError` for suites with mistakes, `NothingRan` where no claim is asked, and
     `NothingMeasured`, with all reasons, where none could be measured.
     """
+    begun = time.monotonic()
     _sound(where, seeds_max, first_seed, jobs, per_gpu)
+    if hours is not None and not hours > 0:
+        raise ReproError(f"hours: must be above 0, not {hours}")
     given = _paths(suites)
     asked = _asked(given, profile, only)
     store = Store(home(project_of(given)))
@@ -131,9 +146,24 @@ def run(
         pilot=pilot,
         register=None if pilot else Register(project_of(given) / REGISTER),
     )
+    found, folder = Results(), None if pilot or results is None else Path(results)
+    if hours is not None:
+        past = rota.earlier(Path(earlier or project_of(given) / RESULTS))
+        due = session.due(
+            [(suite, names) for _, suite, names in asked if names], past, _at_once(session, asked, jobs)
+        )
+        turns = rota.rota(due, hours)
+        found.left = dict(turns.left)
+        order = {suite: turn for turn, suite in enumerate(turns.turns)}
+        asked = sorted((one for one in asked if one[1].suite in order), key=lambda one: order[one[1].suite])
+        if turns.left:
+            left(turns.left)
+        if not asked:
+            if folder is not None:
+                rota.note(found.left, folder)
+            raise NothingRan(f"nothing to run: no suite takes {hours:g} h or less")
     claims_asked = [(suite, name) for _, suite, names in asked for name in names]
     begins(store, partial(session.course, claims_asked, project_of(given) / KEPT))
-    found, folder = Results(), None if pilot or results is None else Path(results)
     any_decided = False
     try:
         ahead = Ahead(store)
@@ -144,6 +174,10 @@ def run(
         if found.failed:
             missing(dict(found.failed))
         for path, suite, names in asked:
+            if hours is not None and any_decided and time.monotonic() - begun > hours * 3600:
+                found.left |= (late := rota.over(suite.suite, hours))
+                left(late)
+                continue
             claims = dict[str, Decided]()
             for name in names:
                 if f"{path}::{name}" in found.failed:
@@ -161,11 +195,19 @@ def run(
                         decided(path, name, claim)
                 if folder is not None:
                     kept(folder / found[-1].path)
+        if hours is not None and folder is not None:
+            rota.note(found.left, folder)
     finally:
         session.close()
     if not any_decided:
         raise NothingMeasured("\n".join(failures(found.failed)))
     return found
+
+
+def _at_once(session: Session, asked: Iterable[tuple[Path, Suite, list[str]]], jobs: int | None) -> int:
+    """Trials at once, on the device of most of what is asked."""
+    devices = [session.experiment(suite).device for _, suite, names in asked if names]
+    return max(1, min(jobs or cores(), count(max({*devices}, key=devices.count))))
 
 
 def work(

@@ -1,11 +1,13 @@
 """The pytest face: `pytest suites/` has one item a claim. Collecting imports no torch."""
 
+import math
 import os
 import sys
+import time
 import warnings
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Generator, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -13,10 +15,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 import pytest
 
 from repro.executors import SHARES
-from repro.places import KEPT, RUNS, SUFFIXES, project, shown
+from repro.interrupt import deaf, hear
+from repro.places import KEPT, RESULTS, RUNS, SUFFIXES, project, shown
 
 if TYPE_CHECKING:
     from repro.outcome import Decided
+    from repro.plan.rota import Rota
     from repro.report.progress import Line
     from repro.session import Session
     from repro.store import Store
@@ -66,6 +70,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--results", type=Path, metavar="DIR", help=f"where result JSONs go (default: {RUNS.as_posix()})"
     )
     group.addoption(
+        "--hours",
+        type=_hours,
+        metavar="H",
+        help="take the suites whose oldest verdict is oldest first, and leave what takes longer than H hours",
+    )
+    group.addoption(
+        "--earlier",
+        type=Path,
+        metavar="DIR",
+        help=f"for --hours: the results of earlier runs (default: {RESULTS.as_posix()})",
+    )
+    group.addoption(
         "--strict-claims",
         action="store_true",
         help="fail where a claim is undecided, unless the suite expects that",
@@ -78,6 +94,13 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _hours(text: str) -> float:
+    with suppress(ValueError):
+        if 0 < float(text) < math.inf:
+            return float(text)
+    raise ArgumentTypeError(f"not a number of hours above 0: {text}")
+
+
 def _share(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= SHARES:
         raise ArgumentTypeError(f"not a whole number from 1 to {SHARES}: {text}")
@@ -85,10 +108,19 @@ def _share(text: str) -> int:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):
+        hear()
     config.addinivalue_line("markers", "static: a claim that needs no training")
     config.addinivalue_line("markers", "timed: a claim that times nets, with the machine to itself")
     config.addinivalue_line("markers", "trained: a claim that needs training")
     config.pluginmanager.register(Run(config), "repro-run")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionstart(session: pytest.Session) -> Generator[None]:
+    """Workers of pytest-xdist are started here; they hear Ctrl-C from `pytest_configure` on."""
+    with deaf() if session.config.pluginmanager.hasplugin("dsession") else nullcontext():
+        return (yield)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> "SuiteFile | None":
@@ -134,11 +166,15 @@ class ClaimItem(pytest.Item):
         super().__init__(**rest)
         self.suite = suite
         self.decided: Decided | None = None
+        self.is_late = False  # whether the hours were over before it began
         if suite.task:
             self.add_marker(suite.task)
         self.add_marker(_mark(suite, self.name))
 
     def runtest(self) -> None:
+        self.is_late = self.run.is_over
+        if self.is_late:
+            pytest.skip(f"{self.config.getoption('hours'):g} h are over: left for another night")
         with warnings.catch_warnings():
             warnings.simplefilter("default")  # a warning of a library is no reason to lose a training run
             self.decided = self.run.session().decide(self.suite, self.name)
@@ -193,6 +229,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
             "place": item.place,
             "decided": decided,
         }
+    elif isinstance(item, ClaimItem) and call.when == "call" and item.is_late:
+        report.repro_late = item.suite.suite
     return report
 
 
@@ -214,6 +252,10 @@ class Run:
         self.reports: dict[str, list[dict[str, Any]]] = {}
         self.written: list[Path] = []
         self.trouble: list[str] = []  # in writing results
+        self.late: set[str] = set()  # suites with claims that there was no time for
+        self.until = getattr(config, "workerinput", {}).get("repro_until") or time.time() + 3600 * (
+            config.getoption("hours") or math.inf
+        )
         self._session: Session | None = None
         self._display, self._shown = ExitStack(), False
 
@@ -280,6 +322,59 @@ class Run:
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         node.workerinput["repro_since"] = self.since
+        if self.config.getoption("hours"):  # found out once, or workers might collect otherwise
+            node.workerinput |= {"repro_turns": [*self.rota.turns], "repro_until": self.until}
+
+    @property
+    def left(self) -> dict[str, str]:
+        """Suites that there was no time for, or not for all of, and why; known where the rota is."""
+        from repro.plan import rota
+
+        if "rota" not in self.__dict__:
+            return {}
+        found = dict(self.rota.left)
+        for suite in sorted(self.late):
+            found |= rota.over(suite, self.config.getoption("hours"))
+        return found
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the hours are."""
+        return time.time() > self.until
+
+    @cached_property
+    def rota(self) -> "Rota":
+        """Which suites there is time for, of all that are named. Nothing that cannot be read ends it."""
+        from repro.executors.lease import cores, count
+        from repro.plan import rota
+        from repro.reading import load_all
+        from repro.suite_files import suite_files
+
+        option, session = self.config.getoption, self.session()
+        named = [self.here / argument.partition("::")[0] for argument in self.config.args]
+        asked = [
+            (suite, [name for name, _ in suite.claims_at(option("profile"))])
+            for suite in load_all(suite_files(named)).values()
+            if option("profile") in suite.profiles
+        ]
+        devices = [session.experiment(suite).device for suite, _ in asked] or ["cpu"]
+        at_once = max(1, min(option("jobs") or cores(), count(max({*devices}, key=devices.count))))
+        past = rota.earlier(option("earlier") or self.root / RESULTS)
+        return rota.rota(session.due(asked, past, at_once), option("hours"))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """With `--hours`, suites in their turn, without those that there is no time for."""
+        if not config.getoption("hours") or not any(isinstance(item, ClaimItem) for item in items):
+            return
+        given = getattr(config, "workerinput", {}).get("repro_turns")
+        turns = {suite: i for i, suite in enumerate(given if given is not None else self.rota.turns)}
+        claims = [item for item in items if isinstance(item, ClaimItem)]
+        config.hook.pytest_deselected(items=[item for item in claims if item.suite.suite not in turns])
+        kept = sorted(
+            (item for item in claims if item.suite.suite in turns), key=lambda item: turns[item.suite.suite]
+        )
+        items[:] = [*kept, *(item for item in items if not isinstance(item, ClaimItem))]
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -365,6 +460,8 @@ class Run:
         return line
 
     def pytest_runtest_logreport(self, report: Any) -> None:
+        if late := getattr(report, "repro_late", None):
+            self.late.add(late)
         found = getattr(report, "repro", None)
         if found and report.when == "call":
             self.reports.setdefault(found["file"], []).append(found)
@@ -389,6 +486,10 @@ class Run:
 
         if self.is_worker or self.config.getoption("pilot"):
             return
+        if "rota" in self.__dict__:
+            from repro.plan import rota
+
+            rota.note(self.left, self.config.getoption("results") or self.root / RUNS)
         for file, found in self.reports.items():
             try:
                 self._write_result(Path(file), {entry["name"]: _decided(entry) for entry in found})
@@ -414,6 +515,11 @@ class Run:
     def pytest_terminal_summary(self, terminalreporter: Any, exitstatus: int) -> None:
         if self._no_such_profile() and exitstatus != pytest.ExitCode.USAGE_ERROR:  # else pytest says it
             terminalreporter.write_line(f"ERROR: {self._no_such_profile()}", red=True)
+        if self.left:
+            from repro.report.text import left_for
+
+            terminalreporter.section("left for another night")
+            terminalreporter.write_line("\n".join(left_for(self.left)))
         if not self.reports:
             return
         from repro.executors.scale import offer

@@ -18,6 +18,7 @@ from repro.expression import Measurement
 from repro.job import Job, digest
 from repro.outcome import Decided, Outcome, arm_result
 from repro.plan.course import Course
+from repro.plan.rota import Asked, Due, due
 from repro.plan.steps import Step, steps
 from repro.quantity import Quantity, is_trivial
 from repro.register import Entry, Register, formulate
@@ -149,6 +150,19 @@ class Session:
             with suppress(ReproError):
                 found += self.steps(suite, name)
         return Course.of(found).after(kept, self.profile)
+
+    def due(
+        self, asked: Iterable[tuple[Suite, Sequence[str]]], earlier: Iterable[Result], at_once: int
+    ) -> list[Due]:
+        """Suites with what earlier results say of the names asked of each, so many trials at once."""
+        found = list[Asked]()
+        for suite, names in asked:
+            of_suite = list[Step]()
+            for name in names:
+                with suppress(ReproError):
+                    of_suite += self.steps(suite, name)
+            found.append(Asked(suite.suite, names, of_suite))
+        return due(found, self.profile, earlier, at_once)
 
     def command(self, file: str, claim: str | None = None) -> str:
         """What decides a suite's claims again, or one of them, as a user would type it."""
@@ -364,6 +378,12 @@ def _about(error: ReproError, arms: Collection[str]) -> ReproError:
 def _trials(
     experiment: Experiment, quantities: Collection[Quantity], seeds: Seeds
 ) -> dict[tuple[str, int], TrialSpec]:
-    """The trainings that quantities rest on, by arm and seed."""
+    """The trainings that quantities rest on, by arm and seed; of an ensemble those of all members."""
     arms = dict.fromkeys(arm for quantity in quantities for arm in quantity.trained)
-    return {(arm, seed): experiment.trial(arm, seed) for arm, seed in product(arms, seeds)}
+    found = {(arm, seed): experiment.trial(arm, seed) for arm, seed in product(arms, seeds)}
+    for quantity in quantities:
+        resolved = experiment.resolve(quantity.measurement.arm) if quantity.treated else None
+        if resolved and resolved.of and resolved.treatment:
+            joined = (trial for seed in seeds for trial in quantity.job(seed).after)
+            found |= {(resolved.of, one.seed): one for one in joined if isinstance(one, TrialSpec)}
+    return found

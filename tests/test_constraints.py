@@ -13,8 +13,9 @@ ROOT = Path(__file__).parents[1]
 OF_THE_MACHINE = {"torch", "torchvision"}  # and what only they need
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
+TESTED = ("tests", "reference", "ray", "docs", "tensorboard", "wandb", "mlflow")
 WANTED = [Requirement(line) for line in PROJECT["dependencies"]]
-WANTED += [Requirement(line) for extra in ("tests", "reference", "ray", "docs") for line in EXTRAS[extra]]
+WANTED += [Requirement(line) for extra in TESTED for line in EXTRAS[extra]]
 PINNED = {
     canonicalize_name(pin.name): pin
     for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
@@ -36,6 +37,13 @@ def test_each_dependency_is_pinned_to_a_release_that_it_allows_or_is_of_the_mach
     else:
         (pin,) = PINNED[canonicalize_name(wanted.name)].specifier
         assert pin.operator == "==" and wanted.specifier.contains(pin.version)
+
+
+def test_the_extras_that_are_pinned_are_those_that_tox_installs():
+    tox = configparser.ConfigParser(interpolation=None)
+    tox.read(ROOT / "tox.ini", encoding="utf-8")
+    installed = " ".join(tox[f"testenv:{name}"]["extras"] for name in ("tests", "trackers")).split()
+    assert {*installed} == {*TESTED}
 
 
 def test_nothing_is_pinned_that_comes_with_a_kind_of_gpu():

@@ -18,7 +18,7 @@ from repro.suite import merge
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGES = [page for page in sorted(DOCS.rglob("*.md")) if page.parent.name != "made"]
+PAGES = [page for page in sorted(DOCS.rglob("*.md")) if not {"made", "_build"} & {*page.parts}]
 TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for page in PAGES}
 QUOTED = re.compile(
     r"# ([\w/.]+)\n(.*)", re.DOTALL

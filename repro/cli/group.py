@@ -12,6 +12,7 @@ from repro import streams
 from repro.cli import completion
 from repro.errors import ReproError
 from repro.format import broken, printable
+from repro.interrupt import INTERRUPTED
 from repro.places import RESULTS, SUITES, project, shown
 from repro.release import version
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from repro.result import ClaimResult
 
 AS_EXPECTED, NOT_AS_EXPECTED, WRONG_USE, REGRESSION, NOTHING_RAN, NOT_THE_CODE = range(6)
-INTERRUPTED, NOBODY_READS = 130, 141  # those of a shell
+NOBODY_READS = 141  # a shell's
 CODES = {
     AS_EXPECTED: "everything is as expected",
     NOT_AS_EXPECTED: "a claim is not as expected",

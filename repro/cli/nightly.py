@@ -53,11 +53,13 @@ def watch(history: Path, tonight: Path, suspects: float, out: Path | None, form:
 
     Ends with 0; with 3 if something broke tonight (a claim, an arm or a timing that has gone, seeds that are
     all alike) or a suspect is to be confirmed; else with 5 if the run was no fair one: results that cannot be
-    read, suites, trials or timings that are missing. With 4 if nothing was measured.
+    read, suites, trials or timings that are missing, but for suites that `repro run --hours` left. With 4 if
+    nothing was measured.
     """
     from repro.archive import load
     from repro.nightly.history_text import watch_text
     from repro.nightly.watch import watch
+    from repro.plan.rota import noted
 
     try:
         measured = load(str(tonight), tonight) if tonight.exists() else []
@@ -66,7 +68,7 @@ def watch(history: Path, tonight: Path, suspects: float, out: Path | None, form:
         end(NOT_THE_CODE, str(error))
     if not measured:
         end(NOTHING_RAN, f"{tonight}: nothing was measured")
-    found = watch(before, measured, suspects)
+    found = watch(before, measured, suspects, noted(tonight))
     if out is not None:
         out.write_text(found.model_dump_json(indent=1), encoding="utf-8")
     say(

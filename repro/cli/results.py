@@ -21,7 +21,7 @@ from repro.cli.group import (
     say,
 )
 from repro.errors import ReproError
-from repro.places import KEPT, RESULTS, RUNS
+from repro.places import KEPT, REGISTER, RESULTS, RUNS
 
 
 @main.command(short_help="Show verdicts with their evidence.")
@@ -76,9 +76,10 @@ def keep(names: tuple[str, ...], dirty: bool, tables: bool) -> None:
 )
 def report(results: tuple[Path, ...], out: Path) -> None:
     """Make a static site of results (files or folders; by default all below results/)."""
+    from repro.register import Register
     from repro.site.build import build
 
-    site = build(results or (here(RESULTS),), out)
+    site = build(results or (here(RESULTS),), out, Register(here(REGISTER)))
     for problem in site.problems:
         say(problem, to_stderr=True)
     say(f"{site.pages} pages on {site.claims} claims from {site.runs} runs: {site.front}")
@@ -120,21 +121,24 @@ def compare(base: str, new: str, results: Path, alpha: float, metrics: bool, onl
 @click.argument("names", nargs=-1, required=True, metavar="RESULT...", shell_complete=completion.results)
 @click.option(
     "--to",
-    type=click.Choice(["csv", "parquet", "markdown", "latex", "tensorboard"]),
+    type=click.Choice(["csv", "parquet", "markdown", "latex", "tensorboard", "wandb", "mlflow"]),
     required=True,
-    help="Markdown and LaTeX (for booktabs) are short tables for people; the others hold all there is.",
+    help="Markdown and LaTeX (for booktabs) are short tables for people; the others hold all there is. "
+    "W&B and MLflow are written to offline.",
 )
 @click.option(
     "--what",
     type=click.Choice(["numbers", "verdicts"]),
     help="Every number (metrics, costs, timings, counts, probes), or verdicts with their evidence "
-    "(default: verdicts in markdown and latex, else numbers).",
+    "(default: verdicts in markdown and latex, numbers in csv and parquet, else both).",
 )
-@click.option("-o", "out", type=Place(), required=True, help="The file; for tensorboard a folder.")
+@click.option(
+    "-o", "out", type=Place(), required=True, help="The file; for tensorboard, wandb and mlflow a folder."
+)
 @LOOKED_UP
 def export(names: tuple[str, ...], to: Any, what: Any, out: Path, results: Path) -> None:
-    """Write what results hold (files, folders or run ids; of a suite what stands of it) as one table, or
-    their curves for TensorBoard.
+    """Write what results hold (files, folders or run ids; of a suite what stands of it) as one table, or with
+    their curves for TensorBoard, W&B or MLflow.
     """
     from repro.archive import latest, load
     from repro.report.export import export

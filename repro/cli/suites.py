@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from repro.report.progress import Display
 
 LEFT_OUT = "left out, since they cannot be measured here:"
+NO_TIME = "left for another night:"
 
 
 @main.command(short_help="Decide the claims of suites.")
@@ -65,6 +66,17 @@ LEFT_OUT = "left out, since they cannot be measured here:"
     show_default=True,
     help="Where trials run.",
 )
+@click.option(
+    "--hours",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="H",
+    help="Take the suites whose oldest verdict is oldest first, and leave what takes longer than H hours.",
+)
+@click.option(
+    "--earlier",
+    type=Place(exists=True, file_okay=False),
+    help="For --hours: the results of earlier runs (default: results, in the suites' project).",
+)
 @options.ONLY
 def run(
     suites: tuple[Path, ...],
@@ -79,6 +91,8 @@ def run(
     jobs: int | None,
     per_gpu: int,
     where: Any,
+    hours: float | None,
+    earlier: Path | None,
     only: str | None,
 ) -> None:
     """Decide the claims of suites and write result JSONs. SUITE is a file, a folder, or the name of a suite,
@@ -90,10 +104,14 @@ def run(
     from repro.executors.scale import offer
     from repro.places import home
     from repro.report.progress import Display, on
-    from repro.report.text import claim_details, failures, summary
+    from repro.report.text import claim_details, failures, left_for, summary
     from repro.result import ClaimResult
     from repro.store import Store
     from repro.suite_files import project_of
+
+    def no_time(why: Mapping[str, str]) -> None:
+        display.show(None)
+        say("\n".join([NO_TIME, *left_for(why), ""]), to_stderr=True)
 
     root = project_of(suites or DEFAULT)
     verdicts, written = dict[str, ClaimResult](), list[Path]()
@@ -116,6 +134,9 @@ def run(
                 kept=written.append,
                 missing=partial(_left_out, display),
                 begins=display.begin,
+                hours=hours,
+                earlier=earlier,
+                left=no_time,
             )
     except api.NothingRan as error:
         end(NOTHING_RAN, str(error))
@@ -133,7 +154,7 @@ def run(
     sys.exit(AS_EXPECTED if all(tolerated) else NOT_AS_EXPECTED)
 
 
-@main.command()
+@main.command(short_help="Train what is missing, without a verdict.")
 @ASKED
 @options.PROFILE
 @options.DEVICE

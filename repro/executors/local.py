@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from repro.executors.lease import cores, count, hold
+from repro.interrupt import deaf, hear
 from repro.job import Job, Needs
 from repro.status import Status
 from repro.store import Store
@@ -32,6 +33,7 @@ def work(job: Job, root: Path, since: int, per_gpu: int = 1) -> bool:
 def begin() -> None:
     """In a new process. What is imported is no garbage: it is not looked through again for every trial."""
     follow_the_parent()
+    hear()
     import repro.work.execute  # noqa: F401
 
     gc.freeze()
@@ -88,7 +90,7 @@ class Processes:
         """A future; it gives `BrokenExecutor` if the process dies. The next job then gets a fresh one."""
         worker = self._worker()
         try:
-            with without_the_script():
+            with without_the_script(), deaf():
                 worker.last = worker.pool.submit(work, job, store.root, store.since, self.per_gpu)
         except BrokenExecutor:  # its process died, at its last job or after it
             self.workers.remove(worker)

@@ -4,13 +4,14 @@
   timing of a suite that ran completely has gone; all seeds of an arm end with the same numbers, and did not.
 - A problem is of the run, which is no fair sample of the code: a whole suite is missing that was measured on
   the last day (its file is gone, or the run was cut short); a suite ran without some of its claims (they
-  could not be decided); an arm that is listed has no trials or timings, and had some.
+  could not be decided); an arm that is listed has no trials or timings, and had some. Where
+  `repro run --hours` left a suite for another night, that is none.
 - A note is neither: a machine that the history does not know. Its timings are compared with no other's.
 
 A number that has no value now, and had one, is a suspect of `watch`, as every metric that jumped is.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from repro.archive import Key
 from repro.nightly.compare import alike, missing
@@ -29,14 +30,23 @@ def alarms(stood: Mapping[Key, Result], tonight: Iterable[Result]) -> Iterator[s
             yield f"{name} ended with the same numbers, in {last.id} they did not"
 
 
-def problems(past: Sequence[Result], stood: Mapping[Key, Result], tonight: Sequence[Result]) -> Iterator[str]:
-    """`past` is in the order of time, of the profiles of tonight."""
+def problems(
+    past: Sequence[Result],
+    stood: Mapping[Key, Result],
+    tonight: Sequence[Result],
+    left: Collection[str] = (),
+) -> Iterator[str]:
+    """`past` is in the order of time, of the profiles of tonight; suites that were `left` for want of time
+    are not missed.
+    """
     last_day = past[-1].finished[:10] if past else ""
     then = {key(result) for result in past if result.finished[:10] == last_day}
     for suite, profile in sorted(then - {key(result) for result in tonight}):
+        if suite in left:
+            continue
         yield f"{suite} ({profile}): measured on {last_day}, but not tonight"
     for result in tonight:
-        if not result.complete:
+        if not result.complete and result.suite not in left:
             yield f"{place(result)}: {result.id} holds only some of the suite's claims"
         last = stood.get(key(result))
         if last is None:
@@ -46,7 +56,7 @@ def problems(past: Sequence[Result], stood: Mapping[Key, Result], tonight: Seque
             ("timings", last.timings, result.timings),
         ):
             lost = {one.arm for one in before} & result.arms.keys() - {one.arm for one in now}
-            if lost:
+            if lost and result.suite not in left:
                 yield f"{place(result)}: no {what} of {', '.join(sorted(lost))}, which {last.id} has"
 
 

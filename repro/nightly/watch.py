@@ -116,9 +116,14 @@ class _Past:
         return _commit(next(result for result in self.results if result.id == run))
 
 
-def watch(before: Iterable[Result], tonight: Sequence[Result], suspects: float = 1.0) -> Watch:
+def watch(
+    before: Iterable[Result],
+    tonight: Sequence[Result],
+    suspects: float = 1.0,
+    left: Mapping[str, str] | None = None,
+) -> Watch:
     """`suspects`: how many unchanged measurements may be nominated in 30 nights by their histories, on
-    average.
+    average. `left`: suites that there was no time for tonight, and why.
     """
     ids, profiles = {result.id for result in tonight}, {result.profile for result in tonight}
     earlier = (result for result in before if result.id not in ids and result.profile in profiles)
@@ -141,8 +146,11 @@ def watch(before: Iterable[Result], tonight: Sequence[Result], suspects: float =
         suspects=found,
         base=_base(past, [suspect for suspect in found if suspect.due], alarmed),
         alarms=alarmed,
-        problems=tuple(problems(past.results, past.stood, tonight)),
-        notes=tuple(notes(past.results, tonight)),
+        problems=tuple(problems(past.results, past.stood, tonight, (left or {}).keys())),
+        notes=(
+            *notes(past.results, tonight),
+            *(f"{suite}: left for another night: {why}" for suite, why in (left or {}).items()),
+        ),
     )
 
 

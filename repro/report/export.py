@@ -1,4 +1,4 @@
-"""Results for other tools: tables as CSV, Parquet, Markdown and LaTeX, or TensorBoard's event files.
+"""Results for other tools: tables as CSV, Parquet, Markdown and LaTeX, or what trackers of experiments read.
 
 In a table what has no value is empty, what diverged infinite. CSV ends up in spreadsheets, which take a text
 that starts with = + - @ for a formula: such texts get a ' in front, as OWASP advises. Parquet holds them as
@@ -6,17 +6,17 @@ they are. Markdown and LaTeX are for people: few columns, four digits; the LaTeX
 """
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from repro.errors import ReproError
 from repro.format import counted, markdown_table, printable, verbatim
-from repro.report import tidy
+from repro.report import tidy, trackers
 from repro.report.tidy import Row
 from repro.result import Result
 
-Format = Literal["csv", "parquet", "markdown", "latex", "tensorboard"]
+Format = Literal["csv", "parquet", "markdown", "latex", "tensorboard", "wandb", "mlflow"]
 What = Literal["numbers", "verdicts"]
 FORMATS: tuple[str, ...] = get_args(Format)
 WHATS: tuple[str, ...] = get_args(What)
@@ -38,14 +38,13 @@ IN_LATEX = str.maketrans(
 
 def export(results: Sequence[Result], to: Format, out: Path, what: What | None = None) -> str:
     """Write them and say what was written: by default numbers as CSV and Parquet, verdicts as Markdown and
-    LaTeX. Raises `ReproError` if TensorBoard is not installed or `out` cannot be written.
+    LaTeX, and both for trackers. Raises `ReproError` if a tracker is not installed, or `out` cannot be
+    written.
     """
-    if to == "tensorboard":
-        if what == "verdicts":
-            raise ReproError("TensorBoard shows numbers; verdicts go to csv, parquet, markdown or latex")
-        return _tensorboard(results, out)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
+        if to in trackers.TRACKERS:
+            return trackers.TRACKERS[to](results, out, what)
         if to in ("markdown", "latex"):
             return _for_people(results, to, out, what or "verdicts")
         return _whole(results, to, out, what or "numbers")
@@ -124,32 +123,3 @@ def latex_table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str
 def latex(text: str) -> str:
     """Text that LaTeX prints as it is."""
     return printable(text).translate(IN_LATEX)
-
-
-def _tensorboard(results: Sequence[Result], out: Path) -> str:
-    """Runs of TensorBoard with scalars: `<suite>/<profile>/<run id>/<arm>-<seed>` of a trial its curves, and
-    `…/<name>-round-<number>` of a timing the seconds of each pass, and its measurements at the round's
-    number."""
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        raise ReproError("TensorBoard is not installed: pip install tensorboard") from None
-    points = 0
-    for result in results:
-        curves: dict[str, Mapping[str, Iterable[tuple[int, float | None]]]] = {
-            f"{trial.arm}-{trial.seed}": trial.curves for trial in result.trials
-        }
-        for timing in result.timings:
-            of_round = {name: [(timing.seed, value)] for name, value in timing.measurements.items()}
-            curves[f"{timing.name}-round-{timing.seed}"] = {
-                "pass_seconds": enumerate(timing.seconds),
-                **of_round,
-            }
-        for run, scalars in curves.items():
-            writer: Any = SummaryWriter(str(out / result.suite / result.profile / result.id / run))
-            for name, curve in scalars.items():
-                for step, value in curve:
-                    writer.add_scalar(name, float("nan") if value is None else value, step)
-                    points += 1
-            writer.close()
-    return f"{out}: {points} points of {_count(results)}; tensorboard --logdir {out} shows them"

@@ -33,6 +33,11 @@ def summary(claims: Mapping[str, ClaimResult], written: Iterable[str]) -> Iterab
     yield from (f"result: {path}" for path in written)
 
 
+def left_for(why: Mapping[str, str]) -> Iterable[str]:
+    """Suites that there was no time for, and why."""
+    return (f"  {suite}: {reason}" for suite, reason in why.items())
+
+
 def failures(failed: Mapping[str, ReproError]) -> Iterable[str]:
     """What could not be measured or kept, and why: each reason once, below all that it is the reason of."""
     by_reason: dict[str, list[str]] = {}

@@ -17,9 +17,10 @@ from repro.value import known
 Cell = str | int | float | bool | None
 Row = tuple[Cell, ...]
 
-NUMBERS = ("suite", "profile", "run", "finished", "arm", "seed", "digest", "kind", "name", "value", "unit")
+OF_RUN = ("suite", "profile", "run", "finished")
+NUMBERS = (*OF_RUN, "arm", "seed", "digest", "kind", "name", "value", "unit")
 VERDICTS = (
-    *("suite", "profile", "run", "finished", "claim", "ledger", "source", "says", "expect", "reported"),
+    *(*OF_RUN, "claim", "ledger", "source", "says", "expect", "reported"),
     *("verdict", "expected", "as_expected", "contested", "trivial", "formulation", "why", "because"),
     *("seeds", "decided_at", "alpha", "margin", "low", "high", "seconds"),
 )
@@ -40,12 +41,13 @@ def numbers(results: Iterable[Result]) -> Iterator[Row]:
     """
     for result in results:
         of_run = (result.suite, result.profile, result.id, result.finished)
-        for arm, seed, digest, kind, name, value in _measured(result):
+        for arm, seed, digest, kind, name, value in measured(result):
             unit = result.declared(name.partition("(")[0]).unit
             yield (*of_run, arm, seed, digest, kind, name, value, unit)
 
 
-def _measured(result: Result) -> Iterator[tuple[str, int | None, str, str, str, float | None]]:
+def measured(result: Result) -> Iterator[tuple[str, int | None, str, str, str, float | None]]:
+    """(arm, seed, digest, kind, name, value) of each number."""
     for trial in result.trials:
         of_trial = (trial.arm, trial.seed, trial.digest)
         yield from ((*of_trial, "metric", name, value) for name, value in sorted(trial.measurements.items()))

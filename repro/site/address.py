@@ -8,9 +8,11 @@ import re
 
 UP = "../"
 STYLE, SCRIPT = "assets/site.css", "assets/site.js"
-FRONT, COST = "index.html", "cost.html"
+FRONT, CLAIMS, COST, GLOSSARY = "index.html", "claims.html", "cost.html", "glossary.html"
 FOLDERS = {
+    "papers": "*.html",
     "suites": "*.html",
+    "compare": "*.html",
     "claims": "*.html",
     "pictures": "*.png",
     "results": "*.json",
@@ -22,6 +24,14 @@ def slug(name: str) -> str:
     """The name itself if it is safe in a file name (a and A may be one file), else one no other name has."""
     safe = re.sub(r"[^a-z0-9_-]+", "-", name.lower())[:LONGEST].strip("-") or "x"
     return safe if safe == name else f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def paper(title: str) -> str:
+    return f"papers/{_joined(title)}.html"
+
+
+def compare(name: str, profile: str) -> str:
+    return f"compare/{_joined(name, profile)}.html"
 
 
 def suite(name: str, profile: str) -> str:

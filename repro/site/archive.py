@@ -11,11 +11,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from repro.archive import Standing, files, order, stand
+from repro.archive import Key, Standing, files, order, stand
 from repro.environment import Conditions
 from repro.errors import ReproError
 from repro.evidence import Verdict
-from repro.result import Amount, ClaimResult, Moment, Result, TimedName, read
+from repro.result import ClaimResult, Moment, Result, TimedName, read
 from repro.suite import ArmName, Name
 
 
@@ -25,29 +25,32 @@ class Light(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
+Number = float | None  # infinite ones are texts in JSON, which become numbers
+
+
+class LightEvidence(Light):
+    estimate: Number
+    interval: tuple[Number, Number] | None
+
+
 class LightClaim(Light):
     expect: str
     verdict: Verdict
     expected: Verdict
     as_expected: bool
-
-
-class LightCost(Light):
-    images_per_second: Amount | None = None
+    evidence: LightEvidence
+    values: dict[str, tuple[Number, ...]]
 
 
 class LightTrial(Light):
     arm: ArmName
-    cost: LightCost
-
-
-class LightMeasurements(Light):
-    throughput: Amount | None = None
+    measurements: dict[str, Number]
+    cost: dict[str, Number]
 
 
 class LightTiming(Light):
     name: TimedName
-    measurements: LightMeasurements
+    measurements: dict[str, float]
 
 
 class LightEnvironment(Light):
@@ -88,6 +91,10 @@ class Scale(Standing):
     """A suite at a profile as it stands, with its runs in the order in which they ended."""
 
     runs: tuple[Run, ...]
+
+    @property
+    def key(self) -> Key:
+        return self.suite, self.profile
 
     def path(self, result: Result) -> Path:
         return next(run.path for run in self.runs if run.glance.id == result.id)

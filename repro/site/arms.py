@@ -41,7 +41,11 @@ def comparison(arms: Mapping[str, ArmResult]) -> Markup:
     ]
     if rows:
         shown = table(
-            ("", *arms), rows, caption="What differs between the arms", sortable=False, class_="settings"
+            ("setting", *arms),
+            rows,
+            caption="What differs between the arms",
+            sortable=False,
+            class_="settings",
         )
     elif len(arms) > 1:
         shown = element("p", "The arms are made alike: nothing differs but the seeds, if those do.")

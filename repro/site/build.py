@@ -5,13 +5,23 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from repro.archive import Key
 from repro.errors import ReproError
+from repro.register import Entry, Register
 from repro.site import address
 from repro.site.archive import Scale, collect
-from repro.site.claim_page import claim_page
+from repro.site.claim_page import Beside, claim_page
+from repro.site.claims_page import claims_page
+from repro.site.compare_page import compare_page
+from repro.site.cost_charts import Cost
 from repro.site.cost_page import cost_page
+from repro.site.curves import drawn
 from repro.site.front_page import front_page
+from repro.site.glossary_page import glossary_page
+from repro.site.hanging import Hanging
 from repro.site.page import GENERATOR
+from repro.site.paper_page import paper_page
+from repro.site.papers import by_paper
 from repro.site.suite_page import suite_page
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -28,8 +38,9 @@ class Site:
     problems: tuple[str, ...]
 
 
-def build(results: Sequence[Path], out: Path) -> Site:
-    """Make the site of results (files and folders) in `out`, which is new, empty, or an older site.
+def build(results: Sequence[Path], out: Path, register: Register | None = None) -> Site:
+    """Make the site of results (files and folders) in `out`, which is new, empty, or an older site. The
+    `register` tells how claims were worded before.
 
     Raises `ReproError` if nothing is a result, or `out` holds something else.
     """
@@ -38,21 +49,43 @@ def build(results: Sequence[Path], out: Path) -> Site:
     content: dict[str, bytes] = {
         name: files("repro.site").joinpath(name).read_bytes() for name in (address.STYLE, address.SCRIPT)
     }
-    pages = {address.FRONT: front_page(archive), address.COST: cost_page(archive)}
+    entries = register.entries() if register else []
+    hanging, places = Hanging(archive.scales), dict[Key, dict[str, str]]()
+    costs = {scale.key: cost for scale in archive.scales if (cost := Cost.of(scale))}
+    pages: dict[str, str] = {}
     for scale in archive.scales:
         pictures = dict(_pictures(scale))
-        places = {name: address.picture(scale.suite, scale.profile, name) for name in pictures}
-        content |= {places[name]: picture for name, picture in pictures.items()}
+        of_scale = {name: address.picture(scale.suite, scale.profile, name) for name in pictures}
+        places[scale.key] = of_scale
+        content |= {of_scale[name]: picture for name, picture in pictures.items()}
         content |= {
             address.result(scale.suite, scale.profile, used.id): scale.path(used).read_bytes()
             for used in scale.results
         }
-        pages[address.suite(scale.suite, scale.profile)] = suite_page(scale, places)
+        curves = drawn(list(scale.arms), scale.trials)
+        pages[address.suite(scale.suite, scale.profile)] = suite_page(
+            scale, of_scale, curves, costs.get(scale.key)
+        )
+        if len(scale.runs) > 1:
+            pages[address.compare(scale.suite, scale.profile)] = compare_page(scale)
         for name, latest in scale.claims.items():
-            pages[address.claim(scale.suite, scale.profile, name)] = claim_page(scale, name, latest)
+            beside = Beside(of_scale, _worded(entries, scale, name), hanging.on(scale, name), curves)
+            pages[address.claim(scale.suite, scale.profile, name)] = claim_page(scale, name, latest, beside)
+    pages |= {address.paper(paper.title): paper_page(paper, places) for paper in by_paper(archive.scales)}
+    pages |= {
+        address.FRONT: front_page(archive, places),
+        address.CLAIMS: claims_page(archive),
+        address.COST: cost_page(archive, {key: cost.chart for key, cost in costs.items()}),
+        address.GLOSSARY: glossary_page(),
+    }
     _write(out, content | {name: page.encode() for name, page in pages.items()})
     claims = sum(len(scale.claims) for scale in archive.scales)
     return Site(out / address.FRONT, len(pages), archive.runs, claims, archive.problems)
+
+
+def _worded(entries: Sequence[Entry], scale: Scale, name: str) -> tuple[Entry, ...]:
+    """What the register has of a claim, the oldest first."""
+    return tuple(entry for entry in entries if entry.subject == (scale.suite, scale.profile, name))
 
 
 def _check(out: Path) -> None:

@@ -1,31 +1,51 @@
 """The page of a claim: what the paper says, what was asked, every number, why the verdict is what it is."""
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from repro.archive import Latest
-from repro.errors import ReproError
-from repro.expectation import Measurement, parse
-from repro.format import duration, figure, interval
+from repro.format import counted, duration, interval
+from repro.register import Entry
 from repro.report.text import meaning
 from repro.result import ArmResult, ClaimResult, Evidence, PartResult, Result, verdict
 from repro.site import address
 from repro.site.archive import Scale
 from repro.site.arms import comparison
+from repro.site.curves import Arms, of_claim, panels
 from repro.site.element import Child, Markup, element, link
 from repro.site.evidence_charts import margins_chart
+from repro.site.hanging import measurements
+from repro.site.history import claim_history
 from repro.site.page import page, time, trail
 from repro.site.papers import paper
-from repro.site.tables import facts, nothing, number, table
+from repro.site.pictures import pictures
+from repro.site.reported import beside, reported
+from repro.site.suite_page import of_paper
+from repro.site.tables import facts, number, table
 from repro.site.verdicts import MARKS, RUNS, badge, legend, squares
 
+MOST = 12  # claims that hang on an arm; more are folded away
 
-def claim_page(scale: Scale, name: str, latest: Latest) -> str:
+
+@dataclass(frozen=True)
+class Beside:
+    """What a claim's page shows that its result does not hold."""
+
+    pictures: Mapping[str, str]  # addresses by name
+    worded: Sequence[Entry]  # all wordings that its seeds have judged, the oldest first
+    hanging: Sequence[tuple[Scale, str, Latest]]  # the other claims that share an arm with it
+    curves: Mapping[str, Arms]  # of its suite, by quantity
+
+
+def claim_page(scale: Scale, name: str, latest: Latest, beside_it: Beside) -> str:
     claim, result, up = latest.claim, latest.result, address.UP
+    arms = _arms(claim, result)
+    numbers = [row for _, row in reported(claim)]
     return page(
         f"{name}: {verdict(claim)} ({scale.suite} at {scale.profile})",
         trail(
-            ("Claims", f"{up}{address.FRONT}"),
+            of_paper(scale, up),
             (f"{scale.suite} at {scale.profile}", f"{up}{address.suite(scale.suite, scale.profile)}"),
             (name, None),
         ),
@@ -46,8 +66,13 @@ def claim_page(scale: Scale, name: str, latest: Latest) -> str:
         ),
         _conclusion(claim),
         _charts(claim.evidence),
-        element("section", element("h2", "Values"), _values(claim), _reported(claim)),
-        element("section", element("h2", "Arms"), comparison(_arms(claim, result))),
+        beside(numbers) if numbers else None,
+        _pictures(scale, beside_it.pictures, arms),
+        _curves(claim, beside_it.curves, arms, result.units),
+        element("section", element("h2", "Values"), _values(claim)),
+        element("section", element("h2", "Arms"), comparison(arms)),
+        _hanging(beside_it.hanging),
+        _wordings(claim, beside_it.worded),
         element("section", element("h2", "In other runs"), *_history(scale, name)),
         up=up,
     )
@@ -57,6 +82,79 @@ def _worded(claim: ClaimResult) -> str | None:
     """Whether it was worded otherwise before."""
     again = str(claim.formulation or "")
     return f"{again} that these seeds have judged; the register has those before" if again else None
+
+
+def _pictures(scale: Scale, places: Mapping[str, str], arms: Mapping[str, ArmResult]) -> Markup | None:
+    shown = pictures(scale, places, arms) if arms else []
+    return element("section", element("h2", "Pictures"), shown) if shown else None
+
+
+def _curves(
+    claim: ClaimResult, curves: Mapping[str, Arms], arms: Mapping[str, ArmResult], units: Mapping[str, str]
+) -> Markup | None:
+    """How its arms were trained, in what the claim compares them by."""
+    shown = of_claim(curves, arms, claim.measures) if claim.evidence.seeds else {}
+    return element("section", element("h2", "Training"), panels(shown, units)) if shown else None
+
+
+def _hanging(found: Sequence[tuple[Scale, str, Latest]]) -> Markup | None:
+    if not found:
+        return None
+    rows = [
+        [
+            element("td", badge(latest.claim), class_="state"),
+            element(
+                "td",
+                link(f"{address.UP}{address.claim(scale.suite, scale.profile, name)}", name),
+                element("p", latest.claim.says),
+                class_="claim",
+            ),
+            link(
+                f"{address.UP}{address.suite(scale.suite, scale.profile)}",
+                f"{scale.suite} at {scale.profile}",
+            ),
+        ]
+        for scale, name, latest in found
+    ]
+    shown = table(
+        ("verdict", "claim", "suite"), rows, caption="Claims that share an arm with this one", class_="stack"
+    )
+    return element(
+        "section",
+        element("h2", "What else hangs on its arms"),
+        element("p", "Where a net here is wrong, these are, too.", class_="note"),
+        element("details", element("summary", counted(len(rows), "claim")), shown)
+        if len(rows) > MOST
+        else shown,
+    )
+
+
+def _wordings(claim: ClaimResult, entries: Sequence[Entry]) -> Markup | None:
+    """Those before this one, if there were any."""
+    apart = list(dict.fromkeys((entry.formulation, entry.expect) for entry in entries))
+    if len(apart) < 2:
+        return None
+    rows = [
+        [
+            time(entry.at),
+            element("code", entry.expect),
+            f"{MARKS[entry.verdict]} {entry.verdict}",
+            f"{entry.seeds[0]} to {entry.seeds[-1]}" if entry.seeds else "",
+            "today’s" if claim.formulation and entry.formulation == claim.formulation.digest else "",
+        ]
+        for entry in entries
+    ]
+    return element(
+        "section",
+        element("h2", "How it was worded before"),
+        element(
+            "p",
+            "Every wording that judging seeds have been shown, from the register. Where two read alike, "
+            "an arm or the level was another.",
+            class_="note",
+        ),
+        table(("judged", "expects", "verdict", "seeds", "which"), rows, caption="Wordings", sortable=False),
+    )
 
 
 def _conclusion(claim: ClaimResult) -> Markup:
@@ -127,39 +225,9 @@ def _values(claim: ClaimResult) -> Markup:
     return table(head, rows, caption="Values by seed", right=range(len(head)))
 
 
-def _reported(claim: ClaimResult) -> Markup | None:
-    """The paper's numbers beside ours, which are means over the seeds."""
-    if not claim.reported:
-        return None
-    rows = []
-    for name, value in claim.reported.items():
-        known = [v for v in claim.values.get(name, ()) if v is not None]
-        mean = sum(known) / len(known) if known else None
-        spread = f"{figure(min(known))} to {figure(max(known))}" if len(known) > 1 else ""
-        mine = (
-            [nothing(), spread, nothing()] if mean is None else [number(mean), spread, number(mean - value)]
-        )
-        rows.append([element("code", name), number(value), *mine])
-    return element(
-        "div",
-        element("h3", "The paper's numbers"),
-        element(
-            "p",
-            "Shown, not tested: the paper's nets, data and training are seldom those of this profile.",
-            class_="note",
-        ),
-        table(
-            ("measurement", "paper", "here", "over seeds", "difference"),
-            rows,
-            caption="Reported and measured",
-            right=(1, 2, 3, 4),
-        ),
-    )
-
-
 def _timed(claim: ClaimResult, result: Result) -> str | None:
     """What the clock was read around, if the claim is about what was timed."""
-    wanted = {(measurement.name, measurement.subject) for measurement in _measurements(claim)}
+    wanted = {(measurement.name, measurement.subject) for measurement in measurements(claim)}
     regions = dict.fromkeys(
         t.region for t in result.timings if any((name, t.name) in wanted for name in t.measurements)
     )
@@ -171,21 +239,15 @@ def _timed(claim: ClaimResult, result: Result) -> str | None:
 
 def _arms(claim: ClaimResult, result: Result) -> Mapping[str, ArmResult]:
     """Those that the expectation names, in its order."""
-    named = dict.fromkeys(measurement.arm for measurement in _measurements(claim))
+    named = dict.fromkeys(measurement.arm for measurement in measurements(claim))
     return {arm: result.arms[arm] for arm in named if arm in result.arms}
-
-
-def _measurements(claim: ClaimResult) -> Iterable[Measurement]:
-    try:
-        return parse(claim.expect).measurements
-    except ReproError:
-        return ()  # a result of another version, with a larger language
 
 
 def _history(scale: Scale, name: str) -> Iterable[Child]:
     history = scale.history(name, RUNS)
     yield squares(history)
     yield legend()
+    yield claim_history(scale, name)
     rows = [
         [
             time(run.finished),
@@ -200,6 +262,8 @@ def _history(scale: Scale, name: str) -> Iterable[Child]:
         if claim
     ]
     runs = table(
-        ("ended", "verdict", "", "run", "numbers"), rows, caption=f"Verdicts of the last {len(rows)} runs"
+        ("ended", "verdict", "expected", "run", "numbers"),
+        rows,
+        caption=f"Verdicts of the last {len(rows)} runs",
     )
     yield element("details", element("summary", f"The last {len(rows)} runs"), runs)

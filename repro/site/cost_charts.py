@@ -1,30 +1,28 @@
-"""Charts of cost: what a suite's arms reach against what they compute, how fast nets are from run to run."""
+"""The chart of cost: an arm a row, what it reaches beside what it computes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
+from typing import Any, Self
 
-from repro.errors import ReproError
-from repro.expectation import parse
 from repro.format import figure
-from repro.result import ClaimResult
+from repro.result import TrialResult
 from repro.site.archive import Scale
-from repro.site.axis import covering
 from repro.site.element import Markup
-from repro.site.page import moment_text
-from repro.site.plot import LINE, Plot, chart, circle
-from repro.site.series import LETTER, Place, series_chart
-from repro.site.suite_page import SIZES, of_arm
-from repro.site.tables import number, table
+from repro.site.hanging import measurements
+from repro.site.tables import nothing, number, table
+from repro.site.vega import drawn
 
-WIDTH, HEIGHT = 440, 270
-LEFT, RIGHT, TOP, BOTTOM = 62, 420, 30, 226
-SMALLEST, LARGEST = 4.0, 16.0  # radii of bubbles
-RUNS = 60
+ROW, NAMES, REACHED, SIZE = 18, 120, 150, 84  # pixels
+NOTE = (
+    "Dot: the mean over seeds. Line: from the lowest to the highest seed. Sizes on log scales. "
+    "The cheapest arm first."
+)
+SIZES = {"params": "parameters", "macs": "multiply-adds an image"}
 
 
 @dataclass(frozen=True)
-class Bubble:
+class Reached:
     """An arm: means over its seeds."""
 
     arm: str
@@ -42,148 +40,134 @@ class Bubble:
         return f"{self.arm}: {metric} {figure(self.value)}{spread}; {sizes}"
 
 
+@dataclass(frozen=True)
+class Cost:
+    """Of a suite: what its arms reach in its main metric, as a chart and as a table."""
+
+    chart: Markup
+    values: Markup
+
+    @classmethod
+    def of(cls, scale: Scale) -> Self | None:
+        metric = main_metric(scale)
+        found = reached(scale, metric) if metric else []
+        return cls(cost_chart(found, metric), cost_table(found, metric)) if metric and found else None
+
+
+def of_arm(trials: Sequence[TrialResult], arm: str, key: str) -> list[float]:
+    """What the trials of an arm cost, where it is known."""
+    costs = [trial.cost.get(key) for trial in trials if trial.arm == arm]
+    return [cost for cost in costs if cost is not None]
+
+
 def main_metric(scale: Scale) -> str | None:
     """The first metric of trained nets that its claims use, else the first that is an error, else any."""
     measured = {name for trial in scale.trials for name in trial.measurements}
-    used = [name for latest in scale.claims.values() for name in _named(latest.claim)]
-    return next(
-        (
-            name
-            for name in [*used, *sorted(measured, key=lambda name: ("error" not in name, name))]
-            if name in measured
-        ),
-        None,
-    )
+    used = [found.name for latest in scale.claims.values() for found in measurements(latest.claim)]
+    ranked = [*used, *sorted(measured, key=lambda name: ("error" not in name, name))]
+    return next((name for name in ranked if name in measured), None)
 
 
-def bubbles(scale: Scale, metric: str) -> list[Bubble]:
-    trials, found = scale.trials, list[Bubble]()
+def reached(scale: Scale, metric: str) -> list[Reached]:
+    """The cheapest arm first."""
+    trials, found = scale.trials, list[Reached]()
     for arm in scale.arms:
         measured = [trial.measurements.get(metric) for trial in trials if trial.arm == arm]
         values = [value for value in measured if value is not None]
         sizes = {key: of[0] for key in SIZES if (of := of_arm(trials, arm, key)) and of[0] > 0}
         if values and sizes:
-            found.append(Bubble(arm, sum(values) / len(values), min(values), max(values), len(values), sizes))
-    return found
+            found.append(
+                Reached(arm, sum(values) / len(values), min(values), max(values), len(values), sizes)
+            )
+    return sorted(found, key=lambda one: (one.sizes.get("macs", 0.0), one.sizes.get("params", 0.0)))
 
 
-def bubble_chart(found: Sequence[Bubble], metric: str, across: str) -> Markup | None:
-    """`metric` against `across` (params or macs); the area of a bubble grows with the other of the two."""
-    shown = [bubble for bubble in found if across in bubble.sizes]
-    if not shown:
-        return None
-    other = next(key for key in SIZES if key != across)
-    x = covering(
-        [bubble.sizes[across] for bubble in shown], LEFT, RIGHT, log=True, room=0.12, title=SIZES[across]
-    )
-    y = covering([v for b in shown for v in (b.low, b.high)], BOTTOM, TOP, room=0.12, title=metric)
-    plot = Plot(x, y, WIDTH, HEIGHT)
-    plot.grid()
-    most = max((bubble.sizes.get(other, 0.0) for bubble in shown), default=0.0)
-    taken: list[tuple[float, float, float]] = []
-    for bubble in sorted(shown, key=lambda bubble: -bubble.sizes.get(other, 0.0)):
-        at_x, at_y = x.at(bubble.sizes[across]), y.at(bubble.value)
-        radius = max(SMALLEST, LARGEST * (bubble.sizes.get(other, 0.0) / most) ** 0.5 if most else SMALLEST)
-        plot.line([(bubble.sizes[across], bubble.low), (bubble.sizes[across], bubble.high)], "line range")
-        plot.spot(bubble.says(metric), circle(at_x, at_y, radius, "bubble"))
-        _name(plot, bubble.arm, at_x, at_y, radius, taken)
+def cost_chart(found: Sequence[Reached], metric: str) -> Markup:
+    """`metric`, multiply-adds and parameters side by side, with the arms as rows."""
+    values = [
+        {"arm": one.arm, "says": one.says(metric), **one.sizes}
+        | {key: _drawn(getattr(one, key)) for key in ("value", "low", "high")}
+        for one in found
+    ]
+    known = [key for key in reversed(SIZES) if any(key in one.sizes for one in found)]
+    sizes = [_sized(key, [one.sizes[key] for one in found if key in one.sizes], len(found)) for key in known]
+    spec = {"data": {"values": values}, "spacing": 14, "hconcat": [_reached(len(found), metric), *sizes]}
+    return drawn(spec, f"{metric} of {len(found)} arms beside what they compute")
+
+
+def _drawn(value: float) -> float | None:
+    """What diverged is not drawn."""
+    return value if math.isfinite(value) else None
+
+
+def _reached(rows: int, metric: str) -> dict[str, Any]:
+    axis = {"title": None, "labelLimit": NAMES, "labelColor": "var(--ink)", "ticks": False, "grid": True}
+    y = {"field": "arm", "type": "nominal", "sort": None, "axis": axis}
+    x = {
+        "type": "quantitative",
+        "scale": {"zero": False},
+        "axis": {"title": metric, "tickCount": 3, "grid": False},
+    }
+    return {
+        "width": REACHED,
+        "height": ROW * rows,
+        "layer": [
+            {
+                "mark": {"type": "rule", "aria": False, "color": "var(--accent)", "strokeWidth": 1.5},
+                "encoding": {"x": {"field": "low", **x}, "x2": {"field": "high"}, "y": y},
+            },
+            {
+                "mark": {"type": "point", "filled": True, "opacity": 1, "size": 60, "color": "var(--accent)"},
+                "encoding": {"x": {"field": "value", **x}, "y": y, "description": {"field": "says"}},
+            },
+        ],
+    }
+
+
+def _sized(key: str, sizes: Sequence[float], rows: int) -> dict[str, Any]:
+    """Over whole powers of ten."""
+    low, high = math.floor(math.log10(min(sizes))), math.ceil(math.log10(max(sizes)))
+    high = max(high, low + 1)
+    ticks = [10.0**power for power in range(low, high + 1, -(-(high - low) // 2))]
+    axis = {
+        "title": SIZES[key].removesuffix(" an image"),
+        "values": ticks,
+        "format": "~s",
+        "grid": False,
+        "labelFlush": False,
+    }
+    scale = {"type": "log", "domain": [10.0**low, 10.0**high]}
+    names = {"title": None, "labels": False, "ticks": False, "grid": True}
+    return {
+        "width": SIZE,
+        "height": ROW * rows,
+        "mark": {
+            "type": "point",
+            "aria": False,
+            "filled": True,
+            "opacity": 1,
+            "size": 36,
+            "color": "var(--muted)",
+        },
+        "encoding": {
+            "x": {"field": key, "type": "quantitative", "scale": scale, "axis": axis},
+            "y": {"field": "arm", "type": "nominal", "sort": None, "axis": names},
+        },
+    }
+
+
+def cost_table(found: Sequence[Reached], metric: str) -> Markup:
     rows = [
         [
-            b.arm,
-            number(b.value),
-            f"{figure(b.low)} to {figure(b.high)}",
-            number(b.sizes[across], f"{b.sizes[across]:,.0f}"),
+            one.arm,
+            number(one.value),
+            f"{figure(one.low)} to {figure(one.high)}",
+            *(
+                number(one.sizes[key], f"{one.sizes[key]:,.0f}") if key in one.sizes else nothing()
+                for key in reversed(SIZES)
+            ),
         ]
-        for b in shown
+        for one in found
     ]
-    head = ("arm", metric, "over seeds", SIZES[across])
-    values = table(head, rows, caption=f"{metric} against {SIZES[across]}", right=(1, 2, 3))
-    says = f"{metric} of {len(shown)} arms against {SIZES[across]}"
-    note = f"Line: lowest to highest seed. Area: {SIZES[other]}." if most else "Line: lowest to highest seed."
-    return chart(f"{metric} by {SIZES[across]}", plot.svg(says), values, note)
-
-
-def training_chart(scale: Scale) -> Markup | None:
-    """Images a second of each arm in training, the median over its seeds, in the last runs."""
-    rates = [
-        _medians((trial.arm, trial.cost.images_per_second) for trial in run.glance.trials)
-        for run in scale.runs[-RUNS:]
-    ]
-    return _rates_chart(scale, "in training", rates, list(scale.arms), "The median over seeds.", log=False)
-
-
-def timing_chart(scale: Scale) -> Markup | None:
-    """Images a second of each net that was timed, the median over rounds, in the last runs."""
-    rates = [
-        _medians((timing.name, timing.measurements.throughput) for timing in run.glance.timings)
-        for run in scale.runs[-RUNS:]
-    ]
-    names = list(dict.fromkeys(name for found in reversed(rates) for name in found))
-    return _rates_chart(scale, "timed alone", rates, names, "The median over rounds.", log=True)
-
-
-def _rates_chart(
-    scale: Scale,
-    how: str,
-    rates: Sequence[Mapping[str, float]],
-    names: Sequence[str],
-    note: str,
-    *,
-    log: bool,
-) -> Markup | None:
-    known = [name for name in names if any(name in found for found in rates)]
-    if not known:
-        return None
-    runs = [run.glance for run in scale.runs[-RUNS:]]
-    moments = [moment_text(run.finished) for run in runs]
-    return series_chart(
-        f"{scale.suite} at {scale.profile}, {how}",
-        known,
-        [
-            Place(moment, moment[:10] if i == 0 < len(runs) - 1 else "", of)
-            for i, (moment, of) in enumerate(zip(moments, rates, strict=True))
-        ],
-        each="run",
-        y="images/s",
-        note=(
-            f"{note} A dotted line: another device, driver, precision or torch; "
-            "rates are not comparable across it."
-        ),
-        breaks=[i for i in range(1, len(runs)) if runs[i].environment.key != runs[i - 1].environment.key],
-        log=log,
-    )
-
-
-def _medians(named: Iterable[tuple[str, float | None]]) -> dict[str, float]:
-    found: dict[str, list[float]] = {}
-    for name, rate in named:
-        if rate is not None:
-            found.setdefault(name, []).append(rate)
-    return {name: median(rates) for name, rates in found.items()}
-
-
-def _named(claim: ClaimResult) -> list[str]:
-    try:
-        return [measurement.name for measurement in parse(claim.expect).measurements]
-    except ReproError:
-        return []
-
-
-def _name(
-    plot: Plot, text: str, x: float, y: float, radius: float, taken: list[tuple[float, float, float]]
-) -> None:
-    """Beside its bubble, where no other name is: right, left, above, below; else nowhere."""
-    length, gap = len(text) * LETTER, radius + 5
-    for left, at in (
-        (x + gap, y + 4),
-        (x - gap - length, y + 4),
-        (x - length / 2, y - gap),
-        (x - length / 2, y + gap + 9),
-    ):
-        inside = left >= LEFT and left + length <= plot.width and TOP <= at <= BOTTOM
-        if inside and all(
-            abs(at - row) >= LINE or left + length < start or end < left for start, end, row in taken
-        ):
-            taken.append((left, left + length, at))
-            plot.text(left, at, text, "name")
-            return
+    head = ("arm", metric, "over seeds", *(SIZES[key] for key in reversed(SIZES)))
+    return table(head, rows, caption=f"{metric} and cost", right=range(1, 5))

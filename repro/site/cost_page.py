@@ -1,44 +1,47 @@
-"""The page on cost: what arms reach for how much computation, and how fast nets train and run."""
+"""The page on cost: what arms reach for how much computation, a chart a suite."""
+
+from collections.abc import Mapping
 
 from repro.site import address
 from repro.site.archive import Archive, Scale
-from repro.site.cost_charts import bubble_chart, bubbles, main_metric, timing_chart, training_chart
+from repro.site.cost_charts import NOTE
 from repro.site.element import Markup, element, link
 from repro.site.page import page
-from repro.site.suite_page import SIZES
+from repro.site.papers import by_paper
+
+ELSEWHERE = (
+    "The pages of the suites have the values, how fast arms train and run, and how that went from run to run."
+)
 
 
-def cost_page(archive: Archive) -> str:
-    reached = [section for scale in archive.scales if (section := _reached(scale))]
-    rates = [
-        chart for scale in archive.scales for of in (training_chart, timing_chart) if (chart := of(scale))
+def cost_page(archive: Archive, charts: Mapping[tuple[str, str], Markup]) -> str:
+    """`charts` are by suite and profile."""
+    papers = [
+        (paper, [_chart(scale, charts[key]) for scale in paper.scales if (key := scale.key) in charts])
+        for paper in by_paper(archive.scales)
+    ]
+    shown = [
+        element(
+            "section",
+            element("h2", link(address.paper(paper.title), paper.dated_title)),
+            element("div", found, class_="pair"),
+        )
+        for paper, found in papers
+        if found
     ]
     return page(
         "Cost",
         element("h1", "Cost"),
-        element(
-            "p", "What arms reach with how much computation, and how fast they train and run.", class_="lead"
-        ),
-        element("h2", "Reached, by multiply-adds and by parameters"),
-        reached or element("p", "No trained arm tells its parameters or multiply-adds."),
-        element("h2", "Images a second, run by run"),
-        element("div", rates, class_="pair")
-        if rates
-        else element("p", "No run tells how fast its nets were."),
+        element("p", "What arms reach with how much computation, a chart a suite.", class_="lead"),
+        element("p", f"{NOTE} {ELSEWHERE}", class_="note"),
+        shown or element("p", "No trained arm tells its parameters or multiply-adds."),
     )
 
 
-def _reached(scale: Scale) -> Markup | None:
-    metric = main_metric(scale)
-    if metric is None:
-        return None
-    found = bubbles(scale, metric)
-    charts = [chart for across in reversed(SIZES) if (chart := bubble_chart(found, metric, across))]
-    if not charts:
-        return None
-    title = link(address.suite(scale.suite, scale.profile), scale.suite)
+def _chart(scale: Scale, chart: Markup) -> Markup:
+    title = link(f"{address.suite(scale.suite, scale.profile)}#cost", scale.suite)
     return element(
         "section",
         element("h3", title, element("span", f" at {scale.profile}", class_="muted")),
-        element("div", charts, class_="pair"),
+        chart,
     )

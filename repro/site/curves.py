@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from repro.format import figure
@@ -15,7 +15,8 @@ from repro.site.tables import table
 WIDTH, HEIGHT = 288, 200
 LEFT, RIGHT, TOP, BOTTOM = 46, 276, 28, 158
 PREFIXES = ("batch_", "train_", "test_")  # of one quantity, drawn together
-SPOTS, ROWS = 40, 10  # steps that tell their values, and those in the table
+SPOTS, ROWS = 16, 10  # steps that tell their values, and those in the table
+POINTS, BEHIND = 64, 24  # steps that a line goes through, and one that is drawn behind others
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,12 @@ class Curve:
     rows: Mapping[int, tuple[float, float, float, int]]
     while_training: bool
 
+    def line(self, most: int = POINTS) -> list[tuple[float, float]]:
+        return [(step, self.rows[step][0]) for step in _some(list(self.rows), most)]
+
     @property
-    def line(self) -> list[tuple[float, float]]:
-        return [(step, mean) for step, (mean, *_) in self.rows.items()]
+    def band(self) -> list[tuple[float, float, float]]:
+        return [(step, *self.rows[step][1:3]) for step in _some(list(self.rows), POINTS)]
 
     def says(self, step: int) -> str:
         mean, low, high, seeds = self.rows[step]
@@ -37,17 +41,34 @@ class Curve:
 Arms = dict[str, dict[str, Curve]]  # by arm, then by the curve's name
 
 
-def panels(arms: Sequence[str], trials: Sequence[TrialResult], units: Mapping[str, str]) -> Markup:
-    """All curves of the trials, by quantity. What was measured only after the last step is no curve.
-
-    `units` are by metric.
-    """
-    drawn = {
+def drawn(arms: Sequence[str], trials: Sequence[TrialResult]) -> dict[str, Arms]:
+    """All curves of the trials, by quantity. What was measured only after the last step is no curve."""
+    return {
         quantity: found
         for quantity, found in quantities(arms, trials).items()
         if any(len(curve.rows) > 1 for curves in found.values() for curve in curves.values())
     }
-    return element("div", [_quantity(name, _unit(name, units), found) for name, found in drawn.items()])
+
+
+def panels(curves: Mapping[str, Arms], units: Mapping[str, str]) -> Markup:
+    """`curves` are by quantity, `units` by metric."""
+    return element("div", [_quantity(name, _unit(name, units), found) for name, found in curves.items()])
+
+
+def of_claim(all_: Mapping[str, Arms], arms: Collection[str], metrics: Iterable[str]) -> dict[str, Arms]:
+    """The curves of some arms, in what they are compared by; else in their loss."""
+    wanted = {quantity_of(metric) for metric in metrics} & all_.keys() or {"loss"} & all_.keys()
+    found = {
+        quantity: {arm: curves for arm, curves in all_[quantity].items() if arm in arms}
+        for quantity in sorted(wanted)
+    }
+    return {quantity: curves for quantity, curves in found.items() if curves}
+
+
+def quantity_of(name: str) -> str:
+    """`error` of `test_error`."""
+    prefix = next((prefix for prefix in PREFIXES if name.startswith(prefix)), "")
+    return name.removeprefix(prefix)
 
 
 def quantities(arms: Sequence[str], trials: Sequence[TrialResult]) -> dict[str, Arms]:
@@ -65,9 +86,8 @@ def quantities(arms: Sequence[str], trials: Sequence[TrialResult]) -> dict[str, 
         rows = {
             step: (sum(v) / len(v), min(v), max(v), len(v)) for step, v in sorted(values[name, arm].items())
         }
-        prefix = next((prefix for prefix in PREFIXES if name.startswith(prefix)), "")
-        curve = Curve(rows, prefix in PREFIXES[:2])
-        found.setdefault(name.removeprefix(prefix), {}).setdefault(arm, {})[name] = curve
+        curve = Curve(rows, name.startswith(PREFIXES[:2]))
+        found.setdefault(quantity_of(name), {}).setdefault(arm, {})[name] = curve
     return found
 
 
@@ -117,21 +137,20 @@ def _panel(arm: str, arms: Arms, x: Axis, y: Axis) -> Plot:
     plot.grid(
         [(tick, text) for tick, text in ((t, f"{t:,.0f}") for t in x.ticks(3)) if float(tick).is_integer()]
     )
-    for other, curves in arms.items():
-        if other != arm:
-            plot.line(_main(curves).line, "line behind")
+    others = [_main(curves).line(BEHIND) for other, curves in arms.items() if other != arm]
+    plot.lines(others, "line behind")
     steps: set[int] = set()
     for curve in curves_of(arms[arm]):
-        band = [(step, low, high) for step, (_, low, high, _) in curve.rows.items()]
+        band = curve.band
         kind = "line training" if curve.while_training else "line"
         steps |= set(_some(list(curve.rows), SPOTS))
         if len(band) > 1:
             plot.band(band, "band faint" if curve.while_training else "band")
-            plot.line(curve.line, kind)
+            plot.line(curve.line(), kind)
             continue
         ((step, low, high),) = band  # measured once, after the last step
         plot.line([(step, low), (step, high)], "line range")
-        plot.dot(step, curve.line[0][1], "dot")
+        plot.dot(step, curve.line()[0][1], "dot")
     plot.slices([(step, _told(arm, step, arms)) for step in sorted(steps)])
     return plot
 

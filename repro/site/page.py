@@ -28,8 +28,9 @@ def page(title: str, *content: Child, up: str = "", made: str = "") -> str:
         element(
             "nav",
             link(f"{up}{address.FRONT}", "repro", class_="home"),
-            link(f"{up}{address.FRONT}", "Claims"),
+            link(f"{up}{address.CLAIMS}", "Claims"),
             link(f"{up}{address.COST}", "Cost"),
+            link(f"{up}{address.GLOSSARY}", "Glossary"),
             aria_label="Site",
         ),
         element("button", "Dark", type="button", id="theme", hidden=True),

@@ -48,13 +48,19 @@ class Plot:
 
     def line(self, points: Iterable[Point], class_: str) -> None:
         """With a gap where a value is None."""
-        path, pen = list[str](), "M"
-        for x, y in points:
-            if y is None or math.isnan(y):
-                pen = "M"
-                continue
-            path.append(f"{pen}{_px(self.x.at(x))},{_px(self.y.at(y))}")
-            pen = "L"
+        self.lines([points], class_)
+
+    def lines(self, each: Iterable[Iterable[Point]], class_: str) -> None:
+        """As one path."""
+        path = list[str]()
+        for points in each:
+            pen = "M"
+            for x, y in points:
+                if y is None or math.isnan(y):
+                    pen = "M"
+                    continue
+                path.append(f"{pen}{_px(self.x.at(x))},{_px(self.y.at(y))}")
+                pen = "L"
         if path:
             self.add("path", class_=class_, d="".join(path))
 

@@ -9,10 +9,14 @@ from repro.site import address
 from repro.site.archive import Scale
 from repro.site.arms import ABSENT, differences
 from repro.site.claim_table import claim_table
-from repro.site.curves import panels
+from repro.site.cost_charts import NOTE, SIZES, Cost, of_arm
+from repro.site.curves import Arms, panels
 from repro.site.element import Child, Markup, element, link
+from repro.site.history import suite_history
 from repro.site.page import page, time, trail
-from repro.site.papers import paper
+from repro.site.papers import OWN, paper
+from repro.site.pictures import pictures as shown_pictures
+from repro.site.plot import chart
 from repro.site.tables import facts, nothing, number, spread, table
 from repro.site.timings import by_net, timings
 from repro.site.verdicts import legend
@@ -23,22 +27,28 @@ COSTS = {  # by the key in a trial's cost: the column, and what one of its unit 
     "peak_memory_bytes": ("peak memory, MiB", 2.0**20),
     "share_of_matmul_peak": ("share of matmul peak, %", 0.01),
 }
-SIZES = {"params": "parameters", "macs": "multiply-adds an image"}
 
 
-def suite_page(scale: Scale, pictures: Mapping[str, str]) -> str:
-    """`pictures` are the addresses of those that there are, by name."""
+def suite_page(
+    scale: Scale, pictures: Mapping[str, str], curves: Mapping[str, Arms], cost: Cost | None
+) -> str:
+    """`pictures` are the addresses of those that there are, by name; `curves` are by quantity."""
     last, up = scale.latest, address.UP
     trials, timed = scale.trials, by_net(scale.timings)
     claims = [latest.claim for latest in scale.claims.values()]
     known = promise(claims, result.falsely_reproduced(claims))
+    compared = element(
+        "p",
+        link(f"{up}{address.compare(scale.suite, scale.profile)}", "Compare two runs"),
+        ", claim by claim.",
+    )
     raw = [
         link(f"{up}{address.result(scale.suite, scale.profile, used.id)}", f"{used.id}.json")
         for used in scale.results
     ]
     return page(
         f"{scale.suite} at {scale.profile}",
-        trail(("Claims", f"{up}{address.FRONT}"), (f"{scale.suite} at {scale.profile}", None)),
+        trail(of_paper(scale, up), (f"{scale.suite} at {scale.profile}", None)),
         element("h1", scale.suite, element("span", f" at {scale.profile}", class_="muted")),
         element("p", paper(last.paper), class_="lead"),
         element("p", last.about) if last.about else None,
@@ -49,43 +59,31 @@ def suite_page(scale: Scale, pictures: Mapping[str, str]) -> str:
             legend(),
             element("p", known, class_="note"),
         ),
-        _pictures(scale, pictures),
-        _section("Training", panels(list(scale.arms), trials, last.units))
-        if any(trial.curves for trial in trials)
-        else None,
+        _section("Pictures", shown) if (shown := shown_pictures(scale, pictures)) else None,
+        _section("Training", panels(curves, last.units)) if curves else None,
         _section("Arms", _arms(scale.arms, trials)),
-        _section("What training takes", _costs(scale.arms, trials)) if trials else None,
+        _section("What training takes", _reached(cost), _costs(scale.arms, trials), id="cost")
+        if trials
+        else None,
         _section("What a pass takes", timings(timed, last.units)) if timed else None,
+        _section("Over runs", compared, *over_runs) if (over_runs := suite_history(scale)) else None,
         _section("Where and when", _environment(scale, raw)),
         up=up,
     )
 
 
-def of_arm(trials: Sequence[TrialResult], arm: str, key: str) -> list[float]:
-    """What the trials of an arm cost, where it is known."""
-    costs = [trial.cost.get(key) for trial in trials if trial.arm == arm]
-    return [cost for cost in costs if cost is not None]
+def of_paper(scale: Scale, up: str) -> tuple[str, str]:
+    """The step of a trail that leads to the paper."""
+    title = str((scale.latest.paper or {}).get("title") or OWN)
+    return title, f"{up}{address.paper(title)}"
 
 
-def _section(title: str, *content: Child) -> Markup:
-    return element("section", element("h2", title), *content)
+def _section(title: str, *content: Child, **attributes: str) -> Markup:
+    return element("section", element("h2", title), *content, **attributes)
 
 
-def _pictures(scale: Scale, pictures: Mapping[str, str]) -> Markup | None:
-    shown = [
-        element(
-            "figure",
-            element("img", src=f"{address.UP}{file}", alt=picture.says, loading="lazy")
-            if (file := pictures.get(name))
-            else element("p", f"The file {picture.file} is missing.", class_="missing"),
-            element(
-                "figcaption", picture.says, element("p", f"{name}: {', '.join(picture.arms)}", class_="note")
-            ),
-            class_="picture",
-        )
-        for name, (picture, _) in scale.pictures.items()
-    ]
-    return _section("Pictures", shown) if shown else None
+def _reached(cost: Cost | None) -> Markup | None:
+    return chart("What arms reach, and what it takes", cost.chart, cost.values, NOTE) if cost else None
 
 
 def _arms(arms: Mapping[str, ArmResult], trials: Sequence[TrialResult]) -> Markup:

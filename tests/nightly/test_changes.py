@@ -79,6 +79,15 @@ def test_holm_by_hand():
     assert holm([]) == [] and holm([0.6, 0.7]) == [1.0, 1.0]
 
 
+def test_holm_is_that_of_rs_multtest():
+    """`mt.rawp2adjp` of R's multtest, as statsmodels' test_multi.py has it (`res_multtest1`)."""
+    given = [0.838541367553, 0.642193923795, 0.680845947633, 0.967833824309, 0.71626938238]
+    given += [0.177096952723, 5.23656777208e-05, 0.0202732688798, 0.00028140506198, 0.0149877310796]
+    expected = [1.0] * 6
+    expected += [5.2365677720800005e-04, 0.14191288215860001, 2.5326455578199999e-03, 0.11990184863680001]
+    assert holm(given) == pytest.approx(expected, rel=1e-12)
+
+
 def test_sign_flips_enumerates_all_patterns(rng):
     differences = rng.normal(0.3, size=9)
     expected = stats.permutation_test(

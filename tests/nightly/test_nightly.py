@@ -13,7 +13,9 @@ import yaml
 
 from repro.cli import main
 
-GITHUB = Path(__file__).parents[2] / ".github"
+ROOT = Path(__file__).parents[2]
+GITHUB = ROOT / ".github"
+PLUGIN = (ROOT / "repro" / "pytest_plugin.py").read_text(encoding="utf-8")
 TEXTS = {path.stem: path.read_text(encoding="utf-8") for path in (GITHUB / "workflows").glob("*.yml")}
 WORKFLOWS = {name: yaml.safe_load(text) for name, text in TEXTS.items()}
 JOBS = {**WORKFLOWS["nightly"]["jobs"], **WORKFLOWS["profile"]["jobs"]}
@@ -67,7 +69,7 @@ def test_other_people_s_actions_are_those_of_one_commit_and_no_checkout_leaves_i
     jobs = chain.from_iterable(workflow["jobs"].values() for workflow in WORKFLOWS.values())
     steps = chain.from_iterable(job.get("steps", []) for job in jobs)
     checkouts = [step for step in steps if "actions/checkout" in step.get("uses", "")]
-    assert len(checkouts) == 4
+    assert len(checkouts) == 5
     assert all(step["with"]["persist-credentials"] is False for step in checkouts)
 
 
@@ -83,10 +85,38 @@ def test_both_profiles_run_where_they_did_and_neither_waits_for_the_other_s_runn
     assert "inputs.profile" in JOBS["suites"]["concurrency"]["group"]
 
 
+def test_no_text_from_outside_is_written_into_a_script():
+    """What an expression says becomes part of the script: it goes through the environment."""
+    jobs = chain.from_iterable(workflow["jobs"].values() for workflow in WORKFLOWS.values())
+    scripts = [step["run"] for job in jobs for step in job.get("steps", []) if "run" in step]
+    starter = yaml.safe_load((ROOT / "repro" / "starter" / "nightly.yml").read_text(encoding="utf-8"))
+    scripts += [step["run"] for step in starter["jobs"]["claims"]["steps"] if "run" in step]
+    found = {expression for script in scripts for expression in re.findall(r"\$\{\{ *(.*?) *\}\}", script)}
+    assert found <= {"matrix.order"}  # of ci.yml's own list
+
+
+def test_a_night_has_time_for_what_its_job_is_given_for():
+    for name in ("cpu", "gpu"):
+        given = JOBS[name]["with"]
+        assert 60 * float(given["hours"]) + given["confirm_minutes"] <= given["minutes"] - 15  # to install
+
+
+def test_suites_are_decided_anew_in_turn_with_the_store_outside_the_workspace(tmp_path):
+    stubs = {"python": "", "pytest": ""}
+    given = {"SEEDS": "5", "HOURS": "4", "EXTRA": "[gpu]", "STORE": "", "RUNNER_TEMP": "/runner/temp"}
+    assert run("Install", tmp_path, stubs, **given)[1] == "python -m pip install .[gpu]\n"
+    assert (tmp_path / "environment").read_text() == "REPRO_HOME=/runner/temp/repro\n"
+    asked = run("Decide the claims", tmp_path, stubs, **given)[1].splitlines()[-1].split()
+    options = {*re.findall(r'"(--[\w-]+)"', PLUGIN)}
+    assert {word for word in asked if word.startswith("--")} <= options | {"--junitxml"}
+    assert asked[asked.index("--hours") + 1] == "4" and asked[asked.index("--earlier") + 1] == "history"
+    assert "--fresh" in asked
+
+
 OLD, NEW = "0123456789" * 4, "abcdef0123" * 4  # commits
 
 
-def run(name, folder, stubs):
+def run(name, folder, stubs, **given):
     """Run a step's script in a folder, stubs (name: what it does) first on the path: code, calls, summary."""
     if shutil.which("bash") is None:
         pytest.skip("needs bash")
@@ -95,7 +125,7 @@ def run(name, folder, stubs):
     for stub, does in stubs.items():
         (tools / stub).write_text(f'#!/bin/bash\necho "{stub} $*" >> "{folder}/calls"\n{does}\n')
         (tools / stub).chmod(0o755)
-    for file in ("calls", "summary", "output"):
+    for file in ("calls", "summary", "output", "environment"):
         (folder / file).touch()
     environment = {
         "PATH": f"{tools}:/usr/bin:/bin",
@@ -109,6 +139,7 @@ def run(name, folder, stubs):
         "HOME": str(folder),
     }
     environment |= {"GITHUB_STEP_SUMMARY": str(folder / "summary"), "GITHUB_OUTPUT": str(folder / "output")}
+    environment |= {"GITHUB_ENV": str(folder / "environment"), "EXTRA": "", **given}
     ended = subprocess.run(
         ["bash", "-c", SCRIPTS[name]],
         cwd=folder,

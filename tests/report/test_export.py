@@ -1,7 +1,6 @@
 """Results as tables for other tools."""
 
 import csv
-import importlib.util
 import math
 
 import pyarrow.parquet
@@ -181,11 +180,6 @@ def test_numbers_for_people_are_means_over_seeds_and_none_where_a_seed_has_no_va
     assert norm.endswith("| 5 | ∞ | no value | 1 | ∞ |")
 
 
-def test_verdicts_are_not_for_tensorboard(asked):
-    run = repro("export", asked / "results", "--to", "tensorboard", "--what", "verdicts", "-o", asked / "x")
-    assert run.exit_code == 2 and run.output.startswith("TensorBoard shows numbers")
-
-
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@sum", "\t=1"])
 def test_a_text_that_a_spreadsheet_would_run_is_made_harmless_in_csv(text, tmp_path):
     assert harmless(text) == f"'{text}" and harmless("a-b") == "a-b"
@@ -193,12 +187,6 @@ def test_a_text_that_a_spreadsheet_would_run_is_made_harmless_in_csv(text, tmp_p
     repro("export", tmp_path, "--to", "csv", "-o", tmp_path / "trials.csv")
     with (tmp_path / "trials.csv").open(newline="") as file:
         assert {row["digest"] for row in csv.DictReader(file) if row["kind"] == "metric"} == {f"'{text}"}
-
-
-@pytest.mark.skipif(importlib.util.find_spec("tensorboard") is not None, reason="TensorBoard is installed")
-def test_without_tensorboard_it_says_what_to_install(results, tmp_path):
-    run = repro("export", results, "--to", "tensorboard", "-o", tmp_path / "events")
-    assert run.exit_code == 2 and run.output == "TensorBoard is not installed: pip install tensorboard\n"
 
 
 @pytest.fixture
@@ -213,6 +201,9 @@ def written(monkeypatch):
         def add_scalar(self, name, value, step):
             scalars.append((self.folder, name, str(value), step))
 
+        def add_text(self, name, text):
+            scalars.append((self.folder, name, text, None))
+
         def close(self):
             pass
 
@@ -222,11 +213,17 @@ def written(monkeypatch):
     return scalars
 
 
-def test_curves_become_scalars_of_a_run_for_each_trial(results, tmp_path, written):
+def test_tensorboard_has_curves_of_each_trial_and_what_was_measured_over_seeds(results, tmp_path, written):
     run = repro("export", results, "--to", "tensorboard", "-o", tmp_path / "events")
-    assert run.exit_code == 0 and "2 points of 3 trials" in run.output
-    folder = str(tmp_path / "events" / "made-up" / "cpu" / result(night=2).id / "b-0")
-    assert written == [(folder, "test_error", "0.9", 0), (folder, "test_error", "nan", 10)]
+    assert run.exit_code == 0 and " points of 2 results; tensorboard --logdir " in run.output
+    folder = tmp_path / "events" / "made-up" / "cpu" / result(night=2).id
+    assert [scalar[1:] for scalar in written if scalar[0] == str(folder / "b-0")] == [
+        ("test_error", "0.9", 0),
+        ("test_error", "nan", 10),
+    ]
+    assert (str(folder / "b"), "test_error", "0.3", 0) in written
+    (table,) = (text for of, name, text, _ in written if (of, name) == (str(folder / "verdicts"), "verdicts"))
+    assert table.startswith("| claim | source | verdict |") and "| `made-up: better` |" in table
 
 
 def test_a_timing_is_a_run_with_the_seconds_of_each_pass_and_its_measurements_at_the_rounds_number(
@@ -235,17 +232,25 @@ def test_a_timing_is_a_run_with_the_seconds_of_each_pass_and_its_measurements_at
     found = result(timings=[timing("a", 3, batch_size=8, latency=50.0)])
     write(found, tmp_path / "results")
     run = repro("export", tmp_path / "results", "--to", "tensorboard", "-o", tmp_path / "events")
-    assert run.exit_code == 0 and "5 points of 0 trials and 1 timings" in run.output
-    assert {folder for folder, *_ in written} == {
-        str(tmp_path / "events" / "made-up" / "cpu" / found.id / "a(batch_size=8)-round-3")
-    }
-    assert [scalar[1:] for scalar in written] == [
+    assert run.exit_code == 0
+    name = "a(batch_size=8)-round-3"
+    of_round = [scalar[1:] for scalar in written if scalar[0].endswith(f"/{found.id}/{name}")]
+    assert of_round == [
         ("pass_seconds", "0.05", 0),
         ("pass_seconds", str(50 / 900), 1),
         ("latency", "50.0", 3),
+        ("matmul_peak_flops_per_second", "1000000000000.0", 3),
         ("peak_memory", "30000000.0", 3),
         ("throughput", "160.0", 3),
     ]
+
+
+@pytest.mark.parametrize(
+    ("what", "kinds"), [("numbers", {"b-0", "a", "b", "counted"}), ("verdicts", {"verdicts"})]
+)
+def test_tensorboard_has_numbers_or_verdicts_alone(what, kinds, results, tmp_path, written):
+    repro("export", results, "--to", "tensorboard", "--what", what, "-o", tmp_path / "events")
+    assert {folder.rpartition("/")[2] for folder, *_ in written} == kinds
 
 
 def test_nothing_to_export_is_4_and_a_file_that_cannot_be_written_is_2(results, tmp_path):

@@ -5,7 +5,7 @@ import re
 import pytest
 from kit.judged_results import ARMS, trial
 
-from repro.site.curves import panels, quantities
+from repro.site.curves import drawn, of_claim, panels, quantities
 
 UNITS = {"test_error": "share", "test_loss": "nats"}
 
@@ -30,7 +30,7 @@ def test_a_value_that_diverged_is_left_out_and_a_spike_does_not_flatten_the_rest
         (step, 1e9 if step == 50 else None if step > 80 else value)
         for step, value in made.curves["batch_loss"]
     ]
-    shown = panels(["plain20"], [made.model_copy(update={"curves": {"batch_loss": curve}})], UNITS)
+    shown = panels(drawn(["plain20"], [made.model_copy(update={"curves": {"batch_loss": curve}})]), UNITS)
     assert (
         max(
             quantities(["plain20"], [made.model_copy(update={"curves": {"batch_loss": curve}})])["loss"][
@@ -48,27 +48,42 @@ def test_what_was_measured_once_is_a_dot_with_its_range_beside_the_curve_of_trai
         {"batch_loss": [(1, 2.0), (500, 1.0)], "test_loss": [(500, 0.5 + seed / 10)]} for seed in range(3)
     ]
     trials = [trial("plain20", seed).model_copy(update={"curves": made}) for seed, made in enumerate(curves)]
-    shown = panels(["plain20"], trials, UNITS)
+    shown = panels(drawn(["plain20"], trials), UNITS)
     assert "<circle" in shown and "test_loss 0.6 (0.5 to 0.7)" in shown
 
 
 def test_a_panel_shows_its_arm_before_the_others_and_says_its_values():
-    shown = panels(list(ARMS), [trial(arm, seed) for arm in ARMS for seed in range(2)], UNITS)
+    shown = panels(drawn(list(ARMS), [trial(arm, seed) for arm in ARMS for seed in range(2)]), UNITS)
     charts = re.findall(r"<figure.*?</figure>", shown)
     assert len(charts) == 8  # 4 arms, loss and error
-    assert all(chart.count("line behind") == 3 for chart in charts)
+    assert all(re.search('class="line behind" d="(M[^M]*){3}"', chart) for chart in charts)
     assert "step 200: batch_error" in charts[0] and "; test_error" in charts[0]
     assert all(len(re.findall("<title>", chart)) <= 50 for chart in charts)
 
 
 def test_a_curve_that_diverged_from_the_first_step_on_is_no_curve():
     made = trial("plain20", 0).model_copy(update={"curves": {"batch_loss": [(1, None), (2, None)]}})
-    assert "figure" not in panels(["plain20"], [made], UNITS)
+    assert "figure" not in panels(drawn(["plain20"], [made]), UNITS)
 
 
 def test_a_quantity_that_was_measured_only_once_has_no_panel():
     made = trial("plain20", 0).model_copy(
         update={"curves": {"batch_loss": [(1, 2.0), (2, 1.0)], "miou": [(2, 0.5)]}}
     )
-    shown = panels(["plain20"], [made], UNITS)
+    shown = panels(drawn(["plain20"], [made]), UNITS)
     assert "batch_loss" in shown and "miou" not in shown
+
+
+def test_of_a_claim_its_arms_are_drawn_in_what_it_compares_them_by_else_in_their_loss():
+    found = drawn(list(ARMS), [trial(arm, 0) for arm in ARMS])
+    shown = of_claim(found, ["plain20", "plain56"], ["train_error", "params"])
+    assert {quantity: list(arms) for quantity, arms in shown.items()} == {"error": ["plain20", "plain56"]}
+    assert list(of_claim(found, ["plain20"], ["gradient_norm"])) == ["loss"]
+    assert not of_claim(found, ["other"], ["train_error"])
+
+
+def test_a_long_curve_is_drawn_through_few_steps_with_the_last_one():
+    shown = panels(drawn(["plain20"], [trial("plain20", seed, steps=1000) for seed in range(2)]), UNITS)
+    lines = re.findall('class="line[^"]*" d="([^"]*)"', shown)
+    assert lines and max(line.count(",") for line in lines) <= 65
+    assert "step 1,000: " in shown and shown.count("<title>") <= 50

@@ -12,6 +12,7 @@ from kit.judged_results import ARMS, arm, claim, compared, keep, picture, result
 
 from repro.cli import main
 from repro.errors import ReproError
+from repro.register import Entry, Register
 from repro.site.build import build
 
 EVIL = '<script>alert("x")</script><img src=x onerror=alert(1)>'
@@ -86,7 +87,7 @@ def folder(tmp_path_factory):
 def site(folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("out") / "site"
     made = build([folder], out)
-    assert made.pages == 2 + 3 + 2 * 5 + 2 and made.claims == 12 and made.runs == 9
+    assert made.pages == 4 + 1 + 3 + 3 + 2 * 5 + 2 and made.claims == 12 and made.runs == 9
     return out
 
 
@@ -97,12 +98,17 @@ def test_every_link_leads_to_a_file_and_every_claim_has_a_page(site):
             address = attributes.get("href") or attributes.get("src")
             if address is None or urlsplit(address).scheme in ("http", "https") or address.startswith("#"):
                 continue
+            address = urlsplit(address).path
             assert (page.path.parent / unquote(address)).resolve().is_file(), f"{page.path}: {tag} {address}"
     claims = {name for name in found if name.startswith("claims/")}
-    front = {link.get("href") for link in found["index.html"].of("a")}
-    suites = {f"suites/{name}.html" for name in ("resnet-degradation.cpu", "other.gpu", "speed.cpu")}
-    assert len(claims) == 12 and claims <= front
-    assert set(found) == claims | {"index.html", "cost.html"} | suites
+    listed = {link.get("href") for link in found["claims.html"].of("a")}
+    scales = ("resnet-degradation.cpu", "other.gpu", "speed.cpu")
+    assert len(claims) == 12 and claims <= listed
+    papers = {name for name in found if name.startswith("papers/")}
+    assert len(papers) == 1 and papers <= {link.get("href") for link in found["index.html"].of("a")}
+    of_scales = {f"{folder}/{name}.html" for folder in ("suites", "compare") for name in scales}
+    of_all = {"index.html", "claims.html", "cost.html", "glossary.html"}
+    assert set(found) == claims | papers | of_scales | of_all
 
 
 def test_no_page_loads_anything_from_elsewhere_or_holds_a_script_or_style_of_its_own(site):
@@ -124,6 +130,7 @@ def test_no_page_loads_anything_from_elsewhere_or_holds_a_script_or_style_of_its
 
 def test_the_front_page_says_what_holds_what_does_not_and_what_changed(site):
     text = pages(site)["index.html"].text
+    assert "Here each such claim is a test" in text
     assert "✓ reproduced" in text and "! not as expected" in text
     assert re.search(
         r"\d+ of \d+ claims that seeds decide are reproduced; were there .* at most [\d.]+ would be expected",
@@ -137,19 +144,20 @@ def test_the_front_page_says_what_holds_what_does_not_and_what_changed(site):
     assert (
         "degradation" in changed and "? undecided → ✓ reproduced" in changed and "2026-11-01 01:00" in changed
     )
-    unexpected = text[text.index("Changed since") : text.index("All claims")]
+    unexpected = text[text.index("Changed since") : text.index("All claims, by paper")]
     assert "wrong" in unexpected[unexpected.index("Not as expected") :] and "open" not in unexpected
     assert "Files that are not results" in text and "torn.json" in text
 
 
 def test_verdicts_can_be_read_without_colour(site):
-    page = pages(site)["index.html"]
+    found = pages(site)
+    text = found["claims.html"].text
     assert (
-        "✓ reproduced" in page.text
-        and "✗ refuted (expected reproduced)" in page.text
-        and "? undecided (as known)" in page.text
+        "✓ reproduced" in text
+        and "✗ refuted (expected reproduced)" in text
+        and "? undecided (as known)" in text
     )
-    assert "✓?✓ (oldest first)" in page.text
+    assert "✓?✓ (oldest first)" in found["suites/resnet-degradation.cpu.html"].text
 
 
 def test_a_claim_page_has_what_was_asked_and_every_number(site, folder):
@@ -197,6 +205,7 @@ def test_the_page_of_a_suite_shows_curves_cost_pictures_and_raw_numbers(site, fo
     page = pages(site)["suites/resnet-degradation.cpu.html"]
     assert "plain20 cifar_resnet 260,000" in page.text and "depth 20, residual false" in page.text
     assert "images/s" in page.text and "peak memory, MiB" in page.text and "260,000" in page.text
+    assert "plain56: test_error 0.6" in page.text[page.text.index("What training takes") :]
     assert "Dashed: batch_loss" in page.text and "bold: test_error" not in page.text.split("loss (nats)")[1]
     (img,) = page.of("img")
     assert img["alt"] == "What each net takes for what."
@@ -222,21 +231,22 @@ def test_after_a_run_of_one_claim_the_page_of_a_suite_still_shows_the_rest_of_th
     assert ids == [part.id, whole.id]
 
 
-def test_the_page_on_cost_shows_the_metric_of_the_claims_by_size_and_throughput(site):
+def test_the_page_on_cost_has_a_chart_a_suite_of_the_metric_of_its_claims_beside_what_arms_compute(site):
     text = pages(site)["cost.html"].text
-    assert "test_error by multiply-adds an image" in text and "test_error by parameters" in text
     assert re.search(
         r"plain56: test_error 0\.\d+ \(0\.\d+ to 0\.\d+ over 2 seeds\); "
         r"parameters 728,000; multiply-adds an image 1\d\d,",
         text,
     )
-    assert (
-        "resnet-degradation at cpu, in training" in text
-        and "other at gpu" not in text[text.index("Images a second") :]
-    )
-    assert "Images a second, run by run" in text and re.search(
-        r"2026-11-01 02:00: plain20 \d+; plain56 \d+", text
-    )
+    assert "resnet-degradation at cpu" in text and "at gpu" not in text and "speed" not in text
+
+
+def test_what_arms_reach_and_take_is_told_run_by_run(site):
+    text = pages(site)["suites/resnet-degradation.cpu.html"].text
+    runs = text[text.index("Over runs") :]
+    assert re.search(r"2026-11-01 02:00: plain20 0\.\d+; plain56 0\.\d+", runs)
+    assert "Speed of training" in runs and "Training time" in runs and "Peak memory" in runs
+    assert re.search(r"2026-11-01 02:00: plain20 8\d\d; plain56 \d+", runs)
 
 
 def test_the_page_of_a_suite_shows_what_was_timed_how_and_each_round(site):
@@ -289,11 +299,111 @@ def test_the_claim_page_of_a_timed_claim_says_what_was_timed_and_that_its_seeds_
     ]
 
 
-def test_the_page_on_cost_shows_how_fast_nets_ran_that_were_timed(site):
-    text = pages(site)["cost.html"].text
-    chart = text[text.index("speed at cpu, timed alone") :]
+def test_how_fast_nets_ran_that_were_timed_is_told_run_by_run(site):
+    text = pages(site)["suites/speed.cpu.html"].text
+    chart = text[text.index("Timed alone") :]
     assert re.search(r"2026-11-01 02:00: plain20 [\d.]+; plain56 [\d.]+; plain20\(batch_size=8\) \d+", chart)
-    assert "speed at cpu, in training" not in text and "resnet-degradation at cpu, timed alone" not in text
+    assert "Speed of training" not in text
+
+
+def test_a_claim_shows_what_it_measured_run_by_run_and_one_of_a_single_run_does_not(site, tmp_path):
+    text = pages(site)["claims/resnet-degradation.cpu.degradation.html"].text
+    history = text[text.index("In other runs") :]
+    assert re.search(r"2026-11-01 01:00: margin -?[\d.]+ 2026-11-01 02:00: margin [\d.]+", history)
+    assert re.search(r"02:00: test_error\(plain\d\d\) 0\.\d+; test_error\(plain\d\d\) 0\.\d+", history)
+    keep(tmp_path / "results", result({"a": compared(3.0, 6)}))
+    build([tmp_path / "results"], tmp_path / "site")
+    found = pages(tmp_path / "site")
+    assert "runs, the last at right" not in found["claims/resnet-degradation.cpu.a.html"].text
+    assert "Over runs" not in found["suites/resnet-degradation.cpu.html"].text
+    assert not [name for name in found if name.startswith("compare/")]
+
+
+def test_a_claim_shows_the_pictures_and_the_training_of_its_arms_alone(site):
+    page = pages(site)["claims/resnet-degradation.cpu.degradation.html"]
+    assert [img["alt"] for img in page.of("img")] == ["What each net takes for what."]
+    drawn = [svg["aria-label"] for svg in page.of("svg") if " over the steps" in svg.get("aria-label", "")]
+    assert [said.partition(" over")[0] for said in drawn] == ["error of plain20", "error of plain56"]
+    assert not pages(site)["claims/speed.cpu.deeper-is-slower.html"].of("img")
+
+
+def test_a_claim_names_the_other_claims_that_share_an_arm_with_it_in_any_suite(tmp_path):
+    only56 = claim("loss(plain56) < 0.5", {"loss(plain56)": [0.1, 0.2, 0.15, 0.11, 0.12]})
+    other = claim("loss(resnet20) < 0.5", {"loss(resnet20)": [0.1, 0.2, 0.15, 0.11, 0.12]})
+    trained = [trial("plain20", 0), trial("plain56", 0)]
+    keep(
+        tmp_path / "results",
+        result({"a": compared(3.0, 6), "b": only56, "c": other}, trials=trained),
+        result({"d": only56, "e": other}, suite="second", trials=trained[1:]),
+    )
+    build([tmp_path / "results"], tmp_path / "site")
+    page = pages(tmp_path / "site")["claims/resnet-degradation.cpu.a.html"]
+    hanging = page.text[page.text.index("What else hangs") :]
+    linked = {
+        to["href"].rpartition(".")[0].rpartition(".")[2] for to in page.of("a") if "claims/" in to["href"]
+    }
+    assert linked >= {"b", "d"} and not linked & {"c", "e"} and "second at cpu" in hanging
+
+
+def test_a_claim_shows_how_the_register_has_it_worded_before(tmp_path):
+    now = compared(3.0, 6)
+    keep(tmp_path / "results", result({"a": now, "b": now}))
+    register = Register(tmp_path / "register.jsonl")
+
+    def note(name, digest, expect, verdict):
+        register.note(
+            Entry(
+                suite="resnet-degradation",
+                profile="cpu",
+                claim=name,
+                expect=expect,
+                formulation=digest,
+                apart_from_thresholds=digest,
+                seeds=(0, 1, 2, 3, 4),
+                verdict=verdict,
+                at="2026-10-01T00:00:00Z",
+                commit=None,
+            )
+        )
+
+    note("a", "1", "test_error(plain56) > 2 * test_error(plain20)", "refuted")
+    note("a", "2", now.expect, "reproduced")
+    note("b", "2", now.expect, "reproduced")
+    build([tmp_path / "results"], tmp_path / "site", register)
+    found = pages(tmp_path / "site")
+    text = found["claims/resnet-degradation.cpu.a.html"].text
+    assert "2026-10-01 00:00 test_error(plain56) > 2 * test_error(plain20) ✗ refuted 0 to 4" in text
+    assert "How it was worded before" not in found["claims/resnet-degradation.cpu.b.html"].text
+
+
+def test_the_page_of_a_paper_has_its_suites_claims_numbers_and_pictures(site):
+    (page,) = (page for name, page in pages(site).items() if name.startswith("papers/"))
+    for said in (
+        "other at gpu",
+        "speed at cpu",
+        "arXiv:1512.03385",
+        "What seeds decide",
+        "✓?✓ (oldest first)",
+    ):
+        assert said in page.text, said
+    assert re.search(r"test_error\(plain56\) 0\.25 0\.\d+ 0\.\d+ to 0\.\d+ 0\.\d+ degradation", page.text)
+    assert page.of("img")
+
+
+def test_two_runs_are_compared_and_without_a_script_they_are_the_last_two(site):
+    page = pages(site)["compare/resnet-degradation.cpu.html"]
+    cells = page.of("td")
+    assert len(cells) == 5 * 3 and ["hidden" in cell for cell in cells[:3]] == [True, False, False]
+    said = [[cell["data-said"] for cell in cells[place : place + 3]] for place in range(0, 15, 3)]
+    ((first, middle, last),) = (row for row in said if len(set(row)) > 1)
+    assert first == last and first.startswith("reproduced") and middle.startswith("undecided")
+    assert [option["value"] for option in page.of("option") if "selected" in option] == ["1", "2"]
+
+
+def test_the_glossary_says_what_margin_interval_and_verdict_mean(site):
+    text = pages(site)["glossary.html"].text
+    for word in ("margin By how much", "interval All margins", "verdict Reproduced:", "5, 7, 10, 14 and 20"):
+        assert word in text, word
 
 
 def test_whatever_a_result_says_is_text(tmp_path):
@@ -319,7 +429,7 @@ def test_whatever_a_result_says_is_text(tmp_path):
         assert len(page.of("script")) == 1 and not page.of("img"), name
         assert not [1 for _, attributes in page.tags for key in attributes if key.startswith("on")], name
         assert not [1 for link in page.of("a") if "javascript" in link["href"]], name
-    assert sum(EVIL in page.text for page in found.values()) == len(found)  # each names some of it
+    assert [name for name, page in found.items() if EVIL not in page.text] == ["glossary.html"]
     assert {path.parent.parent for path in site.rglob("*.*") if path.is_file()} <= {site, site.parent}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["results", "site"]
 
@@ -370,7 +480,7 @@ def test_an_older_site_is_replaced_and_nothing_of_it_stays(tmp_path):
     results, site = tmp_path / "results", tmp_path / "site"
     keep(results, result({"a": sized(), "b": sized()}, run=0))
     build([results], site)
-    assert len(pages(site)) == 5
+    assert len(pages(site)) == 4 + 1 + 1 + 2
     keep(results, result({"b": sized()}, run=1))
     build([results], site)
     assert {name for name in pages(site) if "claims/" in name} == {"claims/resnet-degradation.cpu.b.html"}
@@ -393,12 +503,12 @@ def test_twenty_runs_of_thirty_claims_make_a_page_each_with_a_bounded_history(tm
     keep(tmp_path / "results", *(result(claims, run=run) for run in range(40)))
     build([tmp_path / "results"], tmp_path / "site")
     found = pages(tmp_path / "site")
-    assert len(found) == 33
-    assert (
-        f"{'✓' * 30} (oldest first)" in found["index.html"].text and "✓" * 31 not in found["index.html"].text
-    )
+    assert len(found) == 4 + 1 + 1 + 1 + 30
+    text = found["suites/resnet-degradation.cpu.html"].text
+    assert f"{'✓' * 30} (oldest first)" in text and "✓" * 31 not in text
     assert found["claims/resnet-degradation.cpu.claim-7.html"].text.count("as expected") >= 30
-    assert (tmp_path / "site" / "index.html").stat().st_size < 60_000
+    sizes = {name: page.path.stat().st_size for name, page in found.items()}
+    assert sizes.pop("compare/resnet-degradation.cpu.html") < 200_000 and max(sizes.values()) < 60_000
 
 
 def repro(*arguments):
@@ -410,7 +520,7 @@ def test_the_command_says_what_it_made_and_names_what_it_could_not_read(tmp_path
     keep(tmp_path / "results", result({"a": sized()}))
     (tmp_path / "results" / "torn.json").write_text("{")
     run = repro("report", "-o", "site")
-    assert run.exit_code == 0 and run.stdout == "4 pages on 1 claims from 1 runs: site/index.html\n"
+    assert run.exit_code == 0 and run.stdout == "7 pages on 1 claims from 1 runs: site/index.html\n"
     assert (
         run.stderr.startswith("results/torn.json: not a result of schema 2") and run.stderr.count("\n") == 1
     )

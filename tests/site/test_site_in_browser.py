@@ -1,6 +1,7 @@
 """The site in a real browser: from the disk, with mouse, keyboard, in the dark and on a phone."""
 
 import shutil
+from importlib.resources import files
 
 import pytest
 from kit.judged_results import ARMS, compared, keep, picture, result, sized, timed, trial
@@ -20,7 +21,11 @@ FLAGS = [
 FLAGS += ["--disable-component-update", "--disable-sync"]
 PAGES = (
     "index.html",
+    "claims.html",
     "cost.html",
+    "glossary.html",
+    "papers/deep-residual-learning-for-image-recognition-52d6accc.html",
+    "compare/resnet-degradation.cpu.html",
     "suites/resnet-degradation.cpu.html",
     "claims/resnet-degradation.cpu.degradation.html",
     "claims/resnet-degradation.cpu.sizes.html",
@@ -39,7 +44,9 @@ def site(tmp_path_factory):
         "wrong": sized(more=False),
     }
     trials = [trial(name, seed, steps=60) for name in ARMS for seed in range(2)]
-    made = result(claims, trials=trials)
+    made = result(claims, run=1, trials=trials)
+    before = {**claims, "degradation": compared(0.2, 10), "open": compared(0.0, 10)}
+    keep(folder / "results", result(before, trials=trials))
     keep(folder / "results", made.model_copy(update={"pictures": picture(folder / "results", made)}))
     keep(folder / "results", result({"elsewhere": sized()}, suite="other"))
     deeper, timings = timed()
@@ -73,7 +80,8 @@ def visit(browser, site):
         page.on(
             "request", lambda request: request.url.startswith(site.as_uri()) or complaints.append(request.url)
         )
-        page.goto((site / name).as_uri())
+        path, _, place = name.partition("#")
+        page.goto(f"{(site / path).as_uri()}{place and '#'}{place}")
         return page
 
     yield open_
@@ -84,11 +92,41 @@ def visit(browser, site):
 
 @pytest.mark.parametrize("name", PAGES)
 def test_every_page_opens_from_the_disk_and_fits_a_phone(visit, name):
-    page = visit(name, width=400)
+    page = visit(name, width=390)
     # The style sheet is there
     assert page.evaluate("getComputedStyle(document.body).fontVariantNumeric") == "tabular-nums"
-    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert page.locator("#theme").is_visible()  # and so is the script
+
+
+@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (390, "dark")])
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_nothing_to_complain_of(visit, name, width, theme):
+    axe = pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
+    page = visit(name, width=width, color_scheme=theme)
+    page.evaluate(files(axe).joinpath("axe.min.js").read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run({preload: false})")["violations"]
+    assert not [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found]
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
+def test_the_front_page_comes_to_all_claims_within_four_screens(browser, tmp_path, width, height):
+    """With as many claims as its forest plot ever draws at full height."""
+    claims = {f"claim-{i}": compared(3.0, 6) for i in range(60)}
+    papers = [
+        {"title": f"A paper on nets, the part of number {i}", "venue": f"CVPR {2000 + i}"} for i in range(30)
+    ]
+    for i, paper in enumerate(papers):
+        keep(
+            tmp_path / "results",
+            result(dict(list(claims.items())[: 12 if i else 60]), suite=f"s{i}", paper=paper),
+        )
+    build([tmp_path / "results"], tmp_path / "site")
+    page = browser.new_page(viewport={"width": width, "height": height})
+    page.goto((tmp_path / "site" / "index.html").as_uri())
+    assert page.locator("#all").bounding_box()["y"] <= 4 * height
+    assert (tmp_path / "site" / "index.html").stat().st_size < 400 * 1024
+    page.close()
 
 
 def test_the_system_chooses_the_theme_until_the_reader_does(visit):
@@ -105,7 +143,7 @@ def test_the_system_chooses_the_theme_until_the_reader_does(visit):
 
 
 def test_a_table_is_sorted_by_number_with_a_click_or_a_key_and_back(visit):
-    page = visit("index.html")
+    page = visit("claims.html")
     table = page.locator("section.suite table").nth(1)
     head = table.get_by_role("button", name="margin")
 
@@ -127,21 +165,48 @@ def test_a_table_is_sorted_by_number_with_a_click_or_a_key_and_back(visit):
 
 
 def test_claims_are_filtered_by_words_and_by_verdict(visit):
-    page = visit("index.html")
+    page = visit("claims.html")
     rows = page.locator("section.suite tbody tr:visible")
     assert rows.count() == 6
-    page.get_by_label("Filter").fill("RESNET deg")
+    page.get_by_label("Filter").fill("RESNET-deg")
     assert rows.count() == 4 and page.locator("#shown").text_content() == "4 shown"
     page.get_by_role("button", name="refuted").click()
     assert rows.count() == 1 and "wrong" in rows.first.text_content()
     page.get_by_label("Filter").fill("no claim has these words")
     assert rows.count() == 0 and page.get_by_text("No claim is like that.").is_visible()
-    page.get_by_label("Filter").fill("")
+    assert page.locator("section.paper:visible").count() == 0
+    page.get_by_label("Filter").fill("1512.03385 elsewhere")  # of the paper
     page.get_by_role("button", name="all").click()
+    assert rows.count() == 1
+    page.get_by_label("Filter").fill("")
     assert rows.count() == 6 and page.locator("section.suite:visible").count() == 3
 
 
-@pytest.mark.parametrize("name", [PAGES[1], PAGES[2], PAGES[3], PAGES[5]])
+def test_what_is_filtered_stands_in_the_address(visit):
+    page = visit("claims.html")
+    page.get_by_label("Filter").fill("deg & rad")
+    page.get_by_role("button", name="refuted").click()
+    assert page.url.endswith("claims.html#words=deg+%26+rad&verdict=refuted")
+    page = visit("claims.html#words=deg&verdict=unexpected")
+    rows = page.locator("section.suite tbody tr:visible")
+    assert page.get_by_label("Filter").input_value() == "deg" and rows.count() == 2
+    assert page.get_by_role("button", name="not as expected").get_attribute("aria-pressed") == "true"
+    page = visit("index.html")
+    page.get_by_role("link", name="not as expected").click()
+    assert page.locator("section.suite tbody tr:visible").count() == 2
+
+
+def test_any_two_runs_can_be_compared_and_the_address_tells_which(visit):
+    page = visit("compare/resnet-degradation.cpu.html")
+    differing = page.locator("#differing")
+    assert differing.text_content() == "2 differ" and page.locator("td.differs").count() == 2
+    page.get_by_label("before").select_option("1")
+    assert differing.text_content() == "0 differ" and page.url.endswith("#before=1&after=1")
+    page = visit("compare/resnet-degradation.cpu.html#before=1&after=0")
+    assert page.get_by_label("after").input_value() == "0" and page.locator("td.differs").count() == 2
+
+
+@pytest.mark.parametrize("name", [PAGES[0], PAGES[2], PAGES[6], PAGES[7], PAGES[9]])
 def test_a_chart_says_its_values_to_the_mouse_and_to_the_keyboard(visit, name):
     page = visit(name)
     plot, tip = page.locator("svg.plot").first, page.locator(".tip")
@@ -171,4 +236,4 @@ def test_without_scripts_the_page_says_the_same(visit):
     page = visit("claims/resnet-degradation.cpu.degradation.html", java_script_enabled=False)
     assert page.locator("svg.plot title").count() >= 6
     assert page.locator("details").first.locator("summary").is_visible()
-    assert visit("index.html", java_script_enabled=False).locator(".filters").is_hidden()
+    assert visit("claims.html", java_script_enabled=False).locator(".filters").is_hidden()

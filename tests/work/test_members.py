@@ -65,7 +65,18 @@ def test_a_claim_trains_all_members_and_asks_for_the_treated_net_once_a_seed(sto
     decided = Session(Runner(store, executor), "cpu").decide(asked, "claim")
     assert sorted(executor.trained) == [("good", seed + k * APART) for k in range(3) for seed in range(5)]
     assert sum(isinstance(job, Evaluating) for job in executor.done) == 5
-    assert {seed for _, seed, _ in decided.trials} == set(range(5))
+    assert sorted((arm, seed) for arm, seed, _ in decided.trials) == sorted(executor.trained)
+    assert decided.claim.seconds == 15 * 2.0  # as each is made up to take
+
+
+def test_a_seed_is_there_only_if_all_members_of_it_are(store):
+    executor = MadeUp(better)
+    both = {"alone": "test_error(good) < 1", "joined": "test_error(joined) < 1"}
+    asked = suite(arms=ARMS, **both)
+    session = Session(Runner(store, executor), "cpu", seeds_max=7)
+    session.runner.ensure([session.experiment(asked).trial("good", seed) for seed in range(7)])
+    assert session.decide(asked, "alone").claim.evidence.seeds == tuple(range(7))
+    assert session.decide(asked, "joined").claim.evidence.seeds == tuple(range(5))
 
 
 @pytest.mark.slow  # trains

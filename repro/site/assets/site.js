@@ -1,4 +1,4 @@
-// Theme, tables that sort, the front page's filter, and the values of charts. Without it every page still says everything.
+// Theme, tables that sort, the filter of all claims, two runs to compare, and the values of charts. Without it every page still says everything.
 "use strict";
 
 const root = document.documentElement;
@@ -20,6 +20,8 @@ document.addEventListener("DOMContentLoaded", () => {
   document.querySelectorAll("table.sortable").forEach(sorting);
   const field = document.getElementById("filter");
   if (field) filtering(field);
+  const choice = document.getElementById("compare");
+  if (choice) comparing(choice);
   charts();
 });
 
@@ -61,13 +63,26 @@ function sorting(table) {
   });
 }
 
+// What a reader chose stands in the address, after the #, so that a link leads to the same view.
+function asked() {
+  return new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
+}
+
+function note(values) {
+  const said = new URLSearchParams(Object.entries(values).filter(([, value]) => value !== ""));
+  history.replaceState(null, "", `#${said}`);
+}
+
 function filtering(field) {
-  const suites = [...document.querySelectorAll("section.suite")].map((section) => ({
+  const papers = [...document.querySelectorAll("section.paper")].map((section) => ({
     section,
-    rows: [...section.querySelectorAll("tbody tr")].map((row) => ({
-      row,
-      words: `${section.dataset.words} ${row.querySelector(".claim").textContent}`.toLowerCase(),
-      states: row.querySelector("[data-states]").dataset.states.split(" "),
+    suites: [...section.querySelectorAll("section.suite")].map((suite) => ({
+      suite,
+      rows: [...suite.querySelectorAll("tbody tr")].map((row) => ({
+        row,
+        words: `${section.dataset.words} ${suite.dataset.words} ${row.querySelector(".claim").textContent}`.toLowerCase(),
+        states: row.querySelector("[data-states]").dataset.states.split(" "),
+      })),
     })),
   }));
   const buttons = [...document.querySelectorAll(".filters button")];
@@ -75,28 +90,70 @@ function filtering(field) {
   const apply = () => {
     const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
-    for (const { section, rows } of suites) {
-      let some = 0;
-      for (const { row, words: text, states } of rows) {
-        row.hidden = !((!state || states.includes(state)) && words.every((word) => text.includes(word)));
-        some += !row.hidden;
+    for (const { section, suites } of papers) {
+      const before = shown;
+      for (const { suite, rows } of suites) {
+        let some = 0;
+        for (const { row, words: text, states } of rows) {
+          row.hidden = !((!state || states.includes(state)) && words.every((word) => text.includes(word)));
+          some += !row.hidden;
+        }
+        suite.hidden = !some;
+        shown += some;
       }
-      section.hidden = !some;
-      shown += some;
+      section.hidden = shown === before;
     }
+    buttons.forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.state === state)));
     document.getElementById("none").hidden = shown > 0;
     document.getElementById("shown").textContent = words.length || state ? `${shown} shown` : "";
   };
+  const chosen = () => {
+    apply();
+    note({ words: field.value, verdict: state });
+  };
+  const fromAddress = () => {
+    const values = asked();
+    state = buttons.some((button) => button.dataset.state === values.get("verdict")) ? values.get("verdict") : "";
+    field.value = values.get("words") ?? "";
+    apply();
+  };
   field.closest(".filters").hidden = false;
-  field.addEventListener("input", apply);
+  field.addEventListener("input", chosen);
   buttons.forEach((button) =>
     button.addEventListener("click", () => {
       state = button.dataset.state;
-      buttons.forEach((other) => other.setAttribute("aria-pressed", String(other === button)));
-      apply();
+      chosen();
     }),
   );
-  if (field.value) apply(); // what a browser kept when the page is loaded again
+  addEventListener("hashchange", fromAddress);
+  fromAddress();
+}
+
+function comparing(choice) {
+  const table = document.querySelector("table.runs-compared");
+  const selects = ["before", "after"].map((id) => document.getElementById(id));
+  const apply = () => {
+    const [before, after] = selects.map((select) => Number(select.value));
+    let differing = 0;
+    for (const row of table.rows) {
+      const cells = [...row.cells].slice(1);
+      cells.forEach((cell, i) => (cell.hidden = i !== before && i !== after));
+      const differs = row.parentElement === table.tBodies[0] && cells[before].dataset.said !== cells[after].dataset.said;
+      cells.forEach((cell, i) => cell.classList.toggle("differs", differs && i === after));
+      differing += differs;
+    }
+    document.getElementById("differing").textContent = `${differing} differ`;
+  };
+  const values = asked();
+  for (const select of selects) {
+    if ([...select.options].some((option) => option.value === values.get(select.id))) select.value = values.get(select.id);
+    select.addEventListener("change", () => {
+      apply();
+      note(Object.fromEntries(selects.map((each) => [each.id, each.value])));
+    });
+  }
+  choice.hidden = false;
+  apply();
 }
 
 function charts() {
@@ -110,8 +167,9 @@ function charts() {
     const mark = (spot.querySelector(".guide") ?? spot).getBoundingClientRect();
     const left = Math.min(Math.max(8, mark.right + 10), innerWidth - tip.offsetWidth - 8);
     const over = left < mark.right ? Math.max(8, mark.left - tip.offsetWidth - 10) : left;
+    const wide = over < mark.right && over + tip.offsetWidth > mark.left; // no room beside it: below
     tip.style.left = `${over + scrollX}px`;
-    tip.style.top = `${Math.max(8, mark.top + 6) + scrollY}px`;
+    tip.style.top = `${Math.max(8, wide ? mark.bottom + 6 : mark.top + 6) + scrollY}px`;
   };
   const hide = () => (tip.hidden = true);
   document.querySelectorAll("svg.plot").forEach((plot) => {
@@ -119,7 +177,7 @@ function charts() {
     spots.forEach((spot) => {
       const title = spot.querySelector("title");
       spot.setAttribute("aria-label", title.textContent);
-      spot.setAttribute("role", "img");
+      if (spot.tagName !== "a") spot.setAttribute("role", "img");
       title.remove(); // or the browser would show it as well, later
       spot.addEventListener("pointerenter", () => show(spot));
       spot.addEventListener("pointerleave", hide);

@@ -1,0 +1,28 @@
+"""Ctrl-C. A terminal sends it to every process of a command, and one that is still importing shows a
+traceback of wherever it was. So processes start deaf, and hear once they know what to do about it.
+"""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+INTERRUPTED = 130  # what a shell says of a command that Ctrl-C has ended
+
+
+@contextmanager
+def deaf() -> Iterator[None]:
+    """Processes that are started meanwhile are deaf until they `hear`. This one hears at the end."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def hear() -> None:
+    """From now on. Who has been told to end already does so, without a word, unless it ignores that."""
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if signal.SIGINT in signal.sigpending() and not ignored:
+        os._exit(INTERRUPTED)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
