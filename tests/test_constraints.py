@@ -13,9 +13,9 @@ ROOT = Path(__file__).parents[1]
 OF_THE_MACHINE = {"torch", "torchvision"}  # and what only they need
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-TESTED = ("tests", "reference", "ray", "docs", "tensorboard", "wandb", "mlflow")
+TESTED = ("tests", "reference", "ray", "tensorboard", "wandb", "mlflow")
 WANTED = [Requirement(line) for line in PROJECT["dependencies"]]
-WANTED += [Requirement(line) for extra in TESTED for line in EXTRAS[extra]]
+WANTED += [Requirement(line) for extra in (*TESTED, "docs") for line in EXTRAS[extra]]
 PINNED = {
     canonicalize_name(pin.name): pin
     for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()

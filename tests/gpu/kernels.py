@@ -65,6 +65,6 @@ def kept() -> Costs:
 
 def kept_with() -> str:
     """The release of torch that the table was made with."""
-    found = re.search(r"torch (\d+\.\d+\.\d+)", TABLE.read_text())
+    found = re.search(r"torch\s+(\d+\.\d+\.\d+)", TABLE.read_text())
     assert found is not None
     return found[1]

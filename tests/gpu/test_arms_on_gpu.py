@@ -1,5 +1,7 @@
 """Every arm of every suite at the scales of GPUs takes steps on one: a real one, or one without arithmetic.
 
+Detectors take theirs on a real one alone: which boxes they keep goes by numbers.
+
 Where torch has the release of kernels.md, no step has more kernels, copies or waits than are kept there.
 """
 

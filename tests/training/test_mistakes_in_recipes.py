@@ -8,6 +8,7 @@ import pytest
 import torch
 from kit.tiny import RESNET, habits, spec
 
+from repro.environment import machine
 from repro.errors import ReproError
 from repro.recipe import Named, Timing
 from repro.round import Round, TimedNet
@@ -92,7 +93,7 @@ def test_a_net_or_a_batch_that_does_not_fit_into_memory_is_told_with_the_remedy(
 def test_a_batch_to_be_timed_that_does_not_fit_into_memory_is_told(store):
     timing = Timing(batch_size=10**10, size=7)
     net = TimedNet(model=Named(**RESNET), data=spec().data, timing=timing)
-    job = Round(nets={"net": net}, number=0, device="cpu", machine=("this",), code="c", torch="t")
+    job = Round(nets={"net": net}, number=0, device="cpu", machine=machine("cpu"), code="c", torch="t")
     said = refused(job, store)
     assert said.startswith("timing model 'cifar_resnet' with 10000000000 images of 7×7: the memory of 'cpu'")
     assert said.endswith(" GiB were wanted at once. Take fewer images, or smaller ones")
