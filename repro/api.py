@@ -253,6 +253,7 @@ def work(
     try:
         for key, suite, name in asked:
             with found.noting(key):
+                session.check_seeds(suite)
                 ahead.check(session.steps(suite, name, most=1))
                 steps = [step for step in session.steps(suite, name) if step.sure]
                 first += [step.job for step in steps if isinstance(step.job, TrialSpec)]

@@ -71,7 +71,7 @@ class Session:
     def decide(self, suite: Suite, name: str) -> Decided:
         """Train what a claim needs and decide it. Raises `ReproError` if it cannot be measured here."""
         claim, experiment = suite.claims[name], self.experiment(suite)
-        self._fresh(suite)
+        self.check_seeds(suite)
         quantities = {quantity.measurement: quantity for quantity in experiment.quantities(claim)}
         self._tune(experiment, quantities.values())
         seeds, judgement = self._judged(suite, claim, quantities)
@@ -108,7 +108,7 @@ class Session:
             rounds=tuple(one.digest for one in rounds),
         )
 
-    def _fresh(self, suite: Suite) -> None:
+    def check_seeds(self, suite: Suite) -> None:
         """Raises `ReproError` where seeds of pilots would judge, or those that arms were tuned on."""
         seeds = self._seeds(suite, self._most(suite))
         if seeds[-1] > LAST:

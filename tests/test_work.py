@@ -47,6 +47,16 @@ def test_a_run_after_workers_trains_nothing_and_no_verdict_was_told_or_noted_bef
     assert (tmp_path / "results" / "register.jsonl").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [(("--first-seed", 5, "--pilot"), "seed 5 may judge"), (("--first-seed", 998), "never judge")],
+)
+def test_seeds_that_may_not_be_taken_are_refused_before_the_first_trial(options, why, own, tmp_path):
+    ended = command("work", own, "-j", 1, *options)
+    assert ended.exit_code == 2 and why in ended.output
+    assert not any(path.parent.name == "trials" for path in records(tmp_path / "home"))
+
+
 def test_what_cannot_be_done_is_told_at_the_end_and_all_else_is_done(own, tmp_path):
     mixed = TINY.replace(
         "  large: {", "  broken: {model: cifar_resnet, depth: 8, data: {name: cifar10}}\n  large: {"

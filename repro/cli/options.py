@@ -1,9 +1,26 @@
 """Options that commands on suites share."""
 
+import math
+from typing import Any
+
 import click
 
 from repro.cli import completion
 from repro.executors import SHARES
+
+
+class Hours(click.FloatRange):
+    """A number of hours above 0, which is not infinite."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0, min_open=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = super().convert(value, param, ctx)
+        if not math.isfinite(found):
+            self.fail(f"{value!r} is not a number of hours.", param, ctx)
+        return found
+
 
 PROFILE = click.option(
     "--profile",

@@ -6,6 +6,7 @@ import click
 
 from repro.cli import completion
 from repro.cli.group import ASKED, DEFAULT, as_json, main, say
+from repro.cli.options import Hours
 
 
 @main.command(short_help="Say what suites would take, without training.")
@@ -22,7 +23,7 @@ from repro.cli.group import ASKED, DEFAULT, as_json, main, say
 )
 @click.option(
     "--hours",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Hours(),
     metavar="H",
     help="The time that all must fit into.",
 )

@@ -144,10 +144,11 @@ def export(names: tuple[str, ...], to: Any, what: Any, out: Path, results: Path)
     from repro.report.export import export
     from repro.result import Result
 
-    found = list[Result]()
+    found = dict[Path, Result]()  # what is named twice is there once
     for name in names:
         of_name = load(name, results)
-        found += of_name if Path(name).exists() else latest(of_name).values()
+        asked = of_name if Path(name).exists() else latest(of_name).values()
+        found.update((one.path, one) for one in asked)
     if not found:
         end(NOTHING_RAN, f"nothing to export: no results in {', '.join(names)}")
-    say(export(found, to, out, what))
+    say(export(list(found.values()), to, out, what))

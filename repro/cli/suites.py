@@ -68,7 +68,7 @@ NO_TIME = "left for another night:"
 )
 @click.option(
     "--hours",
-    type=click.FloatRange(min=0, min_open=True),
+    type=options.Hours(),
     metavar="H",
     help="Take the suites whose oldest verdict is oldest first, and leave what takes longer than H hours.",
 )

@@ -115,12 +115,15 @@ def ledger(
     measured.
     """
     claims: dict[str, list[str]] = {}
+    judged = set[str]()
     reasons: dict[str, str] = {}
     for path, suite in suites.items():
         reasons |= suite.not_measurable
         for name, claim in suite.claims.items():
             for id_ in claim.ledger:
                 claims.setdefault(id_, []).append(_measured(path, suite, name, standing))
+                if suite.suite in standing and name in standing[suite.suite].claims:
+                    judged.add(id_)
     rows, covered, doubtful = list[str](), 0, 0
     for entry in entries:
         found = "<br>".join(claims.get(entry["id"], [])) or reasons.get(entry["id"], "not yet")
@@ -129,8 +132,8 @@ def ledger(
         rows.append(f"| {entry['id']} | {_plain(entry['claim'])} | {entry['kind']} | {_plain(found)} |")
     open_ = len(rows) - covered - doubtful
     head = (
-        f"Of {len(rows)} entries {covered} are measured by a claim, {doubtful} cannot be "
-        f"measured, {open_} are not done yet. Entries are said as lecture notes say them; some "
+        f"Of {len(rows)} entries {covered} are measured by a claim, {len(judged)} with a verdict at cpu, {doubtful} "
+        f"cannot be measured, {open_} are not done yet. Entries are said as lecture notes say them; some "
         "are wrong, and then a claim that says so is refuted.\n"
     )
     return "\n".join([head, "| id | says | kind | measured by, at cpu |", "| --- | --- | --- | --- |", *rows])

@@ -27,7 +27,7 @@ def as_text(standing: Standing, folders: Mapping[str, Path], only: str | None = 
         verdicts(claims),
         *map(printable, _older(standing, claims)),
         *map(printable, _pictures(standing, folders)),
-        promise(claims.values(), whole.falsely_reproduced),
+        promise(claims.values(), whole.falsely_reproduced) if only is None else "",
         printable(f"again: {whole.command}"),
     ]
     return "\n\n".join([*blocks, "\n".join(filter(None, below))])

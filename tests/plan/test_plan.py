@@ -154,3 +154,10 @@ def test_a_run_says_what_is_missing_before_it_trains_anything_and_does_the_rest(
         for path in Path(os.environ["REPRO_HOME"]).glob("trials/*.json")
     }
     assert models == {8}  # nothing of the claim that could not be measured
+
+
+@pytest.mark.parametrize("hours", ["nan", "inf", "0", "-1"])
+def test_hours_are_a_number_above_0(tiny, hours):
+    for command in ("plan", "run"):
+        done = CliRunner().invoke(main, [command, str(tiny), "--hours", hours])
+        assert done.exit_code == 2 and "Invalid value for '--hours'" in done.output

@@ -259,3 +259,10 @@ def test_nothing_to_export_is_4_and_a_file_that_cannot_be_written_is_2(results, 
     (tmp_path / "file").write_text("")
     run = repro("export", results, "--to", "csv", "-o", tmp_path / "file" / "x.csv")
     assert run.exit_code == 2 and "cannot be written" in run.output
+
+
+def test_what_is_named_twice_is_exported_once(results, tmp_path):
+    once, twice = tmp_path / "once.csv", tmp_path / "twice.csv"
+    for names, out in (([results], once), ([results, results], twice)):
+        assert repro("export", *names, "--to", "csv", "-o", out).exit_code == 0
+    assert twice.read_text() == once.read_text()
