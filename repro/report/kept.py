@@ -133,8 +133,8 @@ def ledger(
     open_ = len(rows) - covered - doubtful
     head = (
         f"Of {len(rows)} entries {covered} are measured by a claim, {len(judged)} with a verdict at cpu, "
-        f"{doubtful} cannot be measured, {open_} are not done yet. Entries are said as lecture notes say them; some "
-        "are wrong, and then a claim that says so is refuted.\n"
+        f"{doubtful} cannot be measured, {open_} are not done yet. Entries are said as lecture notes say "
+        "them; some are wrong, and then a claim that says so is refuted.\n"
     )
     return "\n".join([head, "| id | says | kind | measured by, at cpu |", "| --- | --- | --- | --- |", *rows])
 
