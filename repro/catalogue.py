@@ -318,6 +318,7 @@ PICTURES = Catalogue(
     "picture",
     "repro.pictures",
     {
+        "checkerboards": "repro.pictures.checkerboards:checkerboards",
         "detections": "repro.pictures.detections:detections",
         "predictions": "repro.pictures.predictions:predictions",
         "spectrum": "repro.pictures.spectrum:spectrum",
