@@ -56,7 +56,7 @@ def promise(claims: Iterable[ClaimResult], falsely: float) -> str:
     if not tried:
         return ""
     levels = {claim.evidence.alpha for claim in tried}
-    each = f"{levels.pop():g} each" if len(levels) == 1 else "their levels"
+    each = f"{levels.pop():g} each" if len(levels) == 1 else "the sum of their levels"
     return (
         f"{count} of {len(tried)} claims that seeds decide are reproduced; "
         f"were there nothing to any of them, at most {falsely:.2g} would be expected to be ({each})"

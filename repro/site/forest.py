@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import stdev
 from typing import Any
 
-from repro.format import figure
+from repro.format import counted, figure
 from repro.result import ClaimResult, PartResult, verdict
 from repro.site import address
 from repro.site.element import Markup, element
@@ -207,7 +207,8 @@ def _column(groups: Sequence[tuple[Paper, Sequence[Row]]], height: float, up: st
     ]
     spec = {"width": WIDTH, "height": y, "data": {"values": values}, "layer": marks}
     first, last = groups[0][0], groups[-1][0]
-    return drawn(spec, f"Margins of {len(values)} claims, from {first.dated_title} to {last.dated_title}")
+    papers = first.dated_title if first == last else f"from {first.dated_title} to {last.dated_title}"
+    return drawn(spec, f"Margins of {counted(len(values), 'claim')}: {papers}")
 
 
 def _short(title: str) -> str:

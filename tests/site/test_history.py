@@ -1,5 +1,7 @@
 """What a history shows of many runs."""
 
+from itertools import pairwise
+
 import pytest
 
 from repro.site.history import OLDER, RECENT, thinned
@@ -11,6 +13,6 @@ def test_of_many_runs_the_last_are_all_shown_and_of_those_before_one_in_so_many(
     shown, one_in = thinned(runs)
     older = shown[:-RECENT]
     assert shown[-RECENT:] == runs[-RECENT:] and len(older) <= OLDER
-    assert older == sorted(older) and {b - a for a, b in zip(older, older[1:], strict=False)} <= {one_in}
+    assert older == sorted(older) and {b - a for a, b in pairwise(older)} <= {one_in}
     assert count > RECENT + OLDER or shown == runs
-    assert not older or older[0] < one_in and older[-1] == count - RECENT - 1  # over all of the time
+    assert not older or (older[0] < one_in and older[-1] == count - RECENT - 1)  # over all of the time

@@ -13,7 +13,9 @@ from kit.judged_results import ARMS, arm, claim, compared, keep, picture, result
 from repro.cli import main
 from repro.errors import ReproError
 from repro.register import Entry, Register
+from repro.result import Formulation
 from repro.site.build import build
+from repro.site.verdicts import badge
 
 EVIL = '<script>alert("x")</script><img src=x onerror=alert(1)>'
 LOADED = {
@@ -536,3 +538,25 @@ def test_the_command_ends_with_2_if_nothing_could_be_read(tmp_path, monkeypatch)
         and "no results under torn.json" in run.stderr
     )
     assert repro("report", "nowhere").exit_code == 2 and not (tmp_path / "site").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        ({}, "reproduced"),
+        ({"formulation": Formulation(digest="d", number=3, thresholds=1)}, "reproduced (3rd formulation)"),
+        ({"expected": "refuted", "as_expected": False}, "reproduced (expected refuted)"),
+        (
+            {
+                "expected": "refuted",
+                "as_expected": False,
+                "contested": True,
+                "formulation": Formulation(digest="d", number=1, thresholds=2),
+            },
+            "reproduced (contested; expected refuted; 2nd threshold)",
+        ),
+    ],
+)
+def test_a_badge_has_what_stands_beside_the_verdict_in_one_pair_of_brackets(changes, shown):
+    told = badge(claim("test_error(a) < 1", {"test_error(a)": [0.5] * 5}).model_copy(update=changes))
+    assert re.sub("<[^>]*>", "", told) == f"✓ {shown}"
