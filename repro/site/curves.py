@@ -145,7 +145,8 @@ def _panel(arm: str, arms: Arms, x: Axis, y: Axis, all_arms: str, *, first: bool
     if first and len(arms) > 1:
         plot.lines([_main(curves).line(BEHIND) for curves in arms.values()], "line behind", id_=all_arms)
     elif len(arms) > 1:
-        plot.add("use", href=f"#{all_arms}")
+        # With the class, since rules that name what is around it do not reach into a copy.
+        plot.add("use", href=f"#{all_arms}", class_="line behind")
     steps, most = set[int](), SPOTS if len(arms) <= MANY else SPOTS // 2
     for curve in curves_of(arms[arm]):
         band = curve.band
