@@ -57,7 +57,7 @@ def suite_page(
             element("h2", "Claims"),
             claim_table(scale, up=up),
             legend(),
-            element("p", known, class_="note"),
+            element("p", f"{known}.", class_="note") if known else None,
         ),
         _section("Pictures", shown) if (shown := shown_pictures(scale, pictures)) else None,
         _section("Training", panels(curves, last.units)) if curves else None,

@@ -513,6 +513,22 @@ def test_twenty_runs_of_thirty_claims_make_a_page_each_with_a_bounded_history(tm
     assert sizes.pop("compare/resnet-degradation.cpu.html") < 200_000 and max(sizes.values()) < 60_000
 
 
+def test_the_page_of_many_arms_over_many_nights_can_be_loaded_and_says_what_it_leaves_out(tmp_path):
+    names = [f"an_arm_of_many_{i}" for i in range(16)]
+    many = {name: arm(20) for name in names}
+
+    def night(run, steps):
+        trials = [trial(name, seed, steps=steps) for name in names for seed in range(3)]
+        return result({"size": sized()}, run=run, arms=many, trials=trials)
+
+    keep(tmp_path / "results", *(night(run, 2) for run in range(59)), night(59, 200))
+    build([tmp_path / "results"], tmp_path / "site")
+    page = pages(tmp_path / "site")["suites/resnet-degradation.cpu.html"]
+    assert page.path.stat().st_size < 400 * 1024
+    assert "All of the last 12 runs, and one in 4 of the 48 before." in page.text
+    assert "The first 8 of 16 arms." in page.text
+
+
 def repro(*arguments):
     return CliRunner().invoke(main, list(map(str, arguments)))
 
