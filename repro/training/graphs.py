@@ -37,17 +37,35 @@ def graphed(state: State, images: Tensor, targets: Targets) -> Callable[[Tensor]
 
 def _recorded(state: State, images: Tensor) -> Callable[[Tensor], Outputs]:
     model: Any = state.model
+    ends = _where_gradients_end(state)
     try:
         with state.autocast(cached=False):
             torch.cuda.make_graphed_callables(model, (images.clone(),), allow_unused_input=True)
     except (RuntimeError, AssertionError) as error:
+        _end_recording(state.device)
         if is_short(error):
             raise
         said = str(error).strip().partition("\n")[0]
         raise ReproError(f"model '{state.spec.model.name}' as a CUDA graph: {said}; {REMEDY}") from error
     replay: Callable[[Tensor], Outputs] = model.forward  # put there beside the class's own
-    del model.forward
+    del model.forward, ends
     return replay
+
+
+def _where_gradients_end(state: State) -> list[Any]:
+    """The nodes that add them up, made now, on the stream that training is on, and not on the recorder's."""
+    return [
+        parameter.expand_as(parameter).grad_fn.next_functions[0][0]
+        for parameter in state.model.parameters()
+        if parameter.requires_grad
+    ]
+
+
+def _end_recording(device: torch.device) -> None:
+    """A recording that fails leaves the device's random stream in its hands: other trials want it back."""
+    if device.type == "cuda":
+        stream = torch.cuda.default_generators[device.index or 0]
+        stream.graphsafe_set_state(stream.clone_state())
 
 
 def _pass(

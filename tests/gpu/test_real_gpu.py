@@ -2,8 +2,9 @@
 
 import pytest
 import torch
-from kit.tiny import RESNET, habits, spec
+from kit.tiny import RESNET, habits, install, spec
 
+from repro.errors import ReproError
 from repro.models.layers.interpolation import bilinear
 from repro.state import devices
 from repro.store import Store
@@ -12,6 +13,11 @@ from repro.work.execute import Work, execute
 pytestmark = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="needs a GPU: what CUDA computes cannot be seen without one"
 )
+
+
+@pytest.fixture(autouse=True)
+def nets(tmp_path, monkeypatch):
+    install(tmp_path / "site", monkeypatch)
 
 
 def outcome(store, trial):
@@ -45,3 +51,19 @@ def test_interpolation_is_that_of_torch_and_its_gradient_the_same_each_time(size
     torch.testing.assert_close(ours, expected)
     torch.testing.assert_close(gradients[0], wanted)
     assert all(torch.equal(one, gradients[0]) for one in gradients)
+
+
+def test_a_net_that_cannot_be_recorded_is_told_and_others_train_after_it(tmp_path):
+    store, dropping = Store(tmp_path), {"model": habits(drop=0.5), "device": "cuda"}
+    before = outcome(store, spec(**dropping))
+    peeking = spec(model=habits(peeks=True), device="cuda", cuda_graph=True)
+    with pytest.raises(ReproError, match=r"as a CUDA graph: .+; leave `cuda_graph` out of its recipe"):
+        execute(peeking, store)
+    after = outcome(Store(tmp_path / "another"), spec(**dropping))
+    assert before[:2] == after[:2]
+
+
+def test_a_net_that_draws_on_the_host_is_refused(tmp_path):
+    net = {"name": "stochastic_resnet", "depth": 8, "width": 4, "active": 1}
+    with pytest.raises(ReproError, match="computes something else than without"):
+        execute(spec(model=net, device="cuda", cuda_graph=True, steps=20), Store(tmp_path))
