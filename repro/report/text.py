@@ -106,10 +106,10 @@ def meaning(claim: ClaimResult) -> Iterable[str]:
     if not evidence.is_tried:
         return
     yield (
-        "A verdict takes margins whose signs are, of all that they could have had as well, among the "
-        f"{100 * evidence.alpha:.3g} % that speak most for the claim, or among as many that speak most "
-        "against it (a sign-flip test, all looks together). "
-        "What is assumed is that margins are independent, and symmetric about their centre."
+        "A verdict takes margins whose signs, of all patterns that they could have had, are "
+        f"among the {100 * evidence.alpha:.3g} % that speak most for the claim, or among as many that speak "
+        "most against it (a sign-flip test, all looks together). "
+        "It is assumed that margins are independent, and symmetric about their centre."
     )
     if claim.contested:
         yield (

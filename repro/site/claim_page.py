@@ -122,7 +122,7 @@ def _hanging(found: Sequence[tuple[Scale, str, Latest]]) -> Markup | None:
     return element(
         "section",
         element("h2", "What else hangs on its arms"),
-        element("p", "Where a net here is wrong, these are, too.", class_="note"),
+        element("p", "If a net here is wrong, so are these.", class_="note"),
         element("details", element("summary", counted(len(rows), "claim")), shown)
         if len(rows) > MOST
         else shown,

@@ -23,6 +23,11 @@ TICKS = (-30, -10, -3, -1, 0, 1, 3, 10, 30)
 KINDS = ("reproduced", "refuted", "undecided", "not as expected")
 COLOURS = ("var(--accent)", "var(--ink)", "var(--muted)", "var(--alarm)")
 SHAPES = ("circle", "diamond", "square", "triangle-up")
+HOW_TO_READ = (
+    "A row is a claim that trained or timed nets decide: how far, on average, the paper's side is ahead, "
+    "divided by how much that differs from seed to seed, with the interval of what is still possible. "
+    "Right of 0 the claim holds."
+)
 LEGEND = element(
     "p",
     [
@@ -151,6 +156,7 @@ def _column(groups: Sequence[tuple[Paper, Sequence[Row]]], height: float, up: st
     says = {"description": {"field": "says"}, "href": {"field": "page"}}
     marks: list[dict[str, Any]] = [
         {
+            "data": {"values": [{}]},  # one line, not one a claim
             "mark": {"type": "rule", "aria": False, "color": "var(--muted)"},
             "encoding": {"x": {"datum": 0, **across}},
         },

@@ -10,7 +10,7 @@ from repro.report.text import promise
 from repro.site import address
 from repro.site.archive import Archive, Change, Scale
 from repro.site.element import Child, Markup, element, link
-from repro.site.forest import LEGEND, forest, rows, weakest
+from repro.site.forest import HOW_TO_READ, LEGEND, forest, rows, weakest
 from repro.site.page import page, time
 from repro.site.papers import Paper, by_paper
 from repro.site.tables import nothing, number, table
@@ -20,11 +20,6 @@ MOST = 8  # rows of what changed, and of what is not as expected; the page of al
 WHAT = (
     "The papers that made computer vision say why nets got better. Here each such claim is a test: nets are "
     "trained with several seeds, and it ends as reproduced, refuted or undecided."
-)
-HOW_TO_READ = (
-    "A row is a claim that trained or timed nets decide: how far, on average, the paper's side is ahead, "
-    "divided by how much that differs from seed to seed, with the interval of what is still possible. "
-    "Right of 0 the claim holds."
 )
 
 Places = Mapping[tuple[str, str], Mapping[str, str]]  # of pictures, by suite and profile, then by name
