@@ -222,13 +222,12 @@ def _papers(papers: Sequence[Paper]) -> Markup:
         counts = Counter[str](claim.verdict for claim in claims)
         surprises = sum(not claim.as_expected for claim in claims)
         tried = sum(weakest(claim) is not None for claim in claims)
+        year = paper.year if paper.year < 9999 else 0
+        numbers = (year, *(counts[name] for name in MARKS), surprises, tried)
         rows.append(
             [
                 element("td", link(address.paper(paper.title), paper.title), class_="claim"),
-                number(paper.year, str(paper.year)) if paper.year < 9999 else nothing(),
-                *(number(counts[name], str(counts[name])) if counts[name] else nothing() for name in MARKS),
-                number(surprises, str(surprises)) if surprises else nothing(),
-                number(tried, str(tried)),
+                *(number(count, str(count)) if count else nothing() for count in numbers),
             ]
         )
     head = ("paper", "year", *(f"{mark} {name}" for name, mark in MARKS.items()), "! unexpected", "by seeds")
