@@ -94,7 +94,8 @@ def _grey(values: np.ndarray, ends: Ends) -> np.ndarray:
 
 
 def _factor(pixels: np.ndarray) -> int:
-    return max(1, CELL // max(pixels.shape[:2]))
+    height, width = pixels.shape[:2]
+    return max(1, CELL // max(height, width))
 
 
 def _enlarged(pixels: np.ndarray) -> np.ndarray:

@@ -31,8 +31,8 @@ def claim_history(scale: Scale, name: str) -> list[Markup]:
     for measured in asked[-1].values:
         by_metric.setdefault(measured.partition("(")[0], []).append(measured)
 
-    def of_claim(read: Callable[[LightClaim], Values]) -> Callable[[LightResult], Values]:
-        return lambda run: read(claim) if (claim := run.claims.get(name)) else {}
+    def of_claim(look: Callable[[LightClaim], Values]) -> Callable[[LightResult], Values]:
+        return lambda run: look(of) if (of := run.claims.get(name)) else {}
 
     charts = [
         _chart(scale, "Margin", "margin", of_claim(lambda claim: _known({"margin": claim.evidence.estimate})))
