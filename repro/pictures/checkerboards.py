@@ -94,8 +94,7 @@ def _grey(values: np.ndarray, ends: Ends) -> np.ndarray:
 
 
 def _factor(pixels: np.ndarray) -> int:
-    height, width = pixels.shape[:2]
-    return max(1, CELL // max(height, width))
+    return max(1, CELL // int(max(pixels.shape[:2])))
 
 
 def _enlarged(pixels: np.ndarray) -> np.ndarray:
