@@ -89,6 +89,12 @@ class Recipe(Strict):
     )
     channels_last: bool = True
     compile: bool = False
+    cuda_graph: bool = Field(
+        False,
+        exclude_if=lambda graph: not graph,
+        description="on a GPU, the net's passes as one CUDA graph each, which the host starts as a whole: "
+        "for nets of many small kernels. The same numbers come out. A CPU has nothing of the kind",
+    )
     places: PositiveInt = Field(
         1,
         exclude_if=lambda places: places == 1,
