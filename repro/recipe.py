@@ -93,7 +93,8 @@ class Recipe(Strict):
         False,
         exclude_if=lambda graph: not graph,
         description="on a GPU, the net's passes as one CUDA graph each, which the host starts as a whole: "
-        "for nets of many small kernels. The same numbers come out. A CPU has nothing of the kind",
+        "for nets of many small kernels. Numbers are the same, but for rounding in kernels that go by the "
+        "layout of a gradient. A CPU has nothing of the kind",
     )
     places: PositiveInt = Field(
         1,

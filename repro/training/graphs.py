@@ -1,6 +1,8 @@
 """A net's passes as CUDA graphs: for nets whose kernels are done before the host has started the next."""
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -37,9 +39,8 @@ def graphed(state: State, images: Tensor, targets: Targets) -> Callable[[Tensor]
 
 def _recorded(state: State, images: Tensor) -> Callable[[Tensor], Outputs]:
     model: Any = state.model
-    ends = _where_gradients_end(state)
     try:
-        with state.autocast(cached=False):
+        with state.autocast(cached=False), _quiet():
             torch.cuda.make_graphed_callables(model, (images.clone(),), allow_unused_input=True)
     except (RuntimeError, AssertionError) as error:
         _end_recording(state.device)
@@ -48,17 +49,8 @@ def _recorded(state: State, images: Tensor) -> Callable[[Tensor], Outputs]:
         said = str(error).strip().partition("\n")[0]
         raise ReproError(f"model '{state.spec.model.name}' as a CUDA graph: {said}; {REMEDY}") from error
     replay: Callable[[Tensor], Outputs] = model.forward  # put there beside the class's own
-    del model.forward, ends
+    del model.forward
     return replay
-
-
-def _where_gradients_end(state: State) -> list[Any]:
-    """The nodes that add them up, made now, on the stream that training is on, and not on the recorder's."""
-    return [
-        parameter.expand_as(parameter).grad_fn.next_functions[0][0]
-        for parameter in state.model.parameters()
-        if parameter.requires_grad
-    ]
 
 
 def _end_recording(device: torch.device) -> None:
@@ -71,14 +63,28 @@ def _end_recording(device: torch.device) -> None:
 def _pass(
     state: State, forward: Callable[[Tensor], Outputs], images: Tensor, targets: Targets, seed: int
 ) -> list[Tensor | None]:
-    """Outputs and gradients."""
+    """Outputs and gradients. Kernels go by the layout of what they get: a recorded way back has that of the
+    outputs, so this one has, too.
+    """
     seed_default(state.device, seed)
     with state.autocast(cached=False):
         outputs = forward(images)
+        for output in tree_leaves(outputs):
+            if output.requires_grad:
+                output.register_hook(torch.empty_like(output.detach()).copy_)
         loss = state.task.loss(outputs, targets)
     learnt = [parameter for parameter in state.model.parameters() if parameter.requires_grad]
-    gradients = torch.autograd.grad(loss, learnt, allow_unused=True)
+    with _quiet():
+        gradients = torch.autograd.grad(loss, learnt, allow_unused=True)
     return [*(output.detach().clone() for output in tree_leaves(outputs)), *gradients]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Gradients are summed up on the recorder's stream, and torch waits for it; it need not say so."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The AccumulateGrad node's stream does not match")
+        yield
 
 
 def _same(one: Tensor | None, other: Tensor | None) -> bool:
