@@ -8,7 +8,16 @@ from typing import Annotated
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-__all__ = ["BelowOne", "NonNegativeFloat", "NonNegativeInt", "PositiveFloat", "PositiveInt", "Share"]
+__all__ = [
+    "AboveZero",
+    "BelowOne",
+    "NonNegativeFloat",
+    "NonNegativeInt",
+    "PositiveFloat",
+    "PositiveInt",
+    "Share",
+]
 
 Share = Annotated[float, Field(ge=0, le=1)]
+AboveZero = Annotated[float, Field(gt=0, le=1)]  # a share, or an IoU, that is more than none
 BelowOne = Annotated[float, Field(ge=0, lt=1)]  # a share that is kept from step to step, and so less than all

@@ -318,8 +318,10 @@ PICTURES = Catalogue(
     "picture",
     "repro.pictures",
     {
+        "detection_errors": "repro.pictures.detection_errors:detection_errors",
         "detections": "repro.pictures.detections:detections",
         "predictions": "repro.pictures.predictions:predictions",
+        "proposals": "repro.pictures.proposals:proposals",
         "spectrum": "repro.pictures.spectrum:spectrum",
     },
     given=("states",),
