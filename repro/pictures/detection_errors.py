@@ -1,6 +1,7 @@
 """What is wrong with what detectors find in a few fixed test images, by Hoiem's kinds of error."""
 
 import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -42,4 +43,4 @@ def _drawn(image: Tensor, found: Found, items: Items) -> np.ndarray:
     order = np.argsort(found.scores, kind="stable")
     kinds = kinds_of(found, items)
     colours = [None if (kind := kinds[number]) is None else COLOURS[kind][1] for number in order]
-    return framed(image, image.new_tensor(found.corners[order], dtype=float), colours)
+    return framed(image, torch.from_numpy(found.corners[order]), colours)
