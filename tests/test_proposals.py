@@ -7,12 +7,15 @@ import sys
 import numpy as np
 import pytest
 import torch
+from kit.tiny import counting
 
 from repro import proposals as kept
+from repro.counting import Counting
 from repro.models import selective_search
 from repro.models.selective_search import SelectiveSearch, search
 from repro.proposals import Proposals, proposals
 from repro.store import Store
+from repro.work.execute import Work
 
 BOXES = {0: [[0, 0, 3, 4]], 1: [[1, 2, 3, 4], [0, 0, 65535, 9]], 2: [[5, 6, 7, 8]]}
 
@@ -150,6 +153,15 @@ def test_a_search_has_one_name_in_every_process():
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert json.loads(ended.stdout) == SelectiveSearch(9, (50.0,), 4)._name()
+
+
+def test_a_job_keeps_what_it_finds_in_its_store(store, look):
+    work = Work(store, torch.device("cpu"))
+    work.ways[Counting] = lambda _: {"value": float(len(look(1)))}
+    for job in (counting("params"), counting("layers")):
+        work.do(job)
+        assert store.read(job)["value"] == len(BOXES[1])
+    assert look.seen == [1] and len(files(store)) == 1
 
 
 def test_boxes_are_whole_numbers_that_are_kept_as_they_are():

@@ -67,5 +67,6 @@ def _regions(state: State, images: Tensor, count: int | None = None) -> Tensor:
         there = "none" if regions is None else regions.shape[1]
         raise ReproError(
             f"{count or 1} regions of an image are wanted; model '{state.spec.model.name}' has {there}"
+            + ("" if regions is None else f": give its arm `regions: {count}`, or ask for fewer")
         )
     return regions[:, :count]

@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from torchvision.ops import nms
 
 from repro.bounds import BelowOne, PositiveFloats, Size
+from repro.errors import ReproError
 from repro.models.layers.boxes import (
     Detections,
     chosen,
@@ -151,6 +152,8 @@ class FasterRCNN(RegionDetector):
     fewer, they are repeated from the first on. So many anchors of an image as `drawn_anchors` weigh in its
     loss, half of them of items at most. If not `shared`, what proposes has a trunk of its own, as in the
     first two of the paper's four steps.
+
+    Raises `ReproError` for training images that no anchor fits into: no regions could be learnt there.
     """
 
     shapes: Tensor
@@ -174,6 +177,7 @@ class FasterRCNN(RegionDetector):
         self.regions, self.train_regions, self.candidates = regions, train_regions, candidates
         self.drawn_anchors = drawn_anchors
         shapes = [(scale / ratio**0.5, scale * ratio**0.5) for scale in scales for ratio in ratios]
+        self.sides = shapes  # as the buffer, which may be on a device
         self.register_buffer("shapes", torch.tensor(shapes), persistent=False)
         self.proposals = ProposalNet(self.trunk.channels, self.trunk.channels, len(shapes))
         self.proposal_trunk = None if shared else self.new_trunk()
@@ -182,6 +186,8 @@ class FasterRCNN(RegionDetector):
         height, width = x.shape[-2:]
         maps = self.trunk(x)[-1]
         rows, columns = maps.shape[-2:]
+        if self.training and not x.is_meta:
+            self.check_anchors(width, height)
         places = anchors(rows, columns, width, height, self.shapes, x.device)
         own = maps if self.proposal_trunk is None else self.proposal_trunk(x)[-1]
         objectness, offsets = self.proposals(own)
@@ -191,6 +197,14 @@ class FasterRCNN(RegionDetector):
         rules = replace(self.rules(x), drawn_anchors=self.drawn_anchors)
         head = answers(maps, regions, self.pool, self.head, rules)
         return ProposedAnswers(head, places.expand(len(x), -1, -1), objectness, offsets)
+
+    def check_anchors(self, width: int, height: int) -> None:
+        if not any(wide <= width and high <= height for wide, high in self.sides):
+            least = min(max(sides) for sides in self.sides)
+            raise ReproError(
+                f"model 'faster_rcnn': no anchor fits into images of {width}×{height} pixels: the smallest "
+                f"has a side of {least:.0f}; give smaller `scales`"
+            )
 
 
 @torch.no_grad()
