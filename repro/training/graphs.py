@@ -1,7 +1,8 @@
 """A net's passes as CUDA graphs: for nets whose kernels are done before the host has started the next."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -39,7 +40,7 @@ def graphed(state: State, images: Tensor, targets: Targets) -> Callable[[Tensor]
 def _recorded(state: State, images: Tensor) -> Callable[[Tensor], Outputs]:
     model: Any = state.model
     try:
-        with state.autocast(cached=False):
+        with state.autocast(cached=False), _quiet():
             torch.cuda.make_graphed_callables(model, (images.clone(),), allow_unused_input=True)
     except (RuntimeError, AssertionError) as error:
         _end_recording(state.device)
@@ -73,12 +74,17 @@ def _pass(
                 output.register_hook(torch.empty_like(output.detach()).copy_)
         loss = state.task.loss(outputs, targets)
     learnt = [parameter for parameter in state.model.parameters() if parameter.requires_grad]
-    with (
-        warnings.catch_warnings()
-    ):  # where gradients are summed up goes by the recorder's stream: torch waits
-        warnings.filterwarnings("ignore", "The AccumulateGrad node's stream does not match")
+    with _quiet():
         gradients = torch.autograd.grad(loss, learnt, allow_unused=True)
     return [*(output.detach().clone() for output in tree_leaves(outputs)), *gradients]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Gradients are summed up on the recorder's stream, and torch waits for it; it need not say so."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The AccumulateGrad node's stream does not match")
+        yield
 
 
 def _same(one: Tensor | None, other: Tensor | None) -> bool:
