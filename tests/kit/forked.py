@@ -5,7 +5,7 @@ import os
 import runpy
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerContext
@@ -38,9 +38,12 @@ def context() -> ForkServerContext:
 
 
 def command(
-    *arguments: object, cwd: Path | None = None, env: Mapping[str, str] | None = None
+    *arguments: object,
+    cwd: str | Path | None = None,
+    env: Mapping[str, str] | None = None,
+    begin: Callable[[], None] | None = None,
 ) -> "CompletedProcess[str]":
-    """What `python -m` does with the arguments, and all that it says."""
+    """What `python -m` does with the arguments, and all that it says. `begin` is called before, there."""
     asked = [*map(str, arguments)]
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder, name) for name in ("stdout", "stderr")]
@@ -48,7 +51,7 @@ def command(
             file.touch()
         where, environment = str(cwd or Path.cwd()), dict(os.environ if env is None else env)
         cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
-        arguments_there = (asked, where, environment, cores, [*map(str, files)])
+        arguments_there = (asked, where, environment, cores, [*map(str, files)], begin)
         process = context().Process(target=_run, args=arguments_there)
         process.start()
         process.join()
@@ -57,13 +60,20 @@ def command(
 
 
 def _run(
-    arguments: Sequence[str], cwd: str, environment: Mapping[str, str], cores: set[int], files: Sequence[str]
+    arguments: Sequence[str],
+    cwd: str,
+    environment: Mapping[str, str],
+    cores: set[int],
+    files: Sequence[str],
+    begin: Callable[[], None] | None,
 ) -> None:
     for number, file in enumerate(files, 1):
         os.dup2(os.open(file, os.O_WRONLY | os.O_APPEND), number)
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(cwd)
+    if begin is not None:
+        begin()
     for name in [name for name in sys.modules if name.partition(".")[0] in ANEW]:
         del sys.modules[name]
     gc.freeze()
