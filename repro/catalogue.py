@@ -320,6 +320,7 @@ PICTURES = Catalogue(
     "picture",
     "repro.pictures",
     {
+        "checkerboards": "repro.pictures.checkerboards:checkerboards",
         "detection_errors": "repro.pictures.detection_errors:detection_errors",
         "detections": "repro.pictures.detections:detections",
         "predictions": "repro.pictures.predictions:predictions",
