@@ -12,7 +12,7 @@ from repro.recipe import Named
 from repro.store import Key, Store
 from repro.suite import Suite
 
-KINDS = ("trials", "numbers", "evaluations", "rounds", "pictures")
+KINDS = ("trials", "numbers", "evaluations", "rounds", "pictures", "proposals")
 # What a trial is named by: all that determines it but these. Suites use any seed, and may be run on another
 # device; a trial that it starts from is named by its arm; a fingerprint wants the data.
 APART = ("seed", "device", "start", "fingerprint")
@@ -24,7 +24,7 @@ class Shelf(NamedTuple):
     kind: str
     records: int
     record_bytes: int
-    file_bytes: int  # weights, checkpoints, pictures
+    file_bytes: int  # weights, checkpoints, pictures, proposals
 
     @property
     def bytes(self) -> int:
@@ -43,8 +43,8 @@ def shelves(store: Store) -> list[Shelf]:
     found = []
     for kind in KINDS:
         records = list((store.root / kind).glob("*.json"))
-        folders = (path for path in (store.root / kind).glob("*") if path.is_dir())
-        found.append(Shelf(kind, len(records), sum(map(_size, records)), sum(map(_size, folders))))
+        others = (path for path in (store.root / kind).glob("*") if path.suffix != ".json")
+        found.append(Shelf(kind, len(records), sum(map(_size, records)), sum(map(_size, others))))
     return found
 
 

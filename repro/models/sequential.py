@@ -23,6 +23,7 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
+from repro.bounds import Names, Size
 from repro.models.layers.interpolation import Bilinear
 
 WORD = re.compile(r"(?:(?P<kernel>\d+)x(?P=kernel)|(?P<number>\d+)|(?P<word>[a-z]+))$")
@@ -121,7 +122,7 @@ class Layers(nn.Sequential):
     Without linear layers, any size goes in.
     """
 
-    def __init__(self, *, layers: tuple[str, ...], image_size: int = 224, in_channels: int = 3):
+    def __init__(self, *, layers: Names, image_size: Size = 224, in_channels: Size = 3):
         super().__init__()
         self.in_channels = in_channels
         x = torch.empty(1, in_channels, image_size, image_size, device="meta")

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from repro.bounds import Depths, Size, Sizes
 from repro.models.layers.interpolation import Bilinear
 from repro.models.vgg_trunk import FullyConnected, VggTrunk, crop
 
@@ -81,13 +82,13 @@ class EncoderDecoder(nn.Module):
         upsample: Literal[
             "transposed2", "transposed3", "transposed4", "nearest", "bilinear", "unpool", "fixed"
         ],
-        widths: tuple[int, ...] = (16, 32, 48),
-        depths: tuple[int, ...] = (1, 2, 2),
-        context: int = 64,
-        decoder: tuple[int, ...] = (48, 32),
-        outputs: int | None = None,
-        in_channels: int = 3,
-        classes: int = 10,
+        widths: Sizes = (16, 32, 48),
+        depths: Depths = (1, 2, 2),
+        context: Size = 64,
+        decoder: tuple[Size, ...] = (48, 32),
+        outputs: Size | None = None,
+        in_channels: Size = 3,
+        classes: Size = 10,
     ):
         super().__init__()
         if len(decoder) != len(widths) - 1:
