@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from repro.models.layers import atrous
 from repro.models.layers.concatenation import concatenate
-from repro.models.layers.interpolation import interpolate_scores
+from repro.models.layers.interpolation import bilinear, interpolate_scores
 from repro.models.trunks import make_trunk
 
 DECODER = {"low_level": 48, "decoder": (256, 256)}  # v3+, Tables 1 and 2
@@ -111,7 +111,7 @@ class DeepLabV3(nn.Module):
         y = self.pyramid(last)
         if self.low_level is not None:
             low = self.low_level(first)
-            y = concatenate([F.interpolate(y, size=low.shape[-2:], mode="bilinear"), low])
+            y = concatenate([bilinear(y, low.shape[-2:]), low])
         return interpolate_scores(self.classifier(self.decoder(y)), x.shape[-2:])
 
 

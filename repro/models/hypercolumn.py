@@ -14,8 +14,8 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from repro.models.layers.interpolation import Bilinear
 from repro.models.vgg_trunk import FullyConnected, VggTrunk, crop
 
 
@@ -72,7 +72,4 @@ class Hypercolumn(nn.Module):
 
     def upsampled(self, maps: list[Tensor], x: Tensor) -> list[Tensor]:
         strides = [2**pool for pool in self.pools] + [2 ** len(self.trunk.stages)]
-        scaled = (
-            F.interpolate(m, scale_factor=s, mode="bilinear") for m, s in zip(maps, strides, strict=True)
-        )
-        return [crop(m, x) for m in scaled]
+        return [crop(Bilinear(stride)(one), x) for one, stride in zip(maps, strides, strict=True)]

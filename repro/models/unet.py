@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from repro.models.layers.concatenation import concatenate
+from repro.models.layers.interpolation import Bilinear
 
 
 class UNet(nn.Module):
@@ -134,9 +135,7 @@ def level(padded: bool, batch_norm: bool, channels: int, width: int, depth: int)
 
 UP = {
     "transposed": lambda channels, width: nn.ConvTranspose2d(channels, width, 2, stride=2),
-    "bilinear": lambda channels, width: nn.Sequential(
-        nn.Conv2d(channels, width, 1), nn.Upsample(scale_factor=2, mode="bilinear")
-    ),
+    "bilinear": lambda channels, width: nn.Sequential(nn.Conv2d(channels, width, 1), Bilinear(2)),
 }
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from repro.models.layers.interpolation import Bilinear
 from repro.models.vgg_trunk import FullyConnected, VggTrunk, crop
 
 # What makes a map of `width` channels, twice as high and wide. The last layer of a net alone has a bias.
@@ -28,11 +29,11 @@ UPSAMPLE: dict[str, Callable[[int, int, bool], nn.Module]] = {
         nn.Upsample(scale_factor=2), nn.Conv2d(channels, width, 3, padding=1, bias=bias)
     ),
     "bilinear": lambda channels, width, bias: nn.Sequential(
-        nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(channels, width, 3, padding=1, bias=bias)
+        Bilinear(2), nn.Conv2d(channels, width, 3, padding=1, bias=bias)
     ),
     # Nothing is learnt about space: a 1×1 convolution, then bilinear interpolation.
     "fixed": lambda channels, width, bias: nn.Sequential(
-        nn.Conv2d(channels, width, 1, bias=bias), nn.Upsample(scale_factor=2, mode="bilinear")
+        nn.Conv2d(channels, width, 1, bias=bias), Bilinear(2)
     ),
 }
 
