@@ -19,6 +19,8 @@ from repro.interrupt import deaf, hear
 from repro.places import KEPT, RESULTS, RUNS, SUFFIXES, project, shown
 
 if TYPE_CHECKING:
+    from repro.errors import ReproError
+    from repro.options import Options
     from repro.outcome import Decided
     from repro.plan.rota import Rota
     from repro.report.progress import Line
@@ -34,6 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("repro", "claims of papers (suites/*.yaml)")
     group.addoption(
         "--profile",
+        type=_word,
         default="cpu",
         help="the scale at which claims are tested: cpu, gpu or paper (default: cpu)",
     )
@@ -67,7 +70,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="try a recipe: seeds from 1000 up, which never judge, and no result",
     )
     group.addoption(
-        "--results", type=Path, metavar="DIR", help=f"where result JSONs go (default: {RUNS.as_posix()})"
+        "--results", type=_folder, metavar="DIR", help=f"where result JSONs go (default: {RUNS.as_posix()})"
     )
     group.addoption(
         "--hours",
@@ -77,7 +80,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--earlier",
-        type=Path,
+        type=_folder_that_is_there,
         metavar="DIR",
         help=f"for --hours: the results of earlier runs (default: {RESULTS.as_posix()})",
     )
@@ -99,6 +102,26 @@ def _hours(text: str) -> float:
         if 0 < float(text) < math.inf:
             return float(text)
     raise ArgumentTypeError(f"not a number of hours above 0: {text}")
+
+
+def _word(text: str) -> str:
+    if not text:
+        raise ArgumentTypeError("the name is empty")
+    return text
+
+
+def _folder(text: str) -> Path:
+    found = Path(_word(text))
+    if found.exists() and not found.is_dir():
+        raise ArgumentTypeError(f"not a folder: {text}")
+    return found
+
+
+def _folder_that_is_there(text: str) -> Path:
+    found = _folder(text)
+    if not found.is_dir():
+        raise ArgumentTypeError(f"there is no such folder: {text}")
+    return found
 
 
 def _share(text: str) -> int:
@@ -252,6 +275,7 @@ class Run:
         self.reports: dict[str, list[dict[str, Any]]] = {}
         self.written: list[Path] = []
         self.trouble: list[str] = []  # in writing results
+        self.damaged: list[ReproError] = []  # earlier results that are none
         self.late: set[str] = set()  # suites with claims that there was no time for
         self.until = getattr(config, "workerinput", {}).get("repro_until") or time.time() + 3600 * (
             config.getoption("hours") or math.inf
@@ -266,20 +290,29 @@ class Run:
             from repro.places import REGISTER
             from repro.register import Register
             from repro.runner import Runner
-            from repro.session import Session
 
-            option = self.config.getoption
+            asked = self.options
             workers = getattr(self.config, "workerinput", {}).get("workercount", 1)
-            jobs = max(1, (option("jobs") or cores()) // workers)
-            self._session = Session(
-                Runner(self.store(), executor(option("executor"), jobs, option("per_gpu"))),
-                option("profile"),
-                device=option("device"),
-                seeds_max=option("seeds_max"),
-                pilot=option("pilot"),
-                register=None if option("pilot") else Register(self.root / REGISTER),
-            )
+            jobs = max(1, (asked.jobs or cores()) // workers)
+            runner = Runner(self.store(), executor(asked.where, jobs, asked.per_gpu))
+            self._session = asked.session(runner, Register(self.root / REGISTER))
         return self._session
+
+    @cached_property
+    def options(self) -> "Options":
+        """What all processes together are asked for."""
+        from repro.options import Options
+
+        option = self.config.getoption
+        return Options(
+            profile=option("profile"),
+            device=option("device"),
+            seeds_max=option("seeds_max"),
+            pilot=option("pilot"),
+            jobs=option("jobs"),
+            per_gpu=option("per_gpu"),
+            where=option("executor"),
+        )
 
     @cached_property
     def root(self) -> Path:
@@ -344,8 +377,9 @@ class Run:
 
     @cached_property
     def rota(self) -> "Rota":
-        """Which suites there is time for, of all that are named. Nothing that cannot be read ends it."""
-        from repro.executors.lease import cores, count
+        """Which suites there is time for, of all that are named. Earlier results that cannot be read end
+        nothing: they are told.
+        """
         from repro.plan import rota
         from repro.reading import load_all
         from repro.suite_files import suite_files
@@ -353,13 +387,12 @@ class Run:
         option, session = self.config.getoption, self.session()
         named = [self.here / argument.partition("::")[0] for argument in self.config.args]
         asked = [
-            (suite, [name for name, _ in suite.claims_at(option("profile"))])
+            (suite, self.options.names(suite))
             for suite in load_all(suite_files(named)).values()
             if option("profile") in suite.profiles
         ]
-        devices = [session.experiment(suite).device for suite, _ in asked] or ["cpu"]
-        at_once = max(1, min(option("jobs") or cores(), count(max({*devices}, key=devices.count))))
-        past = rota.earlier(option("earlier") or self.root / RESULTS)
+        at_once = self.options.at_once(session.experiment(suite).device for suite, _ in asked)
+        past = rota.earlier(option("earlier") or self.root / RESULTS, self.damaged.append)
         return rota.rota(session.due(asked, past, at_once), option("hours"))
 
     @pytest.hookimpl(trylast=True)
@@ -515,6 +548,8 @@ class Run:
     def pytest_terminal_summary(self, terminalreporter: Any, exitstatus: int) -> None:
         if self._no_such_profile() and exitstatus != pytest.ExitCode.USAGE_ERROR:  # else pytest says it
             terminalreporter.write_line(f"ERROR: {self._no_such_profile()}", red=True)
+        for error in self.damaged:
+            terminalreporter.write_line(f"left out: {' '.join(str(error).split())}", yellow=True)
         if self.left:
             from repro.report.text import left_for
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 
-from repro.archive import files, read_all, standings
+from repro.archive import Damaged, files, read_all, standings
 from repro.catalogue import CLOCKS
 from repro.plan.course import Arm
 from repro.plan.steps import ROUND, Step
@@ -90,9 +90,9 @@ def due(asked: Iterable[Asked], profile: str, earlier: Iterable[Result], at_once
     return found
 
 
-def earlier(folder: Path) -> list[Result]:
-    """All results in a folder, or none if it is not there."""
-    return list(read_all(files(folder)).values()) if folder.is_dir() else []
+def earlier(folder: Path, damaged: Damaged) -> list[Result]:
+    """All results in a folder, or none if it is not there. What is none in it is `damaged`, and left out."""
+    return list(read_all(files(folder), damaged).values()) if folder.is_dir() else []
 
 
 def note(left: Mapping[str, str], folder: Path) -> None:

@@ -206,8 +206,10 @@ def test_pytest_takes_the_oldest_first_and_tells_what_it_leaves(two, pytester, w
 
 @pytest.mark.slow
 def test_pytest_skips_claims_that_have_not_begun_when_the_hours_are_over(two, pytester):
+    (two / "none").mkdir()
+    (two / "none" / "torn.json").write_text("{")
     asked = [str(two / "first.yaml"), "-k", "order", "--hours", "1e-9", "--earlier", str(two / "none")]
     run = pytester.runpytest_subprocess(*asked, "--results", str(two / "new"))
     run.assert_outcomes(skipped=1, deselected=5)
-    run.stdout.fnmatch_lines(["  first: 1e-09 h are over"])
+    run.stdout.fnmatch_lines(["left out: *torn.json: not a result*", "  first: 1e-09 h are over"])
     assert noted(two / "new") == {"first": "1e-09 h are over"}
