@@ -18,7 +18,6 @@ from repro.options import Options
 from repro.outcome import Decided
 from repro.places import KEPT, REGISTER, RESULTS, home, project, within
 from repro.plan import rota
-from repro.plan.ahead import Ahead
 from repro.plan.course import Course
 from repro.reading import load_all
 from repro.register import Register
@@ -125,9 +124,9 @@ def run(
     What is no result in `earlier` counts for nothing: `damaged` hears of each such file.
 
     What cannot be measured ends nothing: it is in the results' `failed`, and those it was to be in are not
-    complete. Where data or weights are missing, or a GPU is too small, that is found before the first trial,
-    and `missing` hears of it at once, by the same names. The trials of all suites are kept in the store of
-    the first one's project.
+    complete. Where data or weights are missing, or GPUs or memory are too few, that is found before the
+    first trial, and `missing` hears of it at once, by the same names. The trials of all suites are kept in
+    the store of the first one's project.
 
     Raises `DocumentError` for suites with mistakes, `NothingRan` where no claim is asked, and
     `NothingMeasured`, with all reasons, where none could be measured.
@@ -168,7 +167,7 @@ def run(
     begins(store, partial(session.course, claims_asked, project_of(given) / KEPT))
     any_decided = False
     try:
-        ahead = Ahead(store, options)
+        ahead = options.ahead(store)
         for path, suite, names in asked:
             for name in names:
                 with found.noting(f"{path}::{name}"):
@@ -228,7 +227,7 @@ def work(
     session = _session(options, store)
     claims_asked = [(suite, name) for _, suite, name in asked]
     begins(store, partial(session.course, claims_asked, project_of(given) / KEPT))
-    found, ahead, first = Results(), Ahead(store, options), list[TrialSpec]()
+    found, ahead, first = Results(), options.ahead(store), list[TrialSpec]()
     try:
         for key, suite, name in asked:
             with found.noting(key):

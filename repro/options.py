@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from repro.errors import ReproError
 from repro.executors import EXECUTORS, SHARES
 from repro.executors.lease import cores, count
+from repro.plan.ahead import Ahead
 from repro.register import Register
 from repro.runner import Runner
 from repro.session import Session
+from repro.store import Store
 from repro.suite import Device, Suite
 
 
@@ -52,6 +54,10 @@ class Options:
             pilot=self.pilot,
             register=None if self.pilot else register,
         )
+
+    def ahead(self, store: Store) -> Ahead:
+        """What tells before the first trial that it cannot be done here. Of a cluster nothing is known."""
+        return Ahead(store, None if self.where == "ray" else self.jobs or cores(), self.per_gpu)
 
     def names(self, suite: Suite) -> list[str]:
         """Of the claims of a suite that are asked."""

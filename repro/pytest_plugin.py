@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from repro.errors import ReproError
     from repro.options import Options
     from repro.outcome import Decided
+    from repro.plan.ahead import Ahead
     from repro.plan.rota import Rota
     from repro.report.progress import Line
     from repro.session import Session
@@ -200,7 +201,9 @@ class ClaimItem(pytest.Item):
             pytest.skip(f"{self.config.getoption('hours'):g} h are over: left for another night")
         with warnings.catch_warnings():
             warnings.simplefilter("default")  # a warning of a library is no reason to lose a training run
-            self.decided = self.run.session().decide(self.suite, self.name)
+            session = self.run.session()
+            self.run.ahead.check(session.steps(self.suite, self.name, most=1))
+            self.decided = session.decide(self.suite, self.name)
         claim = self.decided.claim
         self.user_properties += [("verdict", claim.verdict), ("seeds", len(claim.evidence.seeds))]
         if not claim.is_tolerated(self.config.getoption("strict_claims")):
@@ -297,6 +300,11 @@ class Run:
             runner = Runner(self.store(), executor(asked.where, jobs, asked.per_gpu))
             self._session = asked.session(runner, Register(self.root / REGISTER))
         return self._session
+
+    @cached_property
+    def ahead(self) -> "Ahead":
+        """What all processes together need of this machine."""
+        return self.options.ahead(self.store())
 
     @cached_property
     def options(self) -> "Options":

@@ -84,8 +84,9 @@ def due(asked: Iterable[Asked], profile: str, earlier: Iterable[Result], at_once
         for step in one.steps:
             if step.sure:
                 taken = known.get((suite, step.arm), otherwise)
-                places = 1 if step.arm == ROUND else at_once  # rounds have the machine to themselves
-                seconds[step.job.digest] = None if taken is None else taken / places
+                # rounds have the machine to themselves
+                together = 1 if step.arm == ROUND else max(1, at_once // max(1, step.job.needs.places))
+                seconds[step.job.digest] = None if taken is None else taken / together
         found.append(Due(suite, min(ages, default=NEVER), seconds))
     return found
 

@@ -125,6 +125,14 @@ def test_trials_take_what_they_took_at_this_profile_and_else_the_mean_of_others(
     assert set(due()["tiny"].steps.values()) == {None}
 
 
+def test_trials_on_several_places_count_as_many_times(due, monkeypatch):
+    monkeypatch.setitem(globals(), "TINY", TINY.replace("      steps:", "      places: 4\n      steps:"))
+    first = before(1, "tiny", 6, "learns")
+    for at_once, together in ((1, 1), (4, 1), (8, 2), (11, 2)):
+        found = due(first, at_once=at_once)["tiny"].steps.values()
+        assert [*found] == pytest.approx([(6 + 6 / 64) / together] * 10)
+
+
 def test_rounds_take_what_timed_claims_say(tmp_path):
     (tmp_path / "tiny.yaml").write_text(
         TINY + "  quick: {says: It is., expect: 'latency(small) < latency(large)'}\n"
