@@ -108,6 +108,7 @@ NEEDED = {  # by commands, and there; they are asked for nothing else
     "show": {"name": "good"},
     "watch": {"history": "good", "tonight": "good"},
 }
+FURTHER = {("run", "results"): ("tiny.yaml", "-k", "order"), ("report", "out"): ("good",)}
 VALUED = [
     (command, parameter)
     for command in main.commands.values()
@@ -139,13 +140,12 @@ def test_an_empty_text_is_no_value_of_any_parameter(asked):
 @pytest.mark.usefixtures("cluttered")
 @pytest.mark.parametrize("asked", PLACES, ids=named)
 def test_no_parameter_takes_a_place_below_a_file(asked):
-    nothing = asked[0].name == "watch" and asked[1].name == "tonight"  # then nothing was measured
-    command = tuple("made-up" if part == "good" else part for part in typed(*asked, "notes.txt/x"))
-    if command[0] == "run" and asked[1].name == "results":
-        command = (*command, "tiny.yaml", "-k", "order")
-    if command[0] == "report" and asked[1].name == "out":
-        command = (*command, "good")
-    assert ended(*command).exit_code == (4 if nothing else 2), command
+    command, of = asked[0].name, asked[1].name
+    words = [*typed(*asked, "notes.txt/x"), *FURTHER.get((command, of), ())]
+    if of == "results":  # in which suites are looked up, and nothing else
+        words = ["made-up" if word == "good" else word for word in words]
+    is_nothing = (command, of) == ("watch", "tonight")  # which may have measured nothing
+    assert ended(*words).exit_code == (4 if is_nothing else 2)
 
 
 @pytest.mark.usefixtures("cluttered")
