@@ -229,10 +229,15 @@ def _literal(node: ast.expr) -> Any:
         return None
 
 
-def _imports(module: str) -> Iterable[str]:
+@cache
+def _imports(module: str) -> tuple[str, ...]:
     """The modules of its top-level package and of the harness that a module imports, wherever the statement
     stands.
     """
+    return tuple(_imported(module))
+
+
+def _imported(module: str) -> Iterable[str]:
     for node in ast.walk(_tree(module)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]

@@ -67,6 +67,7 @@ def package(tmp_path, monkeypatch):
             source._tree,
             source._path,
             source._essence,
+            source._imports,
         ):
             reader.cache_clear()
 
