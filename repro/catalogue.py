@@ -82,7 +82,9 @@ class Catalogue:
         try:
             self.options(name).model_validate_json(json.dumps(dict(options)))
         except ValidationError as error:
-            return list(error.errors(include_url=False))
+            found = error.errors(include_url=False)
+            # A list of which nothing is sound is not one with nothing in it
+            return [one for one in found if not (one["type"] == "too_short" and one["input"])]
         return []
 
 
@@ -318,8 +320,11 @@ PICTURES = Catalogue(
     "picture",
     "repro.pictures",
     {
+        "checkerboards": "repro.pictures.checkerboards:checkerboards",
+        "detection_errors": "repro.pictures.detection_errors:detection_errors",
         "detections": "repro.pictures.detections:detections",
         "predictions": "repro.pictures.predictions:predictions",
+        "proposals": "repro.pictures.proposals:proposals",
         "spectrum": "repro.pictures.spectrum:spectrum",
     },
     given=("states",),

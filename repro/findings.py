@@ -39,6 +39,20 @@ def of_recipe(recipe: Recipe) -> Iterator[Finding]:
         yield Finding(("places",), f"{batch} cannot be cut into {recipe.places} equal parts")
     if recipe.places > 1 and recipe.compile:
         yield Finding(("compile",), "nets on several places cannot be compiled: leave out one of the two")
+    if recipe.cuda_graph:
+        yield from _of_graph(recipe)
+
+
+def _of_graph(recipe: Recipe) -> Iterator[Finding]:
+    """What a CUDA graph does not go together with."""
+    if recipe.compile:
+        yield Finding(("cuda_graph",), "a compiled net is no CUDA graph as well: leave out one of the two")
+    if recipe.places > 1:
+        yield Finding(("cuda_graph",), "nets on several places are no CUDA graphs: leave out one of the two")
+    if not recipe.deterministic:
+        yield Finding(
+            ("cuda_graph",), "without `deterministic`, replays cannot be held against the net's own"
+        )
 
 
 def of_groups(optimizer: Optimizer) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from repro.recipe import Named
 from repro.store import Key, Store
 from repro.suite import Suite
 
-KINDS = ("trials", "numbers", "evaluations", "rounds", "pictures")
+KINDS = ("trials", "numbers", "evaluations", "rounds", "pictures", "proposals")
 # What a trial is named by: all that determines it but these. Suites use any seed, and may be run on another
 # device; a trial that it starts from is named by its arm; a fingerprint wants the data.
 APART = ("seed", "device", "start", "fingerprint")
@@ -26,7 +26,7 @@ class Shelf(NamedTuple):
     kind: str
     records: int
     record_bytes: int
-    file_bytes: int  # weights, checkpoints, pictures
+    file_bytes: int  # weights, checkpoints, pictures, proposals
 
     @property
     def bytes(self) -> int:
@@ -46,8 +46,8 @@ def shelves(store: Store) -> list[Shelf]:
     for kind in KINDS:
         inside = _inside(store.root / kind)
         records = [entry for entry in inside if entry.name.endswith(".json")]
-        folders = [entry for entry in inside if entry.is_dir()]
-        found.append(Shelf(kind, len(records), sum(map(_size, records)), sum(map(_size, folders))))
+        others = [entry for entry in inside if not entry.name.endswith(".json")]
+        found.append(Shelf(kind, len(records), sum(map(_size, records)), sum(map(_size, others))))
     return found
 
 

@@ -89,6 +89,13 @@ class Recipe(Strict):
     )
     channels_last: bool = True
     compile: bool = False
+    cuda_graph: bool = Field(
+        False,
+        exclude_if=lambda graph: not graph,
+        description="on a GPU, the net's passes as one CUDA graph each, which the host starts as a whole: "
+        "for nets of many small kernels. Numbers are the same, but for rounding in kernels that go by the "
+        "layout of a gradient. A CPU has nothing of the kind",
+    )
     places: PositiveInt = Field(
         1,
         exclude_if=lambda places: places == 1,

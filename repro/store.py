@@ -2,6 +2,7 @@
 
 .repro/<kind>/<digest>.json   the record of a job: of a trial, a number, an evaluation, a round, a picture
 .repro/<kind>/<digest>/       its files: weights and checkpoint of a trial, the PNG of a picture
+.repro/proposals/             boxes that a search has found in images (`repro.proposals`)
 .repro/locks/<name>.lock      held while a job is done, or a process says where it stands
 .repro/running/<name>.json    where a job or a process stands, for the display
 .repro/generation             how often everything was to be done anew

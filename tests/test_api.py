@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from conftest import TINY
+from kit import forked
 from kit.made_up import MadeUp
 
 import repro
@@ -29,8 +30,10 @@ def python(code: str, *arguments: object) -> str:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("tiny")
-def test_a_suite_runs_in_a_script_and_its_results_can_be_printed_and_shown():
+def test_a_suite_runs_in_a_script_and_its_results_can_be_printed_and_shown(tmp_path):
     code = """
+import warnings
+warnings.simplefilter("error")
 import repro
 if __name__ == "__main__":
     (result,) = results = repro.run("tiny.yaml", only="learns", jobs=1)
@@ -38,7 +41,10 @@ if __name__ == "__main__":
     print(results)
     print(results._repr_html_())
 """
-    first, *table, html = python(code).splitlines()
+    (tmp_path / "script.py").write_text(code)
+    done = forked.command("script")
+    assert done.returncode == 0, done.stderr
+    first, *table, html = done.stdout.splitlines()
     assert first == f"reproduced 10 {repro.__version__}"
     assert [line.split()[:4] for line in table] == [
         ["claim", "verdict", "seeds", "margin"],

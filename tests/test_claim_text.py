@@ -86,5 +86,6 @@ def test_a_run_promises_no_more_than_alpha_for_each_claim_that_seeds_decide():
         "were there nothing to any of them, at most 0.1 would be expected to be (0.05 each)"
     )
     strict = tried[0].evidence.model_copy(update={"alpha": 0.01})
-    assert "(their levels)" in promise([*tried, tried[0].model_copy(update={"evidence": strict})], 0.11)
+    several = [*tried, tried[0].model_copy(update={"evidence": strict})]
+    assert "(the sum of their levels)" in promise(several, 0.11)
     assert promise([static], 0) == ""

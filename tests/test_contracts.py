@@ -6,41 +6,11 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from kit.entries import BY_NAME, ENTRIES
 from PIL import Image
 
 from repro.cli import main
-from repro.conformance.entries import CATALOGUES, GIVEN, TRIED, faults
-
-ENTRIES = [(known, name) for known in CATALOGUES for name in known.builtin]
-OPTIONS: dict[str, dict[str, Any]] = {  # for what has none without
-    "cifar_resnet": {"depth": 20},
-    "densenet": {"depth": 121},
-    "encoder_decoder": {"upsample": "bilinear"},
-    "fcn_trunks": {"trunk": "alexnet"},
-    "pair": {"case": "gate_of_ones"},
-    "preact_resnet": {"depth": 20},
-    "rectifier_net": {"depth": 3},
-    "resnet": {"depth": 50},
-    "sequential": {"layers": ["conv 8 3x3", "relu"]},
-    "stochastic_resnet": {"depth": 8, "active": 1},
-    "timm_inception": {"version": "inception_v4"},
-    "unnormalised_resnet": {"depth": 8},
-    "digits": {"size": 8},
-    "fashion-mnist-small": {"size": 7},
-    "detection-scenes": {"size": 32, "train": 20, "test": 10},
-    "scenes": {"size": 16, "train": 20, "test": 10},
-    "step": {"at": [2]},
-    "lesion": {"block": 0},
-    "lesions_error": {"count": 1},
-    "path_gradient_share": {"least": 0, "most": 1},
-    "scale_crop": {"size": 6},
-    "steps_to_error": {"error": 0.5},
-    "steps_to_loss": {"loss": 0.5},
-    "crop": {"size": 6},
-    "crops": {"size": 6},
-    "resized": {"size": 6},
-    "truncated_svd": {"rank": 1},
-}
+from repro.conformance.entries import GIVEN, TRIED, faults
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +35,7 @@ def pictures(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(("known", "name"), ENTRIES, ids=[f"{known.kind}-{name}" for known, name in ENTRIES])
 def test_what_is_built_in_keeps_to_its_contract(known, name, pictures):
-    given = OPTIONS.get(name, {})
+    given = BY_NAME.get(name, {})
     if name == "hugging-face":
         given = {"path": str(pictures), "size": 4, "classes": 2}
     assert list(faults(known, name, given)) == []

@@ -3,12 +3,11 @@
 import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from kit import forked
 
 from repro import catalogue
 
@@ -66,8 +65,7 @@ def _add(shown: Shown, path: Path) -> None:
 def run(folder: Path, *arguments: str) -> str:
     """What a command prints that ends well."""
     environment = {**os.environ, "PYTHONPATH": str(folder), "REPRO_HOME": str(folder / "store")}
-    command = [sys.executable, "-m", *arguments]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    done = forked.command(*arguments, cwd=folder, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -1,16 +1,15 @@
 """What the documentation shows can be done, is done; what it quotes stands in its file."""
 
 import doctest
-import os
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import click
 import pytest
 import yaml
+from kit import forked
 
 import repro
 from repro.cli import main
@@ -97,27 +96,32 @@ def test_what_is_done_from_python_gives_what_is_shown(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow  # trains
-def test_the_tutorial_can_be_followed_word_for_word(tmp_path):
-    """All but the installation and the pilot, in one shell."""
+@pytest.mark.usefixtures("one_core")
+def test_the_tutorial_can_be_followed_word_for_word(tmp_path, monkeypatch):
+    """All but the installation and the pilot."""
     suite, claim = blocks(TUTORIAL, "yaml")
     lines = [line for block in blocks(TUTORIAL, "sh") for line in block.splitlines()]
     lines = [
         line for line in lines if "pip install" not in line and ".venv" not in line and "--pilot" not in line
     ]
     assert lines[0].startswith("mkdir") and len(lines) == 6
-    python = shlex.quote(sys.executable)
-    faces = [f'{name}() {{ {python} -m {name} "$@"; }}' for name in ("repro", "pytest")]
-    write = [f"cat > suites/first.yaml <<'END'\n{suite}END", lines[1]]
-    add = f"cat >> suites/first.yaml <<'END'\n{claim.partition('claims:')[2].lstrip(chr(10))}END"
-    script = "\n".join(["set -ex", *faces, lines[0], *write, *lines[2:4], add, *lines[4:]])
-    environment = {key: value for key, value in os.environ.items() if key != "REPRO_HOME"}
-    run = subprocess.run(
-        ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
+    made = subprocess.run(["bash", "-ec", f"{lines[0]} && pwd"], cwd=tmp_path, capture_output=True, text=True)
+    folder = Path(made.stdout.strip())
+    file = folder / "suites" / "first.yaml"
+    monkeypatch.delenv("REPRO_HOME", raising=False)
+
+    def said(line):
+        run = forked.command(*shlex.split(line), cwd=folder)
+        assert run.returncode == 0, run.stdout + run.stderr
+        return run.stdout
+
+    file.write_text(suite, encoding="utf-8")
     (checked,) = [shown for shown in blocks(TUTORIAL, "text") if "no mistakes found" in shown]
-    assert checked in run.stdout and "trains-faster  reproduced" in run.stdout
-    assert (tmp_path / "mine/results/runs/first/cpu").is_dir()
+    assert said(lines[1]) == checked
+    assert "trains-faster  reproduced" in said(lines[2]) and "train_loss(plain)" in said(lines[3])
+    file.write_text(suite + claim.partition("claims:")[2].lstrip("\n"), encoding="utf-8")
+    assert "costs-few-parameters  reproduced" in said(lines[4]) and " 2 passed" in said(lines[5])
+    assert folder == tmp_path / "mine" and (folder / "results/runs/first/cpu").is_dir()
 
 
 @pytest.fixture

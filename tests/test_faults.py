@@ -6,11 +6,13 @@ from itertools import count
 
 import pytest
 from click.testing import CliRunner
+from kit import forked
 
 import repro
 from repro.catalogue import CLOCKS, DATASETS, MODELS, PROBES
 from repro.cli import main
 from repro.errors import ReproError
+from repro.executors import local
 from repro.faults import FRAMES, LINES, Fault, told
 
 pytestmark = pytest.mark.slow  # processes
@@ -165,7 +167,10 @@ def test_a_long_message_is_cut():
 
 @pytest.mark.slow  # processes
 @pytest.mark.parametrize("jobs", ["1", "2"])
-def test_a_fault_in_ones_own_model_shows_ones_own_calls_and_the_place_in_the_suite(package, tmp_path, jobs):
+def test_a_fault_in_ones_own_model_shows_ones_own_calls_and_the_place_in_the_suite(
+    package, tmp_path, monkeypatch, jobs
+):
+    monkeypatch.setattr(local.multiprocessing, "get_context", lambda _: forked.context())
     write(tmp_path, "fails: trained")
     ended = run("-j", jobs)
     assert ended.exit_code == 2 and len(ended.output.splitlines()) < 25

@@ -3,13 +3,13 @@
 import json
 import os
 import re
+import shlex
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from conftest import on_one_core
+from kit import forked
 
 REPRO = Path(__file__).parents[1]
 EXAMPLE = REPRO / "examples" / "own_package"
@@ -24,18 +24,17 @@ class Package:
         self.folder, installed = folder / "own_package", folder / "installed"
         left = ("results", "runs", ".repro", "build", "*.egg-info", "__pycache__")  # by whoever tried it
         shutil.copytree(EXAMPLE, self.folder, ignore=shutil.ignore_patterns(*left))
-        here = {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
         paths = {"PYTHONPATH": os.pathsep.join(map(str, (installed, REPRO)))}
-        self.environment = {**os.environ, **here, **paths, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+        self.environment = {**os.environ, **paths, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
         self.environment.pop("REPRO_HOME", None)
         install = "python -m pip install --quiet --no-index --no-deps --no-build-isolation"
         self.run(f"{install} --target {installed} .")
 
     def run(self, command: str, *codes: int) -> str:
         """What a command says that ends with one of some codes, or with 0."""
-        asked = {"shell": True, "cwd": self.folder, "env": self.environment}
+        arguments = shlex.split(command.removeprefix("python -m "))
         with on_one_core():
-            done = subprocess.run(command, **asked, capture_output=True, text=True, check=False)
+            done = forked.command(*arguments, cwd=self.folder, env=self.environment)
         assert done.returncode in (codes or (0,)), f"{command}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 

@@ -2,12 +2,12 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from conftest import TINY
+from kit import forked
 
 import repro
 from repro.cli import main
@@ -44,8 +44,7 @@ def by_command(suites, *options):
 
 
 def by_pytest(suites, *options):
-    command = [sys.executable, "-m", "pytest", str(suites), *QUICK, *map(str, options)]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    run = forked.command("pytest", suites, *QUICK, *options)
     assert run.returncode == 0, run.stdout + run.stderr
 
 

@@ -66,6 +66,7 @@ def package(tmp_path, monkeypatch):
             source.digest,
             source._tree,
             source._path,
+            source._imports,
             source._essence,
             source._imports,
         ):

@@ -126,6 +126,7 @@ def test_another_process_gives_the_same_digest():
                 "precision": "bf16",
                 "channels_last": False,
                 "compile": True,
+                "cuda_graph": True,
                 "places": 2,
                 "deterministic": False,
                 "evaluate": {"train_images": 100},

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from repro.bounds import NonNegativeInt, PositiveFloat, PositiveInt
+from repro.bounds import NonNegativeInt, PositiveFloat, Size
 from repro.contracts import Targets
 from repro.data.motion import moved, placed
 from repro.data.targets import IGNORE, Boxes
@@ -44,7 +44,7 @@ def scale_crop(
     targets: Targets,
     generator: torch.Generator,
     *,
-    size: PositiveInt,
+    size: Size,
     least: PositiveFloat = 0.5,
     most: PositiveFloat = 2.0,
 ) -> tuple[Tensor, Targets]:

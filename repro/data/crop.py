@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from repro.bounds import PositiveInt
+from repro.bounds import Size
 from repro.contracts import Targets
 from repro.data.motion import moved, placed
 from repro.data.targets import Boxes
@@ -11,7 +11,7 @@ from repro.errors import ReproError
 
 
 def crop(
-    images: Tensor, targets: Targets, generator: torch.Generator, *, size: PositiveInt
+    images: Tensor, targets: Targets, generator: torch.Generator, *, size: Size
 ) -> tuple[Tensor, Targets]:
     """A window of `size` × `size` pixels at a random place, each image its own. Boxes are cut off with it.
 

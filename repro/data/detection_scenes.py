@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 
-from repro.bounds import NonNegativeInt, PositiveFloat, PositiveInt
+from repro.bounds import NonNegativeInt, PositiveFloat, PositiveInt, Size
 from repro.contracts import DataSet
 from repro.data import doubts
 from repro.data.embedded import FashionMnistSmall
@@ -31,7 +31,7 @@ class DetectionScenes(DataSet):
     def __init__(
         self,
         *,
-        size: PositiveInt = 64,
+        size: Size = 64,
         train: PositiveInt = 2000,
         test: PositiveInt = 300,
         items: tuple[PositiveInt, PositiveInt] = (1, 3),

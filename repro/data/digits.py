@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from repro.bounds import PositiveInt
+from repro.bounds import PositiveInt, Size
 from repro.contracts import DataSet
 from repro.data import distortion
 from repro.data.images import ImageSet
@@ -35,7 +35,7 @@ class Digits(DataSet):
     channels = 1
     classes = 10
 
-    def __init__(self, *, size: PositiveInt = 28, train: PositiveInt = 1240, distort: bool = False):
+    def __init__(self, *, size: Size = 28, train: PositiveInt = 1240, distort: bool = False):
         most = A_CLASS * self.classes - TEST
         if size < 8 or not self.classes <= train <= most:
             raise ReproError(

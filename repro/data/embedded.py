@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from repro.bounds import PositiveInt
+from repro.bounds import Size
 from repro.contracts import DataSet
 from repro.data.images import ImageSet, check_size, shrink
 from repro.data.shipped import digest_of
@@ -28,7 +28,7 @@ class FashionMnistSmall(DataSet):
     channels = 1
     classes = 10
 
-    def __init__(self, *, size: PositiveInt = 28):
+    def __init__(self, *, size: Size = 28):
         check_size("fashion-mnist-small", size, 28)
         self.size = size
 

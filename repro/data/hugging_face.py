@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from repro import contents
-from repro.bounds import PositiveInt
+from repro.bounds import PositiveInt, Size
 from repro.contracts import DataSet
 from repro.data import doubts
 from repro.data.images import ImageSet, MissingData
@@ -44,7 +44,7 @@ class HuggingFace(DataSet):
         self,
         *,
         path: str,
-        size: PositiveInt,
+        size: Size,
         classes: PositiveInt,
         config: str | None = None,
         train: str = "train",

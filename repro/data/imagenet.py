@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from repro import contents
-from repro.bounds import PositiveInt
+from repro.bounds import PositiveInt, Size
 from repro.contracts import DataSet
 from repro.data import doubts
 from repro.data.images import ImageSet, MissingData
@@ -37,7 +37,7 @@ class ImageNet(DataSet):
 
     channels = 3
 
-    def __init__(self, *, size: PositiveInt = 224, resize: PositiveInt = 256, classes: PositiveInt = 1000):
+    def __init__(self, *, size: Size = 224, resize: Size = 256, classes: PositiveInt = 1000):
         if not 1 <= size <= resize or classes < 2:
             raise ReproError(
                 "data set 'imagenet' wants a size from 1 to `resize`, and 2 or more classes, not "

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from repro.bounds import NonNegativeInt, PositiveFloat, PositiveInt
+from repro.bounds import NonNegativeInt, PositiveFloat, PositiveInt, Size
 from repro.contracts import DataSet
 from repro.data.embedded import FashionMnistSmall
 from repro.data.images import ImageSet
@@ -75,7 +75,7 @@ class Scenes(DataSet):
     def __init__(
         self,
         *,
-        size: PositiveInt = 64,
+        size: Size = 64,
         train: PositiveInt = 3000,
         test: PositiveInt = 500,
         items: tuple[PositiveInt, PositiveInt] = (2, 4),

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from repro.bounds import PositiveInt
+from repro.bounds import Size
 from repro.contracts import DataSet
 from repro.data.images import ImageSet, MissingData
 from repro.data.lists import read_list
@@ -59,7 +59,7 @@ class PascalVoc(DataSet):
     channels = 3
     classes = 21
 
-    def __init__(self, *, size: PositiveInt = 321, train: Literal["train", "trainaug"] = "train"):
+    def __init__(self, *, size: Size = 321, train: Literal["train", "trainaug"] = "train"):
         _check_size("pascal-voc", size)
         self.size, self.train = size, train
 
@@ -108,7 +108,7 @@ class OxfordPets(DataSet):
 
     channels = 3
 
-    def __init__(self, *, size: PositiveInt = 128, target: Literal["trimap", "foreground"] = "trimap"):
+    def __init__(self, *, size: Size = 128, target: Literal["trimap", "foreground"] = "trimap"):
         _check_size("oxford-pets", size)
         self.size, self.target = size, target
         self.class_names = ("background", "pet", "border") if target == "trimap" else ("background", "pet")
@@ -140,7 +140,7 @@ class Cityscapes(DataSet):
     channels = 3
     classes = 19
 
-    def __init__(self, *, size: PositiveInt = 256):
+    def __init__(self, *, size: Size = 256):
         _check_size("cityscapes", size)
         self.size = size
 

@@ -8,7 +8,7 @@ import hashlib
 
 import numpy as np
 
-from repro.bounds import NonNegativeInt, PositiveInt
+from repro.bounds import NonNegativeInt, PositiveInt, Size
 from repro.contracts import DataSet, Split
 from repro.data import distortion, embedded
 from repro.data.images import ImageSet, check_size, shrink
@@ -37,7 +37,7 @@ class SmallFashionMnist(DataSet):
     def __init__(
         self,
         *,
-        size: PositiveInt = 28,
+        size: Size = 28,
         train: PositiveInt | None = None,
         classes: tuple[NonNegativeInt, ...] | None = None,
         distort: bool = False,

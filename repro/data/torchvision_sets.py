@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from repro.bounds import PositiveInt
+from repro.bounds import Size
 from repro.contracts import DataSet
 from repro.data import fashion_mnist
 from repro.data.images import ImageSet, MissingData, check_size, shrink
@@ -45,7 +45,7 @@ class FashionMnist(DataSet):
     channels = 1
     classes = 10
 
-    def __init__(self, *, size: PositiveInt = 28, download: bool = False):
+    def __init__(self, *, size: Size = 28, download: bool = False):
         check_size("fashion-mnist", size, 28)
         self.size, self.download = size, download
 
@@ -81,7 +81,7 @@ class Cifar10(DataSet):
     channels = 3
     classes = 10
 
-    def __init__(self, *, size: PositiveInt = 32, download: bool = False):
+    def __init__(self, *, size: Size = 32, download: bool = False):
         check_size("cifar10", size, 32)
         self.size, self.download = size, download
 
@@ -100,7 +100,7 @@ class Cifar100(DataSet):
     channels = 3
     classes = 100
 
-    def __init__(self, *, size: PositiveInt = 32, download: bool = False):
+    def __init__(self, *, size: Size = 32, download: bool = False):
         check_size("cifar100", size, 32)
         self.size, self.download = size, download
 

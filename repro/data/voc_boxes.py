@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from repro import contents
-from repro.bounds import PositiveInt
+from repro.bounds import Size
 from repro.contracts import DataSet, Split
 from repro.data import doubts
 from repro.data.images import ImageSet, MissingData, mean_and_std
@@ -65,7 +65,7 @@ class PascalVocBoxes(DataSet):
     channels = 3
     classes = len(CLASSES)
 
-    def __init__(self, *, size: PositiveInt = 300, train: Literal["2007", "2007+2012"] = "2007"):
+    def __init__(self, *, size: Size = 300, train: Literal["2007", "2007+2012"] = "2007"):
         if size < 1:
             raise ReproError(f"data set 'pascal-voc-boxes' wants a size of 1 pixel or more, not {size}")
         self.size, self.train = size, train

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from repro.bounds import PositiveFloat, PositiveInt
+from repro.bounds import AboveZero, PositiveInt
 from repro.data.difficult import DifficultBoxes
 from repro.data.split import head, in_batches
 from repro.data.targets import NONE, Boxes
@@ -18,7 +18,7 @@ AT_ONCE = 32  # images
 
 @declare(unit="share", better="higher")
 @torch.no_grad()
-def centre_cells(state: State, iou: PositiveFloat = 0.5, images: PositiveInt | None = None) -> float:
+def centre_cells(state: State, iou: AboveZero = 0.5, images: PositiveInt | None = None) -> float:
     """Of the test set's items that a cell finds, the share that the cell of their centre finds.
 
     Of all boxes that overlap an item by an IoU of `iou` or more, that counts which scores its class most,

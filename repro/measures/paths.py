@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from torch import Tensor, nn
 
-from repro.bounds import NonNegativeInt, PositiveInt
+from repro.bounds import NonNegativeInt, Size
 from repro.declaration import declare
 from repro.errors import ReproError
 from repro.measures.follow import Call, Followed
@@ -24,18 +24,18 @@ from repro.measures.static import WEIGHTED, forward, image
 Lengths: TypeAlias = list[int]  # how many paths have 0, 1, 2, … weighted layers
 
 
-def depth(model: nn.Module, size: PositiveInt, layer: str = "") -> int:
+def depth(model: nn.Module, size: Size, layer: str = "") -> int:
     """The weighted layers of the longest path, to the net's output or to that of a layer."""
     return len(_lengths(model, size, layer)) - 1
 
 
-def paths(model: nn.Module, size: PositiveInt, layer: str = "") -> int:
+def paths(model: nn.Module, size: Size, layer: str = "") -> int:
     """How many paths there are to the net's output, or to that of a layer."""
     return sum(_lengths(model, size, layer))
 
 
 @declare(unit="share")
-def path_share(model: nn.Module, size: PositiveInt, least: NonNegativeInt, most: NonNegativeInt) -> float:
+def path_share(model: nn.Module, size: Size, least: NonNegativeInt, most: NonNegativeInt) -> float:
     """The share of the paths that have `least` to `most` weighted layers, 0 to 1."""
     lengths = _lengths(model, size, "")
     return sum(lengths[least : most + 1]) / sum(lengths)

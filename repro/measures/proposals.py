@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from repro.bounds import PositiveFloat, PositiveInt
+from repro.bounds import AboveZero, PositiveInt
 from repro.data.difficult import DifficultBoxes
 from repro.data.split import head, in_batches
 from repro.data.targets import NONE, Boxes
@@ -18,7 +18,7 @@ AT_ONCE = 32  # images
 @declare(unit="share", better="higher")
 @torch.no_grad()
 def proposal_recall(
-    state: State, proposals: PositiveInt = 300, iou: PositiveFloat = 0.5, images: PositiveInt | None = None
+    state: State, proposals: PositiveInt = 300, iou: AboveZero = 0.5, images: PositiveInt | None = None
 ) -> float:
     """The share of the test set's items that one of the first `proposals` regions of their image overlaps by
     an IoU of `iou` or more (Ren et al. 2015, section 4.1, "recall-to-IoU"). NaN if there are no items.
@@ -67,5 +67,6 @@ def _regions(state: State, images: Tensor, count: int | None = None) -> Tensor:
         there = "none" if regions is None else regions.shape[1]
         raise ReproError(
             f"{count or 1} regions of an image are wanted; model '{state.spec.model.name}' has {there}"
+            + ("" if regions is None else f": give its arm `regions: {count}`, or ask for fewer")
         )
     return regions[:, :count]

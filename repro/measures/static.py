@@ -10,7 +10,7 @@ from math import nan
 import torch
 from torch import Tensor, nn
 
-from repro.bounds import NonNegativeInt, PositiveInt
+from repro.bounds import NonNegativeInt, PositiveInt, Size
 from repro.declaration import declare
 from repro.errors import ReproError
 from repro.measures.layer import outputs_of, submodule
@@ -72,7 +72,7 @@ def dropout(model: nn.Module, layer: str) -> float:
 
 
 @declare(unit="multiply-adds")
-def macs(model: nn.Module, size: PositiveInt, layer: str = "") -> int:
+def macs(model: nn.Module, size: Size, layer: str = "") -> int:
     """Multiply-adds of the forward pass of one image, or of one layer in it.
 
     Raises `ReproError`, which names it, at an operator that is not known.
@@ -81,7 +81,7 @@ def macs(model: nn.Module, size: PositiveInt, layer: str = "") -> int:
 
 
 @declare(unit="FLOP")
-def flops(model: nn.Module, size: PositiveInt, layer: str = "") -> int:
+def flops(model: nn.Module, size: Size, layer: str = "") -> int:
     """Floating point operations of the same: two for each multiply-add."""
     submodule(model, layer)
     with OperationCounter() as counter:
@@ -90,7 +90,7 @@ def flops(model: nn.Module, size: PositiveInt, layer: str = "") -> int:
     return sum(counts.get(f"{type(model).__name__}.{layer}" if layer else "Global", {}).values())
 
 
-def takes(model: nn.Module, size: PositiveInt) -> bool:
+def takes(model: nn.Module, size: Size) -> bool:
     """1 if an image of that size goes through the net, else 0."""
     try:
         forward(model, image(model, size))
@@ -100,7 +100,7 @@ def takes(model: nn.Module, size: PositiveInt) -> bool:
 
 
 @declare(unit="pixels")
-def out_size(model: nn.Module, size: PositiveInt, layer: str = "") -> int:
+def out_size(model: nn.Module, size: Size, layer: str = "") -> int:
     """The side of the square map that comes out. Raises `ReproError` if it is not one."""
     shape = _output(model, size, layer).shape
     if len(shape) != 4 or shape[2] != shape[3]:
@@ -108,17 +108,17 @@ def out_size(model: nn.Module, size: PositiveInt, layer: str = "") -> int:
     return shape[2]
 
 
-def out_channels(model: nn.Module, size: PositiveInt, layer: str = "") -> int:
+def out_channels(model: nn.Module, size: Size, layer: str = "") -> int:
     """The second dimension of what comes out."""
     return _output(model, size, layer).shape[1]
 
 
-def out_elements(model: nn.Module, size: PositiveInt, layer: str = "") -> int:
+def out_elements(model: nn.Module, size: Size, layer: str = "") -> int:
     """Numbers that come out for one image."""
     return _output(model, size, layer).numel()
 
 
-def activation_elements(model: nn.Module, size: PositiveInt) -> int:
+def activation_elements(model: nn.Module, size: Size) -> int:
     """Numbers that an image becomes: itself, and what each convolution, pooling and linear layer puts out."""
     x = image(model, size)
     counted = x.numel()
@@ -137,7 +137,7 @@ def activation_elements(model: nn.Module, size: PositiveInt) -> int:
 
 
 @declare(unit="bytes")
-def activation_bytes(model: nn.Module, size: PositiveInt, bytes_per_number: PositiveInt = 4) -> int:
+def activation_bytes(model: nn.Module, size: Size, bytes_per_number: PositiveInt = 4) -> int:
     """Memory of `activation_elements`, in fp32 unless said."""
     return activation_elements(model, size) * bytes_per_number
 

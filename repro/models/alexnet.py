@@ -13,6 +13,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from repro.bounds import BelowOne, Multiplier, Size, Sizes
 from repro.models.layers.initialisation import initialise
 from repro.models.layers.response_norm import LocalResponseNorm
 
@@ -44,16 +45,16 @@ class AlexNet(nn.Module):
         towers: Literal[1, 2] = 2,
         norm: Literal["response", "batch", "none"] = "response",
         overlap: bool = True,
-        dropout: float = 0.5,
+        dropout: BelowOne = 0.5,
         activation: Literal["relu", "tanh", "sigmoid"] = "relu",
         stem: Literal["imagenet", "small"] = "imagenet",
         init: Literal["gaussian", "xavier", "he"] = "gaussian",
-        widths: tuple[int, ...] = (96, 256, 384, 384, 256),
-        fc: int = 4096,
-        width: float = 1.0,
-        image_size: int = 227,
-        in_channels: int = 3,
-        classes: int = 1000,
+        widths: Sizes = (96, 256, 384, 384, 256),
+        fc: Size = 4096,
+        width: Multiplier = 1.0,
+        image_size: Size = 227,
+        in_channels: Size = 3,
+        classes: Size = 1000,
     ):
         super().__init__()
         if len(widths) != 5:

@@ -14,6 +14,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from repro.bounds import BelowOne, Depths, NonNegativeInt, Size, Sizes
 from repro.models.layers.interpolation import interpolate_scores
 from repro.models.trunks import make_trunk
 from repro.models.vgg_trunk import FullyConnected
@@ -42,16 +43,16 @@ class DeepLab(nn.Module):
         self,
         *,
         trunk: Literal["vgg16", "resnet50", "resnet101", "xception65"] = "vgg16",
-        output_stride: int = 8,
-        kernel: int = 3,
-        rates: tuple[int, ...] = (12,),
-        fc: int = 1024,
-        widths: tuple[int, ...] | None = None,
-        depths: tuple[int, ...] | None = None,
+        output_stride: Size = 8,
+        kernel: Size = 3,
+        rates: Sizes = (12,),
+        fc: NonNegativeInt = 1024,
+        widths: Sizes | None = None,
+        depths: Depths | None = None,
         batch_norm: bool | None = None,
-        dropout: float = 0.5,
-        in_channels: int = 3,
-        classes: int = 21,
+        dropout: BelowOne = 0.5,
+        in_channels: Size = 3,
+        classes: Size = 21,
     ):
         super().__init__()
         options = {"widths": widths, "depths": depths, "batch_norm": batch_norm, "in_channels": in_channels}

@@ -15,9 +15,10 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from repro.bounds import Depths, NonNegativeInt, Size, Sizes
 from repro.models.layers import atrous
 from repro.models.layers.concatenation import concatenate
-from repro.models.layers.interpolation import interpolate_scores
+from repro.models.layers.interpolation import bilinear, interpolate_scores
 from repro.models.trunks import make_trunk
 
 DECODER = {"low_level": 48, "decoder": (256, 256)}  # v3+, Tables 1 and 2
@@ -71,22 +72,22 @@ class DeepLabV3(nn.Module):
         self,
         *,
         trunk: Literal["vgg16", "resnet50", "resnet101", "xception65"] = "resnet50",
-        output_stride: int = 16,
-        multi_grid: tuple[int, ...] | None = None,
-        rates: tuple[int, ...] = (6, 12, 18),
+        output_stride: Size = 16,
+        multi_grid: Sizes | None = None,
+        rates: tuple[Size, ...] = (6, 12, 18),
         pointwise: bool = True,
         image_pool: bool = True,
-        width: int = 256,
-        fused: int | None = None,
-        low_level: int = 0,
-        decoder: tuple[int, ...] = (),
+        width: Size = 256,
+        fused: Size | None = None,
+        low_level: NonNegativeInt = 0,
+        decoder: tuple[Size, ...] = (),
         separable: bool = False,
-        widths: tuple[int, ...] | None = None,
-        depths: tuple[int, ...] | None = None,
+        widths: Sizes | None = None,
+        depths: Depths | None = None,
         batch_norm: bool | None = None,
         separable_trunk: bool | None = None,
-        in_channels: int = 3,
-        classes: int = 21,
+        in_channels: Size = 3,
+        classes: Size = 21,
     ):
         super().__init__()
         own = {"multi_grid": multi_grid, "batch_norm": batch_norm, "separable_trunk": separable_trunk}
@@ -111,7 +112,7 @@ class DeepLabV3(nn.Module):
         y = self.pyramid(last)
         if self.low_level is not None:
             low = self.low_level(first)
-            y = concatenate([F.interpolate(y, size=low.shape[-2:], mode="bilinear"), low])
+            y = concatenate([bilinear(y, low.shape[-2:]), low])
         return interpolate_scores(self.classifier(self.decoder(y)), x.shape[-2:])
 
 

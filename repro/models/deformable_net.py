@@ -7,7 +7,7 @@ classifies, and its last two, at a quarter of the images' side, are deformable o
 
 from torch import Tensor, nn
 
-from repro.bounds import PositiveInt
+from repro.bounds import Size
 from repro.models.layers.convolutions import rectified
 from repro.models.layers.sampled_deformable import SampledDeformableConvolution
 
@@ -24,10 +24,10 @@ class DeformableNet(nn.Module):
         self,
         *,
         deformable: bool = False,
-        width: PositiveInt = 16,
-        last: PositiveInt = 48,
-        in_channels: int = 1,
-        classes: int = 10,
+        width: Size = 16,
+        last: Size = 48,
+        in_channels: Size = 1,
+        classes: Size = 10,
     ):
         super().__init__()
         self.features = nn.Sequential(

@@ -12,6 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from repro.bounds import AboveZero, BelowOne, Depth, Size
 from repro.models.layers.convolutions import convolution
 from repro.models.layers.stems import stem_of
 
@@ -35,15 +36,15 @@ class DenseNet(nn.Module):
 
     def __init__(
         self,
-        depth: int,
+        depth: Depth,
         *,
-        growth_rate: int = 32,
+        growth_rate: Size = 32,
         bottleneck: bool = True,
-        compression: float = 0.5,
-        dropout: float = 0.0,
+        compression: AboveZero = 0.5,
+        dropout: BelowOne = 0.0,
         stem: Literal["imagenet", "cifar"] = "imagenet",
-        in_channels: int = 3,
-        classes: int = 1000,
+        in_channels: Size = 3,
+        classes: Size = 1000,
     ):
         super().__init__()
         if not 0 < compression <= 1:

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 
+from repro.bounds import AboveZero, BelowOne, Multiplier, Size
 from repro.models.layers.convolutions import normalised
 from repro.models.layers.squeeze_excitation import SqueezeExcitation
 
@@ -89,14 +90,14 @@ class EfficientNet(nn.Module):
         self,
         variant: Literal["B0", "B1", "B2", "B3", "B4", "B5", "B6", "B7"] = "B0",
         *,
-        depth: float = 1.0,
-        width: float = 1.0,
-        dropout: float | None = None,
-        stochastic_depth: float = 0.2,
-        norm_momentum: float = 0.01,
+        depth: Multiplier = 1.0,
+        width: Multiplier = 1.0,
+        dropout: BelowOne | None = None,
+        stochastic_depth: BelowOne = 0.2,
+        norm_momentum: AboveZero = 0.01,
         stem: Literal["imagenet", "cifar"] = "imagenet",
-        in_channels: int = 3,
-        classes: int = 1000,
+        in_channels: Size = 3,
+        classes: Size = 1000,
     ):
         super().__init__()
         scale = VARIANTS[variant]

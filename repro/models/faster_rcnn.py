@@ -13,13 +13,15 @@ anchors weigh what they would on average, and offsets weigh as scores do, which 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.ops import nms
 
+from repro.bounds import BelowOne, PositiveFloats, Size
+from repro.errors import ReproError
 from repro.models.layers.boxes import (
     Detections,
     chosen,
@@ -31,7 +33,6 @@ from repro.models.layers.boxes import (
 )
 from repro.models.layers.initialisation import initialise
 from repro.models.region_detector import DRAWN_ANCHORS, RegionAnswers, RegionDetector, answers, check_counts
-from repro.models.region_net import RegionPooling
 
 if TYPE_CHECKING:
     from repro.data.targets import Boxes
@@ -151,40 +152,42 @@ class FasterRCNN(RegionDetector):
     fewer, they are repeated from the first on. So many anchors of an image as `drawn_anchors` weigh in its
     loss, half of them of items at most. If not `shared`, what proposes has a trunk of its own, as in the
     first two of the paper's four steps.
+
+    Raises `ReproError` for training images that no anchor fits into: no regions could be learnt there.
     """
 
     shapes: Tensor
 
     def __init__(
         self,
-        trunk: Literal["alexnet", "zf5", "vgg16"] = "vgg16",
-        *,
-        regions: int = 300,
-        train_regions: int = 2000,
-        candidates: int = 6000,
-        scales: tuple[float, ...] = (128.0, 256.0, 512.0),
-        ratios: tuple[float, ...] = (0.5, 1.0, 2.0),
-        levels: tuple[int, ...] = (7,),
-        background_from: float = 0.0,
-        drawn_anchors: int = DRAWN_ANCHORS,
+        *args: Any,
+        regions: Size = 300,
+        train_regions: Size = 2000,
+        candidates: Size = 6000,
+        scales: PositiveFloats = (128.0, 256.0, 512.0),
+        ratios: PositiveFloats = (0.5, 1.0, 2.0),
+        background_from: BelowOne = 0.0,
+        drawn_anchors: Size = DRAWN_ANCHORS,
         shared: bool = True,
         **others: Any,
     ):
-        super().__init__(trunk, levels=levels, background_from=background_from, **others)
+        super().__init__(*args, background_from=background_from, **others)
         check_counts(regions=regions, train_regions=train_regions, candidates=candidates)
         check_counts(drawn_anchors=drawn_anchors, anchors=len(scales) * len(ratios))
         self.regions, self.train_regions, self.candidates = regions, train_regions, candidates
         self.drawn_anchors = drawn_anchors
         shapes = [(scale / ratio**0.5, scale * ratio**0.5) for scale in scales for ratio in ratios]
+        self.sides = shapes  # as the buffer, which may be on a device
         self.register_buffer("shapes", torch.tensor(shapes), persistent=False)
         self.proposals = ProposalNet(self.trunk.channels, self.trunk.channels, len(shapes))
-        self.pool = RegionPooling(levels)
         self.proposal_trunk = None if shared else self.new_trunk()
 
     def forward(self, x: Tensor) -> ProposedAnswers:
         height, width = x.shape[-2:]
         maps = self.trunk(x)[-1]
         rows, columns = maps.shape[-2:]
+        if self.training and not x.is_meta:
+            self.check_anchors(width, height)
         places = anchors(rows, columns, width, height, self.shapes, x.device)
         own = maps if self.proposal_trunk is None else self.proposal_trunk(x)[-1]
         objectness, offsets = self.proposals(own)
@@ -194,6 +197,14 @@ class FasterRCNN(RegionDetector):
         rules = replace(self.rules(x), drawn_anchors=self.drawn_anchors)
         head = answers(maps, regions, self.pool, self.head, rules)
         return ProposedAnswers(head, places.expand(len(x), -1, -1), objectness, offsets)
+
+    def check_anchors(self, width: int, height: int) -> None:
+        if not any(wide <= width and high <= height for wide, high in self.sides):
+            least = min(max(sides) for sides in self.sides)
+            raise ReproError(
+                f"model 'faster_rcnn': no anchor fits into images of {width}×{height} pixels: the smallest "
+                f"has a side of {least:.0f}; give smaller `scales`"
+            )
 
 
 @torch.no_grad()

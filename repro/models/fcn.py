@@ -14,6 +14,7 @@ random, unless `zero_scores`, as the paper has it.
 import torch
 from torch import Tensor, nn
 
+from repro.bounds import BelowOne, Depths, NonNegativeInt, Size, Sizes
 from repro.models.layers.interpolation import interpolate_scores
 from repro.models.vgg_trunk import FullyConnected, VggTrunk, crop
 
@@ -36,20 +37,20 @@ class FCN(nn.Module):
     def __init__(
         self,
         *,
-        skips: int = 0,
+        skips: NonNegativeInt = 0,
         zero_skips: bool = False,
         zero_scores: bool = False,
         at_once: bool = False,
         fixed: bool = False,
-        widths: tuple[int, ...] = (64, 128, 256, 512, 512),
-        depths: tuple[int, ...] = (2, 2, 3, 3, 3),
-        fc: int = 4096,
-        kernels: tuple[int, ...] = (7, 1),
-        rates: tuple[int, ...] = (1, 1),
+        widths: Sizes = (64, 128, 256, 512, 512),
+        depths: Depths = (2, 2, 3, 3, 3),
+        fc: Size = 4096,
+        kernels: Sizes = (7, 1),
+        rates: Sizes = (1, 1),
         batch_norm: bool = False,
-        dropout: float = 0.5,
-        in_channels: int = 3,
-        classes: int = 21,
+        dropout: BelowOne = 0.5,
+        in_channels: Size = 3,
+        classes: Size = 21,
     ):
         super().__init__()
         if not 0 <= skips < len(widths):

@@ -14,6 +14,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from repro.bounds import BelowOne, Multiplier, Size
 from repro.models.layers.interpolation import interpolate_scores
 from repro.models.trunks import make_trunk
 
@@ -25,10 +26,10 @@ class CoarseFCN(nn.Module):
         self,
         *,
         trunk: Literal["alexnet", "googlenet"],
-        width: float = 1.0,
-        dropout: float = 0.5,
-        in_channels: int = 3,
-        classes: int = 21,
+        width: Multiplier = 1.0,
+        dropout: BelowOne = 0.5,
+        in_channels: Size = 3,
+        classes: Size = 21,
     ):
         super().__init__()
         self.trunk = make_trunk(trunk, width=width, in_channels=in_channels)

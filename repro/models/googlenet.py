@@ -14,6 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from repro.bounds import BelowOne, Multiplier, Size
 from repro.models.layers.initialisation import initialise
 from repro.models.layers.response_norm import LocalResponseNorm
 
@@ -79,14 +80,14 @@ class GoogLeNet(InceptionNet):
         reduce: bool = True,
         norm: Literal["response", "batch", "none"] = "response",
         global_pooling: bool = True,
-        dropout: float = 0.4,
-        auxiliary_dropout: float = 0.7,
+        dropout: BelowOne = 0.4,
+        auxiliary_dropout: BelowOne = 0.7,
         stem: Literal["imagenet", "small"] = "imagenet",
         init: Literal["gaussian", "xavier", "he"] = "xavier",
-        width: float = 1.0,
-        image_size: int = 224,
-        in_channels: int = 3,
-        classes: int = 1000,
+        width: Multiplier = 1.0,
+        image_size: Size = 224,
+        in_channels: Size = 3,
+        classes: Size = 1000,
     ):
         super().__init__()
         kernel, stride = STEMS[stem]

@@ -14,8 +14,9 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from repro.bounds import BelowOne, Depths, Size, Sizes
+from repro.models.layers.interpolation import Bilinear
 from repro.models.vgg_trunk import FullyConnected, VggTrunk, crop
 
 
@@ -28,17 +29,17 @@ class Hypercolumn(nn.Module):
     def __init__(
         self,
         *,
-        pools: tuple[int, ...] = (2, 4),
+        pools: tuple[Size, ...] = (2, 4),
         fuse: Literal["sum", "concat"] = "sum",
-        widths: tuple[int, ...] = (64, 128, 256, 512, 512),
-        depths: tuple[int, ...] = (2, 2, 3, 3, 3),
-        fc: int = 4096,
-        kernels: tuple[int, ...] = (7, 1),
-        rates: tuple[int, ...] = (1, 1),
+        widths: Sizes = (64, 128, 256, 512, 512),
+        depths: Depths = (2, 2, 3, 3, 3),
+        fc: Size = 4096,
+        kernels: Sizes = (7, 1),
+        rates: Sizes = (1, 1),
         batch_norm: bool = False,
-        dropout: float = 0.5,
-        in_channels: int = 3,
-        classes: int = 21,
+        dropout: BelowOne = 0.5,
+        in_channels: Size = 3,
+        classes: Size = 21,
     ):
         super().__init__()
         unknown = sorted(set(pools) - set(range(1, len(widths) + 1)))
@@ -72,7 +73,4 @@ class Hypercolumn(nn.Module):
 
     def upsampled(self, maps: list[Tensor], x: Tensor) -> list[Tensor]:
         strides = [2**pool for pool in self.pools] + [2 ** len(self.trunk.stages)]
-        scaled = (
-            F.interpolate(m, scale_factor=s, mode="bilinear") for m, s in zip(maps, strides, strict=True)
-        )
-        return [crop(m, x) for m in scaled]
+        return [crop(Bilinear(stride)(one), x) for one, stride in zip(maps, strides, strict=True)]

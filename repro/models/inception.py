@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torchvision.models import inception_v3
 from torchvision.models.inception import BasicConv2d
 
+from repro.bounds import BelowOne, Size
 from repro.models.layers.auxiliary import WithAuxiliary
 
 AUXILIARY = 0.4  # the weight of v3's auxiliary loss in its authors' code, TF-Slim's; the paper names none
@@ -26,7 +27,12 @@ class InceptionV3(nn.Module):
     """
 
     def __init__(
-        self, *, auxiliary: bool = False, dropout: float = 0.5, in_channels: int = 3, classes: int = 1000
+        self,
+        *,
+        auxiliary: bool = False,
+        dropout: BelowOne = 0.5,
+        in_channels: Size = 3,
+        classes: Size = 1000,
     ):
         super().__init__()
         self.net = inception_v3(
@@ -55,9 +61,9 @@ class TimmInception(nn.Module):
         self,
         version: Literal["inception_v4", "inception_resnet_v2", "legacy_xception"],
         *,
-        dropout: float = 0.0,
-        in_channels: int = 3,
-        classes: int = 1000,
+        dropout: BelowOne = 0.0,
+        in_channels: Size = 3,
+        classes: Size = 1000,
     ):
         super().__init__()
         try:

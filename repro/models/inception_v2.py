@@ -16,6 +16,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from repro.bounds import BelowOne, Multiplier, Size
 from repro.models.googlenet import STEMS, pooling, scaled
 from repro.models.layers.convolutions import rectified
 from repro.models.layers.initialisation import initialise
@@ -46,13 +47,13 @@ class InceptionV2(nn.Module):
     def __init__(
         self,
         *,
-        dropout: float = 0.0,
+        dropout: BelowOne = 0.0,
         squeeze_excitation: bool = False,
-        reduction: int = 16,
+        reduction: Size = 16,
         stem: Literal["imagenet", "small"] = "imagenet",
-        width: float = 1.0,
-        in_channels: int = 3,
-        classes: int = 1000,
+        width: Multiplier = 1.0,
+        in_channels: Size = 3,
+        classes: Size = 1000,
     ):
         super().__init__()
         kernel, stride = STEMS[stem]

@@ -14,6 +14,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from repro.bounds import Layers, Multiplier, Size
 from repro.models.layers.convolutions import rectified
 
 FIRST = 32  # filters of the first, full convolution
@@ -43,12 +44,12 @@ class MobileNet(nn.Module):
     def __init__(
         self,
         *,
-        width: float = 1.0,
+        width: Multiplier = 1.0,
         separable: bool = True,
-        middle: int = 5,
+        middle: Layers = 5,
         stem: Literal["imagenet", "small"] = "imagenet",
-        in_channels: int = 3,
-        classes: int = 1000,
+        in_channels: Size = 3,
+        classes: Size = 1000,
     ):
         super().__init__()
         layer = partial(rectified, epsilon=1e-3)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from repro.bounds import PositiveInt
+from repro.bounds import Size
 
 
 class OrientedGradients(nn.Module):
@@ -56,10 +56,10 @@ class OrientedGradientNet(nn.Module):
     def __init__(
         self,
         *,
-        cell: PositiveInt = 4,
-        size: PositiveInt = 28,
-        in_channels: int = 1,  # noqa: ARG002 - any number
-        classes: int = 10,
+        cell: Size = 4,
+        size: Size = 28,
+        in_channels: Size = 1,  # noqa: ARG002 - any number
+        classes: Size = 10,
     ):
         super().__init__()
         if size < 2 * cell:

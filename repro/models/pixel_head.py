@@ -9,7 +9,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from repro.bounds import NonNegativeInt
+from repro.bounds import BelowOne, Depths, NonNegativeInt, Size, Sizes
 from repro.models.layers.interpolation import interpolate_scores
 from repro.models.vgg_trunk import FullyConnected, VggTrunk, crop
 
@@ -26,16 +26,16 @@ class PixelHead(nn.Module):
         *,
         head: Literal["pointwise", "affine"] = "pointwise",
         reduced: NonNegativeInt = 0,
-        image_size: int = 64,
-        widths: tuple[int, ...] = (16, 32, 64),
-        depths: tuple[int, ...] = (1, 1, 1),
-        fc: int = 64,
-        kernels: tuple[int, ...] = (3, 3, 1),
-        rates: tuple[int, ...] = (1, 2, 1),
+        image_size: Size = 64,
+        widths: Sizes = (16, 32, 64),
+        depths: Depths = (1, 1, 1),
+        fc: Size = 64,
+        kernels: Sizes = (3, 3, 1),
+        rates: Sizes = (1, 2, 1),
         batch_norm: bool = True,
-        dropout: float = 0.0,
-        in_channels: int = 3,
-        classes: int = 6,
+        dropout: BelowOne = 0.0,
+        in_channels: Size = 3,
+        classes: Size = 6,
     ):
         super().__init__()
         self.trunk = VggTrunk(widths=widths, depths=depths, batch_norm=batch_norm, in_channels=in_channels)

@@ -17,6 +17,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from repro.bounds import BelowOne, Depth, Finite, Size
 from repro.models.layers.convolutions import convolution
 from repro.models.layers.stems import stem_of
 from repro.models.resnet import ROWS, ZeroPadded, convolutions, equal_stages
@@ -69,7 +70,7 @@ class PreActResNet(nn.Module):
 
     def __init__(
         self,
-        depth: int,
+        depth: Depth,
         *,
         bottleneck: bool = False,
         order: Literal[
@@ -80,16 +81,16 @@ class PreActResNet(nn.Module):
             "full_preactivation",
         ] = "full_preactivation",
         shortcut: Literal["A", "B", "C"] = "A",
-        shortcut_scale: float = 1.0,
-        branch_scale: float = 1.0,
+        shortcut_scale: Finite = 1.0,
+        branch_scale: Finite = 1.0,
         gate: Literal["none", "exclusive", "shortcut"] = "none",
-        gate_bias: float = 0.0,
-        shortcut_dropout: float = 0.0,
+        gate_bias: Finite = 0.0,
+        shortcut_dropout: BelowOne = 0.0,
         bottleneck_stride: Literal["1x1", "3x3"] = "1x1",
         stem: Literal["imagenet", "cifar"] = "cifar",
-        width: int = 16,
-        in_channels: int = 3,
-        classes: int = 10,
+        width: Size = 16,
+        in_channels: Size = 3,
+        classes: Size = 10,
     ):
         super().__init__()
         shortcuts = Shortcuts(shortcut, shortcut_scale, branch_scale, gate, gate_bias, shortcut_dropout)

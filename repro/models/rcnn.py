@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import roi_align
 
+from repro.bounds import NonNegativeInt, Size, Sizes
 from repro.models.region_detector import RegionAnswers, SearchingDetector, by_image, check_counts, joined
 from repro.models.spatial_pyramid import SpatialPyramidPooling
 
@@ -27,23 +28,24 @@ class RCNN(SearchingDetector):
     warped region's map.
     """
 
+    pooling = SpatialPyramidPooling
+
     def __init__(
         self,
         trunk: Literal["alexnet", "zf5", "vgg16"] = "alexnet",
         *,
         proposals: Literal["spread", "selective_search"] = "selective_search",
-        train_regions: int = 64,
-        side: int = 227,
-        context: int = 16,
-        at_once: int = 64,
-        levels: tuple[int, ...] = (6,),
+        train_regions: Size = 64,
+        side: Size = 227,
+        context: NonNegativeInt = 16,
+        at_once: Size = 64,
+        levels: Sizes = (6,),
         **others: Any,
     ):
         super().__init__(trunk, proposals=proposals, levels=levels, **others)
         check_counts(train_regions=train_regions, at_once=at_once)
         check_counts(**{"the side within its context": side - 2 * context})
         self.train_regions, self.side, self.context, self.at_once = train_regions, side, context, at_once
-        self.pool = SpatialPyramidPooling(levels)
 
     def forward(self, x: Tensor) -> RegionAnswers:
         regions: Tensor = self.proposals(x, *x.shape[-2:])

@@ -15,7 +15,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from repro.bounds import PositiveFloat, PositiveInt
+from repro.bounds import Depth, PositiveFloat, Size
 from repro.models.layers.initialisation import initialise
 from repro.models.layers.response_norm import LocalResponseNorm
 
@@ -40,16 +40,16 @@ class RectifierNet(nn.Module):
 
     def __init__(
         self,
-        depth: int,
+        depth: Depth,
         *,
         activation: Literal["relu", "leaky", "prelu", "tanh", "sigmoid"] = "relu",
         init: Literal["xavier", "he", "torch", "normal"] = "he",
         std: PositiveFloat = 0.01,
         norm: Literal["none", "batch", "lrn"] = "none",
-        first_kernel: PositiveInt = 3,
-        width: int = 16,
-        in_channels: int = 1,
-        classes: int = 10,
+        first_kernel: Size = 3,
+        width: Size = 16,
+        in_channels: Size = 1,
+        classes: Size = 10,
     ):
         super().__init__()
         each, rest = divmod(depth, 3)

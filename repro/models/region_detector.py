@@ -21,6 +21,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils._pytree import register_constant
 
+from repro.bounds import (
+    BelowOne,
+    Depths,
+    Multiplier,
+    NonNegativeFloat,
+    PositiveFloats,
+    Size,
+    Sizes,
+)
 from repro.models.layers.boxes import (
     Detections,
     chosen,
@@ -31,6 +40,7 @@ from repro.models.layers.boxes import (
     matched,
     surest,
 )
+from repro.models.region_net import RegionPooling
 from repro.models.region_proposals import GivenRegions, scaled
 from repro.models.selective_search import SelectiveSearch
 from repro.models.trunks import make_trunk
@@ -139,7 +149,8 @@ class RegionHead(nn.Module):
 
 
 class RegionDetector(nn.Module):
-    """A trunk, and a head that sees `bins` of its channels for each region, those of all `levels` a side.
+    """A trunk, and a head that sees bins of its channels for each region: those of all `levels` a side, 7, or
+    (6, 3, 2, 1) as in SPPnet (He et al. 2014).
 
     `trunk` has `width`, `widths`, `depths` and `batch_norm` where it knows them; its last pooling is left
     out. `fc` counts the units of the two hidden layers and `dropout` is theirs. `box_loss` is λ, 0 for a net
@@ -147,25 +158,29 @@ class RegionDetector(nn.Module):
     many regions of an image as weigh in its loss, a quarter of them of items at most.
     """
 
+    pooling: type[nn.Module] = RegionPooling
+
     def __init__(
         self,
-        trunk: Literal["alexnet", "zf5", "vgg16"],
+        trunk: Literal["alexnet", "zf5", "vgg16"] = "vgg16",
         *,
-        levels: tuple[int, ...],
-        box_loss: float = 1.0,
-        background_from: float = 0.1,
-        drawn: int = DRAWN,
-        width: float | None = None,
-        widths: tuple[int, ...] | None = None,
-        depths: tuple[int, ...] | None = None,
+        levels: Sizes = (7,),
+        box_loss: NonNegativeFloat = 1.0,
+        background_from: BelowOne = 0.1,
+        drawn: Size = DRAWN,
+        width: Multiplier | None = None,
+        widths: Sizes | None = None,
+        depths: Depths | None = None,
         batch_norm: bool | None = None,
-        fc: int = 4096,
-        dropout: float = 0.5,
-        in_channels: int = 3,
-        classes: int = 20,
+        fc: Size = 4096,
+        dropout: BelowOne = 0.5,
+        in_channels: Size = 3,
+        classes: Size = 20,
     ):
         super().__init__()
         check_counts(classes=classes, drawn=drawn, **{f"levels[{i}]": n for i, n in enumerate(levels)})
+        if background_from >= ENOUGH:
+            raise ValueError(f"background_from must be below {ENOUGH}, from where on regions are of items")
         self.box_loss, self.background_from, self.drawn = box_loss, background_from, drawn
         self.new_trunk = partial(
             make_trunk,
@@ -179,6 +194,7 @@ class RegionDetector(nn.Module):
         )
         self.trunk = self.new_trunk()
         self.head = RegionHead(self.trunk.channels * sum(n**2 for n in levels), fc, dropout, classes)
+        self.pool = self.pooling(levels)
 
     def rules(self, images: Tensor) -> Rules:
         """Of images [N, C, H, W]."""
@@ -196,16 +212,15 @@ class SearchingDetector(RegionDetector):
 
     def __init__(
         self,
-        trunk: Literal["alexnet", "zf5", "vgg16"],
-        *,
+        *args: Any,
         proposals: Literal["spread", "selective_search"] = "spread",
-        regions: int = 2000,
-        scales: tuple[float, ...] = (50.0, 100.0),
-        smallest: int = 20,
+        regions: Size = 2000,
+        scales: PositiveFloats = (50.0, 100.0),
+        smallest: Size = 20,
         remember: bool = True,
         **others: Any,
     ):
-        super().__init__(trunk, **others)
+        super().__init__(*args, **others)
         check_counts(regions=regions, smallest=smallest, scales=len(scales))
         self.proposals: nn.Module = GivenRegions(regions)
         if proposals == "selective_search":

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import roi_align, roi_pool
 
+from repro.bounds import BelowOne, Multiplier, Size
 from repro.models.region_proposals import GivenRegions, RegionProposals, scaled
 from repro.models.spatial_pyramid import SpatialPyramidPooling
 from repro.models.trunks import make_trunk
@@ -77,14 +78,14 @@ class RegionNet(nn.Module):
         *,
         sharing: Literal["none", "map"] = "map",
         proposals: Literal["given", "rpn"] = "given",
-        regions: int = 2000,
-        at_once: int = 32,
-        levels: tuple[int, ...] = (),
-        dropout: float = 0.5,
-        width: float = 1.0,
-        fc: int = 4096,
-        in_channels: int = 3,
-        classes: int = 21,
+        regions: Size = 2000,
+        at_once: Size = 32,
+        levels: tuple[Size, ...] = (),
+        dropout: BelowOne = 0.5,
+        width: Multiplier = 1.0,
+        fc: Size = 4096,
+        in_channels: Size = 3,
+        classes: Size = 21,
     ):
         super().__init__()
         for name, count in (("regions", regions), ("at_once", at_once)):

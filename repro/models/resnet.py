@@ -22,6 +22,7 @@ from typing import Literal, NamedTuple
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from repro.bounds import Depth, NonNegativeInt, Size
 from repro.models.layers.convolutions import convolution, normalised
 from repro.models.layers.deformable import deform_last
 from repro.models.layers.squeeze_excitation import SqueezeExcitation
@@ -83,23 +84,23 @@ class ResNet(nn.Module):
 
     def __init__(
         self,
-        depth: int,
+        depth: Depth,
         *,
         bottleneck: bool | None = None,
         residual: bool = True,
         shortcut: Literal["A", "B", "C"] = "B",
         bottleneck_stride: Literal["1x1", "3x3"] = "1x1",
-        cardinality: int = 1,
-        group_width: int | None = None,
+        cardinality: Size = 1,
+        group_width: Size | None = None,
         squeeze_excitation: bool = False,
-        reduction: int = 16,
+        reduction: Size = 16,
         squeeze: Literal["average", "max", "none"] = "average",
         gate: Literal["sigmoid", "tanh", "relu"] = "sigmoid",
-        deformable: int = 0,
+        deformable: NonNegativeInt = 0,
         stem: Literal["imagenet", "cifar"] = "imagenet",
-        width: int = 64,
-        in_channels: int = 3,
-        classes: int = 1000,
+        width: Size = 64,
+        in_channels: Size = 3,
+        classes: Size = 1000,
     ):
         super().__init__()
         bottleneck, depths = row_of(depth, bottleneck)
@@ -138,13 +139,13 @@ class ResNet(nn.Module):
 
 
 def cifar_resnet(
-    depth: int,
+    depth: Depth,
     *,
     residual: bool = True,
     shortcut: Literal["A", "B", "C"] = "A",
-    width: int = 16,
-    in_channels: int = 3,
-    classes: int = 10,
+    width: Size = 16,
+    in_channels: Size = 3,
+    classes: Size = 10,
 ) -> ResNet:
     """The nets of section 4.2: `depth` is 6n+2 (20, 32, 44, 56, 110 in Table 6), `shortcut` A the paper's."""
     equal_stages(depth, bottleneck=False)

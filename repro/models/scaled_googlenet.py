@@ -14,6 +14,7 @@ from typing import Literal
 
 from torch import nn
 
+from repro.bounds import BelowOne, Multiplier, Names, Size
 from repro.models.googlenet import (
     AUXILIARY,
     MODULES,
@@ -42,17 +43,17 @@ class ScaledGoogLeNet(InceptionNet):
     def __init__(
         self,
         *,
-        modules: tuple[str, ...] = ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b"),
+        modules: Names = ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b"),
         kernels: Literal["all", "3x3"] = "all",
         norm: Literal["batch", "none"] = "none",
         auxiliary: bool = False,
-        dropout: float = 0.4,
-        auxiliary_dropout: float = 0.7,
+        dropout: BelowOne = 0.4,
+        auxiliary_dropout: BelowOne = 0.7,
         init: Literal["gaussian", "xavier", "he"] = "xavier",
-        width: float = 0.25,
-        image_size: int = 28,
-        in_channels: int = 1,
-        classes: int = 10,
+        width: Multiplier = 0.25,
+        image_size: Size = 28,
+        in_channels: Size = 1,
+        classes: Size = 10,
     ):
         super().__init__()
         if not modules or list(modules) != [name for name in MODULES if name in modules]:

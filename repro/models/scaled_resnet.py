@@ -9,7 +9,7 @@ the squares of width and resolution (section 3.3), but for what the first and th
 from torch import Tensor
 from torch.nn import functional as F
 
-from repro.bounds import PositiveInt
+from repro.bounds import Depth, Size
 from repro.models.resnet import ResNet, equal_stages
 
 
@@ -23,11 +23,11 @@ class ScaledResNet(ResNet):
     def __init__(
         self,
         *,
-        depth: int = 14,
-        width: PositiveInt = 16,
-        resolution: PositiveInt = 32,
-        in_channels: int = 3,
-        classes: int = 10,
+        depth: Depth = 14,
+        width: Size = 16,
+        resolution: Size = 32,
+        in_channels: Size = 3,
+        classes: Size = 10,
     ):
         equal_stages(depth, bottleneck=False)
         super().__init__(

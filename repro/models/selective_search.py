@@ -14,19 +14,21 @@ number, here always the same ones.
 from __future__ import annotations
 
 import heapq
-from collections import OrderedDict
 from collections.abc import Iterable
 from hashlib import blake2b
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
+import scipy
 import torch
 from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 
+from repro import source
+from repro.proposals import proposals
+
 SMOOTHING = 0.8  # pixels, section 3.1 and Felzenszwalb and Huttenlocher's section 6
 COLOURS, DIRECTIONS, STRENGTHS = 25, 8, 10  # bins, section 3.2
-REMEMBERED = 2**15  # images whose boxes are kept in a process: 10 MB each thousand of 300 boxes
 
 Box: TypeAlias = tuple[int, int, int, int]
 
@@ -129,8 +131,12 @@ def _edges(image: np.ndarray) -> _Edges:
     return _Edges(np.concatenate(starts)[order], np.concatenate(ends)[order], length[order])
 
 
-def search(image: np.ndarray, scales: tuple[float, ...], smallest: int, count: int) -> np.ndarray:
-    """Boxes in an image, uint8 [H, W, C]: x1, y1, x2, y2, the latter two exclusive. int [count or less, 4]"""
+def search(
+    image: np.ndarray, scales: tuple[float, ...], smallest: int, count: int | None = None
+) -> np.ndarray:
+    """Boxes in an image, uint8 [H, W, C]: x1, y1, x2, y2, the latter two exclusive. int [boxes, 4], the first
+    `count` or all.
+    """
     ranked: list[tuple[float, Box]] = []
     random = np.random.default_rng(0)
     for scale in scales:
@@ -241,8 +247,8 @@ class SelectiveSearch(nn.Module):
 
     Each image is stretched to 0 to 255 from its least to its greatest value. `scales` are the graph's k and
     `smallest` its least region in pixels. Where there are fewer boxes than `count` they are repeated from the
-    first on. A process keeps what it found in an image, so that training searches each once, if it is to
-    `remember` it. On the meta device there are as many, and nobody knows which.
+    first on. What was found in an image is kept (`repro.proposals`), so that it is searched once for all
+    trials, if it is to `remember` it. On the meta device there are as many, and nobody knows which.
     """
 
     def __init__(self, count: int, scales: tuple[float, ...], smallest: int, remember: bool = True):
@@ -257,21 +263,20 @@ class SelectiveSearch(nn.Module):
         levels = ((x - least) / (most - least).clamp(min=1e-12) * 255).round()
         images = levels.permute(0, 2, 3, 1).to("cpu", torch.uint8).contiguous().numpy()
         found = [self._found(image) for image in images]
-        boxes = [one[np.arange(self.count) % len(one)] for one in found]
-        return torch.from_numpy(np.stack(boxes)).to(x.device, torch.float32)
+        boxes = [one[np.arange(self.count) % len(one)].astype(np.float32) for one in found]
+        return torch.from_numpy(np.stack(boxes)).to(x.device)
 
     def _found(self, image: np.ndarray) -> np.ndarray:
         if not self.remember:
             return search(image, self.scales, self.smallest, self.count)
-        key = blake2b(image.tobytes() + str((image.shape, self)).encode(), digest_size=16).digest()
-        if key not in _kept:
-            _kept[key] = search(image, self.scales, self.smallest, self.count)
-            while len(_kept) > REMEMBERED:
-                _kept.popitem(last=False)
-        return _kept[key]
+        found = proposals(image, self._name(), lambda: search(image, self.scales, self.smallest))
+        return found[: self.count]
+
+    def _name(self) -> str:
+        """Of all that the boxes of an image depend on: another wherever they could be others."""
+        code = source.digest(frozenset({__name__}))
+        made_with = (code, np.__version__, scipy.__version__, self.scales, self.smallest)
+        return blake2b(repr(made_with).encode(), digest_size=16).hexdigest()
 
     def extra_repr(self) -> str:
         return f"{self.count}, {self.scales}, {self.smallest}"
-
-
-_kept: OrderedDict[bytes, np.ndarray] = OrderedDict()

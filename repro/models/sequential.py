@@ -23,6 +23,9 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
+from repro.bounds import Names, Size
+from repro.models.layers.interpolation import Bilinear
+
 WORD = re.compile(r"(?:(?P<kernel>\d+)x(?P=kernel)|(?P<number>\d+)|(?P<word>[a-z]+))$")
 NUMBERED = ("stride", "pad", "rate", "groups", "extra")
 FLAGS = ("bare", "ceil")
@@ -104,7 +107,7 @@ KINDS: dict[str, Callable[[Line, Tensor], nn.Module]] = {
     "average": pool,
     "global": lambda _line, _x: nn.AdaptiveAvgPool2d(1),
     "nearest": lambda line, _: nn.Upsample(scale_factor=line.width),
-    "bilinear": lambda line, _: nn.Upsample(scale_factor=line.width, mode="bilinear"),
+    "bilinear": lambda line, _: Bilinear(line.width),
     "relu": lambda _line, _x: nn.ReLU(),
     "norm": lambda _, x: nn.BatchNorm2d(x.shape[1]),
     "flatten": lambda _line, _x: nn.Flatten(),
@@ -119,7 +122,7 @@ class Layers(nn.Sequential):
     Without linear layers, any size goes in.
     """
 
-    def __init__(self, *, layers: tuple[str, ...], image_size: int = 224, in_channels: int = 3):
+    def __init__(self, *, layers: Names, image_size: Size = 224, in_channels: Size = 3):
         super().__init__()
         self.in_channels = in_channels
         x = torch.empty(1, in_channels, image_size, image_size, device="meta")

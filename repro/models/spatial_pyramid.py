@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from repro.bounds import BelowOne, Multiplier, Size
 from repro.models.layers.initialisation import initialise
 from repro.models.layers.response_norm import LocalResponseNorm
 
@@ -51,14 +52,14 @@ class SpatialPyramidNet(nn.Module):
     def __init__(
         self,
         *,
-        levels: tuple[int, ...] = (6, 3, 2, 1),
-        dropout: float = 0.5,
+        levels: tuple[Size, ...] = (6, 3, 2, 1),
+        dropout: BelowOne = 0.5,
         init: Literal["gaussian", "xavier", "he"] = "gaussian",
-        width: float = 1.0,
-        fc: int = 4096,
-        image_size: int = 224,
-        in_channels: int = 3,
-        classes: int = 1000,
+        width: Multiplier = 1.0,
+        fc: Size = 4096,
+        image_size: Size = 224,
+        in_channels: Size = 3,
+        classes: Size = 1000,
     ):
         super().__init__()
         self.features, channels, side = nn.Sequential(), in_channels, image_size

@@ -9,6 +9,7 @@ Depth", arXiv 1603.09382, equation 5.
 import torch
 from torch import Tensor
 
+from repro.bounds import Depth, NonNegativeInt, Size
 from repro.models.resnet import Block, ResNet, equal_stages
 
 
@@ -41,7 +42,15 @@ class StochasticResNet(ResNet):
     as many blocks.
     """
 
-    def __init__(self, depth: int, *, active: int, width: int = 16, in_channels: int = 3, classes: int = 10):
+    def __init__(
+        self,
+        depth: Depth,
+        *,
+        active: NonNegativeInt,
+        width: Size = 16,
+        in_channels: Size = 3,
+        classes: Size = 10,
+    ):
         count = sum(equal_stages(depth, bottleneck=False))
         if not 1 <= active <= count:
             raise ValueError(f"active must be 1 to {count}, the blocks at depth {depth}, not {active}")

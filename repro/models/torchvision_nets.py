@@ -10,6 +10,8 @@ from typing import Literal
 from torch import Tensor, nn
 from torchvision.models import get_model
 
+from repro.bounds import Size
+
 FROM_TENSORFLOW = {"aux_logits": False, "transform_input": True, "init_weights": False}
 OPTIONS = {"googlenet": FROM_TENSORFLOW, "inception_v3": FROM_TENSORFLOW}
 
@@ -23,8 +25,8 @@ class TorchvisionNet(nn.Module):
             "alexnet", "googlenet", "inception_v3", "resnet50", "resnet101", "resnet152", "vgg16", "vgg19"
         ] = "resnet50",
         *,
-        in_channels: int = 3,
-        classes: int = 1000,
+        in_channels: Size = 3,
+        classes: Size = 1000,
     ):
         super().__init__()
         if in_channels != 3:

@@ -20,7 +20,9 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from repro.bounds import BelowOne, Depth, Depths, Size, Sizes
 from repro.models.layers.concatenation import concatenate
+from repro.models.layers.interpolation import Bilinear
 
 
 class UNet(nn.Module):
@@ -34,17 +36,17 @@ class UNet(nn.Module):
     def __init__(
         self,
         *,
-        widths: tuple[int, ...] = (64, 128, 256, 512, 1024),
-        depths: tuple[int, ...] = (2, 2, 2, 2, 2),
-        depth_up: int = 2,
+        widths: Sizes = (64, 128, 256, 512, 1024),
+        depths: Depths = (2, 2, 2, 2, 2),
+        depth_up: Depth = 2,
         skips: Literal[True, False, "self"] = True,
         padded: bool = False,
         up: Literal["transposed", "bilinear"] = "transposed",
         batch_norm: bool = False,
-        dropout: float = 0.5,
+        dropout: BelowOne = 0.5,
         released: bool = False,
-        in_channels: int = 1,
-        classes: int = 2,
+        in_channels: Size = 1,
+        classes: Size = 2,
     ):
         super().__init__()
         if len(widths) != len(depths):
@@ -134,9 +136,7 @@ def level(padded: bool, batch_norm: bool, channels: int, width: int, depth: int)
 
 UP = {
     "transposed": lambda channels, width: nn.ConvTranspose2d(channels, width, 2, stride=2),
-    "bilinear": lambda channels, width: nn.Sequential(
-        nn.Conv2d(channels, width, 1), nn.Upsample(scale_factor=2, mode="bilinear")
-    ),
+    "bilinear": lambda channels, width: nn.Sequential(nn.Conv2d(channels, width, 1), Bilinear(2)),
 }
 
 

@@ -7,11 +7,17 @@ Bengio 2010 and He et al. 2015b.
 
 from torch import nn
 
+from repro.bounds import Depth, Size
 from repro.models.resnet import ResNet, cifar_resnet
 
 
 def unnormalised_resnet(
-    depth: int, *, residual: bool = True, width: int = 16, in_channels: int = 3, classes: int = 10
+    depth: Depth,
+    *,
+    residual: bool = True,
+    width: Size = 16,
+    in_channels: Size = 3,
+    classes: Size = 10,
 ) -> ResNet:
     """`cifar_resnet` with shortcut A whose normalisations are identities: its convolutions have no biases."""
     net = cifar_resnet(depth, residual=residual, width=width, in_channels=in_channels, classes=classes)

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from repro.bounds import Depths, Size, Sizes
+from repro.models.layers.interpolation import Bilinear
 from repro.models.vgg_trunk import FullyConnected, VggTrunk, crop
 
 # What makes a map of `width` channels, twice as high and wide. The last layer of a net alone has a bias.
@@ -28,11 +30,11 @@ UPSAMPLE: dict[str, Callable[[int, int, bool], nn.Module]] = {
         nn.Upsample(scale_factor=2), nn.Conv2d(channels, width, 3, padding=1, bias=bias)
     ),
     "bilinear": lambda channels, width, bias: nn.Sequential(
-        nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(channels, width, 3, padding=1, bias=bias)
+        Bilinear(2), nn.Conv2d(channels, width, 3, padding=1, bias=bias)
     ),
     # Nothing is learnt about space: a 1×1 convolution, then bilinear interpolation.
     "fixed": lambda channels, width, bias: nn.Sequential(
-        nn.Conv2d(channels, width, 1, bias=bias), nn.Upsample(scale_factor=2, mode="bilinear")
+        nn.Conv2d(channels, width, 1, bias=bias), Bilinear(2)
     ),
 }
 
@@ -80,13 +82,13 @@ class EncoderDecoder(nn.Module):
         upsample: Literal[
             "transposed2", "transposed3", "transposed4", "nearest", "bilinear", "unpool", "fixed"
         ],
-        widths: tuple[int, ...] = (16, 32, 48),
-        depths: tuple[int, ...] = (1, 2, 2),
-        context: int = 64,
-        decoder: tuple[int, ...] = (48, 32),
-        outputs: int | None = None,
-        in_channels: int = 3,
-        classes: int = 10,
+        widths: Sizes = (16, 32, 48),
+        depths: Depths = (1, 2, 2),
+        context: Size = 64,
+        decoder: tuple[Size, ...] = (48, 32),
+        outputs: Size | None = None,
+        in_channels: Size = 3,
+        classes: Size = 10,
     ):
         super().__init__()
         if len(decoder) != len(widths) - 1:

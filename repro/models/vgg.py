@@ -14,6 +14,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from repro.bounds import BelowOne, Multiplier, Size
 from repro.models.layers.initialisation import initialise
 from repro.models.layers.response_norm import LocalResponseNorm
 
@@ -47,13 +48,13 @@ class VGG(nn.Module):
         configuration: Literal["A", "A-LRN", "B", "C", "D", "E", "B-5x5"] = "D",
         *,
         batch_norm: bool = False,
-        dropout: float = 0.5,
+        dropout: BelowOne = 0.5,
         init: Literal["gaussian", "xavier", "he"] = "xavier",
-        width: float = 1.0,
-        classifier: int = 4096,
-        image_size: int = 224,
-        in_channels: int = 3,
-        classes: int = 1000,
+        width: Multiplier = 1.0,
+        classifier: Size = 4096,
+        image_size: Size = 224,
+        in_channels: Size = 3,
+        classes: Size = 1000,
     ):
         super().__init__()
         if image_size < 1:

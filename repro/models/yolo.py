@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils._pytree import register_constant
 
+from repro.bounds import BelowOne, Depths, Multiplier, Size, Sizes
 from repro.models.layers.boxes import Detections, chosen, clipped, surest
 from repro.models.layers.convolutions import convolution
 from repro.models.trunks import Convolutions, Trunk, make_trunk
@@ -161,17 +162,17 @@ class Yolo(nn.Module):
         self,
         trunk: Literal["yolo", "vgg16"] = "yolo",
         *,
-        cells: int = 7,
-        boxes: int = 2,
+        cells: Size = 7,
+        boxes: Size = 2,
         convolutional: bool = False,
         batch_norm: bool = False,
-        width: float = 1.0,
-        widths: tuple[int, ...] | None = None,
-        depths: tuple[int, ...] | None = None,
-        fc: int = 4096,
-        dropout: float = 0.5,
-        in_channels: int = 3,
-        classes: int = 20,
+        width: Multiplier = 1.0,
+        widths: Sizes | None = None,
+        depths: Depths | None = None,
+        fc: Size = 4096,
+        dropout: BelowOne = 0.5,
+        in_channels: Size = 3,
+        classes: Size = 20,
     ):
         super().__init__()
         for name, count in (("cells", cells), ("boxes", boxes), ("classes", classes)):

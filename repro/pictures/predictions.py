@@ -5,6 +5,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from repro.bounds import PositiveInt
 from repro.data.split import head
 from repro.errors import ReproError
 from repro.measures.segmentation import check_masks
@@ -13,7 +14,7 @@ from repro.state.net import State
 from repro.tasks.segmentation import predictions as labels
 
 
-def predictions(states: dict[str, State], *, images: int = 6) -> Image.Image:
+def predictions(states: dict[str, State], *, images: PositiveInt = 6) -> Image.Image:
     """The first `images` test images, their pixels' truth, and what each arm predicts or, decoding, draws."""
     first = next(iter(states.values()))
     check_masks(first, "this picture")

@@ -1,9 +1,12 @@
 """Images in rows and columns, with a heading over each column."""
 
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+
+Colour: TypeAlias = tuple[int, int, int]
 
 GAP, HEADING = 4, 18  # pixels between cells, and of a heading
 LARGEST, SMALLEST = 320, 128  # a cell's longer side
@@ -18,8 +21,12 @@ PALETTE = np.array(
 )
 
 
-def sheet(columns: Mapping[str, Sequence[np.ndarray]]) -> Image.Image:
-    """Columns of uint8 images [H, W, 3] under their names, all at one size, enlarged by whole pixels."""
+def sheet(
+    columns: Mapping[str, Sequence[np.ndarray]], legend: Mapping[str, Colour] | None = None
+) -> Image.Image:
+    """Columns of uint8 images [H, W, 3] under their names, all at one size, enlarged by whole pixels; below
+    them what colours mean, one in a row.
+    """
     cells = {name: [_scaled(image) for image in images] for name, images in columns.items()}
     font = ImageFont.load_default(13)
     names = {
@@ -28,10 +35,16 @@ def sheet(columns: Mapping[str, Sequence[np.ndarray]]) -> Image.Image:
     }
     height = max(cell.height for column in cells.values() for cell in column)
     rows = max(map(len, cells.values()))
-    page = Image.new(
-        "RGB", (sum(names.values()) + GAP * (len(cells) + 1), HEADING + rows * (height + GAP) + GAP), "white"
-    )
+    meanings = legend or {}
+    longest = max((GAP + HEADING + int(font.getlength(says)) for says in meanings), default=0)
+    width = max(sum(names.values()) + GAP * (len(cells) + 1), longest + GAP)
+    end = HEADING + rows * (height + GAP) + GAP
+    page = Image.new("RGB", (width, end + HEADING * len(meanings)), "white")
     draw, x = ImageDraw.Draw(page), GAP
+    for row, (says, colour) in enumerate(meanings.items()):
+        top = end + row * HEADING
+        draw.rectangle((x, top, x + 11, top + 11), fill=colour, outline="black")
+        draw.text((x + HEADING, top - 2), says, "black", font)
     for name, column in cells.items():
         draw.text((x, 2), name, "black", font)
         for row, cell in enumerate(column):

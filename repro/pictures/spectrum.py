@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from repro.bounds import PositiveInt
 from repro.data.split import head
 from repro.measures.checkerboard import outputs_on, power_spectrum
 from repro.pictures.sheet import sheet
@@ -11,7 +12,7 @@ from repro.state.net import State
 
 
 @torch.no_grad()
-def spectrum(states: dict[str, State], *, images: int = 300) -> Image.Image:
+def spectrum(states: dict[str, State], *, images: PositiveInt = 300) -> Image.Image:
     """Power of the outputs on the first `images` test images, in decibels below its largest, a column an arm.
 
     Black is -60 dB.

@@ -284,7 +284,7 @@ class _Planner:
         recipe = spec.recipe
         assert recipe is not None
         if self.gpu:
-            return None if found is None else self.gpu.pace(found, recipe.precision)
+            return None if found is None else self.gpu.pace(found, recipe.precision, recipe.cuda_graph)
         there = self.there.device_memory or 0
         if spec.device == "cuda" and (found is None or CONTEXT + with_margin(found.memory) > there):
             return None

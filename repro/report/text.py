@@ -56,7 +56,7 @@ def promise(claims: Iterable[ClaimResult], falsely: float) -> str:
     if not tried:
         return ""
     levels = {claim.evidence.alpha for claim in tried}
-    each = f"{levels.pop():g} each" if len(levels) == 1 else "their levels"
+    each = f"{levels.pop():g} each" if len(levels) == 1 else "the sum of their levels"
     return (
         f"{count} of {len(tried)} claims that seeds decide are reproduced; "
         f"were there nothing to any of them, at most {falsely:.2g} would be expected to be ({each})"
@@ -106,10 +106,10 @@ def meaning(claim: ClaimResult) -> Iterable[str]:
     if not evidence.is_tried:
         return
     yield (
-        "A verdict takes margins whose signs are, of all that they could have had as well, among the "
-        f"{100 * evidence.alpha:.3g} % that speak most for the claim, or among as many that speak most "
-        "against it (a sign-flip test, all looks together). "
-        "What is assumed is that margins are independent, and symmetric about their centre."
+        "A verdict takes margins whose signs, of all patterns that they could have had, are "
+        f"among the {100 * evidence.alpha:.3g} % that speak most for the claim, or among as many that speak "
+        "most against it (a sign-flip test, all looks together). "
+        "It is assumed that margins are independent, and symmetric about their centre."
     )
     if claim.contested:
         yield (

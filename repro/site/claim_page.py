@@ -122,7 +122,7 @@ def _hanging(found: Sequence[tuple[Scale, str, Latest]]) -> Markup | None:
     return element(
         "section",
         element("h2", "What else hangs on its arms"),
-        element("p", "Where a net here is wrong, these are, too.", class_="note"),
+        element("p", "If a net here is wrong, so are these.", class_="note"),
         element("details", element("summary", counted(len(rows), "claim")), shown)
         if len(rows) > MOST
         else shown,
@@ -185,7 +185,7 @@ def _part(part: PartResult) -> list[Child]:
     if part.holds is not None:
         mark = element("td", "✓ holds" if part.holds else "✗ does not hold")
         return [mark, element("code", part.text), number(part.estimate), ""]
-    by_seeds = f"{part.verdict} at seed {part.decided_at}" if part.decided_at else "undecided"
+    by_seeds = f"{part.verdict} after {part.decided_at} seeds" if part.decided_at else "undecided"
     return [by_seeds, element("code", part.text), number(part.estimate), interval(part.interval)]
 
 

@@ -26,11 +26,10 @@ def claim_table(scale: Scale, up: str = "", *, history: bool = True) -> Markup:
 def _row(scale: Scale, name: str, latest: Latest, up: str, history: bool) -> list[Markup]:
     claim, evidence = latest.claim, latest.claim.evidence
     rank = ORDER.index(claim.verdict) + len(ORDER) * claim.as_expected
-    states = f"{claim.verdict} {'as-expected' if claim.as_expected else 'unexpected'}"
     page = f"{up}{address.claim(scale.suite, scale.profile, name)}"
     runs = [element("td", squares(scale.history(name, RUNS)), class_="runs")] if history else []
     return [
-        element("td", badge(claim), data_value=rank, data_states=states, class_="state"),
+        element("td", badge(claim), data_value=rank, class_="state"),
         element("td", link(page, name), element("p", claim.says), class_="claim"),
         number(len(evidence.seeds), str(len(evidence.seeds))) if evidence.seeds else nothing(),
         number(evidence.estimate, figure(evidence.estimate)),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from repro.format import figure
+from repro.format import counted, figure
 from repro.result import TrialResult
 from repro.site.archive import Scale
 from repro.site.element import Markup
@@ -92,7 +92,7 @@ def cost_chart(found: Sequence[Reached], metric: str) -> Markup:
     known = [key for key in reversed(SIZES) if any(key in one.sizes for one in found)]
     sizes = [_sized(key, [one.sizes[key] for one in found if key in one.sizes], len(found)) for key in known]
     spec = {"data": {"values": values}, "spacing": 14, "hconcat": [_reached(len(found), metric), *sizes]}
-    return drawn(spec, f"{metric} of {len(found)} arms beside what they compute")
+    return drawn(spec, f"{metric} of {counted(len(found), 'arm')} beside what they compute")
 
 
 def _drawn(value: float) -> float | None:

@@ -1,4 +1,4 @@
-"""Training curves as small multiples: a panel an arm, its seeds as a band, the others in grey behind."""
+"""Training curves as small multiples: a panel an arm, its seeds as a band, all arms in grey behind."""
 
 import math
 from collections import defaultdict
@@ -16,6 +16,7 @@ WIDTH, HEIGHT = 288, 200
 LEFT, RIGHT, TOP, BOTTOM = 46, 276, 28, 158
 PREFIXES = ("batch_", "train_", "test_")  # of one quantity, drawn together
 SPOTS, ROWS = 16, 10  # steps that tell their values, and those in the table
+MANY = 12  # arms; of more, half as many steps tell their values, or a page would be too long to load
 POINTS, BEHIND = 64, 24  # steps that a line goes through, and one that is drawn behind others
 
 
@@ -109,7 +110,10 @@ def _quantity(name: str, unit: str, arms: Arms) -> Markup:
     y = covering([bottom, top], BOTTOM, TOP, title=f"{name}{unit}")
     last = max(step for curves in arms.values() for c in curves.values() for step in c.rows)
     x = Axis(0, max(last, 1), LEFT, RIGHT, title="step")
-    drawn = [chart(arm, _panel(arm, arms, x, y).svg(_says(arm, name, arms[arm]))) for arm in arms]
+    drawn = [
+        chart(arm, _panel(arm, arms, x, y, f"all-{name}", first=i == 0).svg(_says(arm, name, arms[arm])))
+        for i, arm in enumerate(arms)
+    ]
     cut = " What lies beyond the upper edge is drawn at it." if top < max(highs) else ""
     kinds = sorted(
         {
@@ -120,7 +124,7 @@ def _quantity(name: str, unit: str, arms: Arms) -> Markup:
     )
     note = (
         f"{'; '.join(kinds)}. Lines: the mean over seeds. Band: from the lowest to the highest seed. "
-        f"Grey: the other arms.{cut}"
+        f"Grey: all arms.{cut}"
     )
     return element(
         "section",
@@ -132,18 +136,22 @@ def _quantity(name: str, unit: str, arms: Arms) -> Markup:
     )
 
 
-def _panel(arm: str, arms: Arms, x: Axis, y: Axis) -> Plot:
+def _panel(arm: str, arms: Arms, x: Axis, y: Axis, all_arms: str, *, first: bool) -> Plot:
+    """The lines of all arms, in grey, are drawn by the first panel under the name `all_arms`, for all."""
     plot = Plot(x, y, WIDTH, HEIGHT)
     plot.grid(
         [(tick, text) for tick, text in ((t, f"{t:,.0f}") for t in x.ticks(3)) if float(tick).is_integer()]
     )
-    others = [_main(curves).line(BEHIND) for other, curves in arms.items() if other != arm]
-    plot.lines(others, "line behind")
-    steps: set[int] = set()
+    if first and len(arms) > 1:
+        plot.lines([_main(curves).line(BEHIND) for curves in arms.values()], "line behind", id_=all_arms)
+    elif len(arms) > 1:
+        # With the class, since rules that name what is around it do not reach into a copy.
+        plot.add("use", href=f"#{all_arms}", class_="line behind")
+    steps, most = set[int](), SPOTS if len(arms) <= MANY else SPOTS // 2
     for curve in curves_of(arms[arm]):
         band = curve.band
         kind = "line training" if curve.while_training else "line"
-        steps |= set(_some(list(curve.rows), SPOTS))
+        steps |= set(_some(list(curve.rows), most))
         if len(band) > 1:
             plot.band(band, "band faint" if curve.while_training else "band")
             plot.line(curve.line(), kind)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import stdev
 from typing import Any
 
-from repro.format import figure
+from repro.format import counted, figure
 from repro.result import ClaimResult, PartResult, verdict
 from repro.site import address
 from repro.site.element import Markup, element
@@ -23,6 +23,11 @@ TICKS = (-30, -10, -3, -1, 0, 1, 3, 10, 30)
 KINDS = ("reproduced", "refuted", "undecided", "not as expected")
 COLOURS = ("var(--accent)", "var(--ink)", "var(--muted)", "var(--alarm)")
 SHAPES = ("circle", "diamond", "square", "triangle-up")
+HOW_TO_READ = (
+    "A row is a claim that trained or timed nets decide: how far, on average, the paper's side is ahead, "
+    "divided by how much that differs from seed to seed, with the interval of what is still possible. "
+    "Right of 0 the claim holds."
+)
 LEGEND = element(
     "p",
     [
@@ -151,6 +156,7 @@ def _column(groups: Sequence[tuple[Paper, Sequence[Row]]], height: float, up: st
     says = {"description": {"field": "says"}, "href": {"field": "page"}}
     marks: list[dict[str, Any]] = [
         {
+            "data": {"values": [{}]},  # one line, not one a claim
             "mark": {"type": "rule", "aria": False, "color": "var(--muted)"},
             "encoding": {"x": {"datum": 0, **across}},
         },
@@ -207,7 +213,8 @@ def _column(groups: Sequence[tuple[Paper, Sequence[Row]]], height: float, up: st
     ]
     spec = {"width": WIDTH, "height": y, "data": {"values": values}, "layer": marks}
     first, last = groups[0][0], groups[-1][0]
-    return drawn(spec, f"Margins of {len(values)} claims, from {first.dated_title} to {last.dated_title}")
+    papers = first.dated_title if first == last else f"from {first.dated_title} to {last.dated_title}"
+    return drawn(spec, f"Margins of {counted(len(values), 'claim')}: {papers}")
 
 
 def _short(title: str) -> str:

@@ -10,7 +10,7 @@ from repro.report.text import promise
 from repro.site import address
 from repro.site.archive import Archive, Change, Scale
 from repro.site.element import Child, Markup, element, link
-from repro.site.forest import LEGEND, forest, rows, weakest
+from repro.site.forest import HOW_TO_READ, LEGEND, forest, rows, weakest
 from repro.site.page import page, time
 from repro.site.papers import Paper, by_paper
 from repro.site.tables import nothing, number, table
@@ -20,11 +20,6 @@ MOST = 8  # rows of what changed, and of what is not as expected; the page of al
 WHAT = (
     "The papers that made computer vision say why nets got better. Here each such claim is a test: nets are "
     "trained with several seeds, and it ends as reproduced, refuted or undecided."
-)
-HOW_TO_READ = (
-    "A row is a claim that trained or timed nets decide: how far, on average, the paper's side is ahead, "
-    "divided by how much that differs from seed to seed, with the interval of what is still possible. "
-    "Right of 0 the claim holds."
 )
 
 Places = Mapping[tuple[str, str], Mapping[str, str]]  # of pictures, by suite and profile, then by name
@@ -227,13 +222,12 @@ def _papers(papers: Sequence[Paper]) -> Markup:
         counts = Counter[str](claim.verdict for claim in claims)
         surprises = sum(not claim.as_expected for claim in claims)
         tried = sum(weakest(claim) is not None for claim in claims)
+        year = paper.year if paper.year < 9999 else 0
+        numbers = (year, *(counts[name] for name in MARKS), surprises, tried)
         rows.append(
             [
                 element("td", link(address.paper(paper.title), paper.title), class_="claim"),
-                number(paper.year, str(paper.year)) if paper.year < 9999 else nothing(),
-                *(number(counts[name], str(counts[name])) if counts[name] else nothing() for name in MARKS),
-                number(surprises, str(surprises)) if surprises else nothing(),
-                number(tried, str(tried)),
+                *(number(count, str(count)) if count else nothing() for count in numbers),
             ]
         )
     head = ("paper", "year", *(f"{mark} {name}" for name, mark in MARKS.items()), "! unexpected", "by seeds")

@@ -8,7 +8,7 @@ WORDS = {
     "paper, suite, profile": (
         "A suite is a file that states what a paper says, with the nets that it compares. A profile "
         "is the scale at which it is tried: cpu is small nets on small images, minutes on two cores; "
-        "gpu is near the paper’s own."
+        "gpu is what one GPU of 24 GB does in a night; paper is the paper’s own recipe and data."
     ),
     "claim": (
         "A sentence of a paper, written as a comparison of numbers that is true or false: "
@@ -16,6 +16,10 @@ WORDS = {
     ),
     "arm": (
         "One side of a comparison: a net, and how it is trained. Two arms of a claim differ in one thing."
+    ),
+    "ledger": (
+        "The list of statements of papers that are to be tested, each with its place in the paper. A claim "
+        "names the entries that it tests: RS02, say."
     ),
     "seed": (
         "What the random start of a training, and the order of its images, are drawn from. Two seeds "
@@ -36,7 +40,7 @@ WORDS = {
         "is reproduced, if left of 0 it is refuted. More seeds make it narrower."
     ),
     "verdict": (
-        "Reproduced: the seeds show it, and where there is nothing to a claim that happens to one in "
+        "Reproduced: the seeds show it, and if there is nothing to a claim, that happens one time in "
         "twenty at most. Refuted: the seeds show the contrary as clearly. Undecided: they show "
         "neither, which is no evidence against it."
     ),
@@ -53,6 +57,10 @@ WORDS = {
         "Most claims are expected to be reproduced. Where pilots at a small scale showed another "
         "verdict, the suite says so, with the reason; then that verdict is as expected, and is marked "
         "“as known”."
+    ),
+    "pilot": (
+        "A training with a seed from 1000 up, which never judges. Recipes are chosen on pilots, so that the "
+        "seeds that judge have had no part in the choice."
     ),
     "trivial": (
         "An arm that answers no better than naming the most frequent class every time. What is "

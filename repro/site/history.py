@@ -3,14 +3,15 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from statistics import fmean, median
+from typing import TypeVar
 
 from repro.site.archive import LightClaim, LightResult, LightTrial, Scale
-from repro.site.element import Markup, element
+from repro.site.element import Markup, element, markup
 from repro.site.page import moment_text
 from repro.site.series import Place, series_chart
 
-RUNS = 60  # shown of a history
-MOST = 12  # lines of a chart; the first arms, where there are more
+RECENT, OLDER = 12, 12  # runs that a chart shows: all of the last ones, and at most so many before them
+MOST = 8  # lines of a chart; the first arms, where there are more
 COMPARABLE = "A dotted line: another device, driver, precision or torch; times are not comparable across it."
 COSTS = {  # by the key in a trial's cost: the title, what one of its unit is, and the unit
     "seconds": ("Training time", 1.0, "s"),
@@ -23,15 +24,15 @@ Values = Mapping[str, float]  # by the line's name
 
 def claim_history(scale: Scale, name: str) -> list[Markup]:
     """What a claim measured and its margin, run by run; nothing of one run."""
-    asked = [claim for _, claim in scale.history(name, RUNS) if claim]
+    asked = [claim for run in scale.runs if (claim := run.glance.claims.get(name))]
     if len(asked) < 2 or not asked[-1].evidence.interval:
         return []
     by_metric: dict[str, list[str]] = {}
     for measured in asked[-1].values:
         by_metric.setdefault(measured.partition("(")[0], []).append(measured)
 
-    def of_claim(read: Callable[[LightClaim], Values]) -> Callable[[LightResult], Values]:
-        return lambda run: read(claim) if (claim := run.claims.get(name)) else {}
+    def of_claim(look: Callable[[LightClaim], Values]) -> Callable[[LightResult], Values]:
+        return lambda run: look(of) if (of := run.claims.get(name)) else {}
 
     charts = [
         _chart(scale, "Margin", "margin", of_claim(lambda claim: _known({"margin": claim.evidence.estimate})))
@@ -45,7 +46,8 @@ def suite_history(scale: Scale) -> list[Markup]:
     """What each arm reached, and what that took, run by run; nothing of one run."""
     if len(scale.runs) < 2:
         return []
-    arms = list(scale.arms)[:MOST]
+    arms, count = list(scale.arms)[:MOST], len(scale.arms)
+    first = element("p", f"The first {MOST} of {count} arms.", class_="note") if count > MOST else None
     metrics = dict.fromkeys(name for trial in scale.trials for name in trial.measurements)
 
     def of_trials(
@@ -68,7 +70,7 @@ def suite_history(scale: Scale) -> list[Markup]:
         )
     charts.append(_timed(scale))
     found = [chart for chart in charts if chart]
-    return [element("div", found, class_="pair")] if found else []
+    return [markup(first), element("div", found, class_="pair")] if found else []
 
 
 def _timed(scale: Scale) -> Markup | None:
@@ -93,20 +95,35 @@ def _chart(
     log: bool = False,
     timed: bool = False,
 ) -> Markup | None:
-    runs = [run.glance for run in scale.runs[-RUNS:]]
-    of_runs = [read(run) for run in runs]
-    names = list(dict.fromkeys(name for values in reversed(of_runs) for name in values))
-    if not names:
+    measured = [(run.glance, values) for run in scale.runs if (values := read(run.glance))]
+    if not measured:
         return None
-    moments = [moment_text(run.finished) for run in runs]
+    chosen, one_in = thinned(measured)
+    runs, of_runs = zip(*chosen, strict=True)
+    names = list(dict.fromkeys(name for values in reversed(of_runs) for name in values))
+    dated = {0, len(runs) - RECENT} if one_in > 1 else {0} if len(runs) > 1 else set()
     places = [
-        Place(moment, moment[:10] if i == 0 < len(runs) - 1 else "", values)
-        for i, (moment, values) in enumerate(zip(moments, of_runs, strict=True))
+        Place(moment := moment_text(run.finished), moment[:10] if i in dated else "", values)
+        for i, (run, values) in enumerate(chosen)
     ]
+    if one_in > 1:
+        note += f" All of the last {RECENT} runs, and one in {one_in} of the {len(measured) - RECENT} before."
     breaks = [i for i in range(1, len(runs)) if runs[i].environment.key != runs[i - 1].environment.key]
     return series_chart(
         title, names[:MOST], places, each="run", y=unit, note=note, breaks=breaks if timed else (), log=log
     )
+
+
+Shown = TypeVar("Shown")
+
+
+def thinned(runs: Sequence[Shown]) -> tuple[list[Shown], int]:
+    """All of the last runs, and of those before them one in as many as leaves `OLDER` at most, with how many
+    that is; so that a thousand nights can be read, and the newest ones one by one.
+    """
+    older, recent = list(runs[:-RECENT]), list(runs[-RECENT:])
+    one_in = max(1, -(-len(older) // OLDER))
+    return older[::-one_in][::-1] + recent, one_in
 
 
 def _measured(name: str, trial: LightTrial) -> float | None:

@@ -7,7 +7,7 @@ from repro.site.archive import Scale
 from repro.site.claim_table import claim_table
 from repro.site.claims_page import said
 from repro.site.element import Child, Markup, element, link
-from repro.site.forest import LEGEND, forest
+from repro.site.forest import HOW_TO_READ, LEGEND, forest
 from repro.site.page import page, trail
 from repro.site.papers import Paper, paper
 from repro.site.pictures import pictures as shown_pictures
@@ -19,12 +19,15 @@ def paper_page(of: Paper, pictures: Mapping[tuple[str, str], Mapping[str, str]])
     """`pictures` are the addresses of those that there are, by suite and profile, then by name."""
     up = address.UP
     charts = forest([of], up)
+    read = element("p", HOW_TO_READ, " ", link(f"{up}{address.GLOSSARY}", "All words"), ".", class_="note")
     return page(
         of.title,
         trail(("Papers", f"{up}{address.FRONT}#all"), (of.title, None)),
         element("h1", of.title),
         element("p", paper(of.found), class_="lead") if of.found else None,
-        _section("What seeds decide", LEGEND, element("div", charts, class_="forest")) if charts else None,
+        _section("What seeds decide", read, LEGEND, element("div", charts, class_="forest"))
+        if charts
+        else None,
         element("section", element("h2", "Claims"), legend(), [_suite(scale, up) for scale in of.scales]),
         _reported(of, up),
         _pictures(of, pictures),

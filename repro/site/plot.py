@@ -50,8 +50,8 @@ class Plot:
         """With a gap where a value is None."""
         self.lines([points], class_)
 
-    def lines(self, each: Iterable[Iterable[Point]], class_: str) -> None:
-        """As one path."""
+    def lines(self, each: Iterable[Iterable[Point]], class_: str, id_: str | None = None) -> None:
+        """As one path, which other plots of the page may use by its name."""
         path = list[str]()
         for points in each:
             pen = "M"
@@ -62,7 +62,7 @@ class Plot:
                 path.append(f"{pen}{_px(self.x.at(x))},{_px(self.y.at(y))}")
                 pen = "L"
         if path:
-            self.add("path", class_=class_, d="".join(path))
+            self.add("path", id_=id_, class_=class_, d="".join(path))
 
     def band(self, rows: Sequence[tuple[float, float, float]], class_: str) -> None:
         """Between the lows and the highs of (x, low, high)."""
@@ -76,6 +76,11 @@ class Plot:
 
     def dot(self, x: float, y: float, class_: str, radius: float = 3.5) -> None:
         self.add("circle", class_=class_, cx=_px(self.x.at(x)), cy=_px(self.y.at(y)), r=_px(radius))
+
+    def dots(self, points: Iterable[tuple[float, float]], class_: str) -> None:
+        """As one path of points, which have the width of its line."""
+        each = "".join(f"M{_px(self.x.at(x))},{_px(self.y.at(y))}h0" for x, y in points)
+        self.add("path", class_=class_, d=each)
 
     def spot(self, says: str, *drawn: Markup) -> None:
         """What says a value where the pointer meets it."""

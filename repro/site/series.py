@@ -47,9 +47,8 @@ def series_chart(
         [(next(p.values[name] for p in reversed(places) if name in p.values), name, "name") for name in names]
     )
     for name in names:
-        for i, place in enumerate(places, start=1):
-            if name in place.values:
-                plot.dot(i, place.values[name], "dot small", 2.5)
+        known = [(i, place.values[name]) for i, place in enumerate(places, start=1) if name in place.values]
+        plot.dots(known, "dots")
     plot.slices([(float(i), _told(place)) for i, place in enumerate(places, start=1) if place.values])
     rows = [
         [place.says, *(number(place.values[n]) if n in place.values else "–" for n in names)]

@@ -57,7 +57,7 @@ def suite_page(
             element("h2", "Claims"),
             claim_table(scale, up=up),
             legend(),
-            element("p", known, class_="note"),
+            element("p", f"{known}.", class_="note") if known else None,
         ),
         _section("Pictures", shown) if (shown := shown_pictures(scale, pictures)) else None,
         _section("Training", panels(curves, last.units)) if curves else None,
@@ -120,11 +120,18 @@ def _costs(arms: Mapping[str, ArmResult], trials: Sequence[TrialResult]) -> Mark
         element(
             "p",
             "The median over seeds, and from the lowest to the highest. "
-            "Wall-clock seconds beside other trials.",
+            "Wall-clock seconds, while other trials may have run on the same machine.",
             class_="note",
         ),
         table(head, rows, caption="Cost of training", right=range(1, len(head))),
     )
+
+
+def _fact(name: str, value: object) -> tuple[str, str | None]:
+    """What is known of the machine and the code, in words."""
+    if name == "dirty":
+        return "uncommitted changes", None if value is None else "yes" if value else "none"
+    return name, None if value is None else str(value)
 
 
 def _environment(scale: Scale, raw: Sequence[Markup]) -> Markup:
@@ -132,7 +139,7 @@ def _environment(scale: Scale, raw: Sequence[Markup]) -> Markup:
     keys = [
         ", ".join(f"{name} {value}" for name, value in key.items() if value) for key in last.environment.key
     ]
-    about = [(name, None if value is None else str(value)) for name, value in last.environment.facts.items()]
+    about = [_fact(name, value) for name, value in last.environment.facts.items()]
     return facts(
         [
             ("last run", [time(last.finished), f" ({last.id})"]),

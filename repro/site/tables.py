@@ -1,20 +1,19 @@
 """Tables of pages: sorted by a click on a column's head, scrolled sideways where there is no room."""
 
+import re
 from collections.abc import Iterable, Sequence
 from statistics import median
 
 from repro.format import figure
 from repro.site.element import Child, Markup, element
 
+PLAIN = re.compile(r"-?\d+(\.\d+)?(e[+-]\d+)?")  # numbers that a browser reads as we do
+
 
 def number(value: float | None, text: str | None = None) -> Markup:
     """A cell with a number, sorted by its value; None is a measurement without one."""
-    return element(
-        "td",
-        figure(value) if text is None else text,
-        class_="number",
-        data_value="" if value is None else value,
-    )
+    shown = figure(value) if text is None else text
+    return element("td", shown, class_="number", data_value=_sorted_by(value, shown))
 
 
 def spread(values: Sequence[float]) -> Markup:
@@ -23,11 +22,11 @@ def spread(values: Sequence[float]) -> Markup:
         return nothing()
     middle, low, high = median(values), figure(min(values)), figure(max(values))
     around = element("span", f"{low} to {high}", class_="spread") if low != high else None
-    return element("td", figure(middle), " ", around, class_="number", data_value=middle)
+    return element("td", figure(middle), " ", around, class_="number", data_value=f"{middle:.6g}")
 
 
 def nothing() -> Markup:
-    return element("td", "–", class_="number none", data_value="")
+    return element("td", "–", class_="number none")
 
 
 def table(
@@ -67,6 +66,13 @@ def facts(rows: Iterable[tuple[Child, Child]]) -> Markup:
         ((element("dt", key), element("dd", value)) for key, value in rows if value is not None),
         class_="facts",
     )
+
+
+def _sorted_by(value: float | None, shown: str) -> str | None:
+    """What a cell is sorted by, six digits of it; None where that is the text that it shows."""
+    if value is None:
+        return ""
+    return None if PLAIN.fullmatch(shown) else f"{value:.6g}"
 
 
 def _cell(cell: Child, right: bool) -> Markup:

@@ -46,6 +46,11 @@ NOISE = re.compile(
     r'|<path class="(?:background|foreground)"[^>]*/>'
 )
 CLASSES = re.compile(r' class="(?!spot)[^"]*"')
+WITHOUT = (' transform="translate(0,0)"', ' stroke-width="1"', ' x2="0"', ' y2="0"', "<g/>")  # as by default
+CIRCLE = re.compile(
+    r'<path(?P<at>[^>]*?) d="M(?P<r>[\d.]+),0A(?P=r),(?P=r),0,1,1,-(?P=r),0A(?P=r),(?P=r),0,1,1,(?P=r),0"'
+)
+GROUP = re.compile(r"</?g\b[^>]*>")
 TAG, LONG = re.compile(r"<[^>]*>"), re.compile(r"-?\d+\.\d{2,}")
 
 
@@ -65,9 +70,10 @@ def _site_svg(made: str, says: str) -> Markup:
         parts += [_bare(inner[end : found.start()]), _spot(found, first=end == 0)]
         end = found.end()
     parts.append(_bare(inner[end:].removesuffix("</svg>")))
+    drawn = _without_empty_groups("".join(parts))
     return element(
         "svg",
-        Markup("".join(parts)),
+        Markup(drawn),
         class_="plot",
         viewBox=f"0 0 {width} {height}",
         width=width,
@@ -94,7 +100,25 @@ def _spot(found: re.Match[str], first: bool) -> str:
 
 def _bare(text: str) -> str:
     text = CLASSES.sub("", NOISE.sub("", text)).replace(f'xlink:href="{BASE}', 'href="')
-    return TAG.sub(lambda tag: LONG.sub(_rounded, tag.group()), text)
+    text = TAG.sub(lambda tag: LONG.sub(_rounded, tag.group()), text)
+    for default in WITHOUT:
+        text = text.replace(default, "")
+    return CIRCLE.sub(r'<circle\g<at> r="\g<r>"', text)
+
+
+def _without_empty_groups(text: str) -> str:
+    """Groups that say nothing of what is in them are left out, and what is in them stays."""
+    kept = list[bool]()
+
+    def needed(tag: re.Match[str]) -> str:
+        if tag.group().endswith("/>"):
+            return ""
+        if not tag.group().startswith("</"):
+            kept.append(tag.group() != "<g>")
+            return tag.group() if kept[-1] else ""
+        return tag.group() if kept.pop() else ""
+
+    return GROUP.sub(needed, text)
 
 
 def _rounded(number: re.Match[str]) -> str:

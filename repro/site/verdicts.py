@@ -1,5 +1,6 @@
 """Verdicts as marks: readable without colour, and small enough to show thirty runs in a row."""
 
+import re
 from collections.abc import Sequence
 
 from repro.result import ClaimResult, verdict
@@ -20,7 +21,8 @@ def badge(claim: ClaimResult) -> Markup:
     """`✗ refuted (as known)`, `? undecided (expected reproduced)`; one that is not as expected stands out."""
     kind = f"verdict {claim.verdict}" + ("" if claim.as_expected else " unexpected")
     mark = element("span", MARKS[claim.verdict], class_="mark", aria_hidden="true")
-    rest = verdict(claim).removeprefix(claim.verdict).strip(" ,()")
+    told = re.split(r"[(),]", verdict(claim).removeprefix(claim.verdict))
+    rest = "; ".join(part.strip() for part in told if part.strip())
     return element(
         "span",
         mark,

@@ -53,9 +53,11 @@ class State:
         inputs = self.inputs(images)
         return inputs, self.task.targets(inputs, targets)
 
-    def autocast(self) -> AbstractContextManager[None]:
+    def autocast(self, cached: bool = True) -> AbstractContextManager[None]:
+        """`cached`: a weight that is used twice is rounded once."""
         precision = self.spec.recipe.precision if self.spec.recipe else "fp32"
-        return torch.autocast(self.device.type, DTYPES[precision], enabled=precision != "fp32")
+        enabled = precision != "fp32"
+        return torch.autocast(self.device.type, DTYPES[precision], enabled=enabled, cache_enabled=cached)
 
     @torch.no_grad()
     def evaluate(self, split: Literal["train", "test"], limit: int | None = None) -> dict[str, float]:

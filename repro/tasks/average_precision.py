@@ -6,7 +6,10 @@ images and of a net's output. Imports no torch: sets are small, and their boxes 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from enum import Enum, auto
+from itertools import islice
 from math import nan
 from typing import NamedTuple
 
@@ -15,7 +18,7 @@ import numpy as np
 COCO_IOUS = np.linspace(0.5, 0.95, 10)
 COCO_RECALLS = np.linspace(0, 1, 101)
 COCO_MOST = 100  # detections of an image that count
-LOCALISED, NEAR = 0.5, 0.1  # IoUs: Hoiem et al. 2012, as in YOLO's section 4.2
+LOCALISED, NEAR = 0.5, 0.1  # IoUs, of `Kind`
 
 
 class Found(NamedTuple):
@@ -51,9 +54,9 @@ def voc(found: Sequence[Found], items: Sequence[Items], label: int, iou: float =
     wrong if that is less than `iou` or if a better detection has found that item before.
     """
     right, counted, taken = list[bool](), list[bool](), set[tuple[int, int]]()
-    for image, corners in _in_order(found, label):
+    for image, number in _in_order(found, label):
         mine = np.flatnonzero(items[image].labels == label)
-        overlaps = box_ious(corners[None], items[image].corners[mine])[0]
+        overlaps = box_ious(found[image].corners[number][None], items[image].corners[mine])[0]
         best = int(overlaps.argmax()) if len(mine) else -1
         hit = best >= 0 and bool(overlaps[best] >= iou)
         item = (image, int(mine[best])) if hit else (image, -1)
@@ -140,41 +143,68 @@ def coco_ap(found: Sequence[Found], items: Sequence[Items], label: int) -> float
     return float(np.mean([interpolated(coco(found, items, label, iou)) for iou in COCO_IOUS]))
 
 
+class Kind(Enum):
+    """What a detection is, by Hoiem et al. 2012, "Diagnosing Error in Object Detectors", as YOLO's section
+    4.2 has it. Errors with similar classes are among the `OTHER` ones.
+    """
+
+    CORRECT = auto()
+    LOCALISATION = auto()  # of the class, IoU .1 to .5
+    DUPLICATE = auto()  # of an item that a surer one has found
+    OTHER = auto()  # of another class, IoU of .1 or more
+    BACKGROUND = auto()
+
+
 class Kinds(NamedTuple):
     """Of the detections that are looked at: how many are right, and how many are wrong in each way."""
 
     correct: int
-    localisation: int  # of the class, IoU .1 to .5, or the second of an item
-    other: int  # of another class, IoU above .1
+    localisation: int  # duplicates among them, as Hoiem counts them
+    other: int
     background: int
 
 
 def error_kinds(found: Sequence[Found], items: Sequence[Items], classes: int) -> Kinds:
-    """Hoiem et al. 2012, "Diagnosing Error in Object Detectors", as YOLO's section 4.2 has it: of each class
-    the best N detections, N its items. Its errors with similar classes are among the `other` ones. Who finds
-    what does not count is not looked at.
+    """Of each class the kinds of the best N detections, N its items. Who finds what does not count is not
+    looked at.
     """
-    counts = dict.fromkeys(Kinds._fields, 0)
+    counts = Counter[Kind]()
     for label in range(classes):
-        taken, left = set[tuple[int, int]](), _count(items, label)
-        for image, corners in _in_order(found, label):
-            overlaps = box_ious(corners[None], items[image].corners)[0]
-            own = np.where(items[image].labels == label, overlaps, -1.0)
-            best = int(own.argmax()) if len(own) else -1
-            nearest, anything = (float(row.max(initial=0.0)) for row in (own, overlaps))
-            if nearest >= LOCALISED and items[image].ignored[best]:
-                continue
-            if not left:
-                break
-            left -= 1
-            if nearest >= LOCALISED and (image, best) not in taken:
-                taken.add((image, best))
-                counts["correct"] += 1
-            elif nearest >= NEAR:
-                counts["localisation"] += 1
-            else:
-                counts["other" if anything >= NEAR else "background"] += 1
-    return Kinds(**counts)
+        looked_at = (kind for _, _, kind in _judged(found, items, label) if kind is not None)
+        counts.update(islice(looked_at, _count(items, label)))
+    localisation = counts[Kind.LOCALISATION] + counts[Kind.DUPLICATE]
+    return Kinds(counts[Kind.CORRECT], localisation, counts[Kind.OTHER], counts[Kind.BACKGROUND])
+
+
+def kinds_of(found: Found, items: Items) -> list[Kind | None]:
+    """What each detection of an image is, of all its classes; None for one of what does not count."""
+    kinds: list[Kind | None] = [None] * len(found.labels)
+    for label in np.unique(found.labels).tolist():
+        for _, number, kind in _judged([found], [items], label):
+            kinds[number] = kind
+    return kinds
+
+
+def _judged(
+    found: Sequence[Found], items: Sequence[Items], label: int
+) -> Iterator[tuple[int, int, Kind | None]]:
+    """The detections of a class, the surest first: image, number in it, and kind."""
+    taken = set[tuple[int, int]]()
+    for image, number in _in_order(found, label):
+        overlaps = box_ious(found[image].corners[number][None], items[image].corners)[0]
+        own = np.where(items[image].labels == label, overlaps, -1.0)
+        best = int(own.argmax()) if len(own) else -1
+        nearest, anything = (float(row.max(initial=0.0)) for row in (own, overlaps))
+        kind: Kind | None
+        if nearest >= LOCALISED:
+            first = (image, best) not in taken
+            kind = None if items[image].ignored[best] else Kind.CORRECT if first else Kind.DUPLICATE
+            taken.add((image, best))
+        elif nearest >= NEAR:
+            kind = Kind.LOCALISATION
+        else:
+            kind = Kind.OTHER if anything >= NEAR else Kind.BACKGROUND
+        yield image, number, kind
 
 
 def box_ious(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -207,15 +237,15 @@ def _areas(boxes: np.ndarray) -> np.ndarray:
     return areas
 
 
-def _in_order(found: Sequence[Found], label: int) -> list[tuple[int, np.ndarray]]:
-    """Image and corners of the detections of a class, the surest first."""
+def _in_order(found: Sequence[Found], label: int) -> list[tuple[int, int]]:
+    """Image and number of the detections of a class, the surest first."""
     rows = [
-        (float(score), image, corners)
+        (float(score), image, number)
         for image, one in enumerate(found)
-        for corners, score, of in zip(*one, strict=True)
+        for number, (score, of) in enumerate(zip(one.scores, one.labels, strict=True))
         if of == label
     ]
-    return [(image, corners) for _, image, corners in sorted(rows, key=lambda row: -row[0])]
+    return [(image, number) for _, image, number in sorted(rows, key=lambda row: -row[0])]
 
 
 def _count(items: Sequence[Items], label: int) -> int:

@@ -97,8 +97,8 @@ class Detection(Task):
         found, there, loss, classes = list[Found](), list[Items](), torch.zeros(()), 0
         for outputs, targets in batches:
             loss = loss.to(_items(targets).corners.device) + outputs.loss(_items(targets)).sum()
-            found += _found(outputs.detections())
-            there += _there(targets)
+            found += found_in(outputs.detections())
+            there += items_of(targets)
             classes = outputs.classes
         values = _scores(found, there, classes, split)
         of_items = loss / len(found) if any((~one.ignored).any() for one in there) else None
@@ -111,7 +111,7 @@ class Detection(Task):
         """The metrics of one answer to everything: the most frequent class, in the mean of its boxes."""
         there, classes = list[Items](), 0
         for outputs, targets in batches:
-            there += _there(targets)
+            there += items_of(targets)
             classes = outputs.classes
         labels = np.concatenate([one.labels for one in there])
         if not len(labels):
@@ -150,14 +150,16 @@ def _items(targets: Boxes | DifficultBoxes) -> Boxes:
     return targets.items if isinstance(targets, DifficultBoxes) else targets
 
 
-def _found(detections: Detections) -> list[Found]:
+def found_in(detections: Detections) -> list[Found]:
+    """Of each image."""
     corners, scores, labels = (part.cpu().numpy() for part in detections)
     return [
         Found(c[of >= 0], s[of >= 0], of[of >= 0]) for c, s, of in zip(corners, scores, labels, strict=True)
     ]
 
 
-def _there(targets: Boxes | DifficultBoxes) -> list[Items]:
+def items_of(targets: Boxes | DifficultBoxes) -> list[Items]:
+    """Of each image, difficult ones among them."""
     parts = targets if isinstance(targets, DifficultBoxes) else (targets,)
     corners = torch.cat([part.corners for part in parts], dim=1).cpu().numpy()
     labels = torch.cat([part.labels for part in parts], dim=1).cpu().numpy()

@@ -1,4 +1,4 @@
-"""Nets that are compiled before they are trained."""
+"""How a net is called in training: as it is, compiled, or as CUDA graphs."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,25 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from repro.contracts import Outputs, Targets
 from repro.errors import ReproError
+from repro.state.net import State
+from repro.training.graphs import graphed
+
+
+def forward_pass(state: State, batch: tuple[Tensor, Targets]) -> Callable[[Tensor], Outputs]:
+    """The net's, as its recipe wants it; `batch` is one as it will be trained on.
+
+    Raises `ReproError` where it cannot be had.
+    """
+    recipe = state.spec.recipe
+    assert recipe is not None
+    if recipe.compile:  # the compiler has a mode of its own, which `devices.flags` leaves alone
+        torch.use_deterministic_algorithms(recipe.deterministic)
+        return compiled(state.model)
+    if recipe.cuda_graph and state.device.type == "cuda":
+        return graphed(state, *batch)
+    return state.model
 
 
 def compiled(model: nn.Module) -> Callable[[Tensor], Any]:

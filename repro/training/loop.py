@@ -18,7 +18,7 @@ from repro.state.randomness import seed_default
 from repro.training import groups
 from repro.training.batches import Batches
 from repro.training.checkpoint import Checkpoint
-from repro.training.compiling import compiled
+from repro.training.compiling import forward_pass
 from repro.training.cost import Stopwatch, cost
 from repro.training.curves import Curves
 
@@ -61,10 +61,8 @@ def train(state: State, checkpoint: Checkpoint, progress: Progress) -> Trained:
         optimizer.load_state_dict(saved["optimizer"])
         curves.restore(saved["curves"], state.device)
         start, training.seconds, evaluating.seconds = saved["step"], saved["training"], saved["evaluating"]
-    if recipe.compile:  # the compiler has a mode of its own, which `devices.flags` leaves alone
-        torch.use_deterministic_algorithms(recipe.deterministic)
-    forward = compiled(model) if recipe.compile else model
     memory = devices.PeakMemory(state.device)
+    forward = forward_pass(state, batches.at(start))
     training.start()
     for step in range(start, recipe.steps):
         images, targets = batches.at(step)

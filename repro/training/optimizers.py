@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from repro.bounds import BelowOne, NonNegativeFloat
+from repro.errors import ReproError
 
 
 def sgd(
@@ -16,7 +17,12 @@ def sgd(
     weight_decay: NonNegativeFloat = 0.0,
     nesterov: bool = False,
 ) -> torch.optim.Optimizer:
-    """Stochastic gradient descent, as torch has it: momentum without dampening, weight decay on all."""
+    """Stochastic gradient descent, as torch has it: momentum without dampening, weight decay on all.
+
+    Raises `ReproError` for Nesterov's momentum without one.
+    """
+    if nesterov and not momentum:
+        raise ReproError("optimizer 'sgd': nesterov needs a momentum above 0, 0.9 say")
     return torch.optim.SGD(
         parameters, lr, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov, fused=True
     )

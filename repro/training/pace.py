@@ -14,6 +14,7 @@ from repro.state.net import EVALUATION_BATCH, EVALUATION_PIXELS, State, build
 from repro.state.randomness import own_default_stream
 from repro.state.tf32 import as_fp32, products
 from repro.training.batches import Batches
+from repro.training.compiling import forward_pass
 from repro.trial import TrialSpec
 
 WARM_UP = 1  # steps: memory is taken and kernels are chosen in the first one
@@ -58,12 +59,13 @@ def _stepping(state: State) -> Callable[[], None]:
     assert recipe is not None
     optimizer = OPTIMIZERS.load(recipe.optimizer.name)(state.model.parameters(), **recipe.optimizer.options)
     batches, done = Batches(state), 0
+    forward = forward_pass(state, batches.at(0))
 
     def step() -> None:
         nonlocal done
         images, targets = batches.at(done)
         with state.autocast():
-            outputs = state.model(images)
+            outputs = forward(images)
             loss = state.task.loss(outputs, targets)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from torch import Tensor, nn
 
-from repro.bounds import PositiveInt
+from repro.bounds import Size
 from repro.errors import ReproError
 from repro.state.net import State
 from repro.treatments.probabilities import check_labels_images, mean_of
 
 
-def crops(state: State, *, size: PositiveInt, corners: bool = True, mirror: bool = True) -> State:
+def crops(state: State, *, size: Size, corners: bool = True, mirror: bool = True) -> State:
     """The net that looks at windows of `size` × `size` pixels, and gives the mean of its probabilities.
 
     Ten windows; five without `mirror`, two without `corners`, without both the central one alone. Raises

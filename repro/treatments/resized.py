@@ -5,12 +5,12 @@ from dataclasses import replace
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from repro.bounds import PositiveInt
+from repro.bounds import Size
 from repro.state.net import State
 from repro.treatments.probabilities import check_labels_images
 
 
-def resized(state: State, *, size: PositiveInt) -> State:
+def resized(state: State, *, size: Size) -> State:
     """The net that sees every image at `size` × `size` pixels: bilinear, and with antialiasing where that is
     smaller. Raises `ReproError` where images have no labels; a net with linear layers on its maps cannot.
     """

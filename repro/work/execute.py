@@ -22,6 +22,7 @@ from repro.data.images import ImageSet
 from repro.errors import ReproError
 from repro.faults import told
 from repro.job import Job
+from repro.proposals import Proposals
 from repro.recipe import Named
 from repro.round import Round
 from repro.state import devices
@@ -98,8 +99,9 @@ class Work:
         folder = self.store.folder(job)
         remove_parts(folder)
         try:
-            what = in_batches(job)
-            with told(job.label), own_default_stream(self.device), enough(what, self.device, SMALLER):
+            enough_memory = enough(in_batches(job), self.device, SMALLER)
+            proposals = Proposals(self.store).in_use()
+            with told(job.label), own_default_stream(self.device), enough_memory, proposals:
                 record = self.ways[type(job)](job)
         finally:
             self.store.tell(job.digest, {})
@@ -214,8 +216,9 @@ def _train(
     device: torch.device, spec: TrialSpec, root: Path, since: int, checkpoint_every: float
 ) -> Mapping[str, Any]:
     """In the process of a place."""
-    with own_default_stream(device):
-        return Work(Store(root, since), device, checkpoint_every).trained(spec)
+    store = Store(root, since)
+    with own_default_stream(device), Proposals(store).in_use():
+        return Work(store, device, checkpoint_every).trained(spec)
 
 
 def _of_all(cost: Mapping[str, Any]) -> dict[str, Any]:

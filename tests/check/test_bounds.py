@@ -5,6 +5,7 @@ import json
 import pytest
 from jsonschema import Draft202012Validator
 
+import repro
 from repro.schema import of_suites
 
 SGD = "{name: sgd, lr: 0.1, momentum: 0.9}"
@@ -51,6 +52,49 @@ def test_a_number_out_of_bounds_is_a_mistake_with_its_place(errors, old, new, ex
     assert [error.removesuffix(" (at cpu)").removesuffix(" (at gpu)") for error in errors((old, new))] == [
         expected
     ]
+
+
+DETECTORS = """\
+suite: detectors
+task: detection
+arms:
+  fast: {{model: fast_rcnn{fast}}}
+  faster: {{model: faster_rcnn{faster}}}
+profiles:
+  cpu:
+    data: {{name: detection-scenes{data}}}
+    recipe: {{steps: 1, batch_size: 1, optimizer: {{name: sgd, lr: 0}}}}
+claims:
+  one:
+    says: x
+    expect: map(fast) > map(faster) and proposal_recall(faster, iou={iou}) > proposal_recall(fast)
+"""
+
+
+@pytest.mark.parametrize(
+    ("part", "said", "expected"),
+    [
+        ("fast", "fc: 0", "4:32: fc: must be above 0, not 0"),
+        ("fast", "regions: -1", "4:37: regions: must be above 0, not -1"),
+        ("fast", "scales: [50, -1]", "4:41: scales[1]: must be above 0, not -1"),
+        ("fast", "scales: [0]", "4:37: scales[0]: must be above 0, not 0"),
+        ("fast", "levels: []", "4:36: levels: nothing is in it"),
+        ("fast", "dropout: 1", "4:37: dropout: must be below 1, not 1"),
+        ("fast", "background_from: -0.1", "4:45: background_from: must be at least 0, not -0.1"),
+        ("fast", "box_loss: .nan", "4:38: box_loss: expected a number, not '.nan'"),
+        ("fast", "depths: [1000000]", "4:37: depths[0]: must be at most 10000, not 1000000"),
+        ("faster", "ratios: [-0.5]", "5:41: ratios[0]: must be above 0, not -0.5"),
+        ("faster", "drawn_anchors: 0", "5:47: drawn_anchors: must be above 0, not 0"),
+        ("data", "clutter: -1", "8:45: clutter: must be at least 0, not -1"),
+        ("iou", "0", "13:41: iou: must be above 0, not 0"),
+        ("iou", "1.5", "13:41: iou: must be at most 1, not 1.5"),
+    ],
+)
+def test_detectors_and_what_measures_them_have_bounds(tmp_path, part, said, expected):
+    filled = {"fast": "", "faster": "", "data": "", "iou": "0.5"}
+    filled[part] = said if part == "iou" else f", {said}"
+    (path := tmp_path / "suite.yaml").write_text(DETECTORS.format(**filled))
+    assert [str(problem) for problem in repro.check(path)] == [f"{path}:{expected}"]
 
 
 def test_an_option_of_a_measurement_has_bounds_too(errors):

@@ -1,7 +1,6 @@
 """Processes that share a store, and die."""
 
 import gc
-import multiprocessing
 import os
 import re
 import signal
@@ -15,6 +14,7 @@ from threading import Thread
 import psutil
 import pytest
 import torch
+from kit import forked
 from kit.tiny import install, outcome, spec
 
 from repro.errors import ReproError
@@ -38,24 +38,9 @@ def surroundings(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", own)
 
 
-@pytest.fixture(scope="module")
-def forked():
-    """Processes that start with torch imported and nothing else done: spawned ones need seconds for it."""
-    context = multiprocessing.get_context("forkserver")
-    used = [
-        "repro.work.execute",
-        "repro.training.loop",
-        "repro.tasks.classification",
-        "repro.runner",
-        "repro.executors.local",
-    ]
-    context.set_forkserver_preload([*used, "torch._inductor", "datasets", "pyarrow.parquet"])
-    return context
-
-
 @pytest.fixture
-def processes(forked, monkeypatch):
-    monkeypatch.setattr(local.multiprocessing, "get_context", lambda _: forked)
+def processes(monkeypatch):
+    monkeypatch.setattr(local.multiprocessing, "get_context", lambda _: forked.context())
     executor = Processes(2)
     yield executor
     executor.close()
@@ -98,10 +83,10 @@ def share(root: Path, jobs: list[str], tmp: Path) -> None:
     runner.close()
 
 
-def start(forked, count, store, jobs):
+def start(count, store, jobs):
     tmp = Path(tempfile.gettempdir())
     arguments = (store.root, [job.model_dump_json() for job in jobs], tmp)
-    started = [forked.Process(target=share, args=arguments) for _ in range(count)]
+    started = [forked.context().Process(target=share, args=arguments) for _ in range(count)]
     for process in started:
         process.start()
     wait_for(lambda: len(list(tmp.glob("ready-*"))) == count)
@@ -110,10 +95,10 @@ def start(forked, count, store, jobs):
 
 
 def test_processes_on_one_store_train_each_trial_once_and_nobody_waits_while_there_is_work(
-    forked, store, tmp_path, habits
+    store, tmp_path, habits
 ):
     jobs = [habits(f"net{i}", pause=0.1) for i in range(6)]
-    started = start(forked, 3, store, jobs)
+    started = start(3, store, jobs)
     for process in started:
         process.join(60)
     assert [process.exitcode for process in started] == [0, 0, 0]
@@ -124,11 +109,9 @@ def test_processes_on_one_store_train_each_trial_once_and_nobody_waits_while_the
     assert store.running() == []
 
 
-def test_the_trial_of_a_killed_process_is_taken_over_by_one_that_waits_for_it(
-    forked, store, tmp_path, habits
-):
+def test_the_trial_of_a_killed_process_is_taken_over_by_one_that_waits_for_it(store, tmp_path, habits):
     jobs = [habits("net", pause=0.2)]
-    started = start(forked, 2, store, jobs)
+    started = start(2, store, jobs)
     wait_for(lambda: log(tmp_path))
     ((_, first),) = log(tmp_path)
     os.kill(first, signal.SIGKILL)

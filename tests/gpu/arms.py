@@ -64,7 +64,11 @@ def trial(suite: Any, arm: str, scale: str) -> TrialSpec | None:
     one = suite.resolve(arm, scale)
     if one.recipe is None or one.data is None or not one.recipe.steps:
         return None
-    changes = {"batch_size": min(BATCH, one.recipe.batch_size), "compile": False}
+    changes = {
+        "batch_size": min(BATCH, one.recipe.batch_size),
+        "compile": False,
+        "cuda_graph": one.recipe.cuda_graph and not no_arithmetic(),  # there is nothing to record
+    }
     return TrialSpec(
         task=suite.task,
         model=one.model,

@@ -1,5 +1,6 @@
 """Processes that see GPUs with memory that compute nothing: see null/cuda.c."""
 
+import json
 import os
 import shutil
 import struct
@@ -28,10 +29,35 @@ class Device(NamedTuple):
     processes: int
 
 
+class Server:
+    """Runs commands on null GPUs: see null_server.py."""
+
+    def __init__(self, library: Path):
+        paths = (HERE / "null", HERE, ROOT, ROOT / "tests")
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(map(str, paths)),
+            "LD_PRELOAD": str(library),
+        }
+        command = [sys.executable, "-c", "import null_server; null_server.serve()"]
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True)
+
+    def command(self, *arguments: str, **where: object) -> subprocess.CompletedProcess[str]:
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.write(json.dumps({"arguments": arguments, **where}) + "\n")
+        self.process.stdin.flush()
+        return subprocess.CompletedProcess(arguments, *json.loads(self.process.stdout.readline()))
+
+    def close(self) -> None:
+        self.process.communicate()
+
+
 class Gpus:
     """So many, of so many bytes each."""
 
-    def __init__(self, folder: Path, library: Path, count: int, size: int):
+    def __init__(self, folder: Path, library: Path, count: int, size: int, server: Server | None = None):
+        self.server = server
         self.folder, self.count, self.ledger = folder, count, folder / f"ledger-{count}-{size}"
         self.env = {
             **os.environ,
@@ -48,7 +74,9 @@ class Gpus:
         return subprocess.run(command, cwd=self.folder, env=self.env, capture_output=True, text=True)
 
     def repro(self, *arguments: object) -> subprocess.CompletedProcess[str]:
-        return self.python("-m", "repro", "run", *arguments, "--device", "cuda", "--pilot")
+        assert self.server is not None
+        command = ["repro", "run", *map(str, arguments), "--device", "cuda", "--pilot"]
+        return self.server.command(*command, cwd=str(self.folder), env=self.env)
 
     @property
     def devices(self) -> list[Device]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from conftest import TINY
-from null_gpu import GIB, Gpus, build, lacking
+from null_gpu import GIB, Gpus, Server, build, lacking
 
 pytestmark = pytest.mark.slow  # builds, and starts processes
 
@@ -18,27 +18,34 @@ def library(tmp_path_factory):
     return build(tmp_path_factory.mktemp("null"))
 
 
+@pytest.fixture(scope="module")
+def server(library):
+    server = Server(library)
+    yield server
+    server.close()
+
+
 @pytest.fixture
-def gpus(tmp_path, library):
+def gpus(tmp_path, library, server):
     (tmp_path / "tiny.yaml").write_text(TINY)
-    return lambda count, size: Gpus(tmp_path, library, count, int(size))
+    return lambda count, size: Gpus(tmp_path, library, count, int(size), server)
 
 
 def trials(gpus):
     return len(list(Path(gpus.env["REPRO_HOME"]).glob("trials/*.json")))
 
 
-def test_four_workers_on_four_gpus_and_two_on_one_take_no_more_than_trials_do(gpus):
+def test_two_workers_on_two_gpus_and_two_on_one_take_no_more_than_trials_do(gpus):
     one = gpus(1, 80 * GIB)
     assert one.repro("tiny.yaml", "-k", "coin", "-j", "1").returncode in (0, 1)
     (alone,) = one.devices
-    assert trials(one) >= 5 and alone.used == 0 and alone.processes == 1
+    assert trials(one) >= 5 and alone.used <= KEPT and alone.processes == 1
 
-    four = gpus(4, 80 * GIB - 1)
-    done = four.repro("tiny.yaml", "-k", "coin", "-j", "4")
-    assert done.returncode in (0, 1) and trials(four) == trials(one), done.stderr
-    assert sum(device.processes for device in four.devices) >= 2
-    assert all(device.used <= KEPT and device.peak <= alone.peak for device in four.devices)
+    two = gpus(2, 80 * GIB - 1)
+    done = two.repro("tiny.yaml", "-k", "coin", "-j", "2")
+    assert done.returncode in (0, 1) and trials(two) == trials(one), done.stderr
+    assert sum(device.processes for device in two.devices) >= 2
+    assert all(device.used <= KEPT and device.peak <= alone.peak for device in two.devices)
 
     both = gpus(1, 80 * GIB - 2)
     done = both.repro("tiny.yaml", "-k", "coin", "-j", "2", "--per-gpu", "2")
@@ -53,7 +60,8 @@ def test_four_workers_on_four_gpus_and_two_on_one_take_no_more_than_trials_do(gp
         tested.stdout
     )
     (device,) = shared.devices
-    assert device.processes in (1, 2) and device.used == 0 and device.peak <= alone.peak + KEPT
+    assert device.processes in (1, 2) and device.used <= device.processes * KEPT
+    assert device.peak <= alone.peak + KEPT
 
 
 def test_what_is_too_large_for_a_gpu_of_23_gib_is_one_line_and_the_rest_is_decided(gpus, tmp_path):

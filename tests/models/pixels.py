@@ -7,6 +7,8 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from repro.training.undrawn import Undrawn
+
 
 def made(make: Callable[..., nn.Module], *args, **options) -> nn.Module:
     """A net with random weights, the same each time, and batch norm that is not the identity it starts as."""
@@ -21,7 +23,7 @@ def made(make: Callable[..., nn.Module], *args, **options) -> nn.Module:
 
 
 def on_meta(make: Callable[..., nn.Module], **options) -> nn.Module:
-    with torch.device("meta"):
+    with torch.device("meta"), Undrawn():
         return make(**options).eval()
 
 

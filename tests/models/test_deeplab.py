@@ -185,7 +185,7 @@ def scores(net: nn.Module, classifier: nn.Module, x: torch.Tensor) -> torch.Tens
 def test_logits_are_torchvisions(trunk, build):
     # It has a 3×3 before the scores
     net = made(DeepLabV3, trunk=trunk, output_stride=8, rates=(12, 24, 36), decoder=(256,))
-    reference = build(weights=None, weights_backbone=None, num_classes=21, aux_loss=False)
+    reference = on_meta(build, weights=None, weights_backbone=None, num_classes=21, aux_loss=False)
     for layer, rate in (
         (reference.backbone.layer3, 2),
         (reference.backbone.layer4, 4),
@@ -202,9 +202,9 @@ def test_scores_of_v3_are_those_of_segmentation_models_pytorch():
     smp = pytest.importorskip("segmentation_models_pytorch", reason="a reference for DeepLab v3")
     rates = (12, 24, 36)
     net = made(DeepLabV3, output_stride=8, rates=rates, decoder=(256,), classes=4)
-    reference = smp.DeepLabV3(
-        "resnet50", encoder_weights=None, classes=4, encoder_output_stride=8, decoder_atrous_rates=rates
-    )
+    options = {"encoder_weights": None, "classes": 4}
+    rates_there = {"encoder_output_stride": 8, "decoder_atrous_rates": rates}
+    reference = on_meta(smp.DeepLabV3, encoder_name="resnet50", **options, **rates_there)
     carry(net, reference)
     x = images(2, 3, 64, 48)
     found = scores(calibrated(net, x), net.classifier, x)
@@ -215,7 +215,7 @@ def test_scores_of_v3_are_those_of_segmentation_models_pytorch():
 def test_scores_of_v3_plus_are_those_of_segmentation_models_pytorch():
     smp = pytest.importorskip("segmentation_models_pytorch", reason="a reference for DeepLab v3+")
     net = made(DeepLabV3, rates=(12, 24, 36), low_level=48, decoder=(256,), separable=True, classes=4)
-    reference = smp.DeepLabV3Plus("resnet50", encoder_weights=None, classes=4)
+    reference = on_meta(smp.DeepLabV3Plus, encoder_name="resnet50", encoder_weights=None, classes=4)
     decoder = reference.decoder
     decoder.aspp = decoder.aspp[0]  # the paper has no further convolution there
     decoder.up = nn.Upsample(scale_factor=4, mode="bilinear")
@@ -234,7 +234,8 @@ def test_scores_of_v3_plus_are_those_of_segmentation_models_pytorch():
 def test_the_xception_trunk_is_timms(output_stride):
     timm = pytest.importorskip("timm", reason="a reference for the aligned Xception")
     net = made(XceptionTrunk, output_stride=output_stride, depths=(16,))
-    reference = timm.create_model("xception65", output_stride=output_stride, num_classes=0)
+    name, options = "xception65", {"output_stride": output_stride, "num_classes": 0}
+    reference = on_meta(timm.create_model, model_name=name, **options)
     carry(net, reference)
     assert params(net) == params(reference)
     x = images(2, 3, 64, 48)

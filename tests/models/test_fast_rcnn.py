@@ -10,6 +10,7 @@ from repro.data.targets import NONE, Boxes
 from repro.measures.static import params
 from repro.models import region_detector
 from repro.models.fast_rcnn import FastRCNN
+from repro.models.faster_rcnn import FasterRCNN
 from repro.models.rcnn import RCNN
 from repro.models.region_detector import RegionAnswers, Rules
 
@@ -138,6 +139,41 @@ def test_regions_are_seen_in_parts_that_change_nothing(monkeypatch):
         monkeypatch.setattr(region_detector, "AT_ONCE", 7)
         parts = net(images)
     torch.testing.assert_close(parts[:3], whole[:3])
+
+
+TRUNK = [f"trunk.stages.{stage}.0.0.{kind}" for stage in (0, 1) for kind in ("weight", "bias")]
+HEAD, PROPOSALS = (
+    [f"{part}.{layer}.{kind}" for layer in layers for kind in ("weight", "bias")]
+    for part, layers in (
+        ("head", ("hidden.0", "hidden.3", "scores", "offsets")),
+        ("proposals", ("hidden.0", "scores", "offsets")),
+    )
+)
+OWN_TRUNK = [f"proposal_{name}" for name in TRUNK]
+
+
+@pytest.mark.parametrize(
+    ("make", "options", "more", "next_one"),
+    [
+        (RCNN, {}, [], 0.7768697738647461),
+        (FastRCNN, {}, [], 0.7768697738647461),
+        (FasterRCNN, {}, PROPOSALS, 0.6484948396682739),
+        (
+            FasterRCNN,
+            {"shared": False},
+            PROPOSALS + OWN_TRUNK,
+            0.4210212826728821,
+        ),
+    ],
+)
+def test_a_seed_gives_the_weights_that_trials_were_trained_from(make, options, more, next_one):
+    """What is trained has these names in this order, and has drawn so many numbers before the first step."""
+    torch.manual_seed(5)
+    net = make("vgg16", **options, **SMALL)
+    assert [*net.state_dict()] == TRUNK + HEAD + more
+    assert torch.rand(1).item() == next_one
+    assert float(net.state_dict()[TRUNK[0]].sum()) == approx(0.51412, abs=1e-4)
+    assert float(net.state_dict()["head.offsets.weight"].sum()) == approx(0.02271, abs=1e-4)
 
 
 def test_counts_below_1_are_refused():

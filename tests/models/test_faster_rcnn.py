@@ -8,6 +8,7 @@ from torchvision.models.detection.rpn import concat_box_prediction_layers
 from torchvision.ops import box_iou, nms
 
 from repro.data.targets import NONE, Boxes
+from repro.errors import ReproError
 from repro.measures.static import params
 from repro.models.faster_rcnn import FasterRCNN, anchors, assigned, by_anchor, proposed
 from repro.models.layers.boxes import encode
@@ -54,6 +55,15 @@ def test_the_papers_nine_anchors_and_300_regions():
     assert params(net.proposals) == 512 * (512 * 9 + 1) + 54 * (512 + 1)
     assert out.objectness.shape == (2, 4 * 6 * 9, 2)
     assert out.regions.shape == (2, 300, 4) and out.head.scores.shape == (2, 300, 21)
+
+
+def test_images_that_no_anchor_fits_into_are_refused_in_training():
+    images, _ = scenes()
+    assert FasterRCNN(**{**SMALL, "scales": (16, 64)})(images).regions.shape == (2, 500, 4)
+    net = FasterRCNN(**{**SMALL, "scales": (30.0, 64.0), "ratios": (0.5, 2.0)})
+    with pytest.raises(ReproError, match=r"fits into images of 32×32 .* a side of 42; give smaller `scales`"):
+        net(images)
+    assert net.eval()(images).regions.shape == (2, 30, 4)
 
 
 def test_numbers_of_a_map_are_in_the_order_of_its_anchors():

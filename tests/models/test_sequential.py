@@ -6,6 +6,7 @@ from torch import nn
 
 from repro.catalogue import MODELS
 from repro.models import sequential
+from repro.models.layers.interpolation import Bilinear
 from repro.models.sequential import Layers
 
 
@@ -53,7 +54,7 @@ def test_alexnets_first_layers_read_as_in_its_paper():
         ("average 2x2 stride 1", nn.AvgPool2d(2, 1)),
         ("global", nn.AdaptiveAvgPool2d(1)),
         ("nearest 2", nn.Upsample(scale_factor=2)),
-        ("bilinear 4", nn.Upsample(scale_factor=4, mode="bilinear")),
+        ("bilinear 4", Bilinear(4)),
         ("relu", nn.ReLU()),
         ("norm", nn.BatchNorm2d(6)),
         ("flatten", nn.Flatten()),

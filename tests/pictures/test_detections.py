@@ -1,4 +1,7 @@
+"""Pictures of detectors: which box has which colour, in pixels."""
+
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -6,13 +9,19 @@ import torch
 from torch import Tensor, nn
 
 from repro.conformance import fakes
+from repro.data.difficult import DifficultBoxes
 from repro.data.images import ImageSet
 from repro.data.split import InMemory
 from repro.data.targets import NONE, Boxes
 from repro.errors import ReproError
+from repro.models.layers.boxes import Detections
 from repro.models.yolo import Grid, GridAnswers
+from repro.pictures.boxes import ITEM
+from repro.pictures.detection_errors import COLOURS, detection_errors
 from repro.pictures.detections import detections
-from repro.pictures.sheet import GAP, HEADING, PALETTE
+from repro.pictures.proposals import HIT, MISS, proposals
+from repro.pictures.sheet import GAP, HEADING, PALETTE, sheet
+from repro.tasks.average_precision import Kind
 
 SIDE, FACTOR = 16, 12  # of the image, and by what it is enlarged
 
@@ -27,6 +36,35 @@ class Sees(nn.Module):
     def forward(self, x: Tensor) -> GridAnswers:
         cell = torch.tensor([0.25, 0.5, 0.5**0.5, 1.0, self.confidence, 0, 1])
         return GridAnswers(cell.expand(len(x), 1, 1, 7), Grid(1, SIDE, SIDE))
+
+
+class Said(NamedTuple):
+    """The answers of a detector that is told them: regions [R, 4], or boxes with scores and labels."""
+
+    corners: Tensor
+    scores: Tensor = torch.zeros(1)
+    labels: Tensor = torch.zeros(1)
+    classes: int = 2
+
+    @property
+    def regions(self) -> Tensor:
+        return self.corners[None]
+
+    def detections(self) -> Detections:
+        return Detections(*(part[None] for part in self[:3]))
+
+    def loss(self, truth): ...
+
+    def errors(self, truth): ...
+
+
+class Says(nn.Module):
+    def __init__(self, *said: object):
+        super().__init__()
+        self.said = Said(*map(torch.tensor, said))
+
+    def forward(self, x: Tensor) -> Said:  # noqa: ARG002
+        return self.said
 
 
 def state(model: nn.Module, targets: object = None):
@@ -54,5 +92,78 @@ def test_boxes_are_framed_in_the_colour_of_their_class_where_they_are_sure_enoug
 def test_other_data_and_nets_that_find_nothing_are_refused():
     with pytest.raises(ReproError, match="wants data with boxes"):
         detections({"net": state(Sees(1.0), torch.zeros(1, dtype=torch.int64))})
-    with pytest.raises(ReproError, match="wants detectors; model 'made-up' finds no boxes"):
-        detections({"net": state(nn.Flatten())})
+    for picture in (detections, detection_errors, proposals):
+        with pytest.raises(ReproError, match="wants detectors; model 'made-up' finds no boxes"):
+            picture({"net": state(nn.Flatten())})
+    with pytest.raises(ReproError, match="wants detectors with regions; model 'made-up' looks at none"):
+        proposals({"net": state(Sees(1.0))})
+
+
+REGIONS = [[8.0, 0, 16, 8], [0, 8, 8, 16], [8, 0, 16, 4], [8, 1, 15, 5], [0, 0, 4, 4]]  # IoU 1, 0, .5, .4, 0
+
+
+def test_the_first_regions_of_an_image_are_drawn_and_those_of_items_in_a_colour_of_their_own():
+    page = np.asarray(proposals({"net": state(Says(REGIONS))}, proposals=4))
+    truth, drawn = cell(page, 0), cell(page, 1)
+    assert (truth[0, 8 * FACTOR :] == ITEM).all() and (truth[:, : 8 * FACTOR] == 90).all()
+    assert (drawn[0, 8 * FACTOR :] == HIT).all()
+    assert (drawn[4 * FACTOR - 1, 8 * FACTOR :] == HIT).all()  # the third, of which half is in the item
+    assert (drawn[5 * FACTOR - 1, 8 * FACTOR + 2 : 14 * FACTOR] == MISS).all()
+    assert (drawn[-1, : 8 * FACTOR] == MISS).all()
+    assert (drawn[: 8 * FACTOR, : 8 * FACTOR] == 90).all()  # the fifth is not among them
+
+
+def test_what_a_region_of_an_item_is_can_be_asked_more_of():
+    closer = cell(np.asarray(proposals({"net": state(Says(REGIONS))}, iou=0.6)), 1)
+    assert (closer[4 * FACTOR - 1, 8 * FACTOR + 2 : 14 * FACTOR] == MISS).all()
+    assert (closer[0, 8 * FACTOR :] == HIT).all()  # over the third, whose upper side is the same
+    assert (closer[0, : 4 * FACTOR] == MISS).all()
+
+
+FOUND = {  # of an item of class 0 in the upper right quarter: box, score, class
+    Kind.CORRECT: ([8.0, 0, 16, 8], 0.9, 0),
+    Kind.DUPLICATE: ([8.0, 0, 16, 7], 0.8, 0),
+    Kind.LOCALISATION: ([8.0, 4, 16, 12], 0.7, 0),  # IoU 1/3
+    Kind.OTHER: ([9.0, 1, 15, 6], 0.6, 1),
+    Kind.BACKGROUND: ([0.0, 8, 6, 16], 0.5, 1),
+}
+UNSURE = ([0.0, 0, 5, 5], 0.25, 1)
+
+
+def test_each_detection_has_the_colour_of_what_is_wrong_with_it():
+    found = Says(*zip(*reversed(FOUND.values()), UNSURE, strict=True))
+    page = np.asarray(detection_errors({"net": state(found)}))
+    truth, drawn = cell(page, 0), cell(page, 1)
+    across = slice(10 * FACTOR, 14 * FACTOR)
+    sides = {  # a row of pixels of each that no other has
+        Kind.CORRECT: drawn[8 * FACTOR - 1, across],
+        Kind.DUPLICATE: drawn[7 * FACTOR - 1, across],
+        Kind.LOCALISATION: drawn[12 * FACTOR - 1, across],
+        Kind.OTHER: drawn[6 * FACTOR - 1, across],
+        Kind.BACKGROUND: drawn[8 * FACTOR, : 6 * FACTOR],
+    }
+    for kind, pixels in sides.items():
+        assert (pixels == COLOURS[kind][1]).all(), kind
+    assert (drawn[2 * FACTOR : 3 * FACTOR, 8 * FACTOR] == COLOURS[Kind.CORRECT][1]).all()  # the surest on top
+    assert (drawn[: 8 * FACTOR, : 8 * FACTOR] == 90).all() and (truth[0, 8 * FACTOR :] == ITEM).all()
+    assert len({colour for _, colour in COLOURS.values()} | {ITEM}) == 1 + len(Kind)
+
+
+def test_what_finds_an_item_that_does_not_count_is_not_drawn():
+    items, difficult = (Boxes(torch.tensor([[corners]]), torch.tensor([[0]])) for corners in REGIONS[:2])
+    net = state(Says(REGIONS[:2], [0.9, 0.8], [0, 0]), DifficultBoxes(items, difficult))
+    truth, drawn = (cell(np.asarray(detection_errors({"net": net})), column) for column in (0, 1))
+    assert (drawn[0, 8 * FACTOR :] == COLOURS[Kind.CORRECT][1]).all()
+    assert (drawn[8 * FACTOR :, : 8 * FACTOR] == 90).all() and (truth[8 * FACTOR :] == 90).all()
+
+
+def test_a_legend_says_below_the_images_what_colours_mean():
+    image = np.zeros((SIDE, SIDE, 3), np.uint8)
+    plain, page = sheet({"a": [image]}), sheet({"a": [image]}, {"found": HIT, "a longer explanation": MISS})
+    pixels, above = np.asarray(page), plain.height
+    assert np.array_equal(pixels[:above, : plain.width], np.asarray(plain)) and page.width >= plain.width
+    for row, colour in enumerate((HIT, MISS)):
+        top = above + row * HEADING
+        assert (pixels[top + 1 : top + 11, GAP + 1 : GAP + 11] == colour).all()
+        assert (pixels[top : top + HEADING, GAP + HEADING :] < 128).any()
+    assert page.height == above + 2 * HEADING

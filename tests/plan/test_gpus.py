@@ -52,6 +52,40 @@ def test_small_nets_take_what_was_measured_on_an_h100_within_a_factor_of_1_25(na
     assert 1 / 1.25 < 1000 * said / milliseconds < 1.25
 
 
+# The same as CUDA graphs; what the GPU itself has to do counts here
+GRAPHS_ON_AN_H100 = {  # milliseconds, kernels, and those that products and copies take
+    "resnet-20": (3.01, 235, 0.35),
+    "resnet-20 with gates": (4.19, 379, 0.54),
+    "resnet-14": (2.22, 149, 0.20),
+    "mobilenet": (2.54, 289, 0.29),
+    "googlenet": (10.54, 411, 3.04),
+    "decoder": (1.77, 203, 0.46),
+}
+
+
+@pytest.mark.parametrize("name", GRAPHS_ON_AN_H100)
+def test_graphs_take_what_was_measured_on_an_h100_within_a_factor_of_1_8(name):
+    milliseconds, kernels, busy = GRAPHS_ON_AN_H100[name]
+    copied = round(busy / 1000 * 3350e9 * 0.85)
+    said = gpu("h100").pace(Footprint(0, kernels, copied, 0, 0, 1, 0, 0, 0), "bf16", graph=True).step
+    assert 1 / 1.8 < 1000 * said / milliseconds < 1.8
+
+
+# Milliseconds of a step in TF32 on an H100, FLOPs, and bytes that are copied
+IN_TF32 = {
+    "fcn-8s": (83.0, 12_922_909_562_880, 76_035_456_680),
+    "deeplab v3+": (100.1, 8_890_870_468_608, 135_606_870_800),
+    "deeplab of large field of view": (43.0, 6_104_248_089_600, 35_606_412_384),
+}
+
+
+@pytest.mark.parametrize("name", IN_TF32)
+def test_large_nets_in_tf32_take_what_was_measured_on_an_h100_within_a_factor_of_1_25(name):
+    milliseconds, flops, copied = IN_TF32[name]
+    said = gpu("h100").pace(Footprint(flops, 0, copied, 0, 0, 1, 0, 0, 0), "tf32").step
+    assert 1 / 1.25 < 1000 * said / milliseconds < 1.25
+
+
 def test_a_gpu_that_nobody_knows_is_an_error_with_those_that_are_known():
     with pytest.raises(ReproError, match=r"no figures for device 'RTX 4080'; did you mean 'RTX 4090'\?"):
         gpu("RTX 4080")

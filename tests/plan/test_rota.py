@@ -196,7 +196,7 @@ def test_the_watch_does_not_miss_what_was_left():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+@pytest.mark.parametrize("workers", [(), ("-n", "1")])
 def test_pytest_takes_the_oldest_first_and_tells_what_it_leaves(two, pytester, workers):
     asked = [str(two / "first.yaml"), str(two / "second.yaml")]
     options = ["-v", "-k", "order", "--hours", "1.5", "--jobs", "1"]

@@ -217,14 +217,14 @@ def test_under_pytest_the_line_is_gone_before_pytest_writes_and_afterwards_pytes
             getoption=lambda _: None,
         )
     )
-    line = run._line(screen)
+    line = run.progress.line(screen)
     writer.write("suites/x.yaml::first ")
     line.show(STAND)
     assert "12/85" in screen.rows[1]
     writer.write("PASSED")
     writer.line()
     assert screen.rows == ["suites/x.yaml::first PASSED", ""]
-    run._display.close()
+    run.progress.close()
     assert writer.write.__func__ is TerminalWriter.write
 
 

@@ -56,7 +56,11 @@ def test_a_panel_shows_its_arm_before_the_others_and_says_its_values():
     shown = panels(drawn(list(ARMS), [trial(arm, seed) for arm in ARMS for seed in range(2)]), UNITS)
     charts = re.findall(r"<figure.*?</figure>", shown)
     assert len(charts) == 8  # 4 arms, loss and error
-    assert all(re.search('class="line behind" d="(M[^M]*){3}"', chart) for chart in charts)
+    drawn_once = [re.search('id="(.*?)" class="line behind" d="(M[^M]*){4}"', chart) for chart in charts]
+    assert [bool(found) for found in drawn_once] == 2 * [True, False, False, False]
+    assert [
+        re.search('<use href="#(.*?)" class="line behind"', chart)[1] for chart in charts if "<use" in chart
+    ] == (3 * ["all-error"] + 3 * ["all-loss"])
     assert "step 200: batch_error" in charts[0] and "; test_error" in charts[0]
     assert all(len(re.findall("<title>", chart)) <= 50 for chart in charts)
 

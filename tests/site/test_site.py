@@ -13,7 +13,9 @@ from kit.judged_results import ARMS, arm, claim, compared, keep, picture, result
 from repro.cli import main
 from repro.errors import ReproError
 from repro.register import Entry, Register
+from repro.result import Formulation
 from repro.site.build import build
+from repro.site.verdicts import badge
 
 EVIL = '<script>alert("x")</script><img src=x onerror=alert(1)>'
 LOADED = {
@@ -511,6 +513,22 @@ def test_twenty_runs_of_thirty_claims_make_a_page_each_with_a_bounded_history(tm
     assert sizes.pop("compare/resnet-degradation.cpu.html") < 200_000 and max(sizes.values()) < 60_000
 
 
+def test_the_page_of_many_arms_over_many_nights_can_be_loaded_and_says_what_it_leaves_out(tmp_path):
+    names = [f"an_arm_of_many_{i}" for i in range(16)]
+    many = {name: arm(20) for name in names}
+
+    def night(run, steps):
+        trials = [trial(name, seed, steps=steps) for name in names for seed in range(3)]
+        return result({"size": sized()}, run=run, arms=many, trials=trials)
+
+    keep(tmp_path / "results", *(night(run, 2) for run in range(59)), night(59, 200))
+    build([tmp_path / "results"], tmp_path / "site")
+    page = pages(tmp_path / "site")["suites/resnet-degradation.cpu.html"]
+    assert page.path.stat().st_size < 400 * 1024
+    assert "All of the last 12 runs, and one in 4 of the 48 before." in page.text
+    assert "The first 8 of 16 arms." in page.text
+
+
 def repro(*arguments):
     return CliRunner().invoke(main, list(map(str, arguments)))
 
@@ -536,3 +554,25 @@ def test_the_command_ends_with_2_if_nothing_could_be_read(tmp_path, monkeypatch)
         and "no results under torn.json" in run.stderr
     )
     assert repro("report", "nowhere").exit_code == 2 and not (tmp_path / "site").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        ({}, "reproduced"),
+        ({"formulation": Formulation(digest="d", number=3, thresholds=1)}, "reproduced (3rd formulation)"),
+        ({"expected": "refuted", "as_expected": False}, "reproduced (expected refuted)"),
+        (
+            {
+                "expected": "refuted",
+                "as_expected": False,
+                "contested": True,
+                "formulation": Formulation(digest="d", number=1, thresholds=2),
+            },
+            "reproduced (contested; expected refuted; 2nd threshold)",
+        ),
+    ],
+)
+def test_a_badge_has_what_stands_beside_the_verdict_in_one_pair_of_brackets(changes, shown):
+    told = badge(claim("test_error(a) < 1", {"test_error(a)": [0.5] * 5}).model_copy(update=changes))
+    assert re.sub("<[^>]*>", "", told) == f"✓ {shown}"

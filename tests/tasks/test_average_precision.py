@@ -9,6 +9,7 @@ from pytest import approx
 from repro.tasks.average_precision import (
     Found,
     Items,
+    Kind,
     Ranked,
     area,
     box_ious,
@@ -17,6 +18,7 @@ from repro.tasks.average_precision import (
     eleven_point,
     error_kinds,
     interpolated,
+    kinds_of,
     voc,
 )
 
@@ -117,6 +119,13 @@ def test_errors_are_of_hoiems_kinds():
     # of class 0 the best four: right, a second one, a quarter, nothing; of class 1, of one item, the best
     # alone, which is on one of class 0
     assert error_kinds(answers, there, 2) == (1, 2, 1, 1)
+
+
+def test_each_detection_of_an_image_has_its_kind_and_a_second_one_of_an_item_one_of_its_own():
+    answers = found((BOX, 0.5, 1), (BOX, 0.7, 0), (HALF, 0.6, 0), (FAR, 0.9, 0), (BOX, 0.8, 0))
+    there = items((BOX, 0), (FAR, 0), ignored=(1,))
+    assert kinds_of(answers, there) == [Kind.OTHER, Kind.DUPLICATE, Kind.DUPLICATE, None, Kind.CORRECT]
+    assert kinds_of(answers, items()) == [Kind.BACKGROUND] * 5
 
 
 def test_errors_are_not_looked_for_where_an_item_does_not_count():

@@ -2,13 +2,13 @@
 
 import hashlib
 import io
-import multiprocessing
 import shutil
 import signal
 import time
 
 import pytest
 import torch
+from kit import forked
 from kit.tiny import RESNET, outcome, run, spec
 
 from repro.data.embedded import FashionMnistSmall
@@ -22,23 +22,11 @@ ADAMW = {"name": "adamw", "lr": 0.01}
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("nets")]  # processes
 
 
-@pytest.fixture(scope="module")
-def forked():
-    """Processes that start with torch imported and nothing else done."""
-    context = multiprocessing.get_context("forkserver")
-    used = [
-        "repro.work.execute",
-        "repro.training.loop",
-        "repro.tasks.classification",
-        "repro.models.resnet",
-    ]
-    context.set_forkserver_preload([*used, "torch._inductor", "datasets", "pyarrow.parquet"])
-    return context
-
-
-def runs(forked, store, trial, *moment, every=0.0):
+def runs(store, trial, *moment, every=0.0):
     """Run a trial in a process of its own; its exit code."""
-    process = forked.Process(target=run, args=(trial.model_dump_json(), str(store.root), every, *moment))
+    process = forked.context().Process(
+        target=run, args=(trial.model_dump_json(), str(store.root), every, *moment)
+    )
     process.start()
     process.join(60)
     return process.exitcode
@@ -97,16 +85,14 @@ LATE = KILLS[-2:]  # it goes on twice, from another step each time
         "groups",
     ],
 )
-def test_a_killed_trial_ends_with_the_same_weights_measurements_and_curves(
-    forked, store, tmp_path, kills, trial
-):
+def test_a_killed_trial_ends_with_the_same_weights_measurements_and_curves(store, tmp_path, kills, trial):
     trial, whole = spec(steps=9, **trial), Store(tmp_path / "whole")
     for kill in kills:
-        assert runs(forked, store, trial, *kill) == -signal.SIGKILL
+        assert runs(store, trial, *kill) == -signal.SIGKILL
         assert store.read(trial) is None
     assert len(list(store.folder(trial).glob(".*.part"))) == 1  # the last killed writer's
-    assert runs(forked, store, trial) == 0
-    assert runs(forked, whole, trial, every=60.0) == 0
+    assert runs(store, trial) == 0
+    assert runs(whole, trial, every=60.0) == 0
     assert outcome(store, trial) == outcome(whole, trial)
     assert [path.name for path in store.folder(trial).iterdir()] == ["weights.safetensors"]
     assert store.running() == []
@@ -128,19 +114,19 @@ def whole(tmp_path_factory):
 
 
 @pytest.mark.parametrize("moment", [("fsync", 7), ("replace", 7), ("fsync", 8), ("replace", 8)])
-def test_a_trial_killed_while_its_outcome_is_written_ends_with_the_same_outcome(forked, store, whole, moment):
+def test_a_trial_killed_while_its_outcome_is_written_ends_with_the_same_outcome(store, whole, moment):
     trial = spec()  # 6 checkpoints, then weights and record
-    assert runs(forked, store, trial, *moment) == -signal.SIGKILL
+    assert runs(store, trial, *moment) == -signal.SIGKILL
     assert (store.read(trial) is not None) == (moment == ("replace", 8))
-    assert runs(forked, store, trial) == 0
+    assert runs(store, trial) == 0
     assert outcome(store, trial) == outcome(whole, trial)
 
 
-def test_a_trial_killed_from_outside_goes_on_from_its_checkpoint(forked, store, tmp_path):
+def test_a_trial_killed_from_outside_goes_on_from_its_checkpoint(store, tmp_path):
     trial = spec(steps=60, model={"name": "habits", "drop": 0.2, "pause": 0.01})
     whole = Store(tmp_path / "whole")
     checkpoint = store.folder(trial) / "checkpoint.pt"
-    process = forked.Process(target=run, args=(trial.model_dump_json(), str(store.root)))
+    process = forked.context().Process(target=run, args=(trial.model_dump_json(), str(store.root)))
     process.start()
     deadline = time.monotonic() + 30
     while not checkpoint.exists() and time.monotonic() < deadline:

@@ -1,17 +1,17 @@
 """Recipes that cannot be trained: said in one line, by the model, before anything is recorded."""
 
 import os
-import subprocess
-import sys
 
 import pytest
 import torch
+from kit import forked
 from kit.tiny import RESNET, habits, spec
 
 from repro.environment import machine
 from repro.errors import ReproError
 from repro.recipe import Named, Timing
 from repro.round import Round, TimedNet
+from repro.store import Store
 from repro.training import cost
 from repro.trial import fingerprint_of
 from repro.work.execute import execute
@@ -108,24 +108,23 @@ def test_data_that_does_not_fit_into_memory_is_told_before_it_is_made(store, opt
     assert said.endswith(" TiB were wanted at once. Take fewer images, or smaller ones")
 
 
+def compiled_without_a_compiler(folder):
+    from torch._inductor import config
+
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder / "cache")
+    config.cpp.cxx = ("/nonexistent/g++",)
+    config.compile_threads = 1  # no pool of compilers
+    try:
+        execute(spec(compile=True), Store(folder / "store"))
+    except ReproError as error:
+        (folder / "said").write_text(str(error))
+
+
 @pytest.mark.slow
 def test_a_compiler_that_is_missing_is_told_with_the_remedy(tmp_path):
-    code = (
-        "import sys; from pathlib import Path; from kit.tiny import spec; from repro.store import Store\n"
-        "from repro.errors import ReproError; from repro.work.execute import execute\n"
-        "try: execute(spec(compile=True), Store(Path(sys.argv[1])))\n"
-        "except ReproError as error: print(error)"
-    )
-    here = {
-        "CXX": "/nonexistent/g++",
-        "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache"),
-        "TORCHINDUCTOR_COMPILE_THREADS": "1",  # no pool of compilers
-    }
-    paths = os.pathsep.join(filter(None, sys.path))
-    command = [sys.executable, "-c", code, str(tmp_path / "store")]
-    environment = {**os.environ, **here, "PYTHONPATH": paths}
-    ran = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert ran.stdout.startswith(
-        "compile: true does not work here (InvalidCxxCompiler: No working C++ compiler"
-    )
-    assert ran.stdout.endswith("); install what is missing, or leave `compile` out of the recipe\n")
+    process = forked.context().Process(target=compiled_without_a_compiler, args=(tmp_path,))
+    process.start()
+    process.join()
+    said = (tmp_path / "said").read_text()
+    assert said.startswith("compile: true does not work here (InvalidCxxCompiler: No working C++ compiler")
+    assert said.endswith("); install what is missing, or leave `compile` out of the recipe")

@@ -1,6 +1,5 @@
 """Trials on several places: two processes, here on a CPU, come to what one comes to."""
 
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -12,7 +11,7 @@ from threading import Thread
 import psutil
 import pytest
 import torch
-from kit import parts
+from kit import forked, parts
 from kit.tiny import RESNET, outcome, spec
 from safetensors.torch import load
 
@@ -42,18 +41,9 @@ def test_a_batch_that_cannot_be_cut_evenly_and_a_compiled_net_are_mistakes():
     assert "cannot be compiled" in found[1]
 
 
-@pytest.fixture(scope="module")
-def forked():
-    """Processes that start with torch imported and nothing else done."""
-    context = multiprocessing.get_context("forkserver")
-    used = ["repro.work.execute", "repro.training.loop", "repro.tasks.classification", "torch._inductor"]
-    context.set_forkserver_preload([*used, "datasets", "pyarrow.parquet"])
-    return context
-
-
 @pytest.fixture
-def quick(forked, monkeypatch):
-    monkeypatch.setattr(ranks.multiprocessing, "get_context", lambda _: forked)
+def quick(monkeypatch):
+    monkeypatch.setattr(ranks.multiprocessing, "get_context", lambda _: forked.context())
 
 
 def net(**options):

@@ -81,7 +81,7 @@ function filtering(field) {
       rows: [...suite.querySelectorAll("tbody tr")].map((row) => ({
         row,
         words: `${section.dataset.words} ${suite.dataset.words} ${row.querySelector(".claim").textContent}`.toLowerCase(),
-        states: row.querySelector("[data-states]").dataset.states.split(" "),
+        states: [...row.querySelector(".verdict").classList],
       })),
     })),
   }));

@@ -3,7 +3,7 @@ import torch
 from models.pixels import images
 from torch.nn import functional as F
 
-from repro.models.layers.interpolation import interpolate_scores
+from repro.models.layers.interpolation import Bilinear, _by_products, bilinear, interpolate_scores
 
 LAYOUTS = [torch.channels_last, torch.contiguous_format]
 
@@ -49,3 +49,24 @@ def test_shapes_need_no_values():
         513,
         513,
     )
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("size", [(16, 16), (17, 5), (4, 6), (3, 2), (1, 1)], ids=str)
+def test_as_two_products_it_is_the_same_both_ways(size, dtype):
+    """What runs on a GPU whose kernels have to be deterministic."""
+    maps = images(3, 5, 4, 6).to(dtype).requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):  # which would round the products
+        ours = _by_products(maps, size)
+    expected = F.interpolate(maps, size=size, mode="bilinear")
+    assert ours.dtype == dtype
+    torch.testing.assert_close(ours, expected)
+    weights = images(*expected.shape).to(dtype)
+    torch.testing.assert_close(*(torch.autograd.grad((y * weights).sum(), maps)[0] for y in (ours, expected)))
+
+
+def test_a_layer_makes_maps_so_many_times_as_large():
+    maps = images(2, 3, 4, 5)
+    ours, expected = Bilinear(4)(maps), F.interpolate(maps, scale_factor=4, mode="bilinear")
+    assert torch.equal(ours, expected)
+    assert torch.equal(bilinear(maps, (16, 20)), expected)

@@ -1,0 +1,76 @@
+"""Boxes on images: what pictures of detectors share."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from repro.data.difficult import DifficultBoxes
+from repro.data.split import head
+from repro.data.targets import Boxes
+from repro.errors import ReproError
+from repro.pictures.sheet import Colour
+from repro.state.net import State
+from repro.tasks.detection import Answers
+
+ENLARGED = 192  # pixels: smaller images are enlarged to about so many before boxes are drawn
+ITEM: Colour = (255, 255, 255)  # where boxes have the colours of what is right or wrong with them
+
+
+class Seen(NamedTuple):
+    """Images, uint8 [N, 1 or 3, H, W], and what they hold."""
+
+    images: Tensor
+    targets: Boxes | DifficultBoxes
+
+    @property
+    def items(self) -> Boxes:
+        """Without those that do not count."""
+        return self.targets.items if isinstance(self.targets, DifficultBoxes) else self.targets
+
+
+def first_images(states: Mapping[str, State], count: int) -> Seen:
+    """The first `count` test images. Raises `ReproError` for data without boxes."""
+    first = next(iter(states.values()))
+    images, targets = head(first.data.test, count)
+    if not isinstance(targets, Boxes | DifficultBoxes):
+        raise ReproError(f"this picture wants data with boxes, which '{first.spec.data.name}' does not have")
+    return Seen(images, targets)
+
+
+@torch.no_grad()
+def answers(state: State, images: Tensor) -> Answers:
+    """Of a net. Raises `ReproError` for one that is no detector."""
+    state.model.eval()
+    with state.autocast():
+        outputs = state.model(state.inputs(images))
+    state.model.train()
+    if not isinstance(outputs, Answers):
+        raise ReproError(f"this picture wants detectors; model '{state.spec.model.name}' finds no boxes")
+    return outputs
+
+
+def framed(image: Tensor, corners: Tensor, colours: Sequence[Colour | None]) -> np.ndarray:
+    """uint8 [1 or 3, H, W] → [H · k, W · k, 3] with a frame around each box of [D, 4] that has a colour.
+
+    Later ones lie over earlier ones.
+    """
+    pixels = image.cpu().expand(3, -1, -1).permute(1, 2, 0).numpy()
+    factor = max(1, round(ENLARGED / max(pixels.shape[:2])))
+    drawn = Image.fromarray(pixels.repeat(factor, 0).repeat(factor, 1))
+    draw = ImageDraw.Draw(drawn)
+    for (x1, y1, x2, y2), colour in zip((corners * factor).tolist(), colours, strict=True):
+        if colour is not None and x1 < x2 and y1 < y2:
+            draw.rectangle((x1, y1, max(x1, x2 - 1), max(y1, y2 - 1)), outline=colour, width=2)
+    return np.asarray(drawn)
+
+
+def with_items(seen: Seen) -> list[np.ndarray]:
+    """Each image with its items, all in one colour."""
+    return [
+        framed(image, corners, [ITEM if label >= 0 else None for label in labels.tolist()])
+        for image, corners, labels in zip(seen.images, *seen.items, strict=True)
+    ]

@@ -1,0 +1,40 @@
+"""The file of a result."""
+
+import json
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from repro.errors import ReproError
+from repro.lock import remove_if_left
+from repro.result.run import Result
+from repro.store import write_atomically
+
+SCHEMA = 2
+ELSEWHERE = "Name another folder for results with --results"
+
+
+def write(result: Result, folder: Path) -> Path:
+    """`FOLDER/<suite>/<profile>/<id>.json`, atomically."""
+    path = folder / result.path
+    content = json.dumps(
+        result.model_dump(mode="json", by_alias=True), sort_keys=True, indent=1, allow_nan=False
+    )
+    for part in path.parent.rglob(".*.part"):  # of killed processes
+        remove_if_left(part)
+    write_atomically(path, content.encode() + b"\n", ELSEWHERE)
+    return path
+
+
+def read(path: Path) -> Result:
+    """Raises `ReproError`, naming the file, if it is not a result."""
+    try:
+        return Result.model_validate_json(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ReproError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ReproError(f"{path}: not a result: not UTF-8 text") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"])) or "the file"
+        raise ReproError(f"{path}: not a result of schema {SCHEMA}: {place}: {first['msg']}") from None

@@ -1,0 +1,93 @@
+"""A net's passes as CUDA graphs: for nets whose kernels are done before the host has started the next."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_leaves
+
+from repro.contracts import Outputs, Targets
+from repro.errors import ReproError
+from repro.state.memory import is_short
+from repro.state.net import State
+from repro.state.randomness import seed_default
+
+REMEDY = "leave `cuda_graph` out of its recipe"
+
+
+def graphed(state: State, images: Tensor, targets: Targets) -> Callable[[Tensor], Outputs]:
+    """The forward pass, which brings its backward pass along, each recorded once and replayed from then on:
+    by `torch.cuda.make_graphed_callables`, for batches of this shape. The net is left as it was.
+
+    Raises `ReproError` where a net cannot be recorded, and where replays give anything else than the net: one
+    whose way depends on its images, or on numbers that are drawn on the host.
+    """
+    before = {name: buffer.clone() for name, buffer in state.model.named_buffers()}
+    replay = _recorded(state, images)
+    for seed, batch in enumerate((images, images.flip(0))):
+        own, again = (_pass(state, forward, batch, targets, seed) for forward in (state.model, replay))
+        if not all(map(_same, own, again)):
+            name = state.spec.model.name
+            raise ReproError(f"model '{name}' as a CUDA graph computes something else than without; {REMEDY}")
+    for name, buffer in state.model.named_buffers():
+        buffer.copy_(before[name])
+    return replay
+
+
+def _recorded(state: State, images: Tensor) -> Callable[[Tensor], Outputs]:
+    model: Any = state.model
+    try:
+        with state.autocast(cached=False), _quiet():
+            torch.cuda.make_graphed_callables(model, (images.clone(),), allow_unused_input=True)
+    except (RuntimeError, AssertionError) as error:
+        _end_recording(state.device)
+        if is_short(error):
+            raise
+        said = str(error).strip().partition("\n")[0]
+        raise ReproError(f"model '{state.spec.model.name}' as a CUDA graph: {said}; {REMEDY}") from error
+    replay: Callable[[Tensor], Outputs] = model.forward  # put there beside the class's own
+    del model.forward
+    return replay
+
+
+def _end_recording(device: torch.device) -> None:
+    """A recording that fails leaves the device's random stream in its hands: other trials want it back."""
+    if device.type == "cuda":
+        stream = torch.cuda.default_generators[device.index or 0]
+        stream.graphsafe_set_state(stream.clone_state())
+
+
+def _pass(
+    state: State, forward: Callable[[Tensor], Outputs], images: Tensor, targets: Targets, seed: int
+) -> list[Tensor | None]:
+    """Outputs and gradients. Kernels go by the layout of what they get: a recorded way back has that of the
+    outputs, so this one has, too.
+    """
+    seed_default(state.device, seed)
+    with state.autocast(cached=False):
+        outputs = forward(images)
+        for output in tree_leaves(outputs):
+            if output.requires_grad:
+                output.register_hook(torch.empty_like(output.detach()).copy_)
+        loss = state.task.loss(outputs, targets)
+    learnt = [parameter for parameter in state.model.parameters() if parameter.requires_grad]
+    with _quiet():
+        gradients = torch.autograd.grad(loss, learnt, allow_unused=True)
+    return [*(output.detach().clone() for output in tree_leaves(outputs)), *gradients]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Gradients are summed up on the recorder's stream, and torch waits for it; it need not say so."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The AccumulateGrad node's stream does not match")
+        yield
+
+
+def _same(one: Tensor | None, other: Tensor | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return torch.equal(one, other)

@@ -1,0 +1,135 @@
+"""Nets as CUDA graphs. Torch's recorder is replaced: what is asked of it, and what comes of it, is seen."""
+
+import random
+
+import pytest
+import torch
+from kit.tiny import spec, state
+from torch import nn
+
+from repro.errors import ReproError
+from repro.findings import of_recipe
+from repro.training.batches import Batches
+from repro.training.graphs import graphed
+
+WARM_UP = 3
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Flatten(), nn.LazyLinear(10), nn.BatchNorm1d(10), nn.Dropout(0.5))
+        self.unused = nn.Linear(2, 2)
+
+    def forward(self, images):
+        return self.body(images * self.sign(images))
+
+    def sign(self, _):
+        return 1.0
+
+
+class GoesByItsImages(Net):
+    def sign(self, images):
+        return 1.0 if images[0].sum() > images[-1].sum() else -1.0
+
+
+class DrawsOnTheHost(Net):
+    def sign(self, _):
+        return random.random()
+
+
+@pytest.fixture
+def trained():
+    """Of a net: a state, and its first batch."""
+
+    def make(net):
+        one = state(cuda_graph=True)
+        batch = Batches(one).at(0)
+        net(batch[0])  # it now knows how many numbers there are
+        one.model = net.train()
+        return one, batch
+
+    return make
+
+
+@pytest.fixture
+def replayed(monkeypatch):
+    """The batches that were. As torch does, some passes get warm; what the host did in one of them is not
+    done again in a replay, which is put in the net's place.
+    """
+    seen = []
+
+    def record(net, sample, allow_unused_input):
+        assert allow_unused_input
+        assert not torch.is_autocast_cache_enabled()
+        for _ in range(WARM_UP):
+            net(*sample)
+        sign = net.sign(*sample)
+
+        def replay(images):
+            seen.append(images)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(net, "sign", lambda _: sign)
+                return Net.forward(net, images)
+
+        net.forward = replay
+
+    monkeypatch.setattr(torch.cuda, "make_graphed_callables", record)
+    return seen
+
+
+def test_replays_are_held_against_the_net_and_leave_it_as_it_was(trained, replayed):
+    one, batch = trained(Net())
+    before = {name: tensor.clone() for name, tensor in one.model.state_dict().items()}
+    replay = graphed(one, *batch)
+    assert len(replayed) == 2
+    assert not torch.equal(*replayed)
+    assert "forward" not in vars(one.model)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in one.model.state_dict().items())
+    assert all(parameter.grad is None for parameter in one.model.parameters())
+    replay(batch[0])
+    assert len(replayed) == 3
+
+
+@pytest.mark.parametrize("net", [GoesByItsImages, DrawsOnTheHost])
+@pytest.mark.usefixtures("replayed")
+def test_a_net_whose_way_is_not_the_same_each_time_is_refused(trained, net):
+    one, batch = trained(net())
+    with pytest.raises(ReproError, match="computes something else than without; leave `cuda_graph` out"):
+        graphed(one, *batch)
+
+
+def test_what_cannot_be_recorded_is_told_in_a_line(trained, monkeypatch):
+    def refuse(*_, **__):
+        raise RuntimeError("operation not permitted when stream is capturing\nmore")
+
+    monkeypatch.setattr(torch.cuda, "make_graphed_callables", refuse)
+    one, batch = trained(Net())
+    with pytest.raises(ReproError, match=r"^model 'cifar_resnet' as a CUDA graph: .+ capturing; leave"):
+        graphed(one, *batch)
+
+
+def test_want_of_memory_stays_what_it_is(trained, monkeypatch):
+    def short(*_, **__):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(torch.cuda, "make_graphed_callables", short)
+    one, batch = trained(Net())
+    with pytest.raises(torch.cuda.OutOfMemoryError):
+        graphed(one, *batch)
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"compile": True}, "compiled"),
+        ({"places": 2}, "several places"),
+        ({"deterministic": False}, "held against"),
+    ],
+    ids=str,
+)
+def test_it_goes_with_neither_a_compiler_nor_several_places_nor_numbers_that_vary(other, said):
+    assert not list(of_recipe(spec(cuda_graph=True).recipe))
+    found = list(of_recipe(spec(cuda_graph=True, **other).recipe))
+    assert said in found[-1].message
+    assert found[-1].location == ("cuda_graph",)
