@@ -12,13 +12,12 @@ from repro import reading, result
 from repro.document import DocumentError
 from repro.errors import ReproError
 from repro.evidence import decide
-from repro.executors import SHARES, executor
-from repro.executors.lease import cores, count
+from repro.executors import executor
 from repro.format import table
+from repro.options import Options
 from repro.outcome import Decided
 from repro.places import KEPT, REGISTER, RESULTS, home, project, within
 from repro.plan import rota
-from repro.plan.ahead import Ahead
 from repro.plan.course import Course
 from repro.reading import load_all
 from repro.register import Register
@@ -63,13 +62,14 @@ class Results(list[Result]):
     """Results, shown as a table of their claims in a notebook.
 
     `failed` holds why what is not in them could not be measured, or not be kept, by `FILE::CLAIM` or `FILE`;
-    `left` why suites were left for want of time.
+    `left` why suites were left for want of time; `damaged` what is no result among those of earlier runs.
     """
 
     def __init__(self, results: Iterable[Result] = ()):
         super().__init__(results)
         self.failed: dict[str, ReproError] = {}
         self.left: dict[str, str] = {}
+        self.damaged: list[ReproError] = []
 
     @contextmanager
     def noting(self, name: str) -> Iterator[None]:
@@ -108,6 +108,7 @@ def run(
     hours: float | None = None,
     earlier: str | Path | None = None,
     left: Callable[[Mapping[str, str]], None] = lambda _: None,
+    damaged: Callable[[ReproError], None] = lambda _: None,
 ) -> Results:
     """Decide the claims of suites (files, folders or names) at a profile, and give a result for each suite.
 
@@ -120,38 +121,38 @@ def run(
     With `hours` the suites whose oldest verdict is oldest come first, by the results in the folder `earlier`
     (results/ in the project, if not given), and what takes longer than there is time is left, as is what has
     not begun when they are over: `left` hears of it, by suite with the reason, and results/left.txt says it.
+    What is no result in `earlier` counts for nothing: `damaged` hears of each such file.
 
     What cannot be measured ends nothing: it is in the results' `failed`, and those it was to be in are not
-    complete. Where data or weights are missing, or a GPU is too small, that is found before the first trial,
-    and `missing` hears of it at once, by the same names. The trials of all suites are kept in the store of
-    the first one's project.
+    complete. Where data or weights are missing, or GPUs or memory are too few, that is found before the
+    first trial, and `missing` hears of it at once, by the same names. The trials of all suites are kept in
+    the store of the first one's project.
 
     Raises `DocumentError` for suites with mistakes, `NothingRan` where no claim is asked, and
     `NothingMeasured`, with all reasons, where none could be measured.
     """
     begun = time.monotonic()
-    _sound(where, seeds_max, first_seed, jobs, per_gpu)
+    options = Options(profile, only, device, seeds_max, first_seed, pilot, jobs, per_gpu, where)
     if hours is not None and not hours > 0:
         raise ReproError(f"hours: must be above 0, not {hours}")
+    if earlier is not None and not Path(earlier).is_dir():
+        raise ReproError(f"earlier: {earlier} is no folder")
     given = _paths(suites)
-    asked = _asked(given, profile, only)
+    asked = _asked(given, options)
     store = Store(home(project_of(given)))
     store = store.anew() if fresh else store
-    session = Session(
-        Runner(store, executor(where, jobs, per_gpu)),
-        profile,
-        device=device,
-        seeds_max=seeds_max,
-        first_seed=first_seed,
-        pilot=pilot,
-        register=None if pilot else Register(project_of(given) / REGISTER),
-    )
+    session = _session(options, store, Register(project_of(given) / REGISTER))
     found, folder = Results(), None if pilot or results is None else Path(results)
     if hours is not None:
-        past = rota.earlier(Path(earlier or project_of(given) / RESULTS))
-        due = session.due(
-            [(suite, names) for _, suite, names in asked if names], past, _at_once(session, asked, jobs)
-        )
+
+        def leave_out(error: ReproError) -> None:
+            found.damaged.append(error)
+            damaged(error)
+
+        past = rota.earlier(Path(earlier or project_of(given) / RESULTS), leave_out)
+        to_turn = [(suite, names) for _, suite, names in asked if names]
+        at_once = options.at_once(session.experiment(suite).device for suite, _ in to_turn)
+        due = session.due(to_turn, past, at_once)
         turns = rota.rota(due, hours)
         found.left = dict(turns.left)
         order = {suite: turn for turn, suite in enumerate(turns.turns)}
@@ -166,7 +167,7 @@ def run(
     begins(store, partial(session.course, claims_asked, project_of(given) / KEPT))
     any_decided = False
     try:
-        ahead = Ahead(store)
+        ahead = options.ahead(store)
         for path, suite, names in asked:
             for name in names:
                 with found.noting(f"{path}::{name}"):
@@ -204,23 +205,10 @@ def run(
     return found
 
 
-def _at_once(session: Session, asked: Iterable[tuple[Path, Suite, list[str]]], jobs: int | None) -> int:
-    """Trials at once, on the device of most of what is asked."""
-    devices = [session.experiment(suite).device for _, suite, names in asked if names]
-    return max(1, min(jobs or cores(), count(max({*devices}, key=devices.count))))
-
-
 def work(
     suites: str | Path | Iterable[str | Path],
-    profile: str = "cpu",
+    options: Options,
     *,
-    only: str | None = None,
-    device: Device | None = None,
-    seeds_max: int | None = None,
-    first_seed: int | None = None,
-    pilot: bool = False,
-    jobs: int | None = None,
-    per_gpu: int = 1,
     missing: Callable[[Mapping[str, ReproError]], None] = lambda _: None,
     begins: Callable[[Store, Callable[[], Course]], None] = lambda *_: None,
 ) -> dict[str, ReproError]:
@@ -228,28 +216,18 @@ def work(
     number of these may be at work on one store; each ends when nothing is left to do. What is timed is left
     to `run`, since it is of the machine that `run` is on.
 
-    The arguments are those of `run`. Gives why what could not be done could not, by `FILE::CLAIM`. Raises
-    `DocumentError` for suites with mistakes, and `NothingRan` where no claim is asked.
+    Gives why what could not be done could not, by `FILE::CLAIM`. Raises `DocumentError` for suites with
+    mistakes, and `NothingRan` where no claim is asked.
     """
-    _sound("local", seeds_max, first_seed, jobs, per_gpu)
     given = _paths(suites)
     asked = [
-        (f"{path}::{name}", suite, name)
-        for path, suite, names in _asked(given, profile, only)
-        for name in names
+        (f"{path}::{name}", suite, name) for path, suite, names in _asked(given, options) for name in names
     ]
     store = Store(home(project_of(given)))
-    session = Session(
-        Runner(store, executor("local", jobs, per_gpu)),
-        profile,
-        device=device,
-        seeds_max=seeds_max,
-        first_seed=first_seed,
-        pilot=pilot,
-    )
+    session = _session(options, store)
     claims_asked = [(suite, name) for _, suite, name in asked]
     begins(store, partial(session.course, claims_asked, project_of(given) / KEPT))
-    found, ahead, first = Results(), Ahead(store), list[TrialSpec]()
+    found, ahead, first = Results(), options.ahead(store), list[TrialSpec]()
     try:
         for key, suite, name in asked:
             with found.noting(key):
@@ -270,15 +248,21 @@ def work(
     return found.failed
 
 
-def _asked(given: list[Path], profile: str, only: str | None) -> list[tuple[Path, Suite, list[str]]]:
+def _session(options: Options, store: Store, register: Register | None = None) -> Session:
+    return options.session(
+        Runner(store, executor(options.where, options.jobs, options.per_gpu)), register=register
+    )
+
+
+def _asked(given: list[Path], options: Options) -> list[tuple[Path, Suite, list[str]]]:
     """Suites with the names of their claims that are asked. Raises `NothingRan` where there are none."""
     loaded = load_all(suite_files(given))
-    asked = [(path, suite, _names(suite, profile, only)) for path, suite in loaded.items()]
+    asked = [(path, suite, options.names(suite)) for path, suite in loaded.items()]
     if not any(names for _, _, names in asked):
         known = sorted({name for suite in loaded.values() for name in suite.profiles})
-        like = f" like {only!r}" if only else ""
+        like = f" like {options.only!r}" if options.only else ""
         raise NothingRan(
-            f"nothing to run: no claim{like} at profile '{profile}' (profiles: {', '.join(known)})"
+            f"nothing to run: no claim{like} at profile '{options.profile}' (profiles: {', '.join(known)})"
         )
     return asked
 
@@ -291,22 +275,3 @@ def _from_anywhere(found: list[Any]) -> list[Any]:
 
 def _paths(given: str | Path | Iterable[str | Path]) -> list[Path]:
     return [Path(given)] if isinstance(given, str | Path) else [Path(path) for path in given]
-
-
-def _sound(where: str, seeds_max: int | None, first_seed: int | None, jobs: int | None, per_gpu: int) -> None:
-    """Raises `ReproError` for what cannot be asked."""
-    if where not in ("local", "ray"):
-        raise ReproError(f"where: must be 'local' or 'ray', not {where!r}")
-    for name, number, least in (
-        ("seeds_max", seeds_max, 1),
-        ("first_seed", first_seed, 0),
-        ("jobs", jobs, 1),
-    ):
-        if number is not None and number < least:
-            raise ReproError(f"{name}: must be {least} or more, not {number}")
-    if not 1 <= per_gpu <= SHARES:
-        raise ReproError(f"per_gpu: must be from 1 to {SHARES}, not {per_gpu}")
-
-
-def _names(suite: Suite, profile: str, only: str | None) -> list[str]:
-    return [name for name, _ in suite.claims_at(profile) if only is None or only in name]

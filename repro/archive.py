@@ -7,7 +7,7 @@ count in the order in which they ended, those of one second in the order of thei
 """
 
 from collections import ChainMap, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +29,7 @@ from repro.result import (
 
 Key = tuple[str, str]  # suite and profile
 RunKey = tuple[str, str, str]  # suite, profile and run id
+Damaged = Callable[[ReproError], None]  # hears why a file is left out
 
 
 class Ended(Protocol):
@@ -193,48 +194,62 @@ def latest(results: Iterable[Result]) -> dict[Key, Result]:
 
 
 def files(path: Path) -> list[Path]:
-    """What may be results: a file itself, or all JSON files below a folder but hidden ones, which editors and
-    copying leave, and those in hidden folders. None, if there is no such folder.
+    """What is named as results are: a file itself, or all JSON files below a folder but hidden ones, which
+    editors and copying leave, and those in hidden folders. None, if there is no such folder.
     """
     if path.is_file():
         return [path]
-    found = (file for file in path.rglob("*.json") if file.is_file())
-    return sorted(file for file in found if not _is_hidden(file.relative_to(path)))
+    return sorted(file for file in path.rglob("*.json") if not _is_hidden(file.relative_to(path)))
 
 
 def _is_hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def read_all(paths: Iterable[Path]) -> dict[Path, Result]:
-    """Each run once, whatever copies there are, in their order. Raises `ReproError` naming a file that is
-    none.
+def raised(error: ReproError) -> None:
+    """What is damaged is not left out."""
+    raise error
+
+
+def read_all(paths: Iterable[Path], damaged: Damaged = raised) -> dict[Path, Result]:
+    """Each run once, whatever copies there are, in their order. A file that is no result, which the error
+    names, is left out where that is `damaged`; it is raised if nobody hears of it.
     """
     found: dict[RunKey, tuple[Path, Result]] = {}
     for path in paths:
-        result = read(path)
+        try:
+            result = read(path)
+        except ReproError as error:
+            damaged(error)
+            continue
         found.setdefault(run_key(result), (path, result))
     return dict(sorted(found.values(), key=lambda pair: order(pair[1])))
 
 
-def find(name: str, folder: Path) -> dict[Path, Result]:
+def find(name: str, folder: Path, damaged: Damaged = raised) -> dict[Path, Result]:
     """What a name means: a result's file; a folder, for all results in it; a run id, or the start of one; or
     a suite, for the results that make up what stands of it, at the profile that was run last. Ids and suites
     are looked up below `folder`.
 
-    Raises `ReproError` if there is none of that name, or a file is broken.
+    Raises `ReproError` if there is none of that name, or what is named is a file that is no result. Others
+    that are none, in a folder or of a suite, are left out where that is `damaged`.
     """
-    if name and (Path(name).is_file() or Path(name).is_dir()):
-        return read_all(files(Path(name)))
+    if name and Path(name).is_file():
+        return read_all([Path(name)])
+    if name and Path(name).is_dir():
+        return read_all(files(Path(name)), damaged)
     known = files(folder) if name else []
     runs = {file.stem: file for file in reversed(known) if file.stem.startswith(name)}
     if len(runs) == 1:
         return read_all(runs.values())
-    of_suite = read_all(file for file in known if file.parent.parent.name == name)
+    named = [file for file in known if file.parent.parent.name == name]
+    of_suite = read_all(named, damaged)
     if of_suite:
         standing = max(standings(of_suite.values()).values(), key=lambda found: order(found.latest))
         used = {run_key(result) for result in standing.results}
         return {file: result for file, result in of_suite.items() if run_key(result) in used}
+    if named:
+        raise ReproError(f"{name}: none of its results under {folder} can be read")
     if runs:
         raise ReproError(f"'{name}' is the start of {len(runs)} run ids: {', '.join(sorted(runs)[:5])} …")
     if len(Path(name).parts) > 1 or name.endswith(".json"):
@@ -243,5 +258,5 @@ def find(name: str, folder: Path) -> dict[Path, Result]:
     raise ReproError(f"no result '{name}': neither a file, nor a run id or suite under {folder}{hint}")
 
 
-def load(name: str, folder: Path) -> list[Result]:
-    return list(find(name, folder).values())
+def load(name: str, folder: Path, damaged: Damaged = raised) -> list[Result]:
+    return list(find(name, folder, damaged).values())

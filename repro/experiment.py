@@ -1,9 +1,9 @@
 """A suite at a profile, on a device: its arms with nothing left open, and what its measurements are there."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from repro import environment
 from repro.catalogue import MODELS, PICTURES, members
@@ -19,6 +19,9 @@ from repro.trial import Drawing, Subject, TrialSpec, fingerprint_of, specify
 APART = 1_000_000  # the seeds of the nets that a treatment joins: no run has as many, so that none is in two
 
 
+Made = TypeVar("Made")
+
+
 class Experiment:
     """`device` is where the arms are trained, instead of what the profile says. `contents` remembers what the
     files of data sets hold.
@@ -32,15 +35,30 @@ class Experiment:
         self.chosen: dict[str, Mapping[str, Any]] = {}  # by arm: what tuning has chosen for its recipe
         self._quantities: dict[Measurement, Quantity] = {}
         self._fingerprints: dict[str, str] = {}
+        self._resolved: dict[str, ResolvedArm] = {}
+        self._made: dict[Hashable, Any] = {}
 
     def resolve(self, arm: str, values: Mapping[str, Any] | None = None) -> ResolvedArm:
         """An arm with these values in its recipe, or with those that were chosen for it."""
-        resolved = self.suite.resolve(arm, self.profile)
+        if arm not in self._resolved:
+            self._resolved[arm] = self.suite.resolve(arm, self.profile)
+        resolved = self._resolved[arm]
         if values is None:
             values = self.chosen.get(resolved.of or arm, {})
         if not values or resolved.recipe is None:
             return resolved
         return replace(resolved, recipe=changed(resolved.recipe, values))
+
+    def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
+        """What is made for a key: the same one each time, with its digest. Where arms are tuned it is made
+        anew, since what it is made of may be another by then.
+        """
+        if self.suite.profiles[self.profile].tune is not None:
+            return make()
+        if key not in self._made:
+            self._made[key] = make()
+        made: Made = self._made[key]
+        return made
 
     def trained(self, arm: str) -> list[str]:
         """The arms that are trained for an arm: those it starts from, and itself or the treated one."""
@@ -69,6 +87,13 @@ class Experiment:
         self, arm: str, seed: int, *, trained: bool = True, values: Mapping[str, Any] | None = None
     ) -> TrialSpec:
         """Raises `ReproError` if its data is missing."""
+        if values is not None:
+            return self._trial(arm, seed, trained, values)
+        return self.once(("trial", arm, seed, trained), lambda: self._trial(arm, seed, trained))
+
+    def _trial(
+        self, arm: str, seed: int, trained: bool, values: Mapping[str, Any] | None = None
+    ) -> TrialSpec:
         assert self.suite.task is not None  # or nothing would ask for trials
         resolved = self.resolve(arm, values)
         before = self.suite.start_of(arm, self.profile)
@@ -108,6 +133,9 @@ class Experiment:
 
     def round(self, number: int) -> Round:
         """A round of all that is timed."""
+        return self.once(("round", number), lambda: self._round(number))
+
+    def _round(self, number: int) -> Round:
         arms = {name: (self.resolve(arm), timing) for name, (arm, timing) in self.timed.items()}
         return Round(
             nets={

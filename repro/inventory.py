@@ -1,8 +1,10 @@
 """What a store holds, how large it is, and which of its trials no suite names. Imports no torch."""
 
 import json
+import os
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,8 +44,9 @@ def shelves(store: Store) -> list[Shelf]:
     """Of each kind, checkpoints of trials that have not ended too."""
     found = []
     for kind in KINDS:
-        records = list((store.root / kind).glob("*.json"))
-        others = (path for path in (store.root / kind).glob("*") if path.suffix != ".json")
+        inside = _inside(store.root / kind)
+        records = [entry for entry in inside if entry.name.endswith(".json")]
+        others = [entry for entry in inside if not entry.name.endswith(".json")]
         found.append(Shelf(kind, len(records), sum(map(_size, records)), sum(map(_size, others))))
     return found
 
@@ -59,7 +62,8 @@ def unnamed(store: Store, suites: Iterable[Suite]) -> list[Trial]:
         except (OSError, ValueError, LookupError, TypeError, AttributeError):
             raise ReproError(f"{path}: not a record of a trial. Move it away, and it is made again") from None
         if name not in named:
-            found.append(Trial(path.stem, _size(path) + _size(path.with_suffix(""))))
+            beside = sum(map(_size, _inside(path.with_suffix(""))))
+            found.append(Trial(path.stem, path.stat().st_size + beside))
     return found
 
 
@@ -99,10 +103,17 @@ def _name(spec: Mapping[str, Any]) -> str:
     return json.dumps({key: value for key, value in spec.items() if key not in APART}, sort_keys=True)
 
 
-def _size(path: Path) -> int:
+def _inside(folder: Path | str) -> list[os.DirEntry[str]]:
+    """What is in a folder; nothing, if there is none."""
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        return list(entries)
+    return []
+
+
+def _size(entry: os.DirEntry[str]) -> int:
     """Bytes of a file, or of all in a folder; 0 of what has gone."""
-    try:
-        inside = path.rglob("*") if path.is_dir() else [path]
-        return sum(each.stat().st_size for each in inside if each.is_file())
-    except FileNotFoundError:
-        return 0
+    with suppress(FileNotFoundError):
+        if entry.is_dir(follow_symlinks=False):
+            return sum(map(_size, _inside(entry.path)))
+        return entry.stat().st_size
+    return 0

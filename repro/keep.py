@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from repro.archive import Key, RunKey, Standing, files, find, read_all, run_key, standings
+from repro.archive import Damaged, Key, RunKey, Standing, files, find, raised, read_all, run_key, standings
 from repro.errors import ReproError
 from repro.format import printable
 from repro.result import Result
@@ -14,16 +14,23 @@ from repro.suite import PILOT
 Found = Mapping[Path, Result]
 
 
-def keep(names: Sequence[str], runs: Path, kept: Path, *, dirty: bool = False) -> list[str]:
+class NothingToKeep(ReproError):
+    """No suite was run completely, and no result was named."""
+
+
+def keep(
+    names: Sequence[str], runs: Path, kept: Path, *, dirty: bool = False, damaged: Damaged = raised
+) -> list[str]:
     """Copy results, with the folders beside them, to `<kept>/<suite>/<profile>/`, and remove there what no
     claim stands on any more. Gives what was done, a line each.
 
     `names` are looked up below `runs`; without any it is what stands of each suite that was run completely.
-    Raises `ReproError`, before anything is touched, where results do not count: of a commit with changes
-    (unless `dirty`), of pilots, of some claims of a suite of which nothing complete is kept, and those named
-    that are older than what is kept.
+    What is no result there is left out where that is `damaged`; none may be among what is kept. Raises
+    `ReproError`, before anything is touched, where results do not count: of a commit with changes (unless
+    `dirty`), of pilots, of some claims of a suite of which nothing complete is kept, and those named that are
+    older than what is kept. Raises `NothingToKeep` where there are none.
     """
-    chosen = _named(names, runs) if names else _complete(runs)
+    chosen = _named(names, runs, damaged) if names else _complete(runs, damaged)
     held = read_all(files(kept))
     keys = {(result.suite, result.profile) for result in chosen.values()}
     after = standings([*held.values(), *chosen.values()])
@@ -41,7 +48,8 @@ def keep(names: Sequence[str], runs: Path, kept: Path, *, dirty: bool = False) -
     if refused:
         raise ReproError("\n".join(map(printable, refused)))
     if not chosen:
-        return [f"nothing to keep: no suite was run completely below {runs}"]
+        where = f"no result in {', '.join(names)}" if names else f"no suite was run completely below {runs}"
+        raise NothingToKeep(f"nothing to keep: {where}")
     return [
         *(f"not kept, older than what is: {path}" for path in older),
         *_add({path: result for path, result in chosen.items() if path not in older}, held, kept),
@@ -51,15 +59,15 @@ def keep(names: Sequence[str], runs: Path, kept: Path, *, dirty: bool = False) -
     ]
 
 
-def _named(names: Iterable[str], runs: Path) -> dict[Path, Result]:
+def _named(names: Iterable[str], runs: Path, damaged: Damaged) -> dict[Path, Result]:
     found: dict[Path, Result] = {}
     for name in names:
-        found |= find(name, runs)
+        found |= find(name, runs, damaged)
     return found
 
 
-def _complete(runs: Path) -> dict[Path, Result]:
-    found = read_all(files(runs))
+def _complete(runs: Path, damaged: Damaged) -> dict[Path, Result]:
+    found = read_all(files(runs), damaged)
     complete = {key: standing for key, standing in standings(found.values()).items() if standing.complete}
     used = _used(complete)
     return {path: result for path, result in found.items() if run_key(result) in used}

@@ -20,6 +20,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("repro", "claims of papers (suites/*.yaml)")
     group.addoption(
         "--profile",
+        type=_word,
         default="cpu",
         help="the scale at which claims are tested: cpu, gpu or paper (default: cpu)",
     )
@@ -53,7 +54,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="try a recipe: seeds from 1000 up, which never judge, and no result",
     )
     group.addoption(
-        "--results", type=Path, metavar="DIR", help=f"where result JSONs go (default: {RUNS.as_posix()})"
+        "--results", type=_folder, metavar="DIR", help=f"where result JSONs go (default: {RUNS.as_posix()})"
     )
     group.addoption(
         "--hours",
@@ -63,7 +64,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--earlier",
-        type=Path,
+        type=_folder_that_is_there,
         metavar="DIR",
         help=f"for --hours: the results of earlier runs (default: {RESULTS.as_posix()})",
     )
@@ -85,6 +86,26 @@ def _hours(text: str) -> float:
         if 0 < float(text) < math.inf:
             return float(text)
     raise ArgumentTypeError(f"not a number of hours above 0: {text}")
+
+
+def _word(text: str) -> str:
+    if not text:
+        raise ArgumentTypeError("the name is empty")
+    return text
+
+
+def _folder(text: str) -> Path:
+    found = Path(_word(text))
+    if found.exists() and not found.is_dir():
+        raise ArgumentTypeError(f"not a folder: {text}")
+    return found
+
+
+def _folder_that_is_there(text: str) -> Path:
+    found = _folder(text)
+    if not found.is_dir():
+        raise ArgumentTypeError(f"there is no such folder: {text}")
+    return found
 
 
 def _share(text: str) -> int:

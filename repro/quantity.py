@@ -9,9 +9,9 @@ There are four kinds, and the catalogue that has a measurement's name says which
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from repro import catalogue, findings
 from repro.catalogue import CLOCKS, COUNTS, MODELS, PROBES, TASKS
@@ -28,6 +28,8 @@ from repro.suite import ResolvedArm
 from repro.trial import Evaluating, Probing, Subject, TrialSpec
 from repro.value import from_json
 
+Made = TypeVar("Made")
+
 STATES = ("start", "end")  # when a probe looks at a net: before training, or after it (if not said)
 
 
@@ -38,6 +40,7 @@ class Arms(Protocol):
     def trained(self, arm: str) -> list[str]: ...
     def subject(self, arm: str, seed: int, *, trained: bool = True) -> Subject: ...
     def round(self, number: int) -> Round: ...
+    def once(self, key: Hashable, make: Callable[[], Made]) -> Made: ...
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,9 @@ class Metric(Quantity):
         return "data", "recipe"
 
     def job(self, seed: int) -> TrialSpec | Evaluating:
+        return self.arms.once((self.measurement, seed), lambda: self._job(seed))
+
+    def _job(self, seed: int) -> TrialSpec | Evaluating:
         subject, images = self.arms.subject(self.measurement.arm, seed), self.images
         if subject.treatment is None and images is None:
             return subject.trial
@@ -158,6 +164,9 @@ class Probe(Quantity):
         return ("data", "recipe") if _after_training(measurement) else ("data",)
 
     def job(self, seed: int) -> Probing:
+        return self.arms.once((self.measurement, seed), lambda: self._job(seed))
+
+    def _job(self, seed: int) -> Probing:
         options = {key: value for key, value in self.measurement.options if key != "at"}
         trained = _after_training(self.measurement)
         one = seed if self.seeded else 0  # what looks at the data alone is the same for every seed
@@ -189,6 +198,9 @@ class Count(Quantity):
             yield finding.message
 
     def job(self, seed: int) -> Counting:  # noqa: ARG002
+        return self.arms.once(self.measurement, self._job)
+
+    def _job(self) -> Counting:
         arm = self.arms.resolve(self.measurement.arm)
         code = code_of(COUNTS.target(self.measurement.name), MODELS.target(arm.model.name))
         options = dict(self.measurement.options)

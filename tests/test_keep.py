@@ -121,8 +121,13 @@ def test_what_is_older_than_what_is_kept_is_left_alone_and_by_name_an_error():
 
 
 def test_nothing_to_keep_is_said():
-    assert repro("keep").output == f"nothing to keep: no suite was run completely below {RUNS}\n"
+    run = repro("keep")
+    assert run.exit_code == 4
+    assert run.output == f"nothing to keep: no suite was run completely below {RUNS}\n"
+    (RUNS / "empty").mkdir(parents=True)
+    assert repro("keep", RUNS / "empty").exit_code == 4
     assert repro("keep", "nothing").exit_code == 2
+    assert repro("keep", "--tables", "nothing").exit_code == 2
 
 
 def test_the_tables_are_made_anew_where_the_pages_have_the_marks(tmp_path):

@@ -68,6 +68,7 @@ def package(tmp_path, monkeypatch):
             source._path,
             source._imports,
             source._essence,
+            source._imports,
         ):
             reader.cache_clear()
 

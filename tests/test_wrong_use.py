@@ -1,15 +1,20 @@
 """A user's mistakes: the command says what is wrong, and ends with 2, without a traceback."""
 
+import click
 import pytest
 from click.testing import CliRunner
 from conftest import TINY
+from kit.results import result, trial
 
 from repro.cli import main
+from repro.cli.group import Place
+from repro.result import write
 
 
 @pytest.fixture
 def cluttered(tiny, tmp_path):
-    """A folder of everything that is no result and no suite."""
+    """A folder of everything that is no result and no suite; of results there are some in `good`."""
+    write(result([trial()]), tmp_path / "good")
     (tmp_path / "empty").mkdir()
     (tmp_path / "folder.yaml").mkdir()
     (tmp_path / "nothing.yaml").touch()
@@ -21,7 +26,7 @@ def cluttered(tiny, tmp_path):
 
 
 NAMES = ["", "*", "nowhere", "empty", "notes.txt", "notes.txt/x", "torn.json", "loop.yaml", "/dev/null"]
-NAMES += ["x" * 5000, "-x", "--result"]
+NAMES += ["x" * 5000, "-x", "--result", "/proc/self/mem"]  # that nobody can read from its beginning
 SUITES = [*NAMES, "/nowhere.yaml", "folder.yaml", "nothing.yaml", "wide.yaml", "tiny.yaml::order"]
 RESULTS = [*NAMES, "**", "/nowhere.json", "./nowhere.json", "../../..x"]
 OF_RESULTS = [
@@ -47,7 +52,7 @@ def ended(*arguments):
 
 @pytest.mark.usefixtures("cluttered")
 @pytest.mark.parametrize("name", SUITES, ids=lambda name: repr(name)[:20])
-@pytest.mark.parametrize("command", ["run", "check", "list"])
+@pytest.mark.parametrize("command", ["run", "work", "plan", "check", "list", "store"])
 def test_a_mistake_in_naming_a_suite_is_wrong_use(command, name):
     assert ended(command, name).exit_code == 2
 
@@ -93,3 +98,91 @@ def test_a_file_that_may_not_be_read_is_said(monkeypatch):
     monkeypatch.setattr("pathlib.Path.is_dir", refuse)
     run = ended("check", "tiny.yaml")
     assert run.exit_code == 2 and run.output == "tiny.yaml: Permission denied\n"
+
+
+NEEDED = {  # by commands, and there; they are asked for nothing else
+    "bisect": {"good": "HEAD", "bad": "HEAD", "suite": "tiny.yaml"},
+    "compare": {"base": "good", "new": "good"},
+    "confirm": {"suspects": "torn.json", "base": "x", "results": "turns"},
+    "export": {"names": "good", "to": "csv", "out": "x.csv"},
+    "show": {"name": "good"},
+    "watch": {"history": "good", "tonight": "good"},
+}
+FURTHER = {("run", "results"): ("tiny.yaml", "-k", "order"), ("report", "out"): ("good",)}
+VALUED = [
+    (command, parameter)
+    for command in main.commands.values()
+    for parameter in command.params
+    if not getattr(parameter, "is_flag", False)
+]
+PLACES = [(command, parameter) for command, parameter in VALUED if isinstance(parameter.type, Place)]
+
+
+def typed(command, parameter, value):
+    given = NEEDED.get(command.name, {}) | {parameter.name: value}
+    asked = [one for one in command.params if one.name in given]
+    options = [(one.opts[0], given[one.name]) for one in asked if isinstance(one, click.Option)]
+    names = [given[one.name] for one in asked if isinstance(one, click.Argument)]
+    return (command.name, *(part for option in options for part in option), *names)
+
+
+def named(asked):
+    return " ".join((asked[0].name, asked[1].name))
+
+
+@pytest.mark.usefixtures("cluttered")
+@pytest.mark.parametrize("asked", VALUED, ids=named)
+def test_an_empty_text_is_no_value_of_any_parameter(asked):
+    run = ended(*typed(*asked, ""))
+    assert run.exit_code == 2 and "Invalid value for" in run.output
+
+
+@pytest.mark.usefixtures("cluttered")
+@pytest.mark.parametrize("asked", PLACES, ids=named)
+def test_no_parameter_takes_a_place_below_a_file(asked):
+    command, of = asked[0].name, asked[1].name
+    words = [*typed(*asked, "notes.txt/x"), *FURTHER.get((command, of), ())]
+    if of == "results":  # in which suites are looked up, and nothing else
+        words = ["made-up" if word == "good" else word for word in words]
+    is_nothing = (command, of) == ("watch", "tonight")  # which may have measured nothing
+    assert ended(*words).exit_code == (4 if is_nothing else 2)
+
+
+@pytest.mark.usefixtures("cluttered")
+@pytest.mark.parametrize(
+    "command",
+    [
+        "report good -o notes.txt",
+        "export good --to csv -o empty",
+        "export good --to tensorboard -o notes.txt",
+        "watch good good -o empty",
+        "watch good good -o nowhere/x.json",
+        "watch notes.txt good",
+        "watch nowhere good",
+        "init --to notes.txt",
+        "run tiny.yaml -k order --hours 1 --earlier notes.txt",
+        "run tiny.yaml -k order --hours 1 --earlier nowhere",
+        "run tiny.yaml -k order --results notes.txt",
+        "confirm empty tiny.yaml --base x --results turns",
+        "confirm torn.json tiny.yaml --base x --results notes.txt",
+        "bisect HEAD HEAD empty",
+    ],
+)
+def test_a_file_is_no_folder_and_a_folder_no_file(command):
+    assert ended(*command.split()).exit_code == 2
+
+
+def test_pytest_takes_no_empty_text_either(pytester, pytestconfig):
+    group = pytestconfig._parser.getgroup("repro")
+    valued = [option.names()[0] for option in group.options if option.attrs().get("action") != "store_true"]
+    assert len(valued) > 8
+    for option in valued:
+        with pytest.raises(pytest.UsageError, match=option):
+            pytester.parseconfig(f"{option}=")
+
+
+@pytest.mark.parametrize("option", ["--earlier=nowhere", "--earlier=notes.txt", "--results=notes.txt"])
+def test_pytest_takes_a_folder_only_where_it_is_one(pytester, option):
+    pytester.makefile(".txt", notes="")
+    with pytest.raises(pytest.UsageError, match="folder"):
+        pytester.parseconfig(option)

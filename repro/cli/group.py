@@ -38,15 +38,27 @@ CODES = {
 DEFAULT = (SUITES,)
 
 
+EMPTY = "the name is empty"
+
+
+class Word(click.types.StringParamType):
+    """A text that is not empty: a variable of a shell that is not set names nothing."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail(EMPTY, param, ctx)
+        return super().convert(value, param, ctx)
+
+
 class Place(click.Path):
-    """A path. The empty text is none: a variable of a shell that is not set is not the current folder."""
+    """A path. The empty text is none: it is not the current folder."""
 
     def __init__(self, **checks: Any):
         super().__init__(path_type=Path, **checks)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value == "":
-            self.fail("the name is empty", param, ctx)
+            self.fail(EMPTY, param, ctx)
         return super().convert(value, param, ctx)
 
 
@@ -81,6 +93,11 @@ def say(text: str, *, to_stderr: bool = False, whole: bool = False) -> None:
         lines = [part for line in lines for part in broken(line, width)]
     stream.write("\n".join([*lines, ""]))
     stream.flush()
+
+
+def leave_out(error: ReproError) -> None:
+    """Name a file that is no result, in one line; the others are of use."""
+    say(f"left out: {' '.join(str(error).split())}", to_stderr=True)
 
 
 def say_verdicts(claims: "Mapping[str, ClaimResult]") -> None:

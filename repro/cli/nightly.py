@@ -17,6 +17,7 @@ from repro.cli.group import (
     NOTHING_RAN,
     REGRESSION,
     Place,
+    Word,
     as_json,
     end,
     main,
@@ -26,6 +27,7 @@ from repro.errors import ReproError
 
 if TYPE_CHECKING:
     from repro.nightly.bisect import LookedFor
+    from repro.result import Result
 
 EXACT_TURNS = 20  # as many are enumerated in no time
 
@@ -52,23 +54,29 @@ def watch(history: Path, tonight: Path, suspects: float, out: Path | None, form:
     results, as HISTORY is.
 
     Ends with 0; with 3 if something broke tonight (a claim, an arm or a timing that has gone, seeds that are
-    all alike) or a suspect is to be confirmed; else with 5 if the run was no fair one: results that cannot be
-    read, suites, trials or timings that are missing, but for suites that `repro run --hours` left. With 4 if
-    nothing was measured.
+    all alike) or a suspect is to be confirmed; else with 5 if the run was no fair one: results of TONIGHT
+    that cannot be read, suites, trials or timings that are missing, but for suites that `repro run --hours`
+    left. With 4 if nothing was measured. What cannot be read in HISTORY is named, and left out.
     """
     from repro.archive import load
     from repro.nightly.history_text import watch_text
     from repro.nightly.watch import watch
     from repro.plan.rota import noted
 
+    damaged: tuple[list[str], list[str]] = [], []  # of the history, and of tonight
+
+    def results(folder: Path, lines: list[str]) -> list["Result"]:
+        return load(str(folder), folder, lambda error: lines.append(" ".join(str(error).split())))
+
     try:
-        measured = load(str(tonight), tonight) if tonight.exists() else []
-        before = load(str(history), history)
+        before = results(history, damaged[0])
+        measured = results(tonight, damaged[1]) if tonight.exists() else []
     except ReproError as error:
         end(NOT_THE_CODE, str(error))
     if not measured:
-        end(NOTHING_RAN, f"{tonight}: nothing was measured")
-    found = watch(before, measured, suspects, noted(tonight))
+        code = NOT_THE_CODE if damaged[1] else NOTHING_RAN
+        end(code, "\n".join([*damaged[1], f"{tonight}: nothing was measured"]))
+    found = watch(before, measured, suspects, noted(tonight), damaged)
     if out is not None:
         out.write_text(found.model_dump_json(indent=1), encoding="utf-8")
     say(
@@ -83,9 +91,16 @@ def watch(history: Path, tonight: Path, suspects: float, out: Path | None, form:
 @main.command(short_help="Measure suspects again, old and new code in turns.")
 @click.argument("suspects", type=Place(dir_okay=False, exists=True))
 @ASKED
-@click.option("--base", required=True, metavar="COMMAND", help="The `repro` of the old code's installation.")
+@click.option(
+    "--base",
+    type=Word(),
+    required=True,
+    metavar="COMMAND",
+    help="The `repro` of the old code's installation.",
+)
 @click.option(
     "--new",
+    type=Word(),
     default="repro",
     show_default=True,
     metavar="COMMAND",
@@ -114,7 +129,9 @@ def watch(history: Path, tonight: Path, suspects: float, out: Path | None, form:
     required=True,
     help="Where the turns' results go.",
 )
-@click.option("--repository", metavar="URL", help="The repository's address on the web, for links.")
+@click.option(
+    "--repository", type=Word(), metavar="URL", help="The repository's address on the web, for links."
+)
 @FORMAT
 def confirm(
     suspects: Path,
@@ -169,11 +186,13 @@ def confirm(
 
 
 @main.command(short_help="Find the commit that changed a measurement.")
-@click.argument("good")
-@click.argument("bad")
+@click.argument("good", type=Word())
+@click.argument("bad", type=Word())
 @click.argument("suite", type=Place(exists=True, dir_okay=False))
-@click.option("-k", "only", metavar="TEXT", help="Only claims whose name contains the text.")
-@click.option("--profile", default="cpu", show_default=True, help="The scale at which it is measured.")
+@click.option("-k", "only", type=Word(), metavar="TEXT", help="Only claims whose name contains the text.")
+@click.option(
+    "--profile", type=Word(), default="cpu", show_default=True, help="The scale at which it is measured."
+)
 @click.option(
     "--seeds", type=click.IntRange(min=1), default=5, show_default=True, help="Seeds of each commit, from 0."
 )

@@ -1,12 +1,15 @@
 """Options that commands on suites share."""
 
 import math
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import click
 
 from repro.cli import completion
-from repro.executors import SHARES
+from repro.cli.group import Word
+from repro.executors import EXECUTORS, SHARES
 
 
 class Hours(click.FloatRange):
@@ -24,6 +27,7 @@ class Hours(click.FloatRange):
 
 PROFILE = click.option(
     "--profile",
+    type=Word(),
     default="cpu",
     show_default=True,
     shell_complete=completion.profiles,
@@ -67,7 +71,39 @@ PER_GPU = click.option(
 ONLY = click.option(
     "-k",
     "only",
+    type=Word(),
     metavar="TEXT",
     shell_complete=completion.claims,
     help="Only claims whose name contains the text.",
 )
+WHERE = click.option(
+    "--executor",
+    "where",
+    type=click.Choice(EXECUTORS),
+    default="local",
+    show_default=True,
+    help="Where trials run.",
+)
+
+
+def asked(*more: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """What says how suites are asked, and these options: the command is given `repro.options.Options`, as
+    `asked`, of all of them.
+    """
+    of_all = (PROFILE, DEVICE, SEEDS_MAX, FIRST_SEED, PILOT, JOBS, PER_GPU, *more, ONLY)
+
+    def decorate(command: Callable[..., Any]) -> Any:
+        @wraps(command)
+        def bundled(**given: Any) -> Any:
+            from dataclasses import fields
+
+            from repro.options import Options
+
+            names = given.keys() & {field.name for field in fields(Options)}
+            return command(asked=Options(**{name: given.pop(name) for name in names}), **given)
+
+        for option in reversed(of_all):
+            bundled = option(bundled)
+        return bundled
+
+    return decorate

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from repro.cli import completion
-from repro.cli.group import ASKED, DEFAULT, as_json, main, say
+from repro.cli.group import ASKED, DEFAULT, Word, as_json, main, say
 from repro.cli.options import Hours
 
 
@@ -13,13 +13,17 @@ from repro.cli.options import Hours
 @ASKED
 @click.option(
     "--profile",
+    type=Word(),
     default="cpu",
     show_default=True,
     shell_complete=completion.profiles,
     help="The scale that is planned for.",
 )
 @click.option(
-    "--device", metavar="GPU", help="A GPU that this machine does not have: A100, H100, 'RTX 4090' …"
+    "--device",
+    type=Word(),
+    metavar="GPU",
+    help="A GPU that this machine does not have: A100, H100, 'RTX 4090' …",
 )
 @click.option(
     "--hours",

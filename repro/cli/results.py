@@ -14,9 +14,11 @@ from repro.cli.group import (
     NOTHING_RAN,
     REGRESSION,
     Place,
+    Word,
     as_json,
     end,
     here,
+    leave_out,
     main,
     say,
 )
@@ -25,10 +27,14 @@ from repro.places import KEPT, REGISTER, RESULTS, RUNS
 
 
 @main.command(short_help="Show verdicts with their evidence.")
-@click.argument("name", metavar="RESULT", shell_complete=completion.results)
+@click.argument("name", type=Word(), metavar="RESULT", shell_complete=completion.results)
 @LOOKED_UP
 @click.option(
-    "-k", "only", metavar="TEXT", help="Only claims whose name contains the text, with every number."
+    "-k",
+    "only",
+    type=Word(),
+    metavar="TEXT",
+    help="Only claims whose name contains the text, with every number.",
 )
 def show(name: str, results: Path, only: str | None) -> None:
     """Show verdicts with their evidence: of a result (a file or a run id), or what stands of a suite after
@@ -37,7 +43,7 @@ def show(name: str, results: Path, only: str | None) -> None:
     from repro.archive import find, standings
     from repro.report.standing import as_text
 
-    found = find(name, results)
+    found = find(name, results, leave_out)
     of_name = list(standings(found.values()).values())
     if len(of_name) != 1:
         raise ReproError(f"{name}: holds {len(of_name)} suites' results; name a file, a run id or a suite")
@@ -45,7 +51,7 @@ def show(name: str, results: Path, only: str | None) -> None:
 
 
 @main.command(short_help="Put results under version control.")
-@click.argument("names", nargs=-1, metavar="[RESULT]...", shell_complete=completion.results)
+@click.argument("names", type=Word(), nargs=-1, metavar="[RESULT]...", shell_complete=completion.results)
 @click.option("--dirty", is_flag=True, help="Keep results of a commit with changes, or of none, too.")
 @click.option("--tables", is_flag=True, help="Keep nothing new: only make the tables anew.")
 def keep(names: tuple[str, ...], dirty: bool, tables: bool) -> None:
@@ -55,10 +61,16 @@ def keep(names: tuple[str, ...], dirty: bool, tables: bool) -> None:
 
     Makes the tables of README.md, results/README.md and suites/README.md anew.
     """
-    from repro.keep import keep
+    from repro.keep import NothingToKeep, keep
     from repro.report import kept
 
-    for line in [] if tables else keep(names, here(RUNS), here(KEPT), dirty=dirty):
+    if tables and (names or dirty):
+        raise click.UsageError("--tables keeps nothing new: it goes with no RESULT, and without --dirty")
+    try:
+        lines = [] if tables else keep(names, here(RUNS), here(KEPT), dirty=dirty, damaged=leave_out)
+    except NothingToKeep as error:
+        end(NOTHING_RAN, str(error))
+    for line in lines:
         say(line)
     for path in kept.write(here(Path())):
         say(f"made anew: the table in {path}")
@@ -86,16 +98,18 @@ def report(results: tuple[Path, ...], out: Path) -> None:
 
 
 @main.command(short_help="Say what has changed between results.")
-@click.argument("base", metavar="BASE", shell_complete=completion.results)
-@click.argument("new", metavar="NEW", shell_complete=completion.results)
+@click.argument("base", type=Word(), metavar="BASE", shell_complete=completion.results)
+@click.argument("new", type=Word(), metavar="NEW", shell_complete=completion.results)
 @LOOKED_UP
 @click.option(
     "--alpha", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.05, show_default=True
 )
 @click.option("--metrics", is_flag=True, help="Metrics alone: no verdicts, timings or costs.")
-@click.option("-k", "only", metavar="TEXT", default="", help="Only claims whose name contains the text.")
+@click.option("-k", "only", type=Word(), metavar="TEXT", help="Only claims whose name contains the text.")
 @FORMAT
-def compare(base: str, new: str, results: Path, alpha: float, metrics: bool, only: str, form: str) -> None:
+def compare(
+    base: str, new: str, results: Path, alpha: float, metrics: bool, only: str | None, form: str
+) -> None:
     """Say what has changed between two results (files, run ids or suites) or folders of results: of each
     suite what stands on either side, seed by seed.
 
@@ -107,7 +121,8 @@ def compare(base: str, new: str, results: Path, alpha: float, metrics: bool, onl
     from repro.nightly import compare_text
     from repro.nightly.compare import compare
 
-    found = compare(load(base, results), load(new, results), alpha, metrics=metrics, only=only)
+    before, after = (load(name, results, leave_out) for name in (base, new))
+    found = compare(before, after, alpha, metrics=metrics, only=only or "")
     if not found.compared:
         end(NOTHING_RAN, f"nothing to compare: {base} and {new} have no suite and profile in common")
     if form == "json":
@@ -118,7 +133,9 @@ def compare(base: str, new: str, results: Path, alpha: float, metrics: bool, onl
 
 
 @main.command(short_help="Write results as a table, or their curves.")
-@click.argument("names", nargs=-1, required=True, metavar="RESULT...", shell_complete=completion.results)
+@click.argument(
+    "names", type=Word(), nargs=-1, required=True, metavar="RESULT...", shell_complete=completion.results
+)
 @click.option(
     "--to",
     type=click.Choice(["csv", "parquet", "markdown", "latex", "tensorboard", "wandb", "mlflow"]),
@@ -146,7 +163,7 @@ def export(names: tuple[str, ...], to: Any, what: Any, out: Path, results: Path)
 
     found = dict[Path, Result]()  # what is named twice is there once
     for name in names:
-        of_name = load(name, results)
+        of_name = load(name, results, leave_out)
         asked = of_name if Path(name).exists() else latest(of_name).values()
         found.update((one.path, one) for one in asked)
     if not found:

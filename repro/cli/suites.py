@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,17 +19,19 @@ from repro.cli.group import (
     NOTHING_RAN,
     WRONG_USE,
     Place,
+    Word,
     end,
+    leave_out,
     main,
     say,
     say_verdicts,
 )
 from repro.errors import ReproError
-from repro.executors import EXECUTORS
 from repro.places import RUNS, SUITES, bundled, shown, typed
 from repro.suite_files import RECIPES
 
 if TYPE_CHECKING:
+    from repro.options import Options
     from repro.report.progress import Display
 
 LEFT_OUT = "left out, since they cannot be measured here:"
@@ -38,16 +40,12 @@ NO_TIME = "left for another night:"
 
 @main.command(short_help="Decide the claims of suites.")
 @ASKED
-@options.PROFILE
-@options.DEVICE
-@options.SEEDS_MAX
+@options.asked(options.WHERE)
 @click.option(
     "--fresh",
     is_flag=True,
     help="Train everything again instead of using what is stored; a run that is killed starts over.",
 )
-@options.FIRST_SEED
-@options.PILOT
 @click.option(
     "--results",
     type=Place(file_okay=False),
@@ -55,16 +53,6 @@ NO_TIME = "left for another night:"
 )
 @click.option(
     "--strict-claims", is_flag=True, help="Fail where a claim is undecided, unless the suite expects that."
-)
-@options.JOBS
-@options.PER_GPU
-@click.option(
-    "--executor",
-    "where",
-    type=click.Choice(EXECUTORS),
-    default="local",
-    show_default=True,
-    help="Where trials run.",
 )
 @click.option(
     "--hours",
@@ -77,23 +65,14 @@ NO_TIME = "left for another night:"
     type=Place(exists=True, file_okay=False),
     help="For --hours: the results of earlier runs (default: results, in the suites' project).",
 )
-@options.ONLY
 def run(
     suites: tuple[Path, ...],
-    profile: str,
-    device: Any,
-    seeds_max: int | None,
+    asked: "Options",
     fresh: bool,
-    first_seed: int | None,
-    pilot: bool,
     results: Path | None,
     strict_claims: bool,
-    jobs: int | None,
-    per_gpu: int,
-    where: Any,
     hours: float | None,
     earlier: Path | None,
-    only: str | None,
 ) -> None:
     """Decide the claims of suites and write result JSONs. SUITE is a file, a folder, or the name of a suite,
     of your own or of those that come with repro; by default all under suites/.
@@ -113,22 +92,18 @@ def run(
         display.show(None)
         say("\n".join([NO_TIME, *left_for(why), ""]), to_stderr=True)
 
+    def damaged(error: ReproError) -> None:
+        display.show(None)
+        leave_out(error)
+
     root = project_of(suites or DEFAULT)
     verdicts, written = dict[str, ClaimResult](), list[Path]()
     try:
         with Display(Store(home(root)), *on()) as display:
             found = api.run(
                 suites or DEFAULT,
-                profile,
-                only=only,
-                device=device,
-                seeds_max=seeds_max,
-                first_seed=first_seed,
-                pilot=pilot,
+                **vars(asked),
                 fresh=fresh,
-                jobs=jobs,
-                per_gpu=per_gpu,
-                where=where,
                 results=results or root / RUNS,
                 decided=lambda path, name, claim: verdicts.update({f"{typed(path)}::{name}": claim}),
                 kept=written.append,
@@ -137,6 +112,7 @@ def run(
                 hours=hours,
                 earlier=earlier,
                 left=no_time,
+                damaged=damaged,
             )
     except api.NothingRan as error:
         end(NOTHING_RAN, str(error))
@@ -146,7 +122,7 @@ def run(
     say_verdicts(verdicts)
     for line in summary(verdicts, map(shown, written)):
         say(line)
-    if larger := offer(profile, lambda: _profiles(suites)):
+    if larger := offer(asked.profile, lambda: _profiles(suites)):
         say(larger)
     if found.failed:
         end(WRONG_USE, "\n".join(["", *failures(found.failed)]))
@@ -156,25 +132,8 @@ def run(
 
 @main.command(short_help="Train what is missing, without a verdict.")
 @ASKED
-@options.PROFILE
-@options.DEVICE
-@options.SEEDS_MAX
-@options.FIRST_SEED
-@options.PILOT
-@options.JOBS
-@options.PER_GPU
-@options.ONLY
-def work(
-    suites: tuple[Path, ...],
-    profile: str,
-    device: Any,
-    seeds_max: int | None,
-    first_seed: int | None,
-    pilot: bool,
-    jobs: int | None,
-    per_gpu: int,
-    only: str | None,
-) -> None:
+@options.asked()
+def work(suites: tuple[Path, ...], asked: "Options") -> None:
     """Train what suites need and nobody has trained yet, or is training, until nothing is left. No verdict is
     told, noted or kept: that is for `repro run`, which then finds it done.
 
@@ -192,14 +151,7 @@ def work(
         with Display(Store(home(project_of(suites or DEFAULT))), *on()) as display:
             failed = api.work(
                 suites or DEFAULT,
-                profile,
-                only=only,
-                device=device,
-                seeds_max=seeds_max,
-                first_seed=first_seed,
-                pilot=pilot,
-                jobs=jobs,
-                per_gpu=per_gpu,
+                asked,
                 missing=partial(_left_out, display),
                 begins=display.begin,
             )
@@ -308,7 +260,9 @@ def schema(of: str | None) -> None:
 
 
 @main.command(short_help="Begin a project of your own.")
-@click.argument("asked", nargs=-1, metavar="[TOPIC | SUITE]...", shell_complete=completion.bundled)
+@click.argument(
+    "asked", type=Word(), nargs=-1, metavar="[TOPIC | SUITE]...", shell_complete=completion.bundled
+)
 @click.option(
     "--to",
     "folder",

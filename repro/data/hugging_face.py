@@ -34,7 +34,10 @@ class HuggingFace(DataSet):
 
     With `in_memory: false`, for sets larger than memory, pictures stay on disk and are decoded when they are
     wanted: in the cache of `datasets` (HF_HOME moves it), into which Parquet files are copied, once. Mean and
-    standard deviation are then those of 5,000 training images, spread evenly.
+    standard deviation are then those of 5,000 training images, spread evenly. Their order is that of sets in
+    memory: each epoch is a permutation of all rows, which the seed draws, and not one of shards and within a
+    buffer. Of 20,000 PNG pictures of 32 × 32 pixels in a Parquet file a core decodes some 7,500 a second in
+    batches of 128; of rows in memory it gathers 600,000.
     """
 
     def __init__(

@@ -121,9 +121,11 @@ def watch(
     tonight: Sequence[Result],
     suspects: float = 1.0,
     left: Mapping[str, str] | None = None,
+    damaged: tuple[Sequence[str], Sequence[str]] = ((), ()),
 ) -> Watch:
     """`suspects`: how many unchanged measurements may be nominated in 30 nights by their histories, on
-    average. `left`: suites that there was no time for tonight, and why.
+    average. `left`: suites that there was no time for tonight, and why. `damaged`: a line for each file that
+    is no result, of those before and of tonight's.
     """
     ids, profiles = {result.id for result in tonight}, {result.profile for result in tonight}
     earlier = (result for result in before if result.id not in ids and result.profile in profiles)
@@ -146,8 +148,9 @@ def watch(
         suspects=found,
         base=_base(past, [suspect for suspect in found if suspect.due], alarmed),
         alarms=alarmed,
-        problems=tuple(problems(past.results, past.stood, tonight, (left or {}).keys())),
+        problems=(*damaged[1], *problems(past.results, past.stood, tonight, (left or {}).keys())),
         notes=(
+            *(f"left out: {line}" for line in damaged[0]),
             *notes(past.results, tonight),
             *(f"{suite}: left for another night: {why}" for suite, why in (left or {}).items()),
         ),

@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from torch.utils._pytree import tree_leaves
@@ -25,6 +25,7 @@ from repro.trial import TrialSpec
 Pacer = Callable[[TrialSpec, Footprint | None], Pace | None]
 
 PROCESS = 600 * 2**20  # bytes of a worker that has imported torch and the harness
+FEW = 4  # sets that are looked at one after another: all that suites use take as much as a trial does
 # What says of a recipe for how long and at which rate it trains: a step is the same whatever it is
 OF_THE_COURSE = {"steps", "schedule", "warmup", "evaluate"}
 
@@ -38,6 +39,7 @@ class Asked:
     net_bytes: int | None  # at its peak, beside the data
     data_bytes: int
     kept_bytes: int | None  # of the weights that it leaves
+    places: int = 1  # cores or GPUs, each with a process, the net and the data
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def asked(spec: TrialSpec, pacer: Pacer, known: Known) -> Asked:
     """Raises `ReproError` where the data is not here and says nothing of itself."""
     recipe = spec.recipe
     assert recipe is not None
-    sizes = Sizes(**known.get(_question("sizes", _data_of(spec)), lambda: asdict(_sizes(spec.data))))
+    sizes = sizes_of(spec.data, spec.fingerprint, known)
     found = footprint_of(spec, known)
     pace = pacer(spec, found)
     return Asked(
@@ -62,6 +64,7 @@ def asked(spec: TrialSpec, pacer: Pacer, known: Known) -> Asked:
         net_bytes=None if found is None else found.memory,
         data_bytes=sizes.bytes,
         kept_bytes=None if found is None else 4 * found.params,
+        places=recipe.places,
     )
 
 
@@ -96,8 +99,10 @@ def step_of(spec: TrialSpec) -> dict[str, Any]:
     return {**told, "recipe": {**recipe, "optimizer": optimizer}}
 
 
-def _data_of(spec: TrialSpec) -> dict[str, Any]:
-    return spec.model_dump(mode="json", include={"data", "fingerprint"})
+def sizes_of(data: Named, fingerprint: str, known: Known) -> Sizes:
+    """Raises `ReproError` where the data is not here and says nothing of itself."""
+    of = {"data": data.model_dump(mode="json"), "fingerprint": fingerprint}
+    return Sizes(**known.get(_question("sizes", of), lambda: asdict(_sizes(data))))
 
 
 def _question(kind: str, of: Any, at: str = "") -> dict[str, Any]:
@@ -123,7 +128,7 @@ def form_of(data: Named) -> ImageSet:
     return _form(data.model_dump_json())
 
 
-@cache
+@lru_cache(FEW)
 def _form(data: str) -> ImageSet:
     named = Named.model_validate_json(data)
     made: DataSet = DATASETS.load(named.name)(**named.options)

@@ -35,6 +35,7 @@ class Known:
         """A store that cannot be written to ends no plan."""
         if self._is_new:
             last = dict([*self._known.items()][-MOST:])
+            self._is_new = False
             with suppress(StoreError):
                 self.store.write(self.key, {"known": last})
 

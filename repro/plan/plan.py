@@ -1,23 +1,25 @@
 """`repro plan`: what suites would take at a profile, suite by suite and all together."""
 
 import shutil
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import psutil
 import torch
 
 from repro import environment
 from repro.data.images import MissingData
 from repro.errors import ReproError
+from repro.executors import quota
 from repro.executors.lease import cores, count
 from repro.experiment import Experiment
 from repro.faults import told
 from repro.format import size
 from repro.plan import arms
+from repro.plan.ahead import too_few
 from repro.plan.arms import PROCESS, Asked
 from repro.plan.course import Course
 from repro.plan.gpus import Gpu, gpu
@@ -28,7 +30,7 @@ from repro.recipe import Named, Strict
 from repro.state import devices
 from repro.store import Store
 from repro.suite import Device, Suite
-from repro.training.footprint import CONTEXT, Footprint, with_margin
+from repro.training.footprint import CONTEXT, Footprint, part_of, with_margin
 from repro.training.pace import Pace, pace
 from repro.trial import TrialSpec
 from repro.work.execute import give_back
@@ -128,7 +130,7 @@ def plan(
         total=total,
         supplies=found,
         hours=hours,
-        does_not_fit=tuple(_lacking(total, planner.there, found, hours)),
+        does_not_fit=(*planner.too_few, *_lacking(total, planner.there, found, hours)),
     )
 
 
@@ -143,6 +145,7 @@ class _Planner:
         self.supplies: dict[str, Supply] = {}
         self._names: dict[str, list[str]] = {}
         self.kind = kind
+        self.too_few: list[str] = []  # arms that take more places than there are
 
     def suite(self, path: Path, suite: Suite) -> SuitePlan:
         experiment = _Planned(suite, self.profile)
@@ -153,7 +156,11 @@ class _Planner:
         done = {digest for digest, trial in last.items() if not self.gpu and self.store.read(trial)}
         shared = self.seen & last.keys()
         problems = list[str]()
-        of_trial = {digest: self._asked(trial, last, problems) for digest, trial in last.items()}
+        alike = defaultdict[str, list[TrialSpec]](list)
+        for trial in last.values():
+            alike[arms.arm_of(trial)].append(trial)
+        of_arm = {arm: self._asked(arm, trials, problems) for arm, trials in alike.items()}
+        of_trial = {trial.digest: of_arm[arm] for arm, trials in alike.items() for trial in trials}
         names = list(dict.fromkeys(name for trial in last.values() for name in self._supplied(trial)))
         new = [[digest for digest in some if digest not in done | shared] for some in (first, last)]
         self.seen |= last.keys()
@@ -163,9 +170,21 @@ class _Planner:
             return _sum([getattr(of_trial[digest], key, None) for digest in digests])
 
         def hours(digests: list[str]) -> float | None:
-            seconds = total(digests, "seconds")
-            return None if seconds is None else seconds / 3600 / self.at_once
+            """Trials on several places leave room for fewer at once."""
+            by_places = defaultdict[int, list[str]](list)
+            for digest in digests:
+                by_places[last[digest].needs.places].append(digest)
+            seconds = {places: total(some, "seconds") for places, some in by_places.items()}
+            shares = [of and of / self.at_once(places) for places, of in seconds.items()]
+            all_together = _sum(shares)
+            return None if all_together is None else all_together / 3600
 
+        arm_names = {step.arm: last[digest] for digest, step in course.steps.items() if digest in last}
+        self.too_few += [
+            f"{suite.suite}: arm '{name}' {too_few(trial.needs.places, self.places, self.kind)}"
+            for name, trial in arm_names.items()
+            if trial.needs.places > self.places
+        ]
         disk = total(new[1], "kept_bytes")
         return SuitePlan(
             suite=suite.suite,
@@ -209,9 +228,13 @@ class _Planner:
         )
 
     @property
-    def at_once(self) -> int:
-        places = 1 if self.gpu else count(self.kind)
-        return max(1, min(self.jobs or cores(), places))
+    def places(self) -> int:
+        """Cores or GPUs that there are."""
+        return 1 if self.gpu else count(self.kind)
+
+    def at_once(self, places: int = 1) -> int:
+        """Trials that take so many."""
+        return max(1, min(self.jobs or cores(), self.places // places))
 
     @cached_property
     def there(self) -> There:
@@ -224,9 +247,9 @@ class _Planner:
             name, memory = environment.cpu_name() if self.kind == "cpu" else f"no {self.kind} device", None
         return There(
             device=name,
-            at_once=self.at_once,
+            at_once=self.at_once(),
             device_memory=memory,
-            host_memory=psutil.virtual_memory().total,
+            host_memory=quota.memory(),
             disk=shutil.disk_usage(folder).free,
         )
 
@@ -239,10 +262,10 @@ class _Planner:
         for _, claim in suite.claims_at(self.profile):
             yield from steps(experiment, claim, many, few)
 
-    def _asked(self, trial: TrialSpec, others: Mapping[str, TrialSpec], problems: list[str]) -> Asked | None:
-        arm = arms.arm_of(trial)
+    def _asked(self, arm: str, alike: Sequence[TrialSpec], problems: list[str]) -> Asked | None:
+        """Of each of the trials of an arm."""
+        trial = alike[0]
         if arm not in self.asked:
-            alike = [other for other in others.values() if arms.arm_of(other) == arm]
             known = None if self.gpu else arms.recorded(self.store, alike, self.there.device)
             try:
                 with told(trial.label):
@@ -265,7 +288,8 @@ class _Planner:
         there = self.there.device_memory or 0
         if spec.device == "cuda" and (found is None or CONTEXT + with_margin(found.memory) > there):
             return None
-        return arms.pace_of(spec, self.there.device, self.known, lambda: _measured(spec))
+        part = part_of(spec)
+        return arms.pace_of(part, self.there.device, self.known, lambda: _measured(part))
 
     def _supplied(self, trial: TrialSpec) -> list[str]:
         arm = arms.arm_of(trial) + str(trial.weights)
@@ -283,11 +307,16 @@ class _Planner:
             return {"device_memory": None, "data_beside_the_net": None, "host_memory": None}
         wanted = [(CONTEXT + with_margin(net), data) for net, data in nets]
         beside = all(net + data <= there for net, data in wanted) if on_gpu and there else None
-        each = max(PROCESS + data + (0 if on_gpu else net) for net, data in nets)
+        host = max(
+            (PROCESS + one.data_bytes + (0 if on_gpu else one.net_bytes or 0))
+            * one.places
+            * self.at_once(one.places)
+            for one in asked
+        )
         return {
             "device_memory": max(net for net, _ in wanted) if on_gpu else None,
             "data_beside_the_net": beside,
-            "host_memory": each * self.at_once,
+            "host_memory": host,
         }
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 
-from repro.archive import files, read_all, standings
+from repro.archive import Damaged, files, read_all, standings
 from repro.catalogue import CLOCKS
 from repro.plan.course import Arm
 from repro.plan.steps import ROUND, Step
@@ -84,15 +84,16 @@ def due(asked: Iterable[Asked], profile: str, earlier: Iterable[Result], at_once
         for step in one.steps:
             if step.sure:
                 taken = known.get((suite, step.arm), otherwise)
-                places = 1 if step.arm == ROUND else at_once  # rounds have the machine to themselves
-                seconds[step.job.digest] = None if taken is None else taken / places
+                # rounds have the machine to themselves
+                together = 1 if step.arm == ROUND else max(1, at_once // max(1, step.job.needs.places))
+                seconds[step.job.digest] = None if taken is None else taken / together
         found.append(Due(suite, min(ages, default=NEVER), seconds))
     return found
 
 
-def earlier(folder: Path) -> list[Result]:
-    """All results in a folder, or none if it is not there."""
-    return list(read_all(files(folder)).values()) if folder.is_dir() else []
+def earlier(folder: Path, damaged: Damaged) -> list[Result]:
+    """All results in a folder, or none if it is not there. What is none in it is `damaged`, and left out."""
+    return list(read_all(files(folder), damaged).values()) if folder.is_dir() else []
 
 
 def note(left: Mapping[str, str], folder: Path) -> None:

@@ -12,6 +12,7 @@ from repro.places import RESULTS
 from repro.pytest_face.items import ClaimItem
 
 if TYPE_CHECKING:
+    from repro.errors import ReproError
     from repro.plan.rota import Rota
     from repro.pytest_face.run import Run
 
@@ -25,6 +26,7 @@ class Hours:
         self.number: float | None = run.config.getoption("hours")
         self.until = self.given.get("repro_until") or time.time() + 3600 * (self.number or math.inf)
         self.late: set[str] = set()  # suites with claims that there was no time for
+        self.damaged: list[ReproError] = []  # of earlier results
 
     @property
     def are_over(self) -> bool:
@@ -49,22 +51,23 @@ class Hours:
 
     @cached_property
     def rota(self) -> "Rota":
-        """Which suites there is time for, of all that are named. Nothing that cannot be read ends it."""
-        from repro.executors.lease import cores, count
+        """Which suites there is time for, of all that are named. Earlier results that cannot be read end
+        nothing: they are told.
+        """
         from repro.plan import rota
         from repro.reading import load_all
         from repro.suite_files import suite_files
 
         assert self.number is not None
-        option, session, profile = self.run.config.getoption, self.run.session(), self.run.profile
+        options, session = self.run.options, self.run.session()
         asked = [
-            (suite, [name for name, _ in suite.claims_at(profile)])
+            (suite, options.names(suite))
             for suite in load_all(suite_files(self.run.named)).values()
-            if profile in suite.profiles
+            if options.profile in suite.profiles
         ]
-        devices = [session.experiment(suite).device for suite, _ in asked] or ["cpu"]
-        at_once = max(1, min(option("jobs") or cores(), count(max({*devices}, key=devices.count))))
-        past = rota.earlier(option("earlier") or self.run.root / RESULTS)
+        at_once = options.at_once(session.experiment(suite).device for suite, _ in asked)
+        folder = self.run.config.getoption("earlier") or self.run.root / RESULTS
+        past = rota.earlier(folder, self.damaged.append)
         return rota.rota(session.due(asked, past, at_once), self.number)
 
     def for_worker(self) -> dict[str, Any]:

@@ -59,7 +59,9 @@ class ClaimItem(pytest.Item):
             pytest.skip(f"{self.run.hours.number:g} h are over: left for another night")
         with warnings.catch_warnings():
             warnings.simplefilter("default")  # a warning of a library is no reason to lose a training run
-            self.decided = self.run.session().decide(self.suite, self.name)
+            session = self.run.session()
+            self.run.ahead.check(session.steps(self.suite, self.name, most=1))
+            self.decided = session.decide(self.suite, self.name)
         claim = self.decided.claim
         self.user_properties += [("verdict", claim.verdict), ("seeds", len(claim.evidence.seeds))]
         if not claim.is_tolerated(self.config.getoption("strict_claims")):

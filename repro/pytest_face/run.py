@@ -14,6 +14,8 @@ from repro.pytest_face.progress import Progress
 from repro.pytest_face.verdicts import Verdicts
 
 if TYPE_CHECKING:
+    from repro.options import Options
+    from repro.plan.ahead import Ahead
     from repro.session import Session
     from repro.store import Store
     from repro.suite import Suite
@@ -47,20 +49,34 @@ class Run:
             from repro.places import REGISTER
             from repro.register import Register
             from repro.runner import Runner
-            from repro.session import Session
 
-            option = self.config.getoption
+            asked = self.options
             workers = getattr(self.config, "workerinput", {}).get("workercount", 1)
-            jobs = max(1, (option("jobs") or cores()) // workers)
-            self._session = Session(
-                Runner(self.store(), executor(option("executor"), jobs, option("per_gpu"))),
-                self.profile,
-                device=option("device"),
-                seeds_max=option("seeds_max"),
-                pilot=option("pilot"),
-                register=None if option("pilot") else Register(self.root / REGISTER),
-            )
+            jobs = max(1, (asked.jobs or cores()) // workers)
+            runner = Runner(self.store(), executor(asked.where, jobs, asked.per_gpu))
+            self._session = asked.session(runner, Register(self.root / REGISTER))
         return self._session
+
+    @cached_property
+    def options(self) -> "Options":
+        """What all processes together are asked for."""
+        from repro.options import Options
+
+        option = self.config.getoption
+        return Options(
+            profile=self.profile,
+            device=option("device"),
+            seeds_max=option("seeds_max"),
+            pilot=option("pilot"),
+            jobs=option("jobs"),
+            per_gpu=option("per_gpu"),
+            where=option("executor"),
+        )
+
+    @cached_property
+    def ahead(self) -> "Ahead":
+        """What all processes together need of this machine."""
+        return self.options.ahead(self.store())
 
     @cached_property
     def root(self) -> Path:
@@ -171,6 +187,8 @@ class Run:
     def pytest_terminal_summary(self, terminalreporter: Any, exitstatus: int) -> None:
         if self._no_such_profile() and exitstatus != pytest.ExitCode.USAGE_ERROR:  # else pytest says it
             terminalreporter.write_line(f"ERROR: {self._no_such_profile()}", red=True)
+        for error in self.hours.damaged:
+            terminalreporter.write_line(f"left out: {' '.join(str(error).split())}", yellow=True)
         if self.hours.left:
             from repro.report.text import left_for
 

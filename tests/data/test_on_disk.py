@@ -2,7 +2,9 @@
 
 import io
 from functools import partial
+from itertools import chain
 from pathlib import Path
+from types import SimpleNamespace
 
 import datasets
 import numpy as np
@@ -10,6 +12,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 import torch
+from kit.tiny import spec
 from PIL import Image
 
 from repro.data.hugging_face import HuggingFace
@@ -18,6 +21,8 @@ from repro.data.split import in_batches
 from repro.data.stored_pictures import levels
 from repro.errors import ReproError
 from repro.state import devices
+from repro.state.randomness import generator
+from repro.training.batches import Batches
 
 SIDE, COUNT = 160, 900  # 69 MB of pixels
 CLASSES = ("n01440764", "n01443537")
@@ -84,6 +89,21 @@ def test_rows_and_labels_are_those_that_are_in_memory_otherwise(tmp_path):
     assert stored.mean == pytest.approx(held.mean) and stored.std == pytest.approx(held.std)
     moved = stored.to("meta").test
     assert [part.device.type for part in moved.rows(some)] == ["meta"] * 2
+
+
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_each_epoch_is_a_permutation_of_all_rows_that_the_seed_draws(tmp_path, in_memory):
+    data = hugging_face(tmp_path, 80, size=4, in_memory=in_memory).load()  # 30 rows, with a red of their own
+    state = SimpleNamespace(
+        spec=spec(batch_size=10), data=data, device=torch.device("cpu"), batch=lambda *batch: batch
+    )
+    batches = Batches(state)
+    rows = [batches.at(step)[0][:, 0, 0, 0].tolist() for step in range(6)]
+    first, second = ([*chain.from_iterable(epoch)] for epoch in (rows[:3], rows[3:]))
+    assert sorted(first) == sorted(second) == [*range(30)] and first != second
+    assert first == torch.randperm(30, generator=generator(state.spec.seed, "order/0")).tolist()
+    assert all(max(batch) - min(batch) > 9 for batch in rows)  # of no shard
+    assert [*Batches(state).at(4)[0][:, 0, 0, 0]] == rows[4]  # as one that goes on from there has it
 
 
 def test_levels_are_those_of_images_that_are_spread_evenly_over_the_set(tmp_path):

@@ -551,9 +551,8 @@ def test_nothing_to_compare_is_4(tmp_path):
 
 
 def test_wrong_input_is_2_and_a_broken_file_is_named(tmp_path):
-    write(run(), tmp_path)
-    broken = tmp_path / "made-up" / "cpu" / "broken.json"
+    broken = tmp_path / "broken.json"
     broken.write_text("{")
-    found = repro("compare", tmp_path, tmp_path)
+    found = repro("compare", broken, tmp_path)
     assert found.exit_code == 2 and f"{broken}: not a result" in found.output
     assert repro("compare", "nowhere", tmp_path).exit_code == 2

@@ -10,7 +10,8 @@ from conftest import TINY
 from kit.tiny import install, spec
 
 from repro.cli import main
-from repro.plan.arms import step_of
+from repro.plan.arms import PROCESS, step_of
+from repro.training.pace import Pace
 
 
 @pytest.fixture
@@ -71,6 +72,24 @@ def test_a_second_plan_measures_nothing_again(tiny, monkeypatch):
     assert as_json(tiny)["total"]["hours"][0] > first["total"]["hours"][0]
     tiny.write_text(TINY.replace("batch_size: ", "batch_size: 1"))
     assert "it is known" in as_json(tiny)["suites"][0]["problems"][0]
+
+
+def test_trials_on_several_places_leave_room_for_fewer_at_once(tiny, monkeypatch):
+    monkeypatch.setattr("repro.plan.plan.count", lambda _: 8)
+    monkeypatch.setattr("repro.plan.plan.pace", lambda *_: Pace(step=1.0, image=0.0))
+    text = tiny.read_text()
+    for places, at_once in ((1, 8), (4, 2), (8, 1)):
+        tiny.write_text(text.replace("      steps:", f"      places: {places}\n      steps:"))
+        found = as_json(tiny, "-j", "8")
+        assert found["total"]["hours"][0] == pytest.approx(10 * 20 / 3600 / at_once)  # ten trials of 20 steps
+        assert found["total"]["host_memory"] > places * at_once * PROCESS and found["does_not_fit"] == []
+
+
+def test_a_trial_on_more_places_than_there_are_does_not_fit(tiny):
+    text = tiny.read_text().replace("      steps:", "      places: 4\n      steps:")
+    tiny.write_text(text.replace("  cpu:\n", "  cpu:\n    device: cuda\n"))
+    found = as_json(tiny, "--device", "A100")["does_not_fit"]
+    assert found == [f"tiny: arm '{arm}' needs 4 GPUs, here is 1" for arm in ("small", "frozen")]
 
 
 def test_a_damaged_memory_of_plans_is_found_out_anew(tiny):

@@ -125,6 +125,14 @@ def test_trials_take_what_they_took_at_this_profile_and_else_the_mean_of_others(
     assert set(due()["tiny"].steps.values()) == {None}
 
 
+def test_trials_on_several_places_count_as_many_times(due, monkeypatch):
+    monkeypatch.setitem(globals(), "TINY", TINY.replace("      steps:", "      places: 4\n      steps:"))
+    first = before(1, "tiny", 6, "learns")
+    for at_once, together in ((1, 1), (4, 1), (8, 2), (11, 2)):
+        found = due(first, at_once=at_once)["tiny"].steps.values()
+        assert [*found] == pytest.approx([(6 + 6 / 64) / together] * 10)
+
+
 def test_rounds_take_what_timed_claims_say(tmp_path):
     (tmp_path / "tiny.yaml").write_text(
         TINY + "  quick: {says: It is., expect: 'latency(small) < latency(large)'}\n"
@@ -206,8 +214,10 @@ def test_pytest_takes_the_oldest_first_and_tells_what_it_leaves(two, pytester, w
 
 @pytest.mark.slow
 def test_pytest_skips_claims_that_have_not_begun_when_the_hours_are_over(two, pytester):
+    (two / "none").mkdir()
+    (two / "none" / "torn.json").write_text("{")
     asked = [str(two / "first.yaml"), "-k", "order", "--hours", "1e-9", "--earlier", str(two / "none")]
     run = pytester.runpytest_subprocess(*asked, "--results", str(two / "new"))
     run.assert_outcomes(skipped=1, deselected=5)
-    run.stdout.fnmatch_lines(["  first: 1e-09 h are over"])
+    run.stdout.fnmatch_lines(["left out: *torn.json: not a result*", "  first: 1e-09 h are over"])
     assert noted(two / "new") == {"first": "1e-09 h are over"}

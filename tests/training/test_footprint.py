@@ -4,9 +4,14 @@ import pytest
 import torch
 from kit.tiny import spec, state
 
+from repro.catalogue import DATASETS
 from repro.data.blank import blank
 from repro.data.outlines import Outline
+from repro.experiment import Experiment
+from repro.places import SUITES
+from repro.reading import load
 from repro.recipe import Named
+from repro.state.net import build
 from repro.training.cost import arithmetic
 from repro.training.footprint import BLOCK, Watch, footprint
 
@@ -53,6 +58,17 @@ def test_flops_are_those_that_the_cost_of_a_trial_counts():
     assert found.flops == counted.step_flops
     assert found.evaluation_flops == 2 * counted.macs * found.evaluated
     assert found.params == sum(tensor.numel() for tensor in state().model.state_dict().values())
+
+
+@pytest.mark.parametrize("arm", ["fast"])
+def test_a_detector_is_seen_up_to_its_metrics_which_look_at_values(arm):
+    trial = Experiment(load(SUITES / "detection" / "yolo.yaml"), "cpu").trial(arm, 0)
+    small = {**trial.data.options, "train": 40, "test": 8}
+    trial = trial.model_copy(update={"data": Named(name=trial.data.name, **small)})
+    data = DATASETS.load(trial.data.name)(**small).load()
+    found, counted = footprint(trial, data), arithmetic(build(trial, data, torch.device("cpu")))
+    assert found.flops == counted.step_flops
+    assert found.evaluation_flops == 2 * counted.macs * found.evaluated
 
 
 def of(model, shape, classes, masks, batch_size, tested=2, **recipe):
