@@ -18,9 +18,9 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
 
 from repro.errors import ReproError
 from repro.evidence import Verdict
@@ -28,28 +28,40 @@ from repro.expectation import Expectation
 from repro.expression import Expression, Measurement, Number, evaluate
 from repro.job import digest
 from repro.lock import hold
-from repro.result import ArmResult, Formulation
+from repro.result import ArmResult, Formulation, Moment
 from repro.store import write_atomically
+from repro.suite import PILOT, Name
 
 MOMENT = 0.01  # seconds between two tries to hold the register
 AGAIN = "No verdict is given that does not stand there. What is trained is kept: mend this, and run again"
 RESTORE = "version control has the file as it was"
 
 
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+
+
+def _can_judge(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    if len({*seeds}) < len(seeds):
+        raise ValueError("a seed is there twice")
+    if max(seeds) >= PILOT:
+        raise ValueError(f"seeds from {PILOT} up are of pilots, and never judge")
+    return seeds
+
+
 class Entry(BaseModel):
     """A formulation of a claim, with its first verdict over these seeds."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    suite: str
-    profile: str
-    claim: str
-    expect: str
-    formulation: str
-    apart_from_thresholds: str
-    seeds: tuple[int, ...]
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    suite: Name
+    profile: Name
+    claim: Name
+    expect: Annotated[str, Field(min_length=1)]
+    formulation: Digest
+    apart_from_thresholds: Digest
+    seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1), AfterValidator(_can_judge)]
     verdict: Verdict
-    at: str
-    commit: str | None
+    at: Moment
+    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")] | None
 
     @property
     def subject(self) -> tuple[str, str, str]:

@@ -156,6 +156,30 @@ def test_several_at_once_lose_nothing(register):
     assert [path.name for path in register.path.parent.iterdir()] == ["register.jsonl"]
 
 
+NONSENSE = {
+    "seeds of text": {"seeds": ["0", "1"]},
+    "a truth for a seed": {"seeds": [True]},
+    "no seeds": {"seeds": []},
+    "a seed twice": {"seeds": [0, 0]},
+    "seeds of pilots": {"seeds": [999, 1000]},
+    "a verdict that does not exist": {"verdict": "proved"},
+    "no verdict": {"verdict": None},
+    "a digest that is none": {"formulation": "best"},
+    "a moment that is none": {"at": "yesterday"},
+    "a commit that is none": {"commit": "HEAD"},
+    "no name": {"suite": ""},
+}
+
+
+@pytest.mark.parametrize("changes", NONSENSE.values(), ids=NONSENSE.keys())
+def test_a_line_that_parses_and_is_nonsense_is_named(register, changes):
+    line = {**entry().model_dump(mode="json"), **changes}
+    register.path.parent.mkdir()
+    register.path.write_text(json.dumps(line) + "\n")
+    with pytest.raises(ReproError, match=r"register\.jsonl:1: no entry of a register: .*version control"):
+        register.entries()
+
+
 def test_a_line_that_is_none_is_named_and_nothing_is_lost(register):
     register.note(entry())
     whole = register.path.read_text()
@@ -259,9 +283,9 @@ def test_what_a_treated_arm_comes_from_is_part_of_it(tmp_path, register):
 
 
 def test_an_entry_has_the_commit_of_the_project_of_the_register(tmp_path, register, monkeypatch):
-    monkeypatch.setattr(environment, "commit", {tmp_path: "c0ffee"}.get)
+    monkeypatch.setattr(environment, "commit", {tmp_path: 4 * "c0ffee1234"}.get)
     decided(tmp_path, register, suite(claim=BETTER))
-    assert [one.commit for one in register.entries()] == ["c0ffee"]
+    assert [one.commit for one in register.entries()] == [4 * "c0ffee1234"]
 
 
 def test_a_suite_may_begin_on_fresh_seeds(tmp_path, register):
