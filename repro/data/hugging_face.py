@@ -37,7 +37,7 @@ class HuggingFace(DataSet):
     standard deviation are then those of 5,000 training images, spread evenly. Their order is that of sets in
     memory: each epoch is a permutation of all rows, which the seed draws, and not one of shards and within a
     buffer. Of 20,000 PNG pictures of 32 × 32 pixels in a Parquet file a core decodes some 7,500 a second in
-    batches of 128; of rows in memory it gathers 600,000.
+    batches of 128 (2,400 in the first pass); of rows in memory it gathers 600,000.
     """
 
     def __init__(
