@@ -65,7 +65,7 @@ class Proposals:
         """What files of the store say that were not read before."""
         if self.store is None:
             return
-        for path in sorted(_folder(self.store).glob(f"{search}.*.*.safetensors")):
+        for path in sorted(_folder(self.store).glob(f"{search}.[0-9]*.*.safetensors")):
             generation, noted = path.name.split(".")[1:3]
             if path.name in self._read or int(generation) < self.store.since:
                 continue

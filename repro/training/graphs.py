@@ -25,16 +25,23 @@ def graphed(state: State, images: Tensor, targets: Targets) -> Callable[[Tensor]
     Raises `ReproError` where a net cannot be recorded, and where replays give anything else than the net: one
     whose way depends on its images, or on numbers that are drawn on the host.
     """
-    before = {name: buffer.clone() for name, buffer in state.model.named_buffers()}
+    before = [buffer.clone() for buffer in state.model.buffers()]
     replay = _recorded(state, images)
     for seed, batch in enumerate((images, images.flip(0))):
-        own, again = (_pass(state, forward, batch, targets, seed) for forward in (state.model, replay))
-        if not all(map(_same, own, again)):
+        _restore(state, before)
+        own = _pass(state, state.model, batch, targets, seed)
+        _restore(state, before)
+        if not all(map(_same, own, _pass(state, replay, batch, targets, seed))):
             name = state.spec.model.name
             raise ReproError(f"model '{name}' as a CUDA graph computes something else than without; {REMEDY}")
-    for name, buffer in state.model.named_buffers():
-        buffer.copy_(before[name])
+    _restore(state, before)
     return replay
+
+
+@torch.no_grad()
+def _restore(state: State, before: list[Tensor]) -> None:
+    for buffer, content in zip(state.model.buffers(), before, strict=True):
+        buffer.copy_(content)
 
 
 def _recorded(state: State, images: Tensor) -> Callable[[Tensor], Outputs]:
@@ -63,8 +70,8 @@ def _end_recording(device: torch.device) -> None:
 def _pass(
     state: State, forward: Callable[[Tensor], Outputs], images: Tensor, targets: Targets, seed: int
 ) -> list[Tensor | None]:
-    """Outputs and gradients. Kernels go by the layout of what they get: a recorded way back has that of the
-    outputs, so this one has, too.
+    """Outputs, buffers as they are after it, and gradients. Kernels go by the layout of what they get: a
+    recorded way back has that of the outputs, so this one has, too.
     """
     seed_default(state.device, seed)
     with state.autocast(cached=False):
@@ -76,7 +83,8 @@ def _pass(
     learnt = [parameter for parameter in state.model.parameters() if parameter.requires_grad]
     with _quiet():
         gradients = torch.autograd.grad(loss, learnt, allow_unused=True)
-    return [*(output.detach().clone() for output in tree_leaves(outputs)), *gradients]
+    left = [*tree_leaves(outputs), *state.model.buffers()]
+    return [*(tensor.detach().clone() for tensor in left), *gradients]
 
 
 @contextmanager
@@ -90,4 +98,4 @@ def _quiet() -> Iterator[None]:
 def _same(one: Tensor | None, other: Tensor | None) -> bool:
     if one is None or other is None:
         return one is other
-    return torch.equal(one, other)
+    return one.shape == other.shape and torch.allclose(one, other, rtol=0, atol=0, equal_nan=True)

@@ -28,9 +28,39 @@ class Net(nn.Module):
         return 1.0
 
 
+class Counts(Net):
+    """By a number in a new place each time, which a replay does not find."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(()))
+
+    def forward(self, images):
+        self.mean = 0.9 * self.mean + 0.1 * images.mean()
+        return super().forward(images)
+
+
+class Centred(Net):
+    """By what it has seen before, which it notes in place."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(()))
+
+    def forward(self, images):
+        self.mean.mul_(0.9).add_(0.1 * images.mean())
+        return super().forward(images - self.mean)
+
+
 class GoesByItsImages(Net):
     def sign(self, images):
         return 1.0 if images[0].sum() > images[-1].sum() else -1.0
+
+
+class LearnsByItsImages(GoesByItsImages):
+    def forward(self, images):
+        scores = self.body(images)
+        return scores if self.sign(images) > 0 else scores.detach() + 0 * scores
 
 
 class DrawsOnTheHost(Net):
@@ -68,9 +98,14 @@ def replayed(monkeypatch):
 
         def replay(images):
             seen.append(images)
+            places = dict(net.named_buffers())
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(net, "sign", lambda _: sign)
-                return Net.forward(net, images)
+                outputs = type(net).forward(net, images)
+            for name, place in places.items():
+                if place is not net.get_buffer(name):
+                    setattr(net, name, place)
+            return outputs
 
         net.forward = replay
 
@@ -78,8 +113,9 @@ def replayed(monkeypatch):
     return seen
 
 
-def test_replays_are_held_against_the_net_and_leave_it_as_it_was(trained, replayed):
-    one, batch = trained(Net())
+@pytest.mark.parametrize("net", [Net, Centred])
+def test_replays_are_held_against_the_net_and_leave_it_as_it_was(trained, replayed, net):
+    one, batch = trained(net())
     before = {name: tensor.clone() for name, tensor in one.model.state_dict().items()}
     replay = graphed(one, *batch)
     assert len(replayed) == 2
@@ -91,12 +127,26 @@ def test_replays_are_held_against_the_net_and_leave_it_as_it_was(trained, replay
     assert len(replayed) == 3
 
 
-@pytest.mark.parametrize("net", [GoesByItsImages, DrawsOnTheHost])
+@pytest.mark.parametrize("net", [GoesByItsImages, LearnsByItsImages, DrawsOnTheHost, Counts])
 @pytest.mark.usefixtures("replayed")
 def test_a_net_whose_way_is_not_the_same_each_time_is_refused(trained, net):
     one, batch = trained(net())
     with pytest.raises(ReproError, match="computes something else than without; leave `cuda_graph` out"):
         graphed(one, *batch)
+
+
+@pytest.mark.usefixtures("replayed")
+def test_a_net_that_has_diverged_is_recorded_as_well(trained):
+    one, batch = trained(Net())
+    one.model.body[1].weight.data.fill_(torch.nan)
+    graphed(one, *batch)
+
+
+@pytest.mark.usefixtures("replayed")
+def test_what_is_frozen_has_no_gradient(trained):
+    one, batch = trained(Net())
+    one.model.body[1].requires_grad_(False)
+    graphed(one, *batch)
 
 
 def test_what_cannot_be_recorded_is_told_in_a_line(trained, monkeypatch):

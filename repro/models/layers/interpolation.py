@@ -1,6 +1,6 @@
 """Bilinear interpolation, which most nets for segmentation end with: from scores to the image's pixels."""
 
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import torch
@@ -68,7 +68,7 @@ def _by_products(maps: Tensor, size: tuple[int, ...]) -> Tensor:
         return (height @ (maps.float() @ width.T)).to(maps.dtype)
 
 
-@lru_cache(maxsize=64)
+@cache  # never given up: a CUDA graph reads it
 def _weights(side: int, target: int, device: torch.device) -> Tensor:
     """[target, side]: what each of a line's numbers weighs in each that they are interpolated to."""
     return F.interpolate(torch.eye(side, device="cpu")[None], size=target, mode="linear")[0].T.to(device)
