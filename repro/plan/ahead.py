@@ -70,8 +70,11 @@ class Ahead:
 
         if self._known is None:
             self._known = Known(self.store)
-        data = sizes_of(trial.data, trial.fingerprint, self._known).bytes
-        footprint = footprint_of(trial, self._known) if trial.device == "cpu" else None
+        try:
+            data = sizes_of(trial.data, trial.fingerprint, self._known).bytes
+            footprint = footprint_of(trial, self._known) if trial.device == "cpu" else None
+        except Exception:  # of the user's own code: the trial shows it, with its calls
+            return None
         net = footprint.memory if footprint else 0
         each, there = (PROCESS + data + net) * trial.needs.places, quota.memory()
         if each * at_once <= there:

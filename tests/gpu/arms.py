@@ -29,6 +29,7 @@ from repro.reading import load
 from repro.state import devices
 from repro.state.net import State, make_model, put
 from repro.state.randomness import own_default_stream
+from repro.state.tf32 import as_fp32
 from repro.training.checkpoint import Checkpoint
 from repro.training.loop import Progress, train
 from repro.trial import TrialSpec
@@ -137,7 +138,7 @@ def cost(spec: TrialSpec, device: torch.device) -> dict[str, Any]:
         model = put(model, device, channels_last=recipe.channels_last)
         data = form_of(spec.data)
         data = replace(data, train=some(data.train, 2 * STEPS * BATCH), test=some(data.test, BATCH))
-        state = State(spec, model.train(), TASKS.load(spec.task)(), data.to(device), device)
+        state = State(as_fp32(spec), model.train(), TASKS.load(spec.task)(), data.to(device), device)
         counter = Counter()
         with warnings.catch_warnings(record=True) as said, suppress(Ended):
             warnings.simplefilter("always")
