@@ -8,6 +8,8 @@ from repro.cli import completion
 from repro.cli.group import ASKED, DEFAULT, Word, as_json, main, say
 from repro.cli.options import Hours
 
+LOGGED_EVERY = 10.0  # seconds, where there is no terminal
+
 
 @main.command(short_help="Say what suites would take, without training.")
 @ASKED
@@ -51,10 +53,13 @@ def plan(
     from repro.plan.plan import plan
     from repro.plan.text import as_text
     from repro.reading import load_all
+    from repro.report.progress import Display, Told, on
     from repro.store import Store
     from repro.suite_files import project_of, suite_files
 
     given = suites or DEFAULT
     store = Store(home(project_of(given)))
-    found = plan(load_all(suite_files(given)), profile, store, device=device, hours=hours, jobs=jobs)
+    read, told = load_all(suite_files(given)), Told("arms looked at")
+    with Display(told, *on(logged_every=LOGGED_EVERY)):
+        found = plan(read, profile, store, device=device, hours=hours, jobs=jobs, begins=told.at)
     say(as_json(found) if form == "json" else as_text(found), whole=form == "json")
