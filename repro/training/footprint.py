@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +32,9 @@ BLOCK = 512  # bytes: torch's allocator for CUDA rounds a tensor up to so many
 # What is not seen here: a context of CUDA with the handles of its libraries, and what is lost to workspaces
 # and between blocks. Neither has been measured by us on a GPU.
 CONTEXT, MARGIN = 600 * 2**20, 1.2
+# Operators of an evaluation that are watched, at half a millisecond each. Of a net that puts thousands of
+# regions through its layers, some at a time, there would be 80,000
+MOST = 5000
 NOTHING_DONE = ("empty", "detach", "alias", "_unsafe_view", "_record_function")  # operators' names begin so
 
 
@@ -50,13 +53,19 @@ class Footprint:
     evaluation_moved: int
 
 
+class TooMany(Exception):
+    """More operators than are wanted."""
+
+
 class Watch(TorchDispatchMode):
     """Counts what runs in its context, and follows the memory of what is made there. Raises `UnknownOperator`
     as `OperationCounter` does, which as a context of its own would take most of the time: it follows modules.
+    Raises `TooMany` after the `most` kernels.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self.most = most
         self.kernels = self.moved = self.alive = self.peak = 0
         self.counts_flops, self._counter = True, OperationCounter()
         self._known: dict[int, weakref.finalize[..., Any]] = {}
@@ -76,6 +85,8 @@ class Watch(TorchDispatchMode):
         self.hold(found)
         if not (func.is_view or func.overloadpacket.__name__.startswith(NOTHING_DONE)):
             self.kernels += 1
+            if self.most is not None and self.kernels > self.most:
+                raise TooMany
             self.moved += sum(map(_bytes, tree_leaves((args, kwargs, found))))
         return found
 
@@ -139,7 +150,7 @@ def footprint(spec: TrialSpec, data: ImageSet) -> Footprint | None:
     try:
         step, flops, state_bytes = _step(state, batch)
         gradients = sum(map(_bytes, state.model.parameters()))
-        evaluation, evaluation_flops, images = _evaluation(state)
+        evaluation = _evaluation(state)
     except (RuntimeError, UnknownOperator, NotImplementedError):
         return None
     numbers = sum(tensor.numel() for tensor in own)
@@ -152,8 +163,8 @@ def footprint(spec: TrialSpec, data: ImageSet) -> Footprint | None:
         moved=step.moved,
         memory=peak + more,
         params=numbers,
-        evaluated=images,
-        evaluation_flops=evaluation_flops,
+        evaluated=evaluation.images,
+        evaluation_flops=evaluation.flops,
         evaluation_kernels=evaluation.kernels,
         evaluation_moved=evaluation.moved,
     )
@@ -207,11 +218,34 @@ def _step(state: State, batch: tuple[Tensor, Any]) -> tuple[Watch, int, int]:
     return watch, watch.flops, kept
 
 
-@torch.no_grad()
-def _evaluation(state: State) -> tuple[Watch, int, int]:
-    """What was watched, FLOPs, and images: a batch of the test set, as `State.evaluate` takes it."""
-    rows, watch = state.data.test, Watch()
+class _Evaluation(NamedTuple):
+    """Of a batch: what was counted, and bytes alive at once."""
+
+    images: int
+    flops: int
+    kernels: int
+    moved: int
+    peak: int
+
+
+def _evaluation(state: State) -> _Evaluation:
+    """A batch of the test set, as `State.evaluate` takes it. Where that has too many operators one image is
+    watched, and two, of which the second takes as much as each that follows.
+    """
+    rows = state.data.test
     size = max(1, min(EVALUATION_BATCH, EVALUATION_PIXELS // image_shape(rows)[1:].numel(), len(rows)))
+    try:
+        return _evaluated(state, size, MOST)
+    except TooMany:
+        one, two = (_evaluated(state, count) for count in (1, 2))
+        return _Evaluation(
+            *(first + (size - 1) * (both - first) for first, both in zip(one, two, strict=True))
+        )
+
+
+@torch.no_grad()
+def _evaluated(state: State, size: int, most: int | None = None) -> _Evaluation:
+    rows, watch = state.data.test, Watch(most)
     images, targets = rows.rows(torch.arange(2, device=rows.index_device) % len(rows))
     dtype = next((p.dtype for p in state.model.parameters()), torch.float32)
 
@@ -229,7 +263,7 @@ def _evaluation(state: State) -> tuple[Watch, int, int]:
             RuntimeError, NotImplementedError
         ):  # where metrics look at values, the rest is not seen
             state.task.evaluate([(outputs, wanted)], "test")
-    return watch, watch.flops, size
+    return _Evaluation(size, watch.flops, watch.kernels, watch.moved, watch.peak)
 
 
 def _bytes(leaf: Any) -> int:

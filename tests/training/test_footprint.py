@@ -1,5 +1,8 @@
 """What a step takes, found out without a device."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 from kit.tiny import spec, state
@@ -8,12 +11,15 @@ from repro.catalogue import DATASETS
 from repro.data.blank import blank
 from repro.data.outlines import Outline
 from repro.experiment import Experiment
+from repro.models import selective_search
 from repro.places import SUITES
+from repro.proposals import Proposals
 from repro.reading import load
 from repro.recipe import Named
 from repro.state.net import build
 from repro.training.cost import arithmetic
 from repro.training.footprint import BLOCK, Watch, footprint
+from repro.training.pace import pace
 
 GIB = 2**30
 
@@ -60,15 +66,41 @@ def test_flops_are_those_that_the_cost_of_a_trial_counts():
     assert found.params == sum(tensor.numel() for tensor in state().model.state_dict().values())
 
 
-@pytest.mark.parametrize("arm", ["fast"])
-def test_a_detector_is_seen_up_to_its_metrics_which_look_at_values(arm):
+def detector(arm, **options):
+    """A trial of a detector, and its data, of a few images."""
     trial = Experiment(load(SUITES / "detection" / "yolo.yaml"), "cpu").trial(arm, 0)
     small = {**trial.data.options, "train": 40, "test": 8}
-    trial = trial.model_copy(update={"data": Named(name=trial.data.name, **small)})
-    data = DATASETS.load(trial.data.name)(**small).load()
+    model = Named(name=trial.model.name, **{**trial.model.options, **options})
+    trial = trial.model_copy(update={"data": Named(name=trial.data.name, **small), "model": model})
+    return trial, DATASETS.load(trial.data.name)(**small).load()
+
+
+@pytest.mark.parametrize("arm", ["fast", "rcnn", "yolo"])
+def test_a_detector_is_seen_up_to_its_metrics_which_look_at_values(arm):
+    trial, data = detector(arm)
     found, counted = footprint(trial, data), arithmetic(build(trial, data, torch.device("cpu")))
     assert found.flops == counted.step_flops
     assert found.evaluation_flops == 2 * counted.macs * found.evaluated
+
+
+def test_an_evaluation_of_too_many_operators_is_told_from_one_image_and_from_two(monkeypatch):
+    trial, data = detector("rcnn", at_once=40)  # its regions go through the net image by image
+    whole = footprint(trial, data)
+    monkeypatch.setattr("repro.training.footprint.MOST", 3 * whole.evaluation_kernels // 4)
+    told = footprint(trial, data)
+    assert told.evaluation_moved == pytest.approx(whole.evaluation_moved, rel=0.05)
+    assert replace(told, evaluation_moved=whole.evaluation_moved) == whole and whole.evaluated == 8
+
+
+def test_a_pace_is_without_the_search_for_regions_which_is_made_once_for_all_trials(monkeypatch):
+    searched = []
+    monkeypatch.setattr(
+        selective_search, "search", lambda image, *_: searched.append(image) or np.array([[0, 0, 9, 9]])
+    )
+    trial, data = detector("fast")
+    with Proposals().in_use():
+        pace(trial, data, torch.device("cpu"), longest=0.0)
+    assert len(searched) == trial.recipe.batch_size + len(data.test)  # the first batch, and the test set
 
 
 def of(model, shape, classes, masks, batch_size, tested=2, **recipe):
