@@ -1,6 +1,6 @@
 """What detectors find in a few fixed test images: the truth, and each arm's boxes beside it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from PIL import Image
@@ -32,9 +32,10 @@ def detections(
     }
     labels = dict.fromkeys([*_labels(there), *(label for some in found.values() for label in _labels(some))])
     colours = {**dict.fromkeys(labels, MORE), **dict(zip(labels, COLOURS, strict=False))}
+    boxes: dict[str, Sequence[Found | Items]] = {"truth": there, **found}
     columns = {
-        name: [_drawn(image, one, colours) for image, one in zip(seen.images, boxes, strict=True)]
-        for name, boxes in {"truth": there, **found}.items()
+        name: [_drawn(image, one, colours) for image, one in zip(seen.images, some, strict=True)]
+        for name, some in boxes.items()
     }
     names = next(iter(states.values())).data.class_names
     legend = {
