@@ -6,7 +6,7 @@ import click
 
 from repro.cli import completion
 from repro.cli.group import ASKED, DEFAULT, Word, as_json, main, say
-from repro.cli.options import Hours
+from repro.cli.options import PER_GPU, Hours
 
 LOGGED_EVERY = 10.0  # seconds, where there is no terminal
 
@@ -34,6 +34,7 @@ LOGGED_EVERY = 10.0  # seconds, where there is no terminal
     help="The time that all must fit into.",
 )
 @click.option("--jobs", "-j", type=click.IntRange(min=1), metavar="N", help="How many trials run at once.")
+@PER_GPU
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def plan(
     suites: tuple[Path, ...],
@@ -41,6 +42,7 @@ def plan(
     device: str | None,
     hours: float | None,
     jobs: int | None,
+    per_gpu: int,
     form: str,
 ) -> None:
     """Say what suites would take (files, folders or names; by default all under suites/) without training
@@ -61,5 +63,7 @@ def plan(
     store = Store(home(project_of(given)))
     read, told = load_all(suite_files(given)), Told("arms looked at")
     with Display(told, *on(logged_every=LOGGED_EVERY)):
-        found = plan(read, profile, store, device=device, hours=hours, jobs=jobs, begins=told.at)
+        found = plan(
+            read, profile, store, device=device, hours=hours, jobs=jobs, per_gpu=per_gpu, begins=told.at
+        )
     say(as_json(found) if form == "json" else as_text(found), whole=form == "json")

@@ -135,16 +135,16 @@ def test_the_first_regions_of_an_image_are_drawn_and_those_of_items_in_a_colour_
     assert (truth[0, 8 * FACTOR :] == ITEM).all() and (truth[:, : 8 * FACTOR] == 90).all()
     assert (drawn[0, 8 * FACTOR :] == HIT).all()
     assert (
-        drawn[4 * FACTOR - 1, 8 * FACTOR + 3 : -3] == HIT
+        drawn[4 * FACTOR - 1, 8 * FACTOR + WIDTH + 1 : -WIDTH - 1] == HIT
     ).all()  # the third, of which half is in the item
-    assert (drawn[5 * FACTOR - 1, 8 * FACTOR + 3 : 14 * FACTOR] == MISS).all()
+    assert (drawn[5 * FACTOR - 1, 8 * FACTOR + WIDTH + 1 : 14 * FACTOR - 1] == MISS).all()
     assert (drawn[-1, : 8 * FACTOR] == MISS).all()
     assert (drawn[: 8 * FACTOR, : 8 * FACTOR] == 90).all()  # the fifth is not among them
 
 
 def test_what_a_region_of_an_item_is_can_be_asked_more_of():
     closer = cell(np.asarray(proposals({"net": state(Says(REGIONS))}, iou=0.6)), 1)
-    assert (closer[4 * FACTOR - 1, 8 * FACTOR + 3 : 14 * FACTOR] == MISS).all()
+    assert (closer[4 * FACTOR - 1, 8 * FACTOR + WIDTH + 1 : 14 * FACTOR - 1] == MISS).all()
     assert (closer[0, 8 * FACTOR :] == HIT).all()  # over the third, whose upper side is the same
     assert (closer[0, : 4 * FACTOR] == MISS).all()
 
