@@ -17,7 +17,7 @@ from repro.state.net import State
 from repro.tasks.average_precision import Found, Items
 from repro.tasks.detection import Answers
 
-ENLARGED = 192  # pixels: smaller images are enlarged to about so many before boxes are drawn
+ENLARGED = 256  # pixels: smaller images are enlarged to about so many before boxes are drawn
 WIDTH = 3  # pixels of a frame
 ITEM: Colour = (255, 255, 255)  # where boxes have the colours of what is right or wrong with them
 INSIDE: Colour = (0, 0, 0)  # a line along each frame, by which it is seen on any ground

@@ -24,7 +24,7 @@ from repro.pictures.proposals import HIT, MISS, proposals
 from repro.pictures.sheet import GAP, HEADING, sheet
 from repro.tasks.average_precision import Found, Items, Kind
 
-SIDE, FACTOR = 16, 12  # of the image, and by what it is enlarged
+SIDE, FACTOR = 16, 16  # of the image, and by what it is enlarged
 
 
 class Sees(nn.Module):
