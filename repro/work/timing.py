@@ -33,7 +33,6 @@ from repro.state.randomness import own_default_stream, seed_default, stream
 from repro.store import Store
 from repro.work.gauges import Gauges
 from repro.work.processes import follow_the_parent, without_the_script
-from repro.work.repeated import Repeated
 
 FORWARD = "a forward pass in evaluation mode of a batch that is on the device, until the device is done"
 TRAINING = (
@@ -106,9 +105,7 @@ def time_net(
         torch.set_num_threads(timing.threads)
         seed_default(torch.device("cpu"), stream(seed, "initialisation"))
         layout = torch.channels_last if timing.channels_last else torch.contiguous_format
-        with Repeated():
-            made = make_model(net.model, net.data)
-        model = put(made, device, channels_last=timing.channels_last)
+        model = put(make_model(net.model, net.data), device, channels_last=timing.channels_last)
         model.train(timing.training)
         channels = image(model, timing.size).shape[1]
         images = f"{timing.batch_size} images of {timing.size}×{timing.size}"
