@@ -6,13 +6,12 @@ multiply-adds that leave out what is called as a function; here `measures.static
 is not kept.
 """
 
-import multiprocessing
+import gc
 import time
 import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from importlib import import_module
-from multiprocessing.context import BaseContext
 from statistics import median
 from typing import Any
 
@@ -31,7 +30,7 @@ from repro.state.net import DTYPES, make_model, put
 from repro.state.randomness import own_default_stream, seed_default, stream
 from repro.store import Store
 from repro.work.gauges import Gauges
-from repro.work.processes import follow_the_parent, without_the_script
+from repro.work.processes import follow_the_parent, forked_off, without_the_script
 
 FORWARD = "a forward pass in evaluation mode of a batch that is on the device, until the device is done"
 TRAINING = (
@@ -46,7 +45,8 @@ WARM, AS_MANY, AS_NEAR, WARM_AT_MOST = 1.0, 10, 0.02, 5.0
 def time_round(job: Round, store: Store, device_index: int = 0) -> dict[str, Any]:
     """A record: what was read off for each net, and how long the round took."""
     begun, nets, turns = time.perf_counter(), dict[str, Any](), job.in_turn
-    context = _fresh_processes()
+    peaks = dict[tuple[str, int], float]()  # of the device, not of a net: once a round
+    context = forked_off(__name__, "pytorch_benchmark.benchmark", "torchvision")
     try:
         for turn, (name, net) in enumerate(turns):
             at = {
@@ -57,33 +57,38 @@ def time_round(job: Round, store: Store, device_index: int = 0) -> dict[str, Any
                 "seconds_left": None,
             }
             store.tell(job.digest, {**at, "seed": job.number})
-            with ProcessPoolExecutor(1, context, follow_the_parent) as process:
+            of = net.timing.precision, net.timing.threads
+            with ProcessPoolExecutor(1, context, _begin) as process:
                 with without_the_script():
-                    timed = process.submit(_told, net, job.number, job.device, device_index)
+                    timed = process.submit(_told, net, job.number, job.device, device_index, peaks.get(of))
                 nets[name] = timed.result()
+            peaks[of] = nets[name]["matmul_peak_flops_per_second"]
     finally:
         store.tell(job.digest, {})
     return {"round": job.model_dump(mode="json"), "nets": nets, "seconds": time.perf_counter() - begun}
 
 
-def _fresh_processes() -> BaseContext:
-    """Processes forked off one that has only imported what is needed; where there is no forking, spawned."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, "pytorch_benchmark.benchmark", "torchvision"])
-    return context
+def _begin() -> None:
+    """In a new process. What it was forked with is not looked through for garbage."""
+    follow_the_parent()
+    gc.freeze()
 
 
-def _told(net: TimedNet, seed: int, device_name: str, device_index: int) -> dict[str, Any]:
+def _told(
+    net: TimedNet, seed: int, device_name: str, device_index: int, peak: float | None
+) -> dict[str, Any]:
     what, timing = f"timing model '{net.model.name}'", net.timing
     images = f"{timing.batch_size} images of {timing.size}×{timing.size}"
     with told(what), enough(f"{what} with {images}", device_name, "Take fewer images, or smaller ones"):
-        return time_net(net, seed, device_name, device_index)
+        return time_net(net, seed, device_name, device_index, peak)
 
 
-def time_net(net: TimedNet, seed: int, device_name: str, device_index: int = 0) -> dict[str, Any]:
-    """Time a net with random weights in this process. Raises `ReproError` if it does not take such images."""
+def time_net(
+    net: TimedNet, seed: int, device_name: str, device_index: int = 0, peak: float | None = None
+) -> dict[str, Any]:
+    """Time a net with random weights in this process. The device's peak, if it is not given, is measured,
+    too. Raises `ReproError` if the net does not take such images.
+    """
     timing, device = net.timing, devices.resolve(device_name, device_index)
     with devices.flags(deterministic=False), own_default_stream(device):
         torch.set_num_threads(timing.threads)
@@ -123,7 +128,7 @@ def time_net(net: TimedNet, seed: int, device_name: str, device_index: int = 0) 
             "peak_memory_bytes": memory,
             "joules": spent.joules / spent.times if spent else None,
             "gpu": None if state is None else {**state, "idle_watts": idle, "cudnn": _cudnn()},
-            "matmul_peak_flops_per_second": devices.matmul_peak(device, timing.precision),
+            "matmul_peak_flops_per_second": peak or devices.matmul_peak(device, timing.precision),
             "environment": devices.describe(device, timing.precision),
         }
 
