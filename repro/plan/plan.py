@@ -148,7 +148,7 @@ class _Planner:
         self.too_few: list[str] = []  # arms that take more places than there are
 
     def suite(self, path: Path, suite: Suite) -> SuitePlan:
-        experiment = _Planned(suite, self.profile)
+        experiment = _Planned(suite, self.profile, "cuda" if self.gpu else None)
         course = Course.of(self._steps(experiment))
         last = {d: step.job for d, step in course.steps.items() if isinstance(step.job, TrialSpec)}
         sure = [digest for digest, step in course.steps.items() if step.sure]

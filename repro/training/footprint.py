@@ -22,7 +22,7 @@ from repro.data.split import image_shape
 from repro.measures.operations import OperationCounter, UnknownOperator
 from repro.models.layers.freezing import freeze
 from repro.recipe import Named
-from repro.state.net import EVALUATION_BATCH, EVALUATION_PIXELS, State, make_model
+from repro.state.net import CPU_PIXELS, EVALUATION_BATCH, EVALUATION_PIXELS, State, joined, make_model
 from repro.training.batches import Batches
 from repro.training.undrawn import Undrawn
 from repro.trial import TrialSpec
@@ -42,7 +42,7 @@ class Footprint:
     flops: int  # 2 a multiply-add
     kernels: int  # operators that do something
     moved: int  # bytes read and written, if nothing stays in a cache
-    memory: int  # bytes alive at once, at most, in training and in evaluation
+    memory: int  # bytes alive at once, at most, in training and in evaluation, on the device of the trial
     params: int  # numbers that a trial leaves: parameters and buffers
     evaluated: int  # images in a batch of the evaluation
     evaluation_flops: int
@@ -137,7 +137,7 @@ def footprint(spec: TrialSpec, data: ImageSet) -> Footprint | None:
         state.model.to(torch.bfloat16)
         batch = tree_map(lambda part: part.bfloat16() if part.is_floating_point() else part, batch)
     try:
-        step, flops, state_bytes = _step(state, batch)
+        step, flops, state_bytes, recorded = _step(state, batch)
         gradients = sum(map(_bytes, state.model.parameters()))
         evaluation, evaluation_flops, images = _evaluation(state)
     except (RuntimeError, UnknownOperator, NotImplementedError):
@@ -146,11 +146,14 @@ def footprint(spec: TrialSpec, data: ImageSet) -> Footprint | None:
     peak = max(step.peak, evaluation.peak + gradients + state_bytes)
     # Under autocast parameters, gradients and optimizer are fp32, with a copy of the parameters in bf16
     more = numbers * 6 + state_bytes if recipe.precision == "bf16" else 0
+    # CUDA graphs keep what their passes make, and beside them the net itself makes as much: it is held against
+    # them, and evaluated
+    graphs = recorded if recipe.cuda_graph and spec.device == "cuda" else 0
     return Footprint(
         flops=flops,
         kernels=step.kernels,
         moved=step.moved,
-        memory=peak + more,
+        memory=peak + more + graphs,
         params=numbers,
         evaluated=images,
         evaluation_flops=evaluation_flops,
@@ -186,32 +189,37 @@ def _state(spec: TrialSpec, data: ImageSet) -> State:
     return State(spec, model.train(), TASKS.load(spec.task)(), data, torch.device("cpu"))
 
 
-def _step(state: State, batch: tuple[Tensor, Any]) -> tuple[Watch, int, int]:
-    """What was watched, FLOPs, and bytes of the optimizer's state."""
+def _step(state: State, batch: tuple[Tensor, Any]) -> tuple[Watch, int, int, int]:
+    """What was watched, FLOPs, bytes of the optimizer's state, and those that the passes make, at most."""
     recipe, watch = state.spec.recipe, Watch()
     assert recipe is not None
     optimizer = OPTIMIZERS.load(recipe.optimizer.name)(state.model.parameters(), **recipe.optimizer.options)
     for group in optimizer.param_groups:  # there are no fused kernels for meta; these move as much
         group.update({"fused": False, "foreach": True} if "fused" in group else {})
     watch.hold([*state.model.parameters(), *state.model.buffers(), batch])
+    before = watch.alive
     with watch:
         outputs = state.model(batch[0])
         loss = state.task.loss(outputs, batch[1])
         loss.backward()
-    watch.counts_flops = False
+    watch.counts_flops, made = False, watch.peak - before
     del outputs, loss
     with watch:
         optimizer.step()
     kept = sum(_bytes(leaf) for leaf in tree_leaves(list(optimizer.state.values())))
     optimizer.zero_grad(set_to_none=True)
-    return watch, watch.flops, kept
+    return watch, watch.flops, kept, made
 
 
 @torch.no_grad()
 def _evaluation(state: State) -> tuple[Watch, int, int]:
-    """What was watched, FLOPs, and images: a batch of the test set, as `State.evaluate` takes it."""
+    """What was watched, FLOPs, and images: those of a batch of the test set that go through the net at once,
+    as `State.evaluate` takes them.
+    """
     rows, watch = state.data.test, Watch()
-    size = max(1, min(EVALUATION_BATCH, EVALUATION_PIXELS // image_shape(rows)[1:].numel(), len(rows)))
+    pixels = image_shape(rows)[1:].numel()
+    size = max(1, min(EVALUATION_BATCH, EVALUATION_PIXELS // pixels, len(rows)))
+    part = min(size, max(1, CPU_PIXELS // pixels)) if state.spec.device == "cpu" else size
     images, targets = rows.rows(torch.arange(2, device=rows.index_device) % len(rows))
     dtype = next((p.dtype for p in state.model.parameters()), torch.float32)
 
@@ -223,13 +231,18 @@ def _evaluation(state: State) -> tuple[Watch, int, int]:
     state.model.eval()
     watch.hold([*state.model.parameters(), *state.model.buffers(), inputs, wanted])
     with watch:
-        outputs = state.model(inputs)
+        outputs = state.model(inputs[:part])
         watch.counts_flops = False
+        if part < size:  # the outputs of the parts before it are there already
+            before = tree_map(lambda of: of.new_empty(size - part, *of.shape[1:]), outputs)
+            watch.peak += sum(map(_bytes, tree_leaves(before)))
+            outputs = joined([before, outputs])
+            del before
         with suppress(
             RuntimeError, NotImplementedError
         ):  # where metrics look at values, the rest is not seen
             state.task.evaluate([(outputs, wanted)], "test")
-    return watch, watch.flops, size
+    return watch, watch.flops, part
 
 
 def _bytes(leaf: Any) -> int:

@@ -12,6 +12,7 @@ from repro.places import SUITES
 from repro.reading import load
 from repro.recipe import Named
 from repro.state.net import build
+from repro.training.batches import Batches
 from repro.training.cost import arithmetic
 from repro.training.footprint import BLOCK, Watch, footprint
 
@@ -71,10 +72,10 @@ def test_a_detector_is_seen_up_to_its_metrics_which_look_at_values(arm):
     assert found.evaluation_flops == 2 * counted.macs * found.evaluated
 
 
-def of(model, shape, classes, masks, batch_size, tested=2, **recipe):
+def of(model, shape, classes, masks, batch_size, tested=2, device="cuda", **recipe):
     outline = Outline(1000, tested, shape, masks, is_here=False, bytes=0, source="")
     data = "oxford-pets" if masks else "cifar10"
-    trial = spec(model=model, batch_size=batch_size, **recipe)
+    trial = spec(model=model, batch_size=batch_size, device=device, **recipe)
     changes = {"data": Named(name=data), "task": "segmentation" if masks else "classification"}
     return footprint(trial.model_copy(update=changes), blank(outline, classes))
 
@@ -104,6 +105,41 @@ def test_half_precision_halves_the_maps_and_not_the_weights():
     few = {"name": "cifar_resnet", "depth": 20, "width": 64}
     full, half = (of(few, (3, 32, 32), 10, False, 2, precision=precision) for precision in ("fp32", "bf16"))
     assert half.memory > 0.8 * full.memory
+
+
+def test_on_a_cpu_a_batch_of_the_evaluation_goes_through_the_net_in_parts():
+    """Of 160 images of 96 pixels 56 at once: three whole parts of four, and the outputs of all of them twice."""
+    gpu, cpu = (
+        of({"name": "cifar_resnet", "depth": 8}, (3, 96, 96), 10, False, 4, tested=160, device=device)
+        for device in ("cuda", "cpu")
+    )
+    assert (gpu.evaluated, cpu.evaluated) == (160, 56)
+    assert cpu.evaluation_flops / 56 == gpu.evaluation_flops / 160
+    inputs, maps = 160 * 3 * 96 * 96 * 4, 16 * 96 * 96 * 4
+    assert cpu.memory - inputs == pytest.approx((gpu.memory - inputs) * 56 / 160, rel=0.01)
+    assert cpu.memory - inputs > 2 * 56 * maps
+
+
+def test_outputs_of_all_parts_lie_there_while_they_are_joined():
+    """A class a pixel: what is large are the outputs, in parts and as a whole."""
+    data = blank(Outline(9, 320, (3, 96, 96), True, is_here=False, bytes=0, source=""), 200)
+    model = {"name": "unet", "padded": True, "widths": [4, 4], "depths": [1, 1], "classes": 200}
+    changes = {"data": Named(name="oxford-pets"), "task": "segmentation"}
+    found = footprint(spec(model=model).model_copy(update=changes), data)
+    outputs = 320 * 200 * 96 * 96 * 4
+    assert 2 * outputs < found.memory
+
+
+@pytest.mark.parametrize(("device", "counts"), [("cuda", True), ("cpu", False)])
+def test_cuda_graphs_hold_what_their_passes_make_a_second_time(device, counts):
+    trial = spec(device=device)
+    plain, graph = (footprint(one, state().data) for one in (trial, spec(device=device, cuda_graph=True)))
+    watch, one = Watch(), state()
+    one.model.to("meta")
+    batch = [part.to("meta") for part in Batches(state()).at(0)]
+    with watch:
+        one.task.loss(one.model(batch[0]), batch[1]).backward()
+    assert graph.memory - plain.memory == (pytest.approx(watch.peak, rel=0.02) if counts else 0)
 
 
 def test_a_net_that_looks_at_numbers_cannot_be_told(tmp_path, monkeypatch):
