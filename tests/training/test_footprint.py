@@ -122,7 +122,7 @@ def test_on_a_cpu_a_batch_of_the_evaluation_goes_through_the_net_in_parts():
 
 def test_outputs_of_all_parts_lie_there_while_they_are_joined():
     """A class a pixel: what is large are the outputs, in parts and as a whole."""
-    data = blank(Outline(9, 320, (3, 96, 96), True, is_here=False, bytes=0, source=""), 200)
+    data = blank(Outline(99, 320, (3, 96, 96), True, is_here=False, bytes=0, source=""), 200)
     model = {"name": "unet", "padded": True, "widths": [4, 4], "depths": [1, 1], "classes": 200}
     changes = {"data": Named(name="oxford-pets"), "task": "segmentation"}
     found = footprint(spec(model=model).model_copy(update=changes), data)
@@ -139,7 +139,7 @@ def test_cuda_graphs_hold_what_their_passes_make_a_second_time(device, counts):
     batch = [part.to("meta") for part in Batches(state()).at(0)]
     with watch:
         one.task.loss(one.model(batch[0]), batch[1]).backward()
-    assert graph.memory - plain.memory == (pytest.approx(watch.peak, rel=0.02) if counts else 0)
+    assert graph.memory - plain.memory == (pytest.approx(watch.peak, rel=0.05) if counts else 0)
 
 
 def test_a_net_that_looks_at_numbers_cannot_be_told(tmp_path, monkeypatch):
