@@ -6,9 +6,10 @@ it. Not seen is what libraries take inside an operator: the workspaces of cuDNN 
 """
 
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -114,6 +115,22 @@ def _batch_norm_backward(
     )
 
 
+def _in_place() -> Iterator[tuple[Any, Callable[..., None]]]:
+    """The optimizers' operators, which change tensors of a list, as many as a net has parameters, and make
+    none. How many steps there were is a tensor with a value all the same, and is counted on.
+    """
+    for name in ("add", "addcdiv", "addcmul", "div", "lerp", "mul", "neg", "sqrt"):
+        packet = getattr(torch.ops.aten, f"_foreach_{name}_")
+        for overload in packet.overloads():
+            operator = getattr(packet, overload)
+            yield operator, partial(_change, operator)
+
+
+def _change(operator: Any, tensors: list[Tensor], *others: Any, **options: Any) -> None:
+    if not all(tensor.is_meta for tensor in tensors):
+        operator(tensors, *others, **options)
+
+
 # What makes the outputs of an operator in the place of torch, which on the meta device takes batch
 # normalisation apart into some twenty operators, and has rectifiers in Python: most of the time of many nets
 MADE: Mapping[Any, Callable[..., Any]] = {
@@ -121,6 +138,7 @@ MADE: Mapping[Any, Callable[..., Any]] = {
     torch.ops.aten.threshold_backward.default: lambda grad, _inputs, _threshold: torch.empty_like(grad),
     torch.ops.aten.native_batch_norm.default: _batch_norm,
     torch.ops.aten.native_batch_norm_backward.default: _batch_norm_backward,
+    **dict(_in_place()),
 }
 
 

@@ -18,7 +18,7 @@ from repro.training.compiling import forward_pass
 from repro.trial import TrialSpec
 
 WARM_UP = 1  # steps: memory is taken and kernels are chosen in the first one
-LONGEST = 0.1  # seconds of steps, once there have been two
+LONGEST = 0.05  # seconds of steps, once there have been two
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,20 @@ def test_what_is_made_in_the_place_of_torch_is_as_torch_makes_it(monkeypatch):
     assert moved == pytest.approx(torchs_moved, abs=2 * 8 * 4)
 
 
+@pytest.mark.parametrize(
+    "optimizer",
+    [{"name": "sgd", "momentum": 0.9, "weight_decay": 0.1}, {"name": "adamw", "weight_decay": 0.1}],
+)
+def test_an_optimizer_that_is_not_taken_apart_is_as_torch_does_it(monkeypatch, optimizer):
+    trial, data = spec(optimizer={"lr": 0.1, **optimizer}), state().data
+    quick = footprint(trial, data)
+    monkeypatch.setattr("repro.training.footprint.MADE", {})
+    by_torch = footprint(trial, data)
+    assert (quick.kernels, quick.flops) == (by_torch.kernels, by_torch.flops)
+    assert quick.moved == pytest.approx(by_torch.moved, rel=1e-3)
+    assert quick.memory == pytest.approx(by_torch.memory, rel=0.02)
+
+
 def test_flops_are_those_that_the_cost_of_a_trial_counts():
     found, counted = footprint(spec(), state().data), arithmetic(state())
     assert found.flops == counted.step_flops
