@@ -1,6 +1,5 @@
 """Trials on this machine: in this process, or in as many processes as there are places."""
 
-import gc
 import multiprocessing
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import closing
@@ -31,12 +30,10 @@ def work(job: Job, root: Path, since: int, per_gpu: int = 1) -> bool:
 
 
 def begin() -> None:
-    """In a new process. What is imported is no garbage: it is not looked through again for every trial."""
+    """In a new process."""
     follow_the_parent()
     hear()
     import repro.work.execute  # noqa: F401
-
-    gc.freeze()
 
 
 class InProcess:

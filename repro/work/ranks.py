@@ -26,8 +26,8 @@ from repro.contracts import Outputs
 from repro.errors import ReproError
 from repro.state import devices
 from repro.state.randomness import stream
-from repro.training.checkpoint import Checkpoint
 from repro.work.processes import follow_the_parent, without_the_script
+from repro.work.sparing import Sparing
 
 Found = TypeVar("Found")
 GRACE = 5.0  # seconds, until it is known of all why they have ended
@@ -182,7 +182,7 @@ class Spread(nn.Module):
         return self.net.load_state_dict(state_dict, strict, assign)
 
 
-class OfGroup(Checkpoint):
+class OfGroup(Sparing):
     """Written by the first process. All go on from it, or, where one cannot read the same, none."""
 
     def due(self) -> bool:

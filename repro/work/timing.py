@@ -6,6 +6,7 @@ multiply-adds that leave out what is called as a function; here `measures.static
 is not kept.
 """
 
+import gc
 import multiprocessing
 import time
 import warnings
@@ -46,6 +47,7 @@ WARM, AS_MANY, AS_NEAR, WARM_AT_MOST = 1.0, 10, 0.02, 5.0
 def time_round(job: Round, store: Store, device_index: int = 0) -> dict[str, Any]:
     """A record: what was read off for each net, and how long the round took."""
     begun, nets, turns = time.perf_counter(), dict[str, Any](), job.in_turn
+    peaks = dict[tuple[str, int], float]()  # of the device, not of a net: once a round
     context = _fresh_processes()
     try:
         for turn, (name, net) in enumerate(turns):
@@ -57,10 +59,12 @@ def time_round(job: Round, store: Store, device_index: int = 0) -> dict[str, Any
                 "seconds_left": None,
             }
             store.tell(job.digest, {**at, "seed": job.number})
-            with ProcessPoolExecutor(1, context, follow_the_parent) as process:
+            of = net.timing.precision, net.timing.threads
+            with ProcessPoolExecutor(1, context, _begin) as process:
                 with without_the_script():
-                    timed = process.submit(_told, net, job.number, job.device, device_index)
+                    timed = process.submit(_told, net, job.number, job.device, device_index, peaks.get(of))
                 nets[name] = timed.result()
+            peaks[of] = nets[name]["matmul_peak_flops_per_second"]
     finally:
         store.tell(job.digest, {})
     return {"round": job.model_dump(mode="json"), "nets": nets, "seconds": time.perf_counter() - begun}
@@ -75,15 +79,27 @@ def _fresh_processes() -> BaseContext:
     return context
 
 
-def _told(net: TimedNet, seed: int, device_name: str, device_index: int) -> dict[str, Any]:
+def _begin() -> None:
+    """In a new process. What it was forked with is not looked through for garbage."""
+    follow_the_parent()
+    gc.freeze()
+
+
+def _told(
+    net: TimedNet, seed: int, device_name: str, device_index: int, peak: float | None
+) -> dict[str, Any]:
     what, timing = f"timing model '{net.model.name}'", net.timing
     images = f"{timing.batch_size} images of {timing.size}×{timing.size}"
     with told(what), enough(f"{what} with {images}", device_name, "Take fewer images, or smaller ones"):
-        return time_net(net, seed, device_name, device_index)
+        return time_net(net, seed, device_name, device_index, peak)
 
 
-def time_net(net: TimedNet, seed: int, device_name: str, device_index: int = 0) -> dict[str, Any]:
-    """Time a net with random weights in this process. Raises `ReproError` if it does not take such images."""
+def time_net(
+    net: TimedNet, seed: int, device_name: str, device_index: int = 0, peak: float | None = None
+) -> dict[str, Any]:
+    """Time a net with random weights in this process. The device's peak, if it is not given, is measured,
+    too. Raises `ReproError` if the net does not take such images.
+    """
     timing, device = net.timing, devices.resolve(device_name, device_index)
     with devices.flags(deterministic=False), own_default_stream(device):
         torch.set_num_threads(timing.threads)
@@ -123,7 +139,7 @@ def time_net(net: TimedNet, seed: int, device_name: str, device_index: int = 0) 
             "peak_memory_bytes": memory,
             "joules": spent.joules / spent.times if spent else None,
             "gpu": None if state is None else {**state, "idle_watts": idle, "cudnn": _cudnn()},
-            "matmul_peak_flops_per_second": devices.matmul_peak(device, timing.precision),
+            "matmul_peak_flops_per_second": peak or devices.matmul_peak(device, timing.precision),
             "environment": devices.describe(device, timing.precision),
         }
 

@@ -198,10 +198,6 @@ def test_no_more_processes_are_started_than_jobs_may_run_and_closing_ends_them(
     assert slow.done() and slow.exception() is not None
 
 
-def test_what_a_worker_has_imported_is_not_looked_through_for_garbage_after_each_trial(processes):
-    assert processes._worker().pool.submit(gc.get_freeze_count).result(60) > 100_000
-
-
 def is_free(store, trial):
     with store.take(trial) as mine:
         return mine

@@ -1,8 +1,10 @@
 """A run: its steps, what it leaves, and how it ends where something is missing."""
 
 import errno
+import gc
 import math
 import os
+import weakref
 
 import pytest
 import torch
@@ -223,3 +225,30 @@ def test_training_needs_no_store_at_all():
     trained = train(state(), Checkpoint(None), Progress(told.append))
     assert 0 <= trained.measurements["test_error"] <= 1
     assert told[0]["steps"] == 6 and told[0]["images_per_second"] > 0
+
+
+class Cycle:
+    """Garbage, once nobody wants it, that has to be looked for."""
+
+    def __init__(self):
+        self.itself = self
+
+
+def test_only_what_a_job_has_left_is_looked_through_for_garbage(monkeypatch, store):
+    seen, left = [], []
+
+    def do(*_):
+        seen.append(len(gc.get_objects()))
+        left.append(weakref.ref(Cycle()))
+
+    monkeypatch.setattr(Work, "do", do)
+    gc.unfreeze()  # what the tests have imported
+    try:
+        execute(spec(), store)
+        assert gc.get_freeze_count() == 0
+    finally:
+        gc.freeze()
+    assert left[0]() is None
+    execute(spec(), store)
+    assert gc.get_freeze_count() > 100_000  # who has frozen it, lets it go
+    assert max(seen) < 10_000

@@ -1,9 +1,10 @@
 """The clock: what is timed, what pytorch-benchmark gets wrong, and a round with its processes."""
 
+import gc
 import sys
 import time
 import warnings
-from concurrent.futures import Future
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from importlib import import_module
 from statistics import median
@@ -11,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from kit import forked
 from torch import nn
 from torch.nn import functional as F
 
@@ -246,18 +248,19 @@ class Pool:
     def __exit__(self, *_):
         """Nothing is open."""
 
-    def submit(self, _function, timed, seed, *_):
-        self.started[-1] = timed.model.options["depth"]
+    def submit(self, _function, timed, seed, _device, _index, peak):
+        depth = timed.model.options["depth"]
+        self.started[-1] = depth
         future: Future = Future()
         if self.dies:
             future.set_exception(BrokenProcessPool())
-        else:
-            future.set_result({"depth": timed.model.options["depth"], "seed": seed})
+        else:  # a peak that says which net it was measured beside
+            future.set_result({"seed": seed, "matmul_peak_flops_per_second": peak or depth})
         return future
 
 
-def round_(number):
-    nets = {f"r{depth}": net(depth=depth) for depth in (18, 34, 50)}
+def round_(number, **timings):
+    nets = {f"r{depth}": net(depth=depth, timing=timings.get(f"r{depth}")) for depth in (18, 34, 50)}
     return Round(nets=nets, number=number, device="cpu", machine=("a",), code="x", torch="y")
 
 
@@ -269,8 +272,33 @@ def test_each_net_of_a_round_has_a_process_of_its_own_in_turns_that_alternate(
     monkeypatch.setattr(Pool, "started", [])
     found = time_round(round_(number), Store(tmp_path))
     assert Pool.started == order
-    assert found["nets"] == {f"r{depth}": {"depth": depth, "seed": number} for depth in (18, 34, 50)}
+    assert [found["nets"][f"r{depth}"]["seed"] for depth in (18, 34, 50)] == [number] * 3
     assert found["round"]["number"] == number and found["seconds"] >= 0
+
+
+def test_the_peak_of_the_device_is_measured_once_a_round_for_what_it_depends_on(monkeypatch, tmp_path):
+    monkeypatch.setattr(timing, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(Pool, "started", [])
+
+    def peaks(**timings):
+        nets = time_round(round_(0, **timings), Store(tmp_path))["nets"]
+        return [nets[f"r{depth}"]["matmul_peak_flops_per_second"] for depth in (18, 34, 50)]
+
+    assert peaks() == [18, 18, 18]
+    assert peaks(r34=Timing(precision="bf16"), r50=Timing(size=64)) == [18, 34, 18]
+    assert peaks(r18=Timing(threads=2)) == [18, 34, 34]
+
+
+def test_a_peak_that_is_known_is_not_measured_again(monkeypatch):
+    monkeypatch.setattr(devices, "matmul_peak", None)
+    timed = time_net(net(depth=18, width=8, timing=Timing(size=32, runs=1)), 0, "cpu", peak=2e9)
+    assert timed["matmul_peak_flops_per_second"] == 2e9
+
+
+@pytest.mark.slow
+def test_what_a_process_is_forked_with_is_not_looked_through_for_garbage():
+    with ProcessPoolExecutor(1, forked.context(), timing._begin) as process:
+        assert process.submit(gc.get_freeze_count).result(60) > 100_000
 
 
 def test_a_round_whose_process_dies_is_broken_and_says_nothing_more(monkeypatch, tmp_path):
