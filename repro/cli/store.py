@@ -12,8 +12,8 @@ from repro.cli.group import ASKED, DEFAULT, main, say
 @click.option("--prune", is_flag=True, help="Remove the trials, and boxes in images, that no suite names.")
 def store(suites: tuple[Path, ...], prune: bool) -> None:
     """Say how large the store is, and how much of it no suite names (by default none of those under suites/),
-    with today's code and torch: trials, and boxes that a search has found in images. A store that several projects share, by REPRO_HOME, is pruned with the suites
-    of all.
+    with today's code and torch: trials, and boxes that a search has found in images. A store that several
+    projects share, by REPRO_HOME, is pruned with the suites of all.
     """
     from repro import inventory, proposals
     from repro.format import counted, size, table

@@ -21,7 +21,7 @@ def as_text(result: Result) -> str:
     """
     content = result.model_dump(mode="json", by_alias=True)
     measured = {name: content[name] for name in MEASURED}
-    text = json.dumps({**content, **dict.fromkeys(MEASURED, [])}, sort_keys=True, indent=1, allow_nan=False)
+    text = json.dumps(content | {name: [] for name in MEASURED}, sort_keys=True, indent=1, allow_nan=False)
     for name, rows in measured.items():
         lines = [f"  {json.dumps(row, sort_keys=True, allow_nan=False)}" for row in rows]
         if lines:  # a line that begins with one space is of the whole: no text has a line break in JSON

@@ -164,8 +164,8 @@ def footprint(spec: TrialSpec, data: ImageSet) -> Footprint | None:
     peak = max(step.peak, evaluation.peak + gradients + state_bytes)
     # Under autocast parameters, gradients and optimizer are fp32, with a copy of the parameters in bf16
     more = numbers * 6 + state_bytes if recipe.precision == "bf16" else 0
-    # CUDA graphs keep what their passes make, and beside them the net itself makes as much: it is held against
-    # them, and evaluated
+    # CUDA graphs keep what their passes make, and the net itself makes as much beside them: it is held
+    # against them, and evaluated
     graphs = recorded if recipe.cuda_graph and spec.device == "cuda" else 0
     return Footprint(
         flops=flops,

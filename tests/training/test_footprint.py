@@ -122,7 +122,7 @@ def test_half_precision_halves_the_maps_and_not_the_weights():
 
 
 def test_on_a_cpu_a_batch_of_the_evaluation_goes_through_the_net_in_parts():
-    """Of 160 images of 96 pixels 56 at once: three whole parts of four, and the outputs of all of them twice."""
+    """Of 160 images of 96 pixels 56 at once."""
     gpu, cpu = (
         of({"name": "cifar_resnet", "depth": 8}, (3, 96, 96), 10, False, 4, tested=160, device=device)
         for device in ("cuda", "cpu")
