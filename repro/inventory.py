@@ -88,7 +88,7 @@ def unasked(store: Store, searches: Collection[str]) -> dict[Path, int]:
 
 
 def remove(files: Mapping[Path, int]) -> int:
-    """Remove files of boxes, and give the bytes that are free then. Who is at work with them searches anew."""
+    """Remove files of boxes, and give the bytes that are free then. Who needs them searches anew."""
     for path in files:
         path.unlink(missing_ok=True)
     return sum(files.values())

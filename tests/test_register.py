@@ -156,6 +156,15 @@ def test_several_at_once_lose_nothing(register):
     assert [path.name for path in register.path.parent.iterdir()] == ["register.jsonl"]
 
 
+def test_a_line_is_looked_through_once_however_many_claims_ask(register, monkeypatch):
+    noted(register, *(entry(claim=f"c{number}") for number in range(9)))
+    parsed, parse = [], Entry.model_validate_json
+    monkeypatch.setattr(Entry, "model_validate_json", lambda line: parsed.append(line) or parse(line))
+    for number in range(9):
+        noted(Register(register.path), entry(claim=f"c{number}"))
+    assert len(parsed) <= 9
+
+
 def test_one_that_is_a_link_stays_one_and_waits_for_who_holds_what_it_leads_to(tmp_path, register):
     shared = Register(tmp_path / "elsewhere" / "all.jsonl")
     register.path.parent.mkdir()

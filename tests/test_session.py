@@ -1,6 +1,7 @@
 """What a claim costs until it is decided, and what is kept of a run. Nothing is trained here."""
 
 import math
+from collections import Counter
 
 import pytest
 from kit.made_up import ENVIRONMENT, NAMES, PROFILE, MadeUp, arm_of, better, suite
@@ -551,6 +552,21 @@ def test_pictures_are_drawn_of_the_first_seed_where_all_their_nets_were_trained(
     seeds = {subject.trial.seed for job in drawn for subject in job.subjects.values()}
     assert seeds == {2} and drawn[1].subjects["cut"].treatment.name == "lesion"
     assert read(tmp_path / result.path).pictures == result.pictures
+
+
+def test_a_finished_run_reads_a_record_twice_however_many_claims_rest_on_it(store, tmp_path, monkeypatch):
+    """For verdicts, and for the result, which has the curves."""
+    claims = {f"claim{number}": BETTER for number in range(6)}
+    keep(session(store, MadeUp(better)), suite(**claims), folder=tmp_path)
+    reads, read_record = Counter(), Store.read
+
+    def counted(self, job):
+        reads[job.digest] += read_record(self, job) is not None
+        return read_record(self, job)
+
+    monkeypatch.setattr(Store, "read", counted)
+    keep(session(store, MadeUp(better)), suite(**claims), folder=tmp_path)
+    assert len(list(store.root.glob("trials/*.json"))) == 10 and {*(+reads).values()} == {2}
 
 
 def test_a_result_is_written_once_with_all_its_pictures(store, tmp_path, monkeypatch):

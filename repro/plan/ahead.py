@@ -19,7 +19,7 @@ from repro.trial import TrialSpec
 
 # Bytes of a worker that no other process shares, measured with torch and the harness imported (Linux, torch
 # 2.14): what is asked for beside it is what the net is known to take, without a margin. So what is refused
-# does not go, and what just goes is not refused: four nets for segmentation took 1.2 to 2.5 times as much at
+# does not go, and what just goes is not refused: five nets for segmentation took 1.2 to 2.3 times as much at
 # their peak as is known, for what metrics make is not all seen, and freed memory is not all given back.
 PROCESS = 300 * 2**20
 SMALLER = "Take a smaller batch_size, net or images"
