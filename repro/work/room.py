@@ -63,7 +63,7 @@ def too_large(spec: TrialSpec, wanted: int, free: int) -> str:
 
 def share(total: int, per_gpu: int) -> int:
     """Bytes of a GPU's that each of so many trials on it may take: each has a context of CUDA, too."""
-    return total if per_gpu == 1 else total // per_gpu - CONTEXT
+    return total if per_gpu == 1 else max(0, total // per_gpu - CONTEXT)
 
 
 def _free(device: torch.device, per_gpu: int) -> int:
