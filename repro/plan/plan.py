@@ -168,7 +168,7 @@ class _Planner:
         self.too_few: list[str] = []  # arms that take more places than there are
 
     def course(self, suite: Suite) -> Course:
-        return Course.of(self._steps(_Planned(suite, self.profile)))
+        return Course.of(self._steps(_Planned(suite, self.profile, "cuda" if self.gpu else None)))
 
     def suite(self, path: Path, suite: Suite, course: Course) -> SuitePlan:
         last = _trials(course)

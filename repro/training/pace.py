@@ -20,7 +20,7 @@ from repro.trial import TrialSpec
 # Steps, and evaluations: in the first one memory is taken, kernels are chosen, and images are searched for
 # regions, which is done once for all trials
 WARM_UP = 1
-LONGEST = 0.1  # seconds of steps, once there have been two
+LONGEST = 0.05  # seconds of steps, once there have been two
 
 
 @dataclass(frozen=True)
