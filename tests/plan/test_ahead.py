@@ -130,7 +130,7 @@ def test_a_trial_goes_into_its_part_of_a_gpu(tiny, monkeypatch, per_gpu, is_too_
     (suite,) = load_all([tiny]).values()
     steps = list(session.steps(suite, "learns", most=1))
     wanted = need(steps[0].job, form_of(steps[0].job.data))
-    total = 2 * (wanted + CONTEXT)
+    total = 3 * (CONTEXT + wanted // 2)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (0, total))
     looks = Options(device="cuda", per_gpu=per_gpu).ahead(Store(Path("home")))
