@@ -6,7 +6,6 @@ multiply-adds that leave out what is called as a function; here `measures.static
 is not kept.
 """
 
-import gc
 import multiprocessing
 import time
 import warnings
@@ -60,7 +59,7 @@ def time_round(job: Round, store: Store, device_index: int = 0) -> dict[str, Any
             }
             store.tell(job.digest, {**at, "seed": job.number})
             of = net.timing.precision, net.timing.threads
-            with ProcessPoolExecutor(1, context, _begin) as process:
+            with ProcessPoolExecutor(1, context, follow_the_parent) as process:
                 with without_the_script():
                     timed = process.submit(_told, net, job.number, job.device, device_index, peaks.get(of))
                 nets[name] = timed.result()
@@ -75,14 +74,10 @@ def _fresh_processes() -> BaseContext:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, "pytorch_benchmark.benchmark", "torchvision"])
+    context.set_forkserver_preload(
+        [__name__, "pytorch_benchmark.benchmark", "torchvision", "repro.work.settled"]
+    )
     return context
-
-
-def _begin() -> None:
-    """In a new process. What it was forked with is not looked through for garbage."""
-    follow_the_parent()
-    gc.freeze()
 
 
 def _told(
