@@ -174,6 +174,12 @@ def run(
                     ahead.check(session.steps(suite, name, most=1))
         if found.failed:
             missing(dict(found.failed))
+        session.expect(
+            (suite, name)
+            for path, suite, names in asked
+            for name in names
+            if f"{path}::{name}" not in found.failed
+        )
         for path, suite, names in asked:
             if hours is not None and any_decided and time.monotonic() - begun > hours * 3600:
                 found.left |= (late := rota.over(suite.suite, hours))

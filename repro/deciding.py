@@ -71,6 +71,13 @@ class Deciding:
             rounds=tuple(one.digest for one in rounds),
         )
 
+    def first(self) -> list[Job]:
+        """What is surely wanted of it: the jobs of the first look, or of what comes before any seed."""
+        quantities = self.quantities.values()
+        static = [quantity for quantity in quantities if not quantity.seeded]
+        seeds = self.seeds.take(1 if static else self.seeds.looks[0])
+        return [job for _, job in self._jobs(static or quantities, seeds)]
+
     def there(self, least: int) -> int:
         """How many seeds there are already, and `least` at least: other claims may have taken more."""
         many, quantities = least, self.quantities.values()
@@ -141,11 +148,7 @@ class Deciding:
 
     def _ensure(self, quantities: Collection[Quantity], seeds: Sequence[int]) -> None:
         """See to their jobs. Raises `ReproError`, with the arms that it is about, if one cannot be done."""
-        trials = self._trials(quantities, seeds)
-        jobs: list[tuple[str, Job]] = [(arm, trial) for (arm, _), trial in trials.items()]
-        jobs += [
-            (quantity.measurement.arm, quantity.job(seed)) for seed, quantity in product(seeds, quantities)
-        ]
+        jobs = self._jobs(quantities, seeds)
         try:
             self.runner.ensure(job for _, job in jobs)
         except StoreError:
@@ -155,6 +158,15 @@ class Deciding:
             if not arms:
                 raise
             raise about(error, arms) from error
+
+    def _jobs(self, quantities: Collection[Quantity], seeds: Sequence[int]) -> list[tuple[str, Job]]:
+        """All of them, each with its arm."""
+        trials = self._trials(quantities, seeds)
+        measured = product(seeds, quantities)
+        return [
+            *((arm, trial) for (arm, _), trial in trials.items()),
+            *((quantity.measurement.arm, quantity.job(seed)) for seed, quantity in measured),
+        ]
 
     def _trials(
         self, quantities: Collection[Quantity], seeds: Sequence[int]

@@ -2,8 +2,9 @@
 
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from itertools import islice
 from typing import Any
 
 from repro.contracts import Executor
@@ -15,6 +16,7 @@ from repro.store import Store
 DEATHS = 3  # of workers at one job, after which it is given up
 TELL_EVERY = 2.0  # seconds
 POLL = 0.2  # seconds until a job that another process is at is looked at again
+IN_VIEW = 64  # jobs to come that are looked at for those that can be begun
 
 
 class Runner:
@@ -22,6 +24,10 @@ class Runner:
 
     def __init__(self, store: Store, executor: Executor):
         self.store, self.executor = store, executor
+        self.coming: Iterator[Job] = iter(())  # what will be asked for later, for places that are idle
+        self.in_view: list[Job] = []
+        self.running: dict[Future[bool], Job] = {}
+        self.deaths: Counter[str] = Counter()
         self.records: dict[str, Mapping[str, Any]] = {}
         self.done: set[str] = set()
         self.wanted: set[str] = set()
@@ -32,51 +38,40 @@ class Runner:
         self.told = 0.0
 
     def ensure(self, jobs: Iterable[Job]) -> None:
-        """See to it that jobs are done, and what comes before them. Raises `ReproError` if one cannot be."""
+        """See to it that jobs are done, and what comes before them. Raises `ReproError` if one cannot be.
+
+        What is `coming` is begun where a place would be idle; nobody waits for it here, and what is wrong
+        with it is told where it is asked for.
+        """
         todo = deque(sorted(self._missing(jobs), key=lambda job: job.needs.alone))  # rounds come last
         for job in todo:
             if job.digest in self.failed:
                 raise self.failed[job.digest]
         if todo and not self.wanted:
             self.store.sweep()
-        self.wanted |= {job.digest for job in todo}
-        running: dict[Future[bool], Job] = {}
-        deaths: Counter[str] = Counter()
+        asked = {job.digest for job in todo}
+        self.wanted |= asked
         look_again: dict[str, float] = {}  # jobs that others are at, with when to look at them
         self._tell()
-        while todo or running:
-            for _ in range(len(todo)):
-                job = todo.popleft()
-                if self._is_done(job):
-                    self.finished.add(job.digest)
-                elif look_again.get(job.digest, 0.0) > time.monotonic() or not self._is_ready(job):
-                    todo.append(job)
-                elif len(running) < self.executor.room(job.needs):
-                    running[self.executor.submit(job, self.store)] = job
-                else:
-                    todo.appendleft(job)
-                    break
-            for future in self._ended(running):
-                job = running.pop(future)
+        while todo or asked & self._at_work():
+            if self._begin(todo, look_again):
+                self._go_ahead(todo)
+            for future in self._ended():
+                job = self.running.pop(future)
                 try:
-                    did_it = future.result()
-                except BrokenExecutor:
-                    did_it = False
-                    deaths[job.digest] += 1
-                    if deaths[job.digest] >= DEATHS:
-                        died = f"its process died {DEATHS} times; is the memory enough?"
-                        self.failed[job.digest] = ReproError(f"{job.label}: {died}")
-                        raise self.failed[job.digest] from None
-                except ReproError as error:
-                    self.failed[job.digest] = error
-                    raise
+                    did_it = self._is_at_its_end(job, future)
+                except Exception:
+                    if job.digest in asked:
+                        raise
+                    continue
                 if did_it:
                     self.finished.add(job.digest)
-                else:
+                elif job.digest in asked:
                     look_again[job.digest] = time.monotonic() + POLL
-                    todo.append(job)
+                    if all(job.digest != one.digest for one in todo):
+                        todo.append(job)
                 self._tell()
-            self.elsewhere = [] if running else [job for job in todo if job.digest in look_again]
+            self.elsewhere = [] if self.running else [job for job in todo if job.digest in look_again]
             if time.monotonic() - self.told >= TELL_EVERY:
                 self._tell()
         self._tell()
@@ -124,11 +119,67 @@ class Runner:
     def _is_ready(self, job: Job) -> bool:
         return all(self._is_done(before) for before in job.after)
 
-    def _ended(self, running: Iterable[Future[bool]]) -> Iterable[Future[bool]]:
+    def _at_work(self) -> set[str]:
+        return {job.digest for job in self.running.values()}
+
+    def _has_room(self, job: Job) -> bool:
+        return len(self.running) < self.executor.room(job.needs)
+
+    def _begin(self, todo: deque[Job], look_again: Mapping[str, float]) -> bool:
+        """Begin what can be, until there is no room for the next. Whether there was for all."""
+        at_work = self._at_work()
+        for _ in range(len(todo)):
+            job = todo.popleft()
+            if self._is_done(job):
+                self.finished.add(job.digest)
+            elif (
+                job.digest in at_work
+                or look_again.get(job.digest, 0.0) > time.monotonic()
+                or not self._is_ready(job)
+            ):
+                todo.append(job)
+            elif self._has_room(job):
+                self.running[self.executor.submit(job, self.store)] = job
+            else:
+                todo.appendleft(job)
+                return False
+        return True
+
+    def _go_ahead(self, todo: Collection[Job]) -> None:
+        """Begin what is coming where there is room, unless something wants the machine to itself."""
+        if any(job.needs.alone for job in (*todo, *self.running.values())):
+            return
+        self.in_view += closure(
+            islice(self.coming, max(0, IN_VIEW - len(self.in_view))), unless=self._is_done
+        )
+        taken = {job.digest for job in todo} | self._at_work() | self.failed.keys()
+        for job in [*self.in_view]:
+            if job.digest in taken or job.needs.alone or self._is_done(job):
+                self.in_view.remove(job)
+            elif self._has_room(job) and self._is_ready(job):
+                self.in_view.remove(job)
+                self.wanted.add(job.digest)
+                self.running[self.executor.submit(job, self.store)] = job
+                taken.add(job.digest)
+
+    def _is_at_its_end(self, job: Job, future: Future[bool]) -> bool:
+        """Whether a job is done now, or else to be looked at again. Raises what went wrong with it."""
+        try:
+            return future.result()
+        except BrokenExecutor:
+            self.deaths[job.digest] += 1
+            if self.deaths[job.digest] < DEATHS:
+                return False
+            died = f"its process died {DEATHS} times; is the memory enough?"
+            self.failed[job.digest] = ReproError(f"{job.label}: {died}")
+        except ReproError as error:
+            self.failed[job.digest] = error
+        raise self.failed[job.digest] from None
+
+    def _ended(self) -> Iterable[Future[bool]]:
         """Those that have ended, after a moment's wait."""
-        futures = list(running)
-        if futures:
-            return wait(futures, timeout=POLL, return_when=FIRST_COMPLETED).done
+        if self.running:
+            return wait(list(self.running), timeout=POLL, return_when=FIRST_COMPLETED).done
         time.sleep(POLL / 4)
         return ()
 

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 from repro.contents import Contents
@@ -10,7 +11,7 @@ from repro.deciding import Deciding, about
 from repro.errors import ReproError
 from repro.evidence import MOST
 from repro.experiment import Experiment
-from repro.job import digest
+from repro.job import Job, digest
 from repro.outcome import Decided, Outcome
 from repro.plan.course import Course
 from repro.plan.rota import Asked, Due, due
@@ -23,7 +24,7 @@ from repro.seeds import Seeds
 from repro.store import write_atomically
 from repro.suite import PILOT, Device, Suite
 from repro.trial import Drawing
-from repro.tuning import SEEDS, tune
+from repro.tuning import SEEDS, pilots, tune
 
 
 class Session:
@@ -55,6 +56,12 @@ class Session:
         deciding = self._deciding(suite, name)
         self._tune(deciding.experiment, deciding.quantities.values())
         return deciding.decide(self.register)
+
+    def expect(self, asked: Iterable[tuple[Suite, str]]) -> None:
+        """These claims will be decided, in this order: what they surely ask for is begun where a place is
+        idle.
+        """
+        self.runner.coming = (job for suite, name in asked for job in self._sure(suite, name))
 
     def check_seeds(self, suite: Suite) -> None:
         """Raises `ReproError` where seeds of pilots would judge, or those that arms were tuned on."""
@@ -148,6 +155,20 @@ class Session:
 
     def _deciding(self, suite: Suite, name: str) -> Deciding:
         return Deciding(self.runner, self.experiment(suite), name, self.seeds(suite))
+
+    def _sure(self, suite: Suite, name: str) -> list[Job]:
+        """The jobs that a claim surely asks for. None if it cannot be measured, which is told in its turn."""
+        try:
+            self.check_seeds(suite)
+            deciding = self._deciding(suite, name)
+            experiment = deciding.experiment
+            arms = dict.fromkeys(arm for quantity in deciding.quantities.values() for arm in quantity.trained)
+            grid = suite.profiles[self.profile].tune
+            if grid is None or arms.keys() <= experiment.chosen.keys():
+                return deciding.first()
+            return [*chain.from_iterable(chain(*(pilots(experiment, arm, grid) for arm in arms)))]
+        except ReproError:
+            return []
 
     def _tune(self, experiment: Experiment, quantities: Iterable[Quantity]) -> None:
         """Let the arms that are trained find out their recipes."""

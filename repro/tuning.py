@@ -10,7 +10,8 @@ from repro.experiment import Experiment
 from repro.quantity import measured
 from repro.result import TuningPoint, TuningResult
 from repro.runner import Runner
-from repro.suite import PILOT
+from repro.suite import PILOT, Tune
+from repro.trial import TrialSpec
 from repro.value import known
 
 SEEDS = (PILOT, PILOT + 1)  # that tuning looks at
@@ -25,7 +26,7 @@ def tune(experiment: Experiment, arm: str, runner: Runner) -> TuningResult | Non
     grid = suite.profiles[experiment.profile].tune
     if grid is None:
         return None
-    trials = [[experiment.trial(arm, seed, values=values) for seed in SEEDS] for values in grid.points]
+    trials = pilots(experiment, arm, grid)
     runner.ensure(trial for of_point in trials for trial in of_point)
     found = [[measured(runner.record(trial), grid.by, arm) for trial in of_point] for of_point in trials]
     better = metrics(suite.task)[grid.by].better
@@ -42,6 +43,11 @@ def tune(experiment: Experiment, arm: str, runner: Runner) -> TuningResult | Non
         grid=tuple(points),
         chosen=grid.points[loss.index(min(loss))],
     )
+
+
+def pilots(experiment: Experiment, arm: str, grid: Tune) -> list[list[TrialSpec]]:
+    """The trials of each point of the grid."""
+    return [[experiment.trial(arm, seed, values=values) for seed in SEEDS] for values in grid.points]
 
 
 def _loss(values: Sequence[float], better: Better | None) -> float:

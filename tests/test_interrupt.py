@@ -4,10 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from functools import partial
 
 import pytest
+
+from repro.interrupt import deaf
 
 pytestmark = pytest.mark.slow  # processes
 
@@ -15,7 +18,7 @@ IMPORTING = """
 import os, sys, time
 
 started = " ".join(sys.orig_argv)
-if "spawn_main" in started or "exec(eval(" in started:  # as multiprocessing, and execnet, start workers
+if "forkserver import main" in started or "exec(eval(" in started:  # what multiprocessing and execnet start
     open(os.environ["STARTED"], "w").close()
     time.sleep(1)
 """
@@ -67,3 +70,19 @@ def test_ctrl_c_while_workers_of_pytest_import_is_said_by_pytest_alone(interrupt
     out, code = interrupted("pytest", "tiny.yaml", "-n", "2", "-p", "no:cacheprovider")
     assert code == pytest.ExitCode.INTERRUPTED
     assert "! KeyboardInterrupt !" in out and "Traceback" not in out, out
+
+
+def test_a_signal_that_another_thread_gets_meanwhile_is_heard_at_the_end():
+    over, reached = threading.Event(), []
+    other = threading.Thread(target=over.wait, daemon=True)
+    other.start()
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), deaf():
+            signal.pthread_kill(other.ident, signal.SIGINT)
+            time.sleep(0.1)
+            reached.append(True)
+        assert reached and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        over.set()

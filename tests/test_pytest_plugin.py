@@ -261,7 +261,7 @@ def test_ctrl_c_ends_all_processes_and_the_next_run_goes_on(slow):
 
 
 def test_a_killed_worker_costs_its_claim_and_nothing_else(slow):
-    run = start(slow.path, "-n", "1")
+    run = start(slow.path, "-n", "1", "--jobs", "1")
     wait_for_records(slow.path, 2)
     worker = next(p for p in psutil.Process(run.pid).children() if "-c" in p.cmdline())
     worker.kill()

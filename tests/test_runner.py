@@ -1,7 +1,7 @@
 """What gets done, in which order, and by whom. Nothing is trained here: an executor makes the records up."""
 
 import time
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 
 import pytest
 from kit import tiny
@@ -126,6 +126,102 @@ def test_what_needs_the_machine_alone_comes_last(store):
     executor = MadeUp()
     Runner(store, executor).ensure([timing_round(0), trial(0), timing_round(1), probe(trial(1))])
     assert [job.kind for job in executor.done] == ["trials", "trials", "numbers", "rounds", "rounds"]
+
+
+# ---- going ahead
+
+
+class Places(MadeUp):
+    """Two places. Whoever waits sees the job end that was begun first; what is `bad` ends in an error."""
+
+    bad: TrialSpec | None = None
+
+    def __init__(self):
+        super().__init__(slots=2)
+        self.open = {}
+
+    def submit(self, job, store):
+        future: Future[bool] = Future()
+        self.asked.append(job)
+        self.open[future] = job, store
+        return future
+
+    def end_one(self, futures, **_):
+        job, store = self.open.pop(futures[0])
+        if job == self.bad:
+            futures[0].set_exception(self.error)
+        else:
+            self.do(job, store)
+            futures[0].set_result(True)
+        return wait(futures, timeout=0)
+
+
+@pytest.fixture
+def places(monkeypatch):
+    executor = Places()
+    monkeypatch.setattr("repro.runner.wait", executor.end_one)
+    return executor
+
+
+def test_a_place_that_would_be_idle_begins_what_is_coming(store, places):
+    runner = Runner(store, places)
+    runner.coming = iter([trial(0), probe(trial(1)), trial(2)])
+    runner.ensure([trial(0)])
+    assert places.asked == [trial(0), trial(1)] and places.done == [trial(0)]
+    runner.ensure([probe(trial(1))])
+    assert places.done[:2] == [trial(0), trial(1)]  # it went on, and was not begun again
+    assert places.asked == [trial(0), trial(1), trial(2), probe(trial(1))]
+
+
+def test_what_is_asked_for_has_its_place_before_what_is_coming(store, places):
+    runner = Runner(store, places)
+    runner.coming = iter([trial(8), trial(9)])
+    runner.ensure([trial(0), trial(1), trial(2)])
+    assert places.asked == [trial(0), trial(1), trial(2), trial(8)]
+
+
+def test_nothing_is_begun_ahead_beside_what_needs_the_machine_alone(store, places):
+    runner = Runner(store, places)
+    runner.coming = iter([trial(8)])
+    runner.ensure([timing_round(0)])
+    assert places.asked == [timing_round(0)]
+
+
+def test_rounds_of_timing_are_never_begun_ahead(store, places):
+    runner = Runner(store, places)
+    runner.coming = iter([timing_round(0), trial(8)])
+    runner.ensure([trial(0)])
+    assert places.asked == [trial(0), trial(8)]
+
+
+@pytest.mark.parametrize("error", [ReproError("there is no data"), ValueError("no such luck")])
+def test_what_is_wrong_with_what_is_coming_is_told_where_it_is_asked_for(store, places, error):
+    places.error, places.bad = error, trial(8)
+    runner = Runner(store, places)
+    runner.coming = iter([trial(8)])
+    runner.ensure([trial(0)])
+    runner.ensure([trial(1), trial(2)])
+    assert places.asked.count(trial(8)) == 1 and places.done == [trial(0), trial(1), trial(2)]
+    with pytest.raises(type(error)) as caught:
+        runner.ensure([trial(8)])
+    assert caught.value is error
+
+
+def test_what_is_coming_and_another_process_is_at_is_not_asked_for_again_and_again(store):
+    class Theirs(MadeUp):
+        def submit(self, job, store):
+            if job != trial(8):
+                return super().submit(job, store)
+            future: Future[bool] = Future()
+            self.asked.append(job)
+            future.set_result(False)
+            return future
+
+    executor = Theirs(elsewhere=2)
+    runner = Runner(store, executor)
+    runner.coming = iter([trial(8)])
+    runner.ensure([trial(0)])
+    assert executor.asked.count(trial(8)) == 1 and executor.asked.count(trial(0)) == 3
 
 
 # ---- other processes

@@ -567,3 +567,46 @@ def test_a_record_that_goes_before_the_result_is_kept_is_an_error_with_its_place
     path.unlink()
     with pytest.raises(ReproError, match=rf"{path}: has gone since it was made; run again"):
         one.keep(asked, "x.yaml", decided, store.root, None)
+
+
+# ---- what is coming
+
+
+def test_of_claims_that_come_later_what_is_sure_is_begun_early_and_no_seed_more(store):
+    asked = suite(
+        first=BETTER,
+        second="test_error(other) > test_error(bad)",
+        counted="params(good) < 0 and test_error(other) > 1",
+    )
+    one = session(store, executor := MadeUp(better, slots=99))
+    one.expect((asked, name) for name in ("first", "counted", "second"))
+    one.decide(asked, "first")
+    begun = {("good", seed) for seed in range(5)} | {("bad", seed) for seed in range(5)}
+    assert {*executor.trained} == begun | {("other", seed) for seed in range(5)}
+    again = session(Store(store.root), MadeUp(better)).decide(asked, "second")
+    assert len(again.claim.evidence.seeds) == 5
+    assert one.decide(asked, "counted").claim.verdict == "refuted"
+
+
+def test_of_arms_that_are_tuned_the_pilots_come_first(store):
+    asked = suite(
+        profile={"tune": {"by": "test_error", "optimizer.lr": [0.1, 0.2]}},
+        first=BETTER,
+        second="test_error(other) > test_error(bad)",
+        rest={"seeds": {"first": 2}},
+    )
+    one = session(store, executor := MadeUp(better, slots=99))
+    one.expect((asked, name) for name in asked.claims)
+    one.decide(asked, "first")
+    of_other = [seed for arm, seed in executor.trained if arm == "other"]
+    assert sorted(of_other) == [1000, 1000, 1001, 1001]
+
+
+def test_what_cannot_be_measured_does_not_keep_others_from_being_begun(store):
+    asked = suite(first=BETTER, second="test_error(other) > test_error(bad)")
+    no_data = {"data": {"name": "pascal-voc"}}
+    missing = suite(profile=no_data, rest={"suite": "without-data"}, claim=BETTER)
+    one = session(store, executor := MadeUp(better, slots=99))
+    one.expect([(missing, "claim"), (asked, "second")])
+    one.decide(asked, "first")
+    assert ("other", 0) in executor.trained

@@ -6,7 +6,7 @@ import click
 
 from repro.cli import completion
 from repro.cli.group import ASKED, DEFAULT, Word, as_json, main, say
-from repro.cli.options import Hours
+from repro.cli.options import PER_GPU, Hours
 
 
 @main.command(short_help="Say what suites would take, without training.")
@@ -32,6 +32,7 @@ from repro.cli.options import Hours
     help="The time that all must fit into.",
 )
 @click.option("--jobs", "-j", type=click.IntRange(min=1), metavar="N", help="How many trials run at once.")
+@PER_GPU
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def plan(
     suites: tuple[Path, ...],
@@ -39,6 +40,7 @@ def plan(
     device: str | None,
     hours: float | None,
     jobs: int | None,
+    per_gpu: int,
     form: str,
 ) -> None:
     """Say what suites would take (files, folders or names; by default all under suites/) without training
@@ -56,5 +58,6 @@ def plan(
 
     given = suites or DEFAULT
     store = Store(home(project_of(given)))
-    found = plan(load_all(suite_files(given)), profile, store, device=device, hours=hours, jobs=jobs)
+    asked = load_all(suite_files(given))
+    found = plan(asked, profile, store, device=device, hours=hours, jobs=jobs, per_gpu=per_gpu)
     say(as_json(found) if form == "json" else as_text(found), whole=form == "json")

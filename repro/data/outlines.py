@@ -91,15 +91,17 @@ def _cityscapes(made: Any) -> Outline:
 
 def _voc_boxes(made: Any) -> Outline:
     more, source = made.train == "2007+2012", "http://host.robots.ox.ac.uk/pascal/VOC/voc2007/"
-    train, size = 5011, 911_052_800
+    train, test, size = 5011, 4952, 911_052_800
     if more:
         train, size = train + 11_540, size + 1_999_639_040
         source += " and http://host.robots.ox.ac.uk/pascal/VOC/voc2012/"
     lists = [name.split("/") for name in (*LISTS[made.train], TEST)]
     folder = root() / "VOCdevkit"
     is_here = all((folder / year / "ImageSets" / "Main" / f"{split}.txt").is_file() for year, split in lists)
+    if made.images is not None:
+        train, test = min(train, made.images), min(test, made.images)
     shape = 3, made.size, made.size
-    return Outline(train, 4952, shape, False, is_here, size, source, boxes=ITEMS)
+    return Outline(train, test, shape, False, is_here, size, source, boxes=ITEMS)
 
 
 def _imagenet(made: Any) -> Outline:

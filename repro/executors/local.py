@@ -1,6 +1,7 @@
 """Trials on this machine: in this process, or in as many processes as there are places."""
 
-import multiprocessing
+import os
+from collections.abc import Mapping
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from repro.interrupt import deaf, hear
 from repro.job import Job, Needs
 from repro.status import Status
 from repro.store import Store
-from repro.work.processes import follow_the_parent, without_the_script
+from repro.work.processes import follow_the_parent, forked_off, without_the_script
 
 
 def work(job: Job, root: Path, since: int, per_gpu: int = 1) -> bool:
@@ -29,10 +30,12 @@ def work(job: Job, root: Path, since: int, per_gpu: int = 1) -> bool:
         return execute(job, store, places=places, per_gpu=per_gpu)
 
 
-def begin() -> None:
-    """In a new process."""
+def begin(surroundings: Mapping[str, str]) -> None:
+    """In a new process, with the environment variables of the one that asks for it, as they are by now."""
     follow_the_parent()
     hear()
+    os.environ.clear()
+    os.environ.update(surroundings)
     import repro.work.execute  # noqa: F401
 
 
@@ -74,7 +77,7 @@ class Worker:
 
 
 class Processes:
-    """Spawned processes, started when there is work, one job each at a time."""
+    """Processes, started when there is work, one job each at a time."""
 
     def __init__(self, slots: int, per_gpu: int = 1):
         self.slots, self.per_gpu = slots, per_gpu
@@ -101,8 +104,8 @@ class Processes:
         """
         free = next((worker for worker in self.workers if worker.is_free()), None)
         if free is None and len(self.workers) < self.slots:
-            context = multiprocessing.get_context("spawn")
-            free = Worker(ProcessPoolExecutor(1, context, begin))
+            context = forked_off("repro.work.execute")
+            free = Worker(ProcessPoolExecutor(1, context, begin, (dict(os.environ),)))
             self.workers.append(free)
         if free is None:
             free = self.workers.pop(0)

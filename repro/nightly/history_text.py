@@ -25,7 +25,8 @@ def watch_text(watch: Watch, *, markdown: bool = False) -> str:
 
 
 def _suspect(suspect: Suspect, style: Style) -> Sequence[str]:
-    when = f"{suspect.way}, {'due tonight' if suspect.due else f'nominated {suspect.nights} nights ago'}"
+    since = "new tonight" if suspect.nights == 0 else f"nominated {counted(suspect.nights, 'night')} ago"
+    when = f"{suspect.way}, {since}{', to be measured again' if suspect.due else ''}"
     return (
         style.name(f"{suspect.suite} ({suspect.profile}) {suspect.quantity}({suspect.arm})"),
         when,

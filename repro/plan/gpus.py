@@ -11,7 +11,8 @@ within a factor of 1.25. And one H100 in a virtual machine (PyTorch 2.11): of 52
 from which the host's seconds were fitted, 40 took what is said here within a factor of 1.5 and 48 within 2;
 all of them together took 1.3 times as long, since deterministic resizing takes hundreds of kernels that
 footprints do not show (it takes two products now). Six segmentation nets in fp32, from which its share of the
-peak comes, are within 1.5, and so are six in TF32; 15 nets as CUDA graphs are within 1.8.
+peak comes, are within 1.5, and so are six in TF32; 15 nets as CUDA graphs are within 1.8. Eight processes at
+once took 1.54 times as long a step, without graphs: fewer, and graphs, are reckoned in proportion.
 """
 
 from typing import NamedTuple
@@ -25,6 +26,7 @@ TERA, GIGA, GIB = 10**12, 10**9, 2**30
 STEP, KERNEL = 1.9e-3, 30e-6  # seconds of the host for what all steps do, and for a kernel
 OF_BANDWIDTH = 0.85
 GRAPH_STEP, GRAPH_KERNEL = 0.6e-3, 10e-6  # of a CUDA graph: what is left to the host, and a kernel on the GPU
+CROWD = 0.54 / 7  # times longer a step takes for each further trial on a GPU: eight at once took 1.54 times
 OF_PEAK = {"bf16": 0.97, "tf32": 0.45, "fp32": 0.35}
 
 
@@ -65,6 +67,11 @@ GPUS = (
     Gpu("H100", 67, 989, 3350, 80, "NVIDIA H100 Tensor Core GPU datasheet, SXM"),
     Gpu("H200", 67, 989, 4800, 141, "NVIDIA H200 Tensor Core GPU datasheet, SXM"),
 )
+
+
+def crowded(trials: int) -> float:
+    """How many times as long a step takes where so many trials share a GPU."""
+    return 1 + CROWD * (trials - 1)
 
 
 def gpu(name: str) -> Gpu:

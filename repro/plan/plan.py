@@ -22,7 +22,7 @@ from repro.plan import arms
 from repro.plan.ahead import too_few
 from repro.plan.arms import PROCESS, Asked
 from repro.plan.course import Course
-from repro.plan.gpus import Gpu, gpu
+from repro.plan.gpus import Gpu, crowded, gpu
 from repro.plan.known import Known
 from repro.plan.steps import Step, steps
 from repro.plan.supplies import Supply, supplies
@@ -50,7 +50,7 @@ class Amount(Strict):
     missing: int
     flops: float | None  # of the missing ones; None where some are not known
     hours: tuple[float | None, float | None]  # of training and evaluation, at 5 seeds and at 10
-    device_memory: int | None  # bytes of one GPU, at most; None on a CPU
+    device_memory: int | None  # bytes of one GPU, at most, of all that share it; None on a CPU
     data_beside_the_net: bool | None  # whether the largest set fits there too
     host_memory: int | None  # bytes, of all that trains at once
     disk: int | None  # bytes, at 10 seeds
@@ -107,9 +107,11 @@ def plan(
     device: str | None = None,
     hours: float | None = None,
     jobs: int | None = None,
+    per_gpu: int = 1,
 ) -> Plan:
     """Nothing is trained but some steps of each arm, to see how quick this machine is. `device` is a GPU to
-    plan for instead, from `gpus`; then no trial counts as done. Raises `ReproError` where nothing is asked.
+    plan for instead, from `gpus`; then no trial counts as done. `per_gpu` trials share each. Raises
+    `ReproError` where nothing is asked.
     """
     asked_for = {path: suite for path, suite in suites.items() if any(suite.claims_at(profile))}
     if not asked_for:
@@ -117,7 +119,7 @@ def plan(
         raise ReproError(f"nothing to plan: no claim at profile '{profile}' (profiles: {known})")
     kinds = {suite.profiles[profile].device for suite in asked_for.values()}
     kind: Device = "cuda" if device else max(kinds, key=KINDS.index)
-    planner = _Planner(profile, store, kind, gpu(device) if device else None, jobs)
+    planner = _Planner(profile, store, kind, gpu(device) if device else None, jobs, per_gpu)
     try:
         rows = [planner.suite(path, suite) for path, suite in asked_for.items()]
     finally:
@@ -137,9 +139,18 @@ def plan(
 class _Planner:
     """Goes through suites in their order, and remembers trials, arms and supplies."""
 
-    def __init__(self, profile: str, store: Store, kind: Device, device: Gpu | None, jobs: int | None):
+    def __init__(
+        self,
+        profile: str,
+        store: Store,
+        kind: Device,
+        device: Gpu | None,
+        jobs: int | None,
+        per_gpu: int,
+    ):
         self.profile, self.store, self.gpu = profile, store, device
         self.jobs, self.known = jobs, Known(store)
+        self.per_gpu = per_gpu if kind == "cuda" else 1
         self.seen: set[str] = set()
         self.asked: dict[str, Asked | ReproError] = {}
         self.supplies: dict[str, Supply] = {}
@@ -175,7 +186,9 @@ class _Planner:
             for digest in digests:
                 by_places[last[digest].needs.places].append(digest)
             seconds = {places: total(some, "seconds") for places, some in by_places.items()}
-            shares = [of and of / self.at_once(places) for places, of in seconds.items()]
+            shares = [
+                of and of * crowded(self.per_gpu) / self.at_once(places) for places, of in seconds.items()
+            ]
             all_together = _sum(shares)
             return None if all_together is None else all_together / 3600
 
@@ -233,8 +246,9 @@ class _Planner:
         return 1 if self.gpu else count(self.kind)
 
     def at_once(self, places: int = 1) -> int:
-        """Trials that take so many."""
-        return max(1, min(self.jobs or cores(), self.places // places))
+        """Trials that take so many. Of a GPU that is elsewhere nobody knows beside how many cores."""
+        room = self.places * self.per_gpu // places
+        return max(1, min(self.jobs or (room if self.gpu else cores()), room))
 
     @cached_property
     def there(self) -> There:
@@ -285,7 +299,7 @@ class _Planner:
         assert recipe is not None
         if self.gpu:
             return None if found is None else self.gpu.pace(found, recipe.precision, recipe.cuda_graph)
-        there = self.there.device_memory or 0
+        there = (self.there.device_memory or 0) // self.per_gpu
         if spec.device == "cuda" and (found is None or CONTEXT + with_margin(found.memory) > there):
             return None
         part = part_of(spec)
@@ -306,7 +320,8 @@ class _Planner:
         if not asked or len(nets) < len(asked):
             return {"device_memory": None, "data_beside_the_net": None, "host_memory": None}
         wanted = [(CONTEXT + with_margin(net), data) for net, data in nets]
-        beside = all(net + data <= there for net, data in wanted) if on_gpu and there else None
+        part = there // self.per_gpu if on_gpu and there else 0  # of the GPU, for each that shares it
+        beside = all(net + data <= part for net, data in wanted) if part else None
         host = max(
             (PROCESS + one.data_bytes + (0 if on_gpu else one.net_bytes or 0))
             * one.places
@@ -314,7 +329,7 @@ class _Planner:
             for one in asked
         )
         return {
-            "device_memory": max(net for net, _ in wanted) if on_gpu else None,
+            "device_memory": self.per_gpu * max(net for net, _ in wanted) if on_gpu else None,
             "data_beside_the_net": beside,
             "host_memory": host,
         }

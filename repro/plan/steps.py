@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from repro.experiment import Experiment
@@ -9,7 +10,7 @@ from repro.quantity import Quantity
 from repro.round import Round
 from repro.suite import Claim
 from repro.trial import TrialSpec
-from repro.tuning import SEEDS
+from repro.tuning import pilots
 
 ROUND = "round"  # stands for the arm of a round, which is of all that is timed
 
@@ -40,9 +41,8 @@ def steps(
     arms = dict.fromkeys(arm for quantity in quantities for arm in quantity.trained)
     if grid is not None:
         for arm in arms:
-            for values in grid.points:
-                for seed in SEEDS:
-                    yield Step(experiment.trial(arm, seed, values=values), suite, arm, seed, sure=True)
+            for trial in chain.from_iterable(pilots(experiment, arm, grid)):
+                yield Step(trial, suite, arm, trial.seed, sure=True)
         if not arms.keys() <= experiment.chosen.keys():
             return
     for seed in seeds if any(quantity.seeded for quantity in quantities) else [*seeds][:1]:

@@ -1,6 +1,7 @@
 """What lasts as long as a pytest run, in each of its processes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ class Run:
         self.profiles: set[str] = set()
         self.suites: dict[str, Path] = {}  # by name
         self.hours, self.progress, self.verdicts = Hours(self), Progress(self), Verdicts(self)
+        self.claims: list[ClaimItem] = []  # those to decide, in their order
         self._session: Session | None = None
 
     @property
@@ -55,7 +57,20 @@ class Run:
             jobs = max(1, (asked.jobs or cores()) // workers)
             runner = Runner(self.store(), executor(asked.where, jobs, asked.per_gpu))
             self._session = asked.session(runner, Register(self.root / REGISTER))
+            if not self.is_worker:
+                self._session.expect(self._to_come())
         return self._session
+
+    def _to_come(self) -> "Iterator[tuple[Suite, str]]":
+        """The claims that will be decided here, as far as there is time, and memory for them."""
+        from repro.errors import ReproError
+
+        for item in self.claims:
+            if self.hours.are_over:
+                return
+            with suppress(ReproError):  # it is told in its turn
+                self.ahead.check(self.session().steps(item.suite, item.name, most=1))
+                yield item.suite, item.name
 
     @cached_property
     def options(self) -> "Options":
@@ -131,9 +146,9 @@ class Run:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         if self._no_such_profile() and not self.is_worker:
             raise pytest.UsageError(self._no_such_profile())
-        claims = [item for item in session.items if isinstance(item, ClaimItem)]
-        if claims:
-            self.progress.start(lambda: [(item.suite, item.name) for item in claims])
+        self.claims = [item for item in session.items if isinstance(item, ClaimItem)]
+        if self.claims:
+            self.progress.start(lambda: [(item.suite, item.name) for item in self.claims])
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: Iterable[str]) -> None:

@@ -6,13 +6,11 @@ multiply-adds that leave out what is called as a function; here `measures.static
 is not kept.
 """
 
-import multiprocessing
 import time
 import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from importlib import import_module
-from multiprocessing.context import BaseContext
 from statistics import median
 from typing import Any
 
@@ -31,7 +29,7 @@ from repro.state.net import DTYPES, make_model, put
 from repro.state.randomness import own_default_stream, seed_default, stream
 from repro.store import Store
 from repro.work.gauges import Gauges
-from repro.work.processes import follow_the_parent, without_the_script
+from repro.work.processes import follow_the_parent, forked_off, without_the_script
 
 FORWARD = "a forward pass in evaluation mode of a batch that is on the device, until the device is done"
 TRAINING = (
@@ -47,7 +45,7 @@ def time_round(job: Round, store: Store, device_index: int = 0) -> dict[str, Any
     """A record: what was read off for each net, and how long the round took."""
     begun, nets, turns = time.perf_counter(), dict[str, Any](), job.in_turn
     peaks = dict[tuple[str, int], float]()  # of the device, not of a net: once a round
-    context = _fresh_processes()
+    context = forked_off(__name__, "pytorch_benchmark.benchmark", "torchvision", "repro.work.settled")
     try:
         for turn, (name, net) in enumerate(turns):
             at = {
@@ -67,17 +65,6 @@ def time_round(job: Round, store: Store, device_index: int = 0) -> dict[str, Any
     finally:
         store.tell(job.digest, {})
     return {"round": job.model_dump(mode="json"), "nets": nets, "seconds": time.perf_counter() - begun}
-
-
-def _fresh_processes() -> BaseContext:
-    """Processes forked off one that has only imported what is needed; where there is no forking, spawned."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        [__name__, "pytorch_benchmark.benchmark", "torchvision", "repro.work.settled"]
-    )
-    return context
 
 
 def _told(

@@ -60,8 +60,8 @@ def usual(data: ImageSet, *, depth: int, width: int, batch_size: int, steps: int
 def bare(data: ImageSet, *, depth: int, width: int, batch_size: int, steps: int) -> float:
     """The project's operations in the shortest script: no curves, no progress, no checkpoint, no schedule.
 
-    It starts as a trial does, whose peak memory is to be read: with a heap that has been given back, so that the
-    first steps take its pages anew.
+    It starts as a trial does, whose peak memory is to be read: with a heap that has been given back, so that
+    the first steps take its pages anew.
     """
     model: nn.Module = (
         cifar_resnet(depth, width=width, in_channels=1).to(memory_format=torch.channels_last).train()

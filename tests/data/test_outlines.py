@@ -65,6 +65,11 @@ def test_boxes_are_here_once_the_lists_of_all_their_years_are(nowhere):
     assert outline(Named(name="pascal-voc-boxes", train="2007+2012")).is_here
 
 
+def test_of_boxes_as_many_images_are_known_as_are_asked_for():
+    assert outline(Named(name="pascal-voc-boxes", images=1000))[:2] == (1000, 1000)
+    assert outline(Named(name="pascal-voc-boxes", images=5000))[:2] == (5000, 4952)
+
+
 def test_cifar_is_here_once_its_files_are(nowhere):
     (nowhere / "cifar-10-batches-py").mkdir()
     (nowhere / "cifar-10-batches-py" / "test_batch").touch()

@@ -85,6 +85,15 @@ def test_both_years_are_trained_on_if_asked_for():
     assert len({both.fingerprint(), one.fingerprint(), PascalVocBoxes(size=21).fingerprint()}) == 3
 
 
+def test_of_each_split_there_are_the_first_so_many_images_if_that_is_asked_for():
+    every, one = PascalVocBoxes(size=20), PascalVocBoxes(size=20, images=1)
+    train, test = one.load().train, one.load().test
+    assert len(train) == len(test) == 1 and head(train, 1)[1][0].labels.tolist() == [[11]]
+    assert one.fingerprint() != every.fingerprint() == PascalVocBoxes(size=20, images=9).fingerprint()
+    with pytest.raises(ReproError, match="wants 1 image or more, not 0"):
+        PascalVocBoxes(images=0)
+
+
 def test_another_box_is_another_fingerprint(folder):
     before = PascalVocBoxes().fingerprint()
     (folder / "Annotations/3.xml").write_text(f"<annotation>{item('dog', 1, 1, 3, 4)}</annotation>")

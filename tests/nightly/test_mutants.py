@@ -202,7 +202,7 @@ def test_a_mutant_is_caught_on_its_first_night(mutant, sound, tmp_path):
     assert compared.exit_code == 3 or said == "better"  # a gain alone is no regression
     watched = repro("watch", sound, tmp_path / "results")
     assert watched.exit_code == 3, watched.output
-    assert "due tonight" in watched.output or "BROKE TONIGHT" in watched.output
+    assert "to be measured again" in watched.output or "BROKE TONIGHT" in watched.output
 
 
 def test_curves_that_are_lost_are_not_caught(sound, tmp_path):

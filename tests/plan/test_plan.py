@@ -125,6 +125,10 @@ def test_data_that_is_not_here_is_named_with_its_size_and_where_it_is(tiny, monk
     assert found["total"]["data_beside_the_net"] is True
     text = plan(tiny, "--profile", "missing", "--device", "a100").output
     assert "cifar10" in text and "missing 170 MB" in text and "does not fit: data set 'cifar10'" in text
+    shared = as_json(tiny, "--profile", "missing", "--device", "a100", "--per-gpu", 8)
+    assert shared["there"]["at_once"] == 8 * found["there"]["at_once"] == 8
+    assert shared["total"]["hours"][0] == pytest.approx(found["total"]["hours"][0] * 1.54 / 8)
+    assert shared["total"]["device_memory"] == 8 * found["total"]["device_memory"]
 
 
 @pytest.mark.slow
