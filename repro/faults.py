@@ -41,6 +41,11 @@ def told(what: str) -> Iterator[None]:
         raise Fault(f"{what}: {_said(error)}{_written(calls)}") from error
 
 
+def is_of_others(error: BaseException) -> bool:
+    """Whether it was raised in other people's code, or in what that called."""
+    return bool(_calls(error, others()))
+
+
 def _said(error: BaseException) -> str:
     """Its kind and its message, as the end of a traceback has them."""
     said = "".join(traceback.format_exception_only(error)).rstrip().splitlines()

@@ -1,4 +1,4 @@
-"""What a store holds, how large it is, and which of its trials no suite names. Imports no torch."""
+"""What a store holds, how large it is, and what of it no suite names. Imports no torch."""
 
 import json
 import os
@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from repro import proposals
 from repro.errors import ReproError
 from repro.experiment import Experiment
 from repro.recipe import Named
@@ -80,6 +81,19 @@ def prune(store: Store, trials: Collection[Trial]) -> int:
     return freed
 
 
+def unasked(store: Store, searches: Collection[str]) -> dict[Path, int]:
+    """The files of boxes in images that none of these searches has found, with their bytes."""
+    left = [path for path in proposals.files(store) if proposals.search_of(path) not in searches]
+    return {path: _bytes(path) for path in left}
+
+
+def remove(files: Mapping[Path, int]) -> int:
+    """Remove files of boxes, and give the bytes that are free then. Who needs them searches anew."""
+    for path in files:
+        path.unlink(missing_ok=True)
+    return sum(files.values())
+
+
 class _Unread(Experiment):
     """Of a suite whose data need not be here."""
 
@@ -108,6 +122,13 @@ def _inside(folder: Path | str) -> list[os.DirEntry[str]]:
     with suppress(FileNotFoundError), os.scandir(folder) as entries:
         return list(entries)
     return []
+
+
+def _bytes(path: Path) -> int:
+    """Of a file; 0 if it has gone."""
+    with suppress(FileNotFoundError):
+        return path.stat().st_size
+    return 0
 
 
 def _size(entry: os.DirEntry[str]) -> int:

@@ -4,7 +4,9 @@
 
 A search is named by its code and its options, an image by what it holds: so another set, split, size or
 augmentation is another image. A file is written whole and never changed; processes that are at work at once
-each leave their own, and read each other's.
+each leave their own, and read each other's. A store has MOST images of a search in a generation, and up to
+TOGETHER more for each process that found some at the same time. `repro store --prune` removes what other code
+has found, or with options that no suite's nets have.
 """
 
 import sys
@@ -65,7 +67,7 @@ class Proposals:
         """What files of the store say that were not read before."""
         if self.store is None:
             return
-        for path in sorted(_folder(self.store).glob(f"{search}.[0-9]*.*.safetensors")):
+        for path in files(self.store, search):
             generation, noted = path.name.split(".")[1:3]
             if path.name in self._read or int(generation) < self.store.since:
                 continue
@@ -101,6 +103,16 @@ def proposals(image: np.ndarray, search: str, look: Callable[[], np.ndarray]) ->
     from 0 to 65,535, [boxes, 4]. `search` names all that they depend on beside the image.
     """
     return _in_use.get().of(image, search, look)
+
+
+def files(store: Store, search: str = "*") -> list[Path]:
+    """What searches have left, or one of them."""
+    return sorted(_folder(store).glob(f"{search}.[0-9]*.*.safetensors"))
+
+
+def search_of(path: Path) -> str:
+    """Which search has left a file."""
+    return path.name.partition(".")[0]
 
 
 def _folder(store: Store) -> Path:

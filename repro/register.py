@@ -17,6 +17,7 @@ import math
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -92,12 +93,12 @@ class Register:
         """Append one whose formulation has not judged all of these seeds yet."""
         if _is_known(entry, self.entries()):
             return  # nothing need be writable for that
-        with self._held():
+        with self._held() as there:
             entries = self.entries()
             if not _is_known(entry, entries):
                 entries.append(entry)
             lines = [json.dumps(one.model_dump(mode="json")) for one in entries]
-            write_atomically(self.path, "".join(f"{line}\n" for line in lines).encode(), AGAIN)
+            write_atomically(there, "".join(f"{line}\n" for line in lines).encode(), AGAIN)
 
     def formulation(self, of: Entry) -> Formulation:
         """Which formulation of its claim on its seeds one is that has been noted."""
@@ -114,25 +115,35 @@ class Register:
         )
 
     @contextmanager
-    def _held(self) -> Iterator[None]:
-        lock = self.path.with_name(f".{self.path.name}.lock")
+    def _held(self) -> Iterator[Path]:
+        """The file itself, where a link leads to: it is written, and its lock is beside it, so that a link
+        stays one, and all that lead there wait for each other.
+        """
+        there = self.path.resolve()
+        lock = there.with_name(f".{there.name}.lock")
         with ExitStack() as held:
             try:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
+                there.parent.mkdir(parents=True, exist_ok=True)
                 while not held.enter_context(hold(lock, "the register")):
                     time.sleep(MOMENT)
             except OSError as error:
                 raise ReproError(f"{self.path}: cannot be written ({error.strerror}). {AGAIN}") from None
-            yield
+            yield there
 
     def _entry(self, number: int, line: str) -> Entry:
         try:
-            return Entry.model_validate_json(line)
+            return _parsed(line)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             raise ReproError(
                 f"{self.path}:{number}: no entry of a register: {first['msg']}; mend the line; {RESTORE}"
             ) from None
+
+
+@lru_cache(2**14)
+def _parsed(line: str) -> Entry:
+    """Claim after claim looks at all lines."""
+    return Entry.model_validate_json(line)
 
 
 def formulate(

@@ -29,7 +29,6 @@ class Runner:
         self.running: dict[Future[bool], Job] = {}
         self.deaths: Counter[str] = Counter()
         self.records: dict[str, Mapping[str, Any]] = {}
-        self.done: set[str] = set()
         self.wanted: set[str] = set()
         self.finished: set[str] = set()
         self.failed: dict[str, ReproError] = {}  # what cannot be done is not tried again
@@ -91,12 +90,9 @@ class Runner:
                 left = []
 
     def record(self, job: Job) -> Mapping[str, Any]:
-        """The record of a job that is done."""
-        if job.digest not in self.records:
-            found = self.store.read(job)
-            if found is None:
-                raise ReproError(f"the record of {job.label} has gone from {self.store.path(job)}; run again")
-            self.records[job.digest] = found
+        """The record of a job that is done, without curves."""
+        if job.digest not in self.records and not self._read(job):
+            raise ReproError(f"the record of {job.label} has gone from {self.store.path(job)}; run again")
         return self.records[job.digest]
 
     def are_done(self, jobs: Iterable[Job]) -> bool:
@@ -112,9 +108,16 @@ class Runner:
         return closure(jobs, unless=self._is_done)
 
     def _is_done(self, job: Job) -> bool:
-        if job.digest not in self.done and self.store.read(job) is not None:
-            self.done.add(job.digest)
-        return job.digest in self.done
+        return job.digest in self.records or self._read(job)
+
+    def _read(self, job: Job) -> bool:
+        """Look whether there is a record of a job. It is kept, but for its curves, of which nothing is asked
+        here: they are nearly all of a trial's.
+        """
+        found = self.store.read(job)
+        if found is not None:
+            self.records[job.digest] = {key: value for key, value in found.items() if key != "curves"}
+        return found is not None
 
     def _is_ready(self, job: Job) -> bool:
         return all(self._is_done(before) for before in job.after)

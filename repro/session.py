@@ -132,7 +132,8 @@ class Session:
     def keep(
         self, suite: Suite, file: str, decided: Mapping[str, Decided], here: Path, folder: Path | None
     ) -> Result:
-        """Make a result of decided claims and write it with its pictures, if a folder is given.
+        """Make a result of decided claims and write it with its pictures, if a folder is given; without them
+        where they cannot be drawn.
 
         `FOLDER/<suite>/<profile>/<id>.json` and, beside it, `<id>/<picture>.png`. `here` is in the project
         whose commit is noted.
@@ -140,14 +141,15 @@ class Session:
         result = self._result(suite, file, decided, here)
         if folder is None:
             return result
-        path = write(result, folder)
-        pictures = {}
-        for name, content in self._pictures(suite, result).items():
-            picture, png = suite.pictures[name], f"{result.id}/{name}.png"
-            write_atomically(path.parent / png, content)
-            pictures[name] = PictureResult(file=png, says=picture.says, arms=picture.arms)
-        result = result.model_copy(update={"pictures": pictures})
-        write(result, folder)
+        beside, pictures = (folder / result.path).parent, dict[str, PictureResult]()
+        try:
+            for name, content in self._pictures(suite, result).items():
+                picture, png = suite.pictures[name], f"{result.id}/{name}.png"
+                write_atomically(beside / png, content)
+                pictures[name] = PictureResult(file=png, says=picture.says, arms=picture.arms)
+        finally:
+            result = result.model_copy(update={"pictures": pictures})
+            write(result, folder)
         return result
 
     def close(self) -> None:

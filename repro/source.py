@@ -122,17 +122,25 @@ def digest(targets: frozenset[str]) -> str:
     count, nor do the harness's own top-level modules, which say what is asked and remembered (what they
     resolve is in the spec).
     """
-    modules: set[str] = set()
+    content = hashlib.sha256()
+    for module in sorted(modules(targets)):
+        content.update(f"{module}\0{_essence(module)}\0".encode())
+    return content.hexdigest()[:16]
+
+
+@cache
+def modules(targets: frozenset[str]) -> frozenset[str]:
+    """Those that define the targets, with those that they import of their own packages and of the harness,
+    but for its own at the top.
+    """
+    found: set[str] = set()
     queue = [target.partition(":")[0] for target in targets]
     while queue:
         module = queue.pop()
-        if module not in modules:
-            modules.add(module)
+        if module not in found:
+            found.add(module)
             queue += _imports(module)
-    content = hashlib.sha256()
-    for module in sorted(modules):
-        content.update(f"{module}\0{_essence(module)}\0".encode())
-    return content.hexdigest()[:16]
+    return frozenset(found)
 
 
 @cache

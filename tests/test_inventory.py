@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from conftest import TINY
@@ -10,6 +11,10 @@ from kit.tiny import spec
 from repro import inventory
 from repro.cli import main
 from repro.errors import ReproError
+from repro.format import size
+from repro.models.selective_search import SelectiveSearch
+from repro.plan.searches import searches
+from repro.proposals import Proposals, proposals
 from repro.reading import load
 from repro.store import Key, Store
 
@@ -64,6 +69,48 @@ def test_trials_of_other_code_and_of_what_is_no_longer_tuned_are_named_by_none(s
     grid = "    tune: {batch_size: [16, 32], by: test_error}\n"
     tiny.write_text(TINY.replace("    recipe:\n", grid + "    recipe:\n", 1))
     assert len(inventory.unnamed(store, [load(tiny)])) == 2  # 32 is one of the two
+
+
+DETECTION = """\
+suite: detection
+task: detection
+arms:
+  searched: {model: fast_rcnn, proposals: selective_search, scales: [50.0], smallest: 20}
+  anew: {model: fast_rcnn, proposals: selective_search, scales: [60.0], remember: false}
+  spread: {model: fast_rcnn, scales: [70.0]}
+  other: {model: vgg}
+profiles:
+  cpu: {data: {name: detection-scenes, train: 8, test: 8}}
+  gpu: {data: {name: detection-scenes, train: 8, test: 8}, arms: {searched: {scales: [80.0]}}}
+claims:
+  first: {says: Any., expect: params(searched) > params(spread)}
+  second: {says: Any., expect: params(anew) > params(other)}
+"""
+
+
+def test_the_searches_that_nets_of_suites_remember_are_known_by_name(tmp_path):
+    (tmp_path / "detection.yaml").write_text(DETECTION)
+    expected = {SelectiveSearch(1, (scale,), 20)._name() for scale in (50.0, 80.0)}
+    assert searches([load(tmp_path / "detection.yaml")]) == expected
+
+
+def test_boxes_that_no_suites_nets_ask_for_are_removed_and_the_others_stay(store, tiny):
+    (tiny.parent / "detection.yaml").write_text(DETECTION)
+    asked, other = (SelectiveSearch(1, (scale,), 20)._name() for scale in (50.0, 90.0))
+    for search, number in ((asked, 0), (asked, 1), (other, 0), (other, 1)):
+        with Proposals(store).in_use():
+            proposals(np.full((2, 3, 1), number, np.uint8), search, lambda: np.zeros((1, 4)))
+    files = sorted(store.root.glob("proposals/*"))
+    bytes_of_other = sum(path.stat().st_size for path in files if path.name.startswith(other))
+    assert inventory.shelves(store)[-1] == ("proposals", 0, 0, 2 * bytes_of_other)
+    said = CliRunner().invoke(main, ["store", str(tiny), str(tiny.parent / "detection.yaml")])
+    assert said.exit_code == 0 and len(list(store.root.glob("proposals/*"))) == 4
+    assert f"2 files of boxes in images that no suite's nets ask for: {size(bytes_of_other)};" in said.output
+    pruned = CliRunner().invoke(main, ["store", str(tiny), str(tiny.parent / "detection.yaml"), "--prune"])
+    assert f"removed 2 files of boxes in images that no suite's nets ask for: {size(bytes_of_other)}\n" in (
+        pruned.output
+    )
+    assert sorted(store.root.glob("proposals/*")) == [path for path in files if path.name.startswith(asked)]
 
 
 def test_what_is_at_work_stays(store, tiny):

@@ -115,6 +115,18 @@ def test_no_more_are_kept_than_have_room(store, look, monkeypatch):
     assert look.seen == [0, 1, 1]
 
 
+def test_processes_at_work_at_once_keep_no_more_together_than_one_does(store, monkeypatch):
+    monkeypatch.setattr(kept, "MOST", 2)
+    monkeypatch.setattr(kept, "TOGETHER", 1)
+    first, second = Looking(), Looking()
+    one, other = Proposals(store), Proposals(store)
+    for number in (0, 1, 2):
+        for now, look in ((one, first), (other, second)):
+            with now.in_use():
+                assert look(number) == BOXES[number]
+    assert (first.seen, second.seen) == ([0, 1, 2], [2]) and len(files(store)) == 2
+
+
 def test_what_is_read_is_what_selective_search_finds_bit_by_bit_for_any_count(store, monkeypatch):
     images = torch.rand(3, 3, 24, 20, generator=torch.Generator().manual_seed(0))
     nets = [SelectiveSearch(count, (10.0, 50.0), 4) for count in (40, 5)]

@@ -3,7 +3,7 @@
 import errno
 import json
 import os
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from kit.made_up import MadeUp, better, suite
 from repro import environment
 from repro.errors import ReproError
 from repro.expectation import parse
-from repro.register import Entry, Register, formulate
+from repro.register import MOMENT, Entry, Register, formulate
 from repro.result import ArmResult
 from repro.runner import Runner
 from repro.session import Session
@@ -154,6 +154,29 @@ def test_several_at_once_lose_nothing(register):
         list(pool.map(lambda n: register.note(entry(claim=f"c{n % 20}")), range(40)))
     assert sorted(one.claim for one in register.entries()) == sorted(f"c{n}" for n in range(20))
     assert [path.name for path in register.path.parent.iterdir()] == ["register.jsonl"]
+
+
+def test_a_line_is_looked_through_once_however_many_claims_ask(register, monkeypatch):
+    noted(register, *(entry(claim=f"c{number}") for number in range(9)))
+    parsed, parse = [], Entry.model_validate_json
+    monkeypatch.setattr(Entry, "model_validate_json", lambda line: parsed.append(line) or parse(line))
+    for number in range(9):
+        noted(Register(register.path), entry(claim=f"c{number}"))
+    assert len(parsed) <= 9
+
+
+def test_one_that_is_a_link_stays_one_and_waits_for_who_holds_what_it_leads_to(tmp_path, register):
+    shared = Register(tmp_path / "elsewhere" / "all.jsonl")
+    register.path.parent.mkdir()
+    register.path.symlink_to(shared.path)
+    with ThreadPoolExecutor(1) as pool:
+        with shared._held():
+            noting = pool.submit(register.note, entry())
+            assert not wait([noting], timeout=5 * MOMENT).done and shared.entries() == []
+        noting.result()
+    shared.note(entry(claim="d"))
+    assert register.path.is_symlink() and register.entries() == shared.entries() != []
+    assert [path.name for path in shared.path.parent.iterdir()] == ["all.jsonl"]
 
 
 NONSENSE = {

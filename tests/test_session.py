@@ -1,6 +1,7 @@
 """What a claim costs until it is decided, and what is kept of a run. Nothing is trained here."""
 
 import math
+from collections import Counter
 
 import pytest
 from kit.made_up import ENVIRONMENT, NAMES, PROFILE, MadeUp, arm_of, better, suite
@@ -10,7 +11,7 @@ from repro.counting import Counting
 from repro.declaration import Declaration
 from repro.errors import ReproError
 from repro.nightly.compare import compare
-from repro.result import ClaimResult, read, verdict, verdict_rows
+from repro.result import ClaimResult, file, read, verdict, verdict_rows
 from repro.runner import Runner
 from repro.session import Session
 from repro.store import Store
@@ -551,6 +552,42 @@ def test_pictures_are_drawn_of_the_first_seed_where_all_their_nets_were_trained(
     seeds = {subject.trial.seed for job in drawn for subject in job.subjects.values()}
     assert seeds == {2} and drawn[1].subjects["cut"].treatment.name == "lesion"
     assert read(tmp_path / result.path).pictures == result.pictures
+
+
+def test_a_finished_run_reads_a_record_twice_however_many_claims_rest_on_it(store, tmp_path, monkeypatch):
+    """For verdicts, and for the result, which has the curves."""
+    claims = {f"claim{number}": BETTER for number in range(6)}
+    keep(session(store, MadeUp(better)), suite(**claims), folder=tmp_path)
+    reads, read_record = Counter(), Store.read
+
+    def counted(self, job):
+        reads[job.digest] += read_record(self, job) is not None
+        return read_record(self, job)
+
+    monkeypatch.setattr(Store, "read", counted)
+    keep(session(store, MadeUp(better)), suite(**claims), folder=tmp_path)
+    assert len(list(store.root.glob("trials/*.json"))) == 10 and {*(+reads).values()} == {2}
+
+
+def test_a_result_is_written_once_with_all_its_pictures(store, tmp_path, monkeypatch):
+    written, write = [], file.write_atomically
+    monkeypatch.setattr(
+        file, "write_atomically", lambda path, *how: (written.append(path), write(path, *how))
+    )
+    asked = suite(arms=TREATED, pictures=PICTURES, claim=BETTER)
+    result = keep(session(store, MadeUp(better)), asked, folder=tmp_path)
+    assert written == [tmp_path / result.path] and len(read(written[0]).pictures) == 2
+
+
+def test_a_result_whose_pictures_cannot_be_drawn_is_written_without_them(store, tmp_path):
+    executor = MadeUp(better)
+    one, asked = session(store, executor), suite(arms=TREATED, pictures=PICTURES, claim=BETTER)
+    decided = {"claim": one.decide(asked, "claim")}
+    executor.error = ReproError("no ink")
+    with pytest.raises(ReproError, match="no ink"):
+        one.keep(asked, "made-up.yaml", decided, store.root, tmp_path)
+    (path,) = tmp_path.glob("made-up/cpu/*.json")
+    assert read(path).pictures == {} and read(path).claims.keys() == {"claim"}
 
 
 def test_without_a_folder_nothing_is_written_and_nothing_drawn(store, tmp_path):

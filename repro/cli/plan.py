@@ -8,6 +8,8 @@ from repro.cli import completion
 from repro.cli.group import ASKED, DEFAULT, Word, as_json, main, say
 from repro.cli.options import PER_GPU, Hours
 
+LOGGED_EVERY = 10.0  # seconds, where there is no terminal
+
 
 @main.command(short_help="Say what suites would take, without training.")
 @ASKED
@@ -53,11 +55,15 @@ def plan(
     from repro.plan.plan import plan
     from repro.plan.text import as_text
     from repro.reading import load_all
+    from repro.report.progress import Display, Told, on
     from repro.store import Store
     from repro.suite_files import project_of, suite_files
 
     given = suites or DEFAULT
     store = Store(home(project_of(given)))
-    asked = load_all(suite_files(given))
-    found = plan(asked, profile, store, device=device, hours=hours, jobs=jobs, per_gpu=per_gpu)
+    read, told = load_all(suite_files(given)), Told("arms looked at")
+    with Display(told, *on(logged_every=LOGGED_EVERY)):
+        found = plan(
+            read, profile, store, device=device, hours=hours, jobs=jobs, per_gpu=per_gpu, begins=told.at
+        )
     say(as_json(found) if form == "json" else as_text(found), whole=form == "json")

@@ -82,7 +82,7 @@ def run(
     from repro import api
     from repro.executors.scale import offer
     from repro.places import home
-    from repro.report.progress import Display, on
+    from repro.report.progress import Display, Progress, on
     from repro.report.text import claim_details, failures, left_for, summary
     from repro.result import ClaimResult
     from repro.store import Store
@@ -99,7 +99,7 @@ def run(
     root = project_of(suites or DEFAULT)
     verdicts, written = dict[str, ClaimResult](), list[Path]()
     try:
-        with Display(Store(home(root)), *on()) as display:
+        with Display(Progress(Store(home(root))), *on()) as display:
             found = api.run(
                 suites or DEFAULT,
                 **vars(asked),
@@ -142,13 +142,13 @@ def work(suites: tuple[Path, ...], asked: "Options") -> None:
     """
     from repro import api
     from repro.places import home
-    from repro.report.progress import Display, on
+    from repro.report.progress import Display, Progress, on
     from repro.report.text import failures
     from repro.store import Store
     from repro.suite_files import project_of
 
     try:
-        with Display(Store(home(project_of(suites or DEFAULT))), *on()) as display:
+        with Display(Progress(Store(home(project_of(suites or DEFAULT)))), *on()) as display:
             failed = api.work(
                 suites or DEFAULT,
                 asked,

@@ -135,7 +135,7 @@ class GridAnswers(NamedTuple):
         side = self.cells.shape[1]
         size = torch.tensor([self.grid.width, self.grid.height], device=corners.device)
         starts, ends = (corners / size.repeat(2)).split(2, dim=2)
-        own = torch.stack([cells % side, cells // side], dim=2)
+        own = torch.stack([cells % side, cells.div(side, rounding_mode="floor")], dim=2)
         return torch.cat([(starts + ends) / 2 * side - own, (ends - starts).sqrt()], dim=2)
 
 

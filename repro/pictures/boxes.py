@@ -12,16 +12,19 @@ from repro.data.difficult import DifficultBoxes
 from repro.data.split import head
 from repro.data.targets import Boxes
 from repro.errors import ReproError
-from repro.pictures.sheet import Colour
+from repro.pictures.sheet import Colour, shown
 from repro.state.net import State
+from repro.tasks.average_precision import Found, Items
 from repro.tasks.detection import Answers
 
-ENLARGED = 192  # pixels: smaller images are enlarged to about so many before boxes are drawn
+ENLARGED = 256  # pixels: smaller images are enlarged to about so many before boxes are drawn
+WIDTH = 3  # pixels of a frame
 ITEM: Colour = (255, 255, 255)  # where boxes have the colours of what is right or wrong with them
+INSIDE: Colour = (0, 0, 0)  # a line along each frame, by which it is seen on any ground
 
 
 class Seen(NamedTuple):
-    """Images, uint8 [N, 1 or 3, H, W], and what they hold."""
+    """Images, uint8 [N, C, H, W], and what they hold."""
 
     images: Tensor
     targets: Boxes | DifficultBoxes
@@ -53,18 +56,31 @@ def answers(state: State, images: Tensor) -> Answers:
     return outputs
 
 
-def framed(image: Tensor, corners: Tensor, colours: Sequence[Colour | None]) -> np.ndarray:
-    """uint8 [1 or 3, H, W] → [H · k, W · k, 3] with a frame around each box of [D, 4] that has a colour.
+def sure(found: Sequence[Found], items: Sequence[Items], least: float | None) -> list[Found]:
+    """The detections of some images that score `least` or more; if that is None, the surest of all of them,
+    as many as there are items: so nets whose scores mean different things are shown alike.
+    """
+    if least is None:
+        scores = np.sort(np.concatenate([one.scores for one in found]))
+        count = sum(int((~one.ignored).sum()) for one in items)
+        least = scores[-min(count, len(scores))] if count and len(scores) else np.inf
+    return [Found(*(part[one.scores >= least] for part in one)) for one in found]
+
+
+def framed(image: Tensor, corners: Tensor | np.ndarray, colours: Sequence[Colour | None]) -> np.ndarray:
+    """uint8 [C, H, W] → [H · k, W · k, 3] with a frame around each box of [D, 4] that has a colour.
 
     Later ones lie over earlier ones.
     """
-    pixels = image.cpu().expand(3, -1, -1).permute(1, 2, 0).numpy()
+    pixels = shown(image)
     factor = max(1, round(ENLARGED / max(pixels.shape[:2])))
     drawn = Image.fromarray(pixels.repeat(factor, 0).repeat(factor, 1))
     draw = ImageDraw.Draw(drawn)
     for (x1, y1, x2, y2), colour in zip((corners * factor).tolist(), colours, strict=True):
         if colour is not None and x1 < x2 and y1 < y2:
-            draw.rectangle((x1, y1, max(x1, x2 - 1), max(y1, y2 - 1)), outline=colour, width=2)
+            box = (x1, y1, max(x1, x2 - 1), max(y1, y2 - 1))
+            draw.rectangle(box, outline=INSIDE, width=WIDTH + 1)
+            draw.rectangle(box, outline=colour, width=WIDTH)
     return np.asarray(drawn)
 
 

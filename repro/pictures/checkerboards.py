@@ -15,7 +15,7 @@ from repro.data.split import head
 from repro.errors import ReproError
 from repro.format import figure
 from repro.measures.checkerboard import outputs_on
-from repro.pictures.sheet import sheet
+from repro.pictures.sheet import sheet, shown
 from repro.state.net import State
 
 CELL, SCALE = 208, 18  # pixels: about the side of a cell, and the height of the scale below it
@@ -44,7 +44,7 @@ def checkerboards(
     maps = {arm: _channel(state, seen[image:], channel) for arm, state in states.items()}
     rests = {arm: _middle(_rest(found), side) for arm, found in maps.items()}
     most = max(max(map(abs, _ends(rest))) for rest in rests.values())
-    pixels = seen[image].cpu().expand(3, -1, -1).permute(1, 2, 0).numpy()
+    pixels = shown(seen[image])
     columns = {"image": [_framed(pixels, side), _enlarged(_middle(pixels, side))]}
     for arm, found in maps.items():
         part = _middle(found, side)
@@ -66,9 +66,13 @@ def _channel(state: State, image: Tensor, channel: int) -> np.ndarray:
 
 
 def _rest(values: np.ndarray) -> np.ndarray:
-    """What is left without the 3×3 mean: of a checkerboard of ±1 it is ±8/9. [H, W]"""
+    """What is left without the 3×3 mean: of a checkerboard of ±1 it is ±8/9. [H, W]
+
+    Beyond its border the map is mirrored in its outermost pixels, where a board goes on and an even area too.
+    """
     map_ = torch.from_numpy(values)[None, None]
-    rest: np.ndarray = (map_ - F.avg_pool2d(map_, 3, 1, 1))[0, 0].numpy()
+    around = F.pad(map_, (1, 1, 1, 1), mode="reflect")
+    rest: np.ndarray = (map_ - F.avg_pool2d(around, 3, 1))[0, 0].numpy()
     return rest
 
 

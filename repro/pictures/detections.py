@@ -1,34 +1,54 @@
 """What detectors find in a few fixed test images: the truth, and each arm's boxes beside it."""
 
+from collections.abc import Iterable, Mapping, Sequence
+
 import numpy as np
 from PIL import Image
 from torch import Tensor
 
 from repro.bounds import PositiveFloat, PositiveInt
-from repro.pictures.boxes import answers, first_images, framed
-from repro.pictures.sheet import PALETTE, Colour, sheet
+from repro.pictures.boxes import answers, first_images, framed, sure
+from repro.pictures.sheet import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, YELLOW, Colour, sheet
 from repro.state.net import State
+from repro.tasks.average_precision import Found, Items
+from repro.tasks.detection import found_in, items_of
+
+COLOURS = (ORANGE, BLUE, YELLOW, PURPLE, GREEN, VERMILION, SKY)  # neighbours are far apart
+MORE: Colour = (160, 160, 160)  # of classes for which there is no colour left
 
 
 def detections(
-    states: dict[str, State], *, images: PositiveInt = 6, least: PositiveFloat = 0.3
+    states: dict[str, State], *, images: PositiveInt = 6, least: PositiveFloat | None = None
 ) -> Image.Image:
-    """The first `images` test images with the boxes of their items, and those that each arm finds with a
-    score of `least` or more. A class has one of PASCAL VOC's colours.
+    """The first `images` test images with the boxes of their items, and those that each arm finds: with a
+    score of `least` or more, or by default the surest in all these images, as many as there are items. Each
+    class has a colour, seven of them at most.
     """
     seen = first_images(states, images)
-    columns = {"truth": [_drawn(*row) for row in zip(seen.images, *seen.items, strict=True)]}
-    for arm, state in states.items():
-        found = answers(state, seen.images).detections()
-        labels = found.labels.where(found.scores >= least, -1)
-        columns[arm] = [_drawn(*row) for row in zip(seen.images, found.corners, labels, strict=True)]
-    return sheet(columns)
+    there = items_of(seen.items)
+    found = {
+        arm: sure(found_in(answers(state, seen.images).detections()), there, least)
+        for arm, state in states.items()
+    }
+    labels = dict.fromkeys([*_labels(there), *(label for some in found.values() for label in _labels(some))])
+    colours = {**dict.fromkeys(labels, MORE), **dict(zip(labels, COLOURS, strict=False))}
+    boxes: dict[str, Sequence[Found | Items]] = {"truth": there, **found}
+    columns = {
+        name: [_drawn(image, one, colours) for image, one in zip(seen.images, some, strict=True)]
+        for name, some in boxes.items()
+    }
+    names = next(iter(states.values())).data.class_names
+    legend = {
+        "another class" if colour == MORE else names[label]: colour for label, colour in colours.items()
+    }
+    return sheet(columns, legend)
 
 
-def _drawn(image: Tensor, corners: Tensor, labels: Tensor) -> np.ndarray:
-    return framed(image, corners, [_colour(label) if label >= 0 else None for label in labels.tolist()])
+def _labels(boxes: Iterable[Found | Items]) -> list[int]:
+    """The classes of boxes in some images, each once."""
+    return sorted({int(label) for one in boxes for label in one.labels})
 
 
-def _colour(label: int) -> Colour:
-    red, green, blue = PALETTE[1 + label].tolist()
-    return red, green, blue
+def _drawn(image: Tensor, boxes: Found | Items, colours: Mapping[int, Colour]) -> np.ndarray:
+    """The surest over the others, of which detections have the first come first."""
+    return framed(image, boxes.corners[::-1], [colours[int(label)] for label in boxes.labels[::-1]])

@@ -9,7 +9,7 @@ from repro.bounds import PositiveInt
 from repro.data.split import head
 from repro.errors import ReproError
 from repro.measures.segmentation import check_masks
-from repro.pictures.sheet import PALETTE, sheet
+from repro.pictures.sheet import PALETTE, sheet, shown
 from repro.state.net import State
 from repro.tasks.segmentation import predictions as labels
 
@@ -36,8 +36,8 @@ def _outputs(state: State, images: Tensor) -> Tensor:
 
 
 def _pixels(images: Tensor) -> list[np.ndarray]:
-    """uint8 [N, 1 or 3, H, W] → N times [H, W, 3]"""
-    return list(images.cpu().expand(-1, 3, -1, -1).permute(0, 2, 3, 1).numpy())
+    """uint8 [N, C, H, W] → N times [H, W, 3]"""
+    return [shown(image) for image in images]
 
 
 def _colours(classes: Tensor) -> list[np.ndarray]:

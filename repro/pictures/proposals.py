@@ -10,11 +10,10 @@ from repro.data.targets import NONE
 from repro.errors import ReproError
 from repro.models.layers.boxes import ious
 from repro.pictures.boxes import ITEM, Seen, answers, first_images, framed, with_items
-from repro.pictures.sheet import Colour, sheet
+from repro.pictures.sheet import ORANGE, SKY, Colour, sheet
 from repro.state.net import State
 
-HIT: Colour = (0, 158, 115)  # Okabe and Ito's bluish green and orange, which the colour-blind tell apart
-MISS: Colour = (230, 159, 0)
+HIT, MISS = SKY, ORANGE
 
 
 def proposals(

@@ -5,6 +5,8 @@ from typing import TypeAlias
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+from torch.nn import functional as F
 
 Colour: TypeAlias = tuple[int, int, int]
 
@@ -19,6 +21,14 @@ PALETTE = np.array(
     + [[224, 224, 192]],
     np.uint8,
 )
+# Okabe and Ito's colours, which the colour-blind tell apart, too: "Color Universal Design", 2008
+ORANGE: Colour = (230, 159, 0)
+SKY: Colour = (86, 180, 233)
+GREEN: Colour = (0, 158, 115)
+YELLOW: Colour = (240, 228, 66)
+BLUE: Colour = (0, 114, 178)
+VERMILION: Colour = (213, 94, 0)
+PURPLE: Colour = (204, 121, 167)
 
 
 def sheet(
@@ -51,6 +61,17 @@ def sheet(
             page.paste(cell, (x, HEADING + row * (height + GAP)))
         x += names[name] + GAP
     return page
+
+
+def shown(image: Tensor) -> np.ndarray:
+    """An image of a data set as it is shown: uint8 [C, H, W] → [H, W, 3].
+
+    One channel is grey. Of more, the first three are red, green and blue, and what lies behind them (opacity,
+    infrared) is not shown; with two there is no blue.
+    """
+    channels = image.cpu().expand(3, -1, -1) if len(image) == 1 else image.cpu()[:3]
+    coloured: np.ndarray = F.pad(channels, (0, 0, 0, 0, 0, 3 - len(channels))).permute(1, 2, 0).numpy()
+    return coloured
 
 
 def _scaled(image: np.ndarray) -> Image.Image:

@@ -2,7 +2,7 @@
 
 import shutil
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -38,6 +38,7 @@ from repro.work.room import placed
 
 MANY = (5, 10)  # seeds: when verdicts come first, and when most have come
 GIB = 2**30
+Begins = Callable[[int, int, str], None]
 KINDS: tuple[Device, ...] = ("cpu", "mps", "cuda")
 
 
@@ -108,10 +109,12 @@ def plan(
     hours: float | None = None,
     jobs: int | None = None,
     per_gpu: int = 1,
+    begins: Begins = lambda *_: None,
 ) -> Plan:
     """Nothing is trained but some steps of each arm, to see how quick this machine is. `device` is a GPU to
-    plan for instead, from `gpus`; then no trial counts as done. `per_gpu` trials share each. Raises
-    `ReproError` where nothing is asked.
+    plan for instead, from `gpus`; then no trial counts as done. `per_gpu` trials share each. Before each arm
+    `begins` is told how many are done, of how many, and which it is. Raises `ReproError` where nothing is
+    asked.
     """
     asked_for = {path: suite for path, suite in suites.items() if any(suite.claims_at(profile))}
     if not asked_for:
@@ -119,9 +122,13 @@ def plan(
         raise ReproError(f"nothing to plan: no claim at profile '{profile}' (profiles: {known})")
     kinds = {suite.profiles[profile].device for suite in asked_for.values()}
     kind: Device = "cuda" if device else max(kinds, key=KINDS.index)
-    planner = _Planner(profile, store, kind, gpu(device) if device else None, jobs, per_gpu)
+    planner = _Planner(profile, store, kind, gpu(device) if device else None, jobs, per_gpu, begins)
+    courses = {path: planner.course(suite) for path, suite in asked_for.items()}
+    planner.wanted = len(
+        {arms.arm_of(trial) for course in courses.values() for trial in _trials(course).values()}
+    )
     try:
-        rows = [planner.suite(path, suite) for path, suite in asked_for.items()]
+        rows = [planner.suite(path, asked_for[path], course) for path, course in courses.items()]
     finally:
         planner.known.keep()
     total, found = planner.total(rows), tuple(planner.supplies.values())
@@ -147,10 +154,12 @@ class _Planner:
         device: Gpu | None,
         jobs: int | None,
         per_gpu: int,
+        begins: Begins,
     ):
         self.profile, self.store, self.gpu = profile, store, device
-        self.jobs, self.known = jobs, Known(store)
+        self.jobs, self.known, self.begins = jobs, Known(store), begins
         self.per_gpu = per_gpu if kind == "cuda" else 1
+        self.wanted = 0  # arms that there are to look at
         self.seen: set[str] = set()
         self.asked: dict[str, Asked | ReproError] = {}
         self.supplies: dict[str, Supply] = {}
@@ -158,10 +167,11 @@ class _Planner:
         self.kind = kind
         self.too_few: list[str] = []  # arms that take more places than there are
 
-    def suite(self, path: Path, suite: Suite) -> SuitePlan:
-        experiment = _Planned(suite, self.profile)
-        course = Course.of(self._steps(experiment))
-        last = {d: step.job for d, step in course.steps.items() if isinstance(step.job, TrialSpec)}
+    def course(self, suite: Suite) -> Course:
+        return Course.of(self._steps(_Planned(suite, self.profile, "cuda" if self.gpu else None)))
+
+    def suite(self, path: Path, suite: Suite, course: Course) -> SuitePlan:
+        last = _trials(course)
         sure = [digest for digest, step in course.steps.items() if step.sure]
         first = [digest for digest in sure if digest in last]
         done = {digest for digest, trial in last.items() if not self.gpu and self.store.read(trial)}
@@ -170,9 +180,12 @@ class _Planner:
         alike = defaultdict[str, list[TrialSpec]](list)
         for trial in last.values():
             alike[arms.arm_of(trial)].append(trial)
-        of_arm = {arm: self._asked(arm, trials, problems) for arm, trials in alike.items()}
+        names = {digest: f"{suite.suite}: {step.arm}" for digest, step in course.steps.items()}
+        of_arm = {
+            arm: self._asked(arm, trials, names[trials[0].digest], problems) for arm, trials in alike.items()
+        }
         of_trial = {trial.digest: of_arm[arm] for arm, trials in alike.items() for trial in trials}
-        names = list(dict.fromkeys(name for trial in last.values() for name in self._supplied(trial)))
+        supplied = list(dict.fromkeys(name for trial in last.values() for name in self._supplied(trial)))
         new = [[digest for digest in some if digest not in done | shared] for some in (first, last)]
         self.seen |= last.keys()
         of_all = [one for one in of_trial.values() if one is not None]
@@ -213,7 +226,7 @@ class _Planner:
                 disk=None if disk is None else int(disk),
                 rounds=len(sure) - len(first),
             ),
-            supplies=tuple(names),
+            supplies=tuple(supplied),
             problems=tuple(dict.fromkeys(problems)),
         )
 
@@ -276,10 +289,11 @@ class _Planner:
         for _, claim in suite.claims_at(self.profile):
             yield from steps(experiment, claim, many, few)
 
-    def _asked(self, arm: str, alike: Sequence[TrialSpec], problems: list[str]) -> Asked | None:
+    def _asked(self, arm: str, alike: Sequence[TrialSpec], name: str, problems: list[str]) -> Asked | None:
         """Of each of the trials of an arm."""
         trial = alike[0]
         if arm not in self.asked:
+            self.begins(len(self.asked), self.wanted, name)
             known = None if self.gpu else arms.recorded(self.store, alike, self.there.device)
             try:
                 with told(trial.label):
@@ -333,6 +347,11 @@ class _Planner:
             "data_beside_the_net": beside,
             "host_memory": host,
         }
+
+
+def _trials(course: Course) -> dict[str, TrialSpec]:
+    """By digest."""
+    return {digest: step.job for digest, step in course.steps.items() if isinstance(step.job, TrialSpec)}
 
 
 def _sum(values: Sequence[float | None]) -> float | None:

@@ -26,7 +26,10 @@ def _lines(plan: Plan) -> Iterator[str]:
         f"On {there.device}{memory}, {there.at_once} at once; the machine has {size(there.host_memory)} of "
         f"memory, and {size(there.disk)} free where the store is."
     )
-    yield "Hours are of training and evaluation; probes, treatments and what is loaded come on top."
+    yield (
+        "Hours are of training and evaluation; probes, treatments, what is loaded, and searches for regions "
+        "come on top."
+    )
     if plan.total.rounds:
         yield f"{plan.total.rounds} rounds of timing come on top, which take as long as they take."
     if plan.total.data_beside_the_net is False:

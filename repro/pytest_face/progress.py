@@ -32,7 +32,7 @@ class Progress:
         if self.config.getoption("collectonly"):
             return
         from repro import streams
-        from repro.report.progress import Display, Stand
+        from repro.report import progress
 
         self._shown = True
         streams.adapt(sys.__stdout__)
@@ -46,11 +46,12 @@ class Progress:
         else:
             every = LOGGED_EVERY
 
-            def show(stand: Stand | None) -> None:
+            def show(stand: progress.Stand | None) -> None:
                 if stand is not None:
                     print(f"\n  {stand}", file=stream, flush=True)
 
-        display = self._display.enter_context(Display(self.run.store(), show, every))
+        looks = progress.Progress(self.run.store())
+        display = self._display.enter_context(progress.Display(looks, show, every))
         if self.config.getoption("executor") == "local":  # a cluster is not started for an estimate
             session, kept = self.run.session(), self.run.root / KEPT
             display.begin(self.run.store(), lambda: session.course(claims(), kept))

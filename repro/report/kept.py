@@ -212,5 +212,5 @@ def write(root: Path) -> list[Path]:
         (path, content) for path, content in pages(root) if content != path.read_text(encoding="utf-8")
     ]
     for path, content in changed:
-        write_atomically(path, content.encode(), remedy="")
+        write_atomically(path.resolve(), content.encode(), remedy="")  # a link stays one
     return [path for path, _ in changed]

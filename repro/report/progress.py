@@ -1,5 +1,6 @@
-"""Where long work stands, for whoever waits: a thread that reads the store, so it sees the work of all
-processes. On a terminal it is one line that renews itself, elsewhere a line now and then.
+"""Where long work stands, for whoever waits: a thread that looks, in the store at the work of all processes,
+or at what is told it in this one. On a terminal it is one line that renews itself, elsewhere a line now and
+then.
 """
 
 import re
@@ -12,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from io import StringIO
 from statistics import fmean
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 from rich.console import Console
 from rich.progress_bar import ProgressBar
@@ -37,7 +38,8 @@ class Stand:
     wanted: int
     left: float | None  # seconds of all that is to be done
     running: tuple[str, ...]
-    waits: tuple[str, ...]
+    waits: tuple[str, ...] = ()
+    of: str = "trials and numbers done"
 
     def __str__(self) -> str:
         return "; ".join([self.head, *self.running, *self.waits])
@@ -45,12 +47,33 @@ class Stand:
     @property
     def head(self) -> str:
         left = "" if self.left is None else f", about {duration(self.left)} left"
-        return f"{self.done} of {self.wanted} trials and numbers done{left}"
+        return f"{self.done} of {self.wanted} {self.of}{left}"
 
     @property
     def short(self) -> str:
         left = "" if self.left is None else f", {duration(self.left)} left"
         return f"{self.done}/{self.wanted}{left}"
+
+
+class Looks(Protocol):
+    """Knows where work stands."""
+
+    def look(self) -> Stand | None:
+        """None if nothing is going on."""
+
+
+class Told:
+    """What this process says of its own work: how many of what are done, and at which it is."""
+
+    def __init__(self, of: str):
+        self.of = of
+        self._stand: Stand | None = None
+
+    def at(self, done: int, wanted: int, now: str) -> None:
+        self._stand = Stand(done, wanted, None, (printable(now),), of=self.of)
+
+    def look(self) -> Stand | None:
+        return self._stand
 
 
 class Progress:
@@ -157,14 +180,14 @@ def fitted(stand: Stand, width: int, *, colour: bool = True) -> str:
 class Display:
     """Tells `show` every `every` seconds while there is something to tell, and None at the end."""
 
-    def __init__(self, store: Store, show: Callable[[Stand | None], None], every: float):
-        self.progress, self.show, self.every = Progress(store), show, every
+    def __init__(self, looks: Looks, show: Callable[[Stand | None], None], every: float):
+        self.looks, self.show, self.every = looks, show, every
         self.ended = threading.Event()
         self.thread = threading.Thread(target=self._run, daemon=True)
 
     def begin(self, store: Store, course: Callable[[], Course]) -> None:
         """Hear what there is to do. It is found out here and now: later it would disturb what is timed."""
-        self.progress = Progress(store, course())
+        self.looks = Progress(store, course())
 
     def __enter__(self) -> "Display":
         self.thread.start()
@@ -177,7 +200,7 @@ class Display:
 
     def _run(self) -> None:
         while not self.ended.wait(self.every):
-            stand = self.progress.look()
+            stand = self.looks.look()
             if stand is not None and not self.ended.is_set():
                 self.show(stand)
 
@@ -214,7 +237,9 @@ class Line:
             self.stream.flush()
 
 
-def on(stream: TextIO | None = None) -> tuple[Callable[[Stand | None], None], float]:
+def on(
+    stream: TextIO | None = None, *, logged_every: float = 30.0
+) -> tuple[Callable[[Stand | None], None], float]:
     """How a stream is told, and how often, in seconds: on a terminal one line, in a log one now and then."""
     stream = stream or sys.stderr
     if stream.isatty():
@@ -224,4 +249,4 @@ def on(stream: TextIO | None = None) -> tuple[Callable[[Stand | None], None], fl
         if stand is not None:
             print(f"{time.strftime('%H:%M:%S')} {stand}", file=stream, flush=True)
 
-    return log, 30.0
+    return log, logged_every

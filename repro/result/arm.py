@@ -1,12 +1,13 @@
 """An arm in a result: what it was, how its recipe was found, and what was measured of it, seed by seed."""
 
+from math import isfinite
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_serializer
 
 from repro.result.fields import Amount, Base, Index, TimedName
 from repro.suite import ArmName
-from repro.value import Value
+from repro.value import Value, to_json
 
 
 class ArmResult(Base):
@@ -46,6 +47,18 @@ class TrialResult(Base):
     )
     curves: dict[str, list[tuple[Index, Value]]]
     cost: dict[str, Amount | None]
+
+    @field_serializer("curves", when_used="json")
+    def _as_json(self, curves: dict[str, list[tuple[int, float | None]]]) -> dict[str, Any]:
+        """As each value by itself would be, of which there are hundreds."""
+
+        return {
+            name: [
+                (step, value if value is not None and isfinite(value) else to_json(value))
+                for step, value in points
+            ]
+            for name, points in curves.items()
+        }
 
 
 class TimingResult(Base):

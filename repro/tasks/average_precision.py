@@ -53,17 +53,24 @@ def voc(found: Sequence[Found], items: Sequence[Items], label: int, iou: float =
     """As VOC's development kit judges: a detection is of the item of its class that it overlaps most, and
     wrong if that is less than `iou` or if a better detection has found that item before.
     """
-    right, counted, taken = list[bool](), list[bool](), set[tuple[int, int]]()
-    for image, number in _in_order(found, label):
-        mine = np.flatnonzero(items[image].labels == label)
-        overlaps = box_ious(found[image].corners[number][None], items[image].corners[mine])[0]
-        best = int(overlaps.argmax()) if len(mine) else -1
-        hit = best >= 0 and bool(overlaps[best] >= iou)
-        item = (image, int(mine[best])) if hit else (image, -1)
-        counted.append(not (hit and items[image].ignored[item[1]]))
-        right.append(hit and item not in taken)
-        taken.add(item)
-    return Ranked(np.array(right, bool)[np.array(counted, bool)], _count(items, label))
+    scores, hits, numbers, ignored = ([np.zeros(0, kind)] for kind in (float, bool, int, bool))
+    before = 0  # items of earlier images
+    for one, there in zip(found, items, strict=True):
+        own, mine = (np.flatnonzero(some.labels == label) for some in (one, there))
+        overlaps = box_ious(one.corners[own], there.corners[mine])
+        best = overlaps.argmax(1) if len(mine) else np.zeros(len(own), int)
+        scores.append(one.scores[own])
+        hits.append(overlaps.max(1, initial=-1.0) >= iou)
+        numbers.append(before + best)
+        ignored.append(there.ignored[mine])
+        before += len(mine)
+    order = np.argsort(-np.concatenate(scores), kind="stable")
+    hit, number = np.concatenate(hits)[order], np.concatenate(numbers)[order]
+    right, counted = np.zeros(len(order), bool), ~hit
+    _, firsts = np.unique(number[hit], return_index=True)  # of each item that is found
+    right[np.flatnonzero(hit)[firsts]] = True
+    counted[hit] = ~np.concatenate(ignored)[number[hit]]
+    return Ranked(right[counted], _count(items, label))
 
 
 def coco(found: Sequence[Found], items: Sequence[Items], label: int, iou: float = 0.5) -> Ranked:
@@ -71,7 +78,21 @@ def coco(found: Sequence[Found], items: Sequence[Items], label: int, iou: float 
     better one has found. Crowds may be found often, by the part of a detection that is in them. The 100 best
     of a class in an image count.
     """
-    judged: list[tuple[float, bool, bool]] = []
+    return _ranked(_pairs(found, items, label), iou, _count(items, label))
+
+
+class _Pairs(NamedTuple):
+    """Of a class in an image: scores [D] of its detections, the surest first, their overlaps with its items
+    [D, M], and which of these are crowds [M].
+    """
+
+    scores: np.ndarray
+    overlaps: np.ndarray
+    crowd: np.ndarray
+
+
+def _pairs(found: Sequence[Found], items: Sequence[Items], label: int) -> list[_Pairs]:
+    pairs = []
     for one, there in zip(found, items, strict=True):
         mine = np.flatnonzero(there.labels == label)
         mine = mine[np.argsort(there.ignored[mine], kind="stable")]  # crowds last
@@ -80,25 +101,40 @@ def coco(found: Sequence[Found], items: Sequence[Items], label: int, iou: float 
         own = own[np.argsort(-one.scores[own], kind="stable")][:COCO_MOST]
         overlaps = box_ious(one.corners[own], corners)
         overlaps[:, crowd] = _inside(one.corners[own], corners[crowd])
-        taken = np.zeros(len(mine), bool)
-        for detection, row in zip(own, overlaps, strict=True):
-            item = _free(row, taken, crowd, iou)
+        pairs.append(_Pairs(one.scores[own], overlaps, crowd))
+    return pairs
+
+
+def _ranked(pairs: Sequence[_Pairs], iou: float, items: int) -> Ranked:
+    scores, right, ignored = ([np.zeros(0, kind)] for kind in (float, bool, bool))
+    for one in pairs:
+        taken = np.zeros(len(one.crowd), bool)
+        hit, of_crowd = np.zeros((2, len(one.scores)), bool)
+        for number in np.flatnonzero((one.overlaps >= _least(iou)).any(1)):
+            item = _free(one.overlaps[number], taken, one.crowd, iou)
             if item is not None:
-                taken[item] = True
-            ignored = item is not None and bool(crowd[item])
-            judged.append((float(one.scores[detection]), item is not None, ignored))
-    judged.sort(key=lambda row: -row[0])
-    right = np.array([hit for _, hit, ignored in judged if not ignored], bool)
-    return Ranked(right, _count(items, label))
+                taken[item] = hit[number] = True
+                of_crowd[number] = one.crowd[item]
+        scores.append(one.scores)
+        right.append(hit)
+        ignored.append(of_crowd)
+    order = np.argsort(-np.concatenate(scores), kind="stable")
+    counts = ~np.concatenate(ignored)[order]
+    return Ranked(np.concatenate(right)[order][counts], items)
 
 
 def _free(row: np.ndarray, taken: np.ndarray, crowd: np.ndarray, iou: float) -> int | None:
     """The item that is overlapped most, `iou` at least, the last of equals; else a crowd."""
     for among in (~taken & ~crowd, crowd):
-        fit = np.flatnonzero(among & (row >= min(iou, 1 - 1e-10)))
+        fit = np.flatnonzero(among & (row >= _least(iou)))
         if len(fit):
             return int(fit[np.flatnonzero(row[fit] == row[fit].max())[-1]])
     return None
+
+
+def _least(iou: float) -> float:
+    """That COCO's code asks for."""
+    return min(iou, 1 - 1e-10)
 
 
 def area(ranked: Ranked) -> float:
@@ -140,7 +176,8 @@ def _curve(ranked: Ranked) -> tuple[np.ndarray, np.ndarray]:
 
 def coco_ap(found: Sequence[Found], items: Sequence[Items], label: int) -> float:
     """Mean over IoUs of .5, .55 … .95; NaN without items."""
-    return float(np.mean([interpolated(coco(found, items, label, iou)) for iou in COCO_IOUS]))
+    pairs, count = _pairs(found, items, label), _count(items, label)
+    return float(np.mean([interpolated(_ranked(pairs, iou, count)) for iou in COCO_IOUS]))
 
 
 class Kind(Enum):
@@ -239,13 +276,12 @@ def _areas(boxes: np.ndarray) -> np.ndarray:
 
 def _in_order(found: Sequence[Found], label: int) -> list[tuple[int, int]]:
     """Image and number of the detections of a class, the surest first."""
-    rows = [
-        (float(score), image, number)
-        for image, one in enumerate(found)
-        for number, (score, of) in enumerate(zip(one.scores, one.labels, strict=True))
-        if of == label
-    ]
-    return [(image, number) for _, image, number in sorted(rows, key=lambda row: -row[0])]
+    numbers = [np.flatnonzero(one.labels == label) for one in found]
+    images = np.repeat(np.arange(len(found)), [len(own) for own in numbers])
+    scores = [one.scores[own] for one, own in zip(found, numbers, strict=True)]
+    order = np.argsort(-np.concatenate(scores or [np.zeros(0)]), kind="stable")
+    places = np.concatenate(numbers or [np.zeros(0, int)])
+    return [*zip(images[order].tolist(), places[order].tolist(), strict=True)]
 
 
 def _count(items: Sequence[Items], label: int) -> int:

@@ -61,6 +61,11 @@ def too_large(spec: TrialSpec, wanted: int, free: int) -> str:
     )
 
 
+def share(total: int, per_gpu: int) -> int:
+    """Bytes of a GPU's that each of so many trials on it may take: each has a context of CUDA, too."""
+    return total if per_gpu == 1 else max(0, total // per_gpu - CONTEXT)
+
+
 def _free(device: torch.device, per_gpu: int) -> int:
     """Bytes that this process can still take, those that its allocator holds in reserve too; no more than its
     part, where others may begin at the same time.
@@ -68,7 +73,7 @@ def _free(device: torch.device, per_gpu: int) -> int:
     free, total = torch.cuda.mem_get_info(device)
     taken = torch.cuda.memory_allocated(device)
     left = free + torch.cuda.memory_reserved(device) - taken
-    return left if per_gpu == 1 else min(left, total // per_gpu - CONTEXT - taken)
+    return left if per_gpu == 1 else min(left, share(total, per_gpu) - taken)
 
 
 def _bytes(split: Split) -> int:

@@ -78,6 +78,13 @@ def test_what_is_too_large_for_a_gpu_of_23_gib_is_one_line_and_the_rest_is_decid
     assert "Traceback" not in done.stderr
 
 
+def test_what_is_too_large_for_its_part_of_a_gpu_is_told_before_any_trial(gpus):
+    shared = gpus(1, 4 * GIB)  # an eighth is less than a context of CUDA takes
+    done = shared.repro("tiny.yaml", "-k", "learns", "-j", "1", "--per-gpu", "8")
+    assert done.returncode == 2 and trials(shared) == 0, done.stderr
+    assert "a batch of 32 takes about" in done.stderr and "in arm 'small'" in done.stderr
+
+
 def test_what_runs_out_of_memory_all_the_same_is_a_line_with_its_batch(gpus):
     done = gpus(1, 2**20).repro("tiny.yaml", "-k", "learns", "-j", "1")
     assert done.returncode == 2 and "Traceback" not in done.stderr

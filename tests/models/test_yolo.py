@@ -4,6 +4,7 @@ from models.detectors import learns, scenes
 from pytest import approx
 
 from repro.data.targets import NONE, Boxes
+from repro.measures.operations import OperationCounter
 from repro.measures.static import layers, params
 from repro.models.yolo import Grid, GridAnswers, Yolo
 
@@ -102,6 +103,18 @@ def test_the_confidence_that_is_wanted_is_no_way_for_the_box_to_learn():
     answers(cells, boxes=1, width=16, height=16).loss(truth(((6.0, 6.0, 10.0, 10.0), 0))).sum().backward()
     assert cells.grad[0, 0, 0, :4].tolist() == approx([0, 0, 0, 0])  # it is right but for its confidence
     assert cells.grad[0, 0, 0, 4] == approx(-2)
+
+
+def test_a_step_is_counted_on_the_meta_device_where_no_number_is_known():
+    with torch.device("meta"):
+        net, images = Yolo(**SMALL), torch.empty(2, 3, 16, 16)
+        items = Boxes(torch.empty(2, 3, 4), torch.empty(2, 3, dtype=torch.int64))
+        with OperationCounter() as forward:
+            out = net(images)
+        with OperationCounter() as backward:
+            out.loss(items).sum().backward()
+    first = 2 * (27 * 4 * 16 * 16) * 2  # of the first layer, whose inputs want no gradient
+    assert backward.get_total_flops() == 2 * forward.get_total_flops() - first
 
 
 def test_errors_count_the_cells_that_take_an_item_for_another_class():

@@ -11,7 +11,7 @@ from torch import nn
 from repro.data.images import ImageSet
 from repro.data.split import InMemory
 from repro.errors import ReproError
-from repro.pictures.checkerboards import CELL, FRAME, NO_NUMBER, SCALE, checkerboards
+from repro.pictures.checkerboards import CELL, FRAME, NO_NUMBER, SCALE, _rest, checkerboards
 from repro.pictures.sheet import GAP, HEADING
 from repro.recipe import Named
 from repro.state.net import State
@@ -72,6 +72,11 @@ def test_one_scale_for_all_arms_shows_that_a_smooth_map_has_next_to_none():
     assert {*board.flatten()} == {0, 255}
     assert {*np.abs(faint - 127.5).round().astype(int).flatten()} <= {12, 13}  # a tenth of 127.5
     assert np.ptp(smooth) <= 1 and abs(smooth.mean() - 127.5) <= 1
+
+
+def test_a_board_ends_at_the_border_of_the_map_as_it_is_within_and_an_even_map_has_no_edge_there():
+    assert _rest((5 + BOARD).numpy()) == pytest.approx(8 / 9 * BOARD.numpy(), abs=1e-5)
+    assert _rest(np.full((16, 16), 5.0, np.float32)) == pytest.approx(0, abs=1e-5)
 
 
 def test_the_part_is_framed_in_the_image_and_in_the_whole_map():

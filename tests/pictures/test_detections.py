@@ -16,14 +16,15 @@ from repro.data.targets import NONE, Boxes
 from repro.errors import ReproError
 from repro.models.layers.boxes import Detections
 from repro.models.yolo import Grid, GridAnswers
-from repro.pictures.boxes import ITEM
-from repro.pictures.detection_errors import COLOURS, detection_errors
-from repro.pictures.detections import detections
+from repro.pictures.boxes import INSIDE, ITEM, WIDTH, sure
+from repro.pictures.detection_errors import COLOURS as OF_KINDS
+from repro.pictures.detection_errors import detection_errors
+from repro.pictures.detections import COLOURS, MORE, detections
 from repro.pictures.proposals import HIT, MISS, proposals
-from repro.pictures.sheet import GAP, HEADING, PALETTE, sheet
-from repro.tasks.average_precision import Kind
+from repro.pictures.sheet import GAP, HEADING, sheet
+from repro.tasks.average_precision import Found, Items, Kind
 
-SIDE, FACTOR = 16, 12  # of the image, and by what it is enlarged
+SIDE, FACTOR = 16, 16  # of the image, and by what it is enlarged
 
 
 class Sees(nn.Module):
@@ -81,12 +82,38 @@ def cell(page: np.ndarray, column: int) -> np.ndarray:
 
 
 def test_boxes_are_framed_in_the_colour_of_their_class_where_they_are_sure_enough():
-    page = np.asarray(detections({"sure": state(Sees(0.9)), "unsure": state(Sees(0.2))}))
+    nets = {"sure": state(Sees(0.9)), "unsure": state(Sees(0.2))}
+    page = np.asarray(detections(nets, least=0.3))
     truth, sure, unsure = (cell(page, column) for column in range(3))
-    assert (truth[0, 8 * FACTOR :] == PALETTE[1]).all() and (truth[: 8 * FACTOR, -1] == PALETTE[1]).all()
+    assert (truth[0, 8 * FACTOR :] == COLOURS[0]).all() and (truth[: 8 * FACTOR, -1] == COLOURS[0]).all()
     assert (truth[:, : 8 * FACTOR] == 90).all()
-    assert (sure[:, 0] == PALETTE[2]).all() and (sure[-1, : 8 * FACTOR] == PALETTE[2]).all()
+    assert (sure[:, 0] == COLOURS[1]).all() and (sure[-1, : 8 * FACTOR] == COLOURS[1]).all()
+    assert (sure[WIDTH:-WIDTH, WIDTH] == INSIDE).all()
     assert (sure[:, 8 * FACTOR :] == 90).all() and (unsure == 90).all()
+
+
+def test_the_legend_names_the_classes_there_are_and_those_without_a_colour_of_their_own():
+    found = Says([[0.0, 0, 8, 8]] * 9, [0.9] * 9, [*range(9)])
+    names = ("a", "b", *"cdefghi")
+    net = state(found)
+    page = detections({"net": replace(net, data=replace(net.data, class_names=names))}, least=0.3)
+    legend = [np.asarray(page)[page.height - HEADING * row + 5, GAP + 5].tolist() for row in range(8, 0, -1)]
+    assert legend == [*map(list, (*COLOURS, MORE))]
+    assert len(set(COLOURS)) == 7
+
+
+def test_without_a_score_as_many_boxes_are_shown_as_there_are_items_the_surest_of_all_images():
+    def sure_of(*scores):
+        return Found(np.zeros((len(scores), 4)), np.array(scores), np.zeros(len(scores), int))
+
+    def scores(items, least=None):
+        there = [Items(np.zeros((3, 4)), np.zeros(3, int), np.arange(3) >= count) for count in items]
+        return [one.scores.tolist() for one in sure([sure_of(0.9, 0.1), sure_of(0.5, 0.4)], there, least)]
+
+    assert scores((1, 1)) == [[0.9], [0.5]] and scores((0, 3)) == [[0.9], [0.5, 0.4]]
+    assert scores((3, 3)) == [[0.9, 0.1], [0.5, 0.4]] and scores((0, 0)) == [[], []]
+    assert scores((3, 3), 0.45) == [[0.9], [0.5]]
+    assert sure([sure_of()], [Items(np.zeros((1, 4)), np.zeros(1, int), np.zeros(1, bool))], None)
 
 
 def test_other_data_and_nets_that_find_nothing_are_refused():
@@ -107,15 +134,17 @@ def test_the_first_regions_of_an_image_are_drawn_and_those_of_items_in_a_colour_
     truth, drawn = cell(page, 0), cell(page, 1)
     assert (truth[0, 8 * FACTOR :] == ITEM).all() and (truth[:, : 8 * FACTOR] == 90).all()
     assert (drawn[0, 8 * FACTOR :] == HIT).all()
-    assert (drawn[4 * FACTOR - 1, 8 * FACTOR :] == HIT).all()  # the third, of which half is in the item
-    assert (drawn[5 * FACTOR - 1, 8 * FACTOR + 2 : 14 * FACTOR] == MISS).all()
+    assert (
+        drawn[4 * FACTOR - 1, 8 * FACTOR + WIDTH + 1 : -WIDTH - 1] == HIT
+    ).all()  # the third, of which half is in the item
+    assert (drawn[5 * FACTOR - 1, 8 * FACTOR + WIDTH + 1 : 14 * FACTOR - 1] == MISS).all()
     assert (drawn[-1, : 8 * FACTOR] == MISS).all()
     assert (drawn[: 8 * FACTOR, : 8 * FACTOR] == 90).all()  # the fifth is not among them
 
 
 def test_what_a_region_of_an_item_is_can_be_asked_more_of():
     closer = cell(np.asarray(proposals({"net": state(Says(REGIONS))}, iou=0.6)), 1)
-    assert (closer[4 * FACTOR - 1, 8 * FACTOR + 2 : 14 * FACTOR] == MISS).all()
+    assert (closer[4 * FACTOR - 1, 8 * FACTOR + WIDTH + 1 : 14 * FACTOR - 1] == MISS).all()
     assert (closer[0, 8 * FACTOR :] == HIT).all()  # over the third, whose upper side is the same
     assert (closer[0, : 4 * FACTOR] == MISS).all()
 
@@ -132,7 +161,7 @@ UNSURE = ([0.0, 0, 5, 5], 0.25, 1)
 
 def test_each_detection_has_the_colour_of_what_is_wrong_with_it():
     found = Says(*zip(*reversed(FOUND.values()), UNSURE, strict=True))
-    page = np.asarray(detection_errors({"net": state(found)}))
+    page = np.asarray(detection_errors({"net": state(found)}, least=0.3))
     truth, drawn = cell(page, 0), cell(page, 1)
     across = slice(10 * FACTOR, 14 * FACTOR)
     sides = {  # a row of pixels of each that no other has
@@ -143,17 +172,19 @@ def test_each_detection_has_the_colour_of_what_is_wrong_with_it():
         Kind.BACKGROUND: drawn[8 * FACTOR, : 6 * FACTOR],
     }
     for kind, pixels in sides.items():
-        assert (pixels == COLOURS[kind][1]).all(), kind
-    assert (drawn[2 * FACTOR : 3 * FACTOR, 8 * FACTOR] == COLOURS[Kind.CORRECT][1]).all()  # the surest on top
+        assert (pixels == OF_KINDS[kind][1]).all(), kind
+    assert (
+        drawn[2 * FACTOR : 3 * FACTOR, 8 * FACTOR] == OF_KINDS[Kind.CORRECT][1]
+    ).all()  # the surest on top
     assert (drawn[: 8 * FACTOR, : 8 * FACTOR] == 90).all() and (truth[0, 8 * FACTOR :] == ITEM).all()
-    assert len({colour for _, colour in COLOURS.values()} | {ITEM}) == 1 + len(Kind)
+    assert len({colour for _, colour in OF_KINDS.values()} | {ITEM}) == 1 + len(Kind)
 
 
 def test_what_finds_an_item_that_does_not_count_is_not_drawn():
     items, difficult = (Boxes(torch.tensor([[corners]]), torch.tensor([[0]])) for corners in REGIONS[:2])
     net = state(Says(REGIONS[:2], [0.9, 0.8], [0, 0]), DifficultBoxes(items, difficult))
-    truth, drawn = (cell(np.asarray(detection_errors({"net": net})), column) for column in (0, 1))
-    assert (drawn[0, 8 * FACTOR :] == COLOURS[Kind.CORRECT][1]).all()
+    truth, drawn = (cell(np.asarray(detection_errors({"net": net}, least=0.3)), column) for column in (0, 1))
+    assert (drawn[0, 8 * FACTOR :] == OF_KINDS[Kind.CORRECT][1]).all()
     assert (drawn[8 * FACTOR :, : 8 * FACTOR] == 90).all() and (truth[8 * FACTOR :] == 90).all()
 
 

@@ -12,7 +12,7 @@ from repro.data.images import ImageSet
 from repro.data.split import InMemory
 from repro.errors import ReproError
 from repro.pictures.predictions import predictions
-from repro.pictures.sheet import GAP, HEADING, PALETTE, sheet
+from repro.pictures.sheet import GAP, HEADING, PALETTE, sheet, shown
 from repro.pictures.spectrum import spectrum
 from repro.recipe import Named
 from repro.state.net import State
@@ -76,6 +76,14 @@ def test_a_sheet_has_a_column_for_each_name_and_enlarges_small_images_by_whole_p
 def test_a_sheet_shrinks_large_images_in_proportion():
     page = sheet({"large": [np.zeros((640, 480, 3), np.uint8)]})
     assert page.size == (240 + 2 * GAP, HEADING + 320 + 2 * GAP)
+
+
+@pytest.mark.parametrize(
+    ("channels", "colour"), [(1, [1, 1, 1]), (2, [1, 2, 0]), (3, [1, 2, 3]), (4, [1, 2, 3]), (7, [1, 2, 3])]
+)
+def test_images_of_any_number_of_channels_are_shown(channels, colour):
+    image = torch.arange(1, 1 + channels, dtype=torch.uint8)[:, None, None].expand(-1, 2, 5)
+    assert shown(image).shape == (2, 5, 3) and (shown(image) == colour).all()
 
 
 def test_labels_have_the_colours_of_pascal_voc():

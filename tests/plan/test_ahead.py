@@ -4,20 +4,27 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner
 from conftest import TINY
+from kit.tiny import install
 
 from repro.cli import main
 from repro.errors import ReproError
 from repro.executors import quota
+from repro.faults import Fault
+from repro.format import size
 from repro.options import Options
 from repro.places import SUITES
 from repro.plan import ahead
 from repro.plan.ahead import PROCESS
+from repro.plan.arms import form_of
 from repro.reading import load_all
 from repro.runner import Runner
 from repro.store import Store
 from repro.suite_files import suite_files
+from repro.training.footprint import CONTEXT
+from repro.work.room import need
 
 GB = 10**9
 
@@ -76,6 +83,64 @@ def test_no_more_trials_are_reckoned_at_once_than_a_claim_wants(tiny, memory):
     memory(ahead_of["four"])
     with pytest.raises(ReproError, match="and 4 at once"):
         looks.check(session.steps(suite, "coin", most=1))
+
+
+@pytest.mark.parametrize(
+    ("error", "is_ours"),
+    [
+        (KeyError("no such luck"), True),
+        (FileNotFoundError("no such picture"), False),
+        (MemoryError("of a set"), False),
+        (ReproError("data set 'x': only one class"), False),
+    ],
+    ids=str,
+)
+def test_a_fault_of_ours_is_told_and_what_is_the_users_is_left_to_the_trial(
+    tiny, monkeypatch, error, is_ours
+):
+    def fails(*_):
+        raise error
+
+    monkeypatch.setattr("repro.plan.arms.footprint", fails)
+    session = Options().session(Runner(Store(Path("home")), None))
+    (suite,) = load_all([tiny]).values()
+    steps = list(session.steps(suite, "learns", most=1))
+    if is_ours:
+        with pytest.raises(Fault, match=r"^the memory of arm 'small': KeyError: 'no such luck'\n"):
+            Options().ahead(Store(Path("home"))).check(steps)
+    else:
+        Options().ahead(Store(Path("home"))).check(steps)
+
+
+def test_a_fault_of_the_users_code_is_left_to_the_trial(tiny, tmp_path, monkeypatch):
+    install(tmp_path / "nets", monkeypatch)
+    nets = tmp_path / "nets" / "tinynets" / "nets.py"
+    begins = "    def forward(self, x):\n"
+    nets.write_text(nets.read_text().replace(begins, f"{begins}        {{}}[x.shape]\n"))
+    own = TINY.replace("{model: cifar_resnet, depth: 8}", "{model: habits}", 1)
+    tiny.write_text(own.replace("    model: {width: 4}\n", ""))
+    done = run(tiny, "-k", "learns", "-j", "1")
+    assert done.exit_code == 2 and "KeyError" in done.output and "{}[x.shape]" in done.output
+    assert "the memory of arm" not in done.output
+
+
+@pytest.mark.parametrize(("per_gpu", "is_too_large"), [(1, False), (2, False), (3, True)])
+def test_a_trial_goes_into_its_part_of_a_gpu(tiny, monkeypatch, per_gpu, is_too_large):
+    session = Options(device="cuda").session(Runner(Store(Path("home")), None))
+    (suite,) = load_all([tiny]).values()
+    steps = list(session.steps(suite, "learns", most=1))
+    wanted = need(steps[0].job, form_of(steps[0].job.data))
+    total = 2 * (wanted + CONTEXT)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (0, total))
+    looks = Options(device="cuda", per_gpu=per_gpu).ahead(Store(Path("home")))
+    if not is_too_large:
+        looks.check(steps)
+        return
+    part = re.escape(size(total // 3 - CONTEXT))
+    said = rf"takes about .+ of the GPU's memory, of which {part} are free\. .+\n  in arm 'small'"
+    with pytest.raises(ReproError, match=said):
+        looks.check(steps)
 
 
 def test_on_a_cluster_nothing_is_known_of_the_machines(tiny, memory):

@@ -11,6 +11,9 @@ from kit.tiny import install, spec
 
 from repro.cli import main
 from repro.plan.arms import PROCESS, step_of
+from repro.plan.plan import plan as plan_of
+from repro.reading import load
+from repro.store import Store
 from repro.training.pace import Pace
 
 
@@ -28,7 +31,7 @@ def plan(*arguments):
 def as_json(*arguments):
     done = plan(*arguments, "--format", "json")
     assert done.exit_code == 0, done.output
-    return json.loads(done.output)
+    return json.loads(done.stdout)
 
 
 @pytest.mark.slow
@@ -72,6 +75,18 @@ def test_a_second_plan_measures_nothing_again(tiny, monkeypatch):
     assert as_json(tiny)["total"]["hours"][0] > first["total"]["hours"][0]
     tiny.write_text(TINY.replace("batch_size: ", "batch_size: 1"))
     assert "it is known" in as_json(tiny)["suites"][0]["problems"][0]
+
+
+def test_a_plan_says_at_which_arm_it_is_before_it_looks_at_it(tiny, tmp_path):
+    said = []
+    plan_of(
+        {tiny: load(tiny)},
+        "cpu",
+        Store(tmp_path / "home"),
+        device="A100",
+        begins=lambda *at: said.append(at),
+    )
+    assert said == [(0, 2, "tiny: small"), (1, 2, "tiny: frozen")]
 
 
 def test_trials_on_several_places_leave_room_for_fewer_at_once(tiny, monkeypatch):

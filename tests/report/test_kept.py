@@ -12,6 +12,7 @@ from repro.outcome import arm_result
 from repro.places import KEPT, REGISTER
 from repro.register import Register
 from repro.report.kept import END, START, fill, headlines, kept, ledger, pages, table
+from repro.report.kept import write as write_pages
 from repro.result import write
 from repro.suite import Suite
 
@@ -38,6 +39,14 @@ def test_what_the_page_links_to_is_there(name):
 def test_only_what_stands_between_the_marks_is_replaced():
     assert fill(f"a\n{START}\nold\n{END}\nb", "new") == f"a\n{START}\nnew\n{END}\nb"
     assert fill(fill(f"a {START}{END} b", "once"), "twice") == f"a {START}\ntwice\n{END} b"
+
+
+def test_a_page_that_is_a_link_stays_one(tmp_path, monkeypatch):
+    (real := tmp_path / "real.md").write_text("old")
+    (page := tmp_path / "README.md").symlink_to(real)
+    monkeypatch.setattr("repro.report.kept.pages", lambda _: [(page, "new")])
+    assert write_pages(tmp_path) == [page]
+    assert page.is_symlink() and real.read_text() == "new"
 
 
 def test_kept_results_are_complete_of_a_clean_commit_and_none_is_there_in_vain():

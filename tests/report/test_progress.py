@@ -11,7 +11,7 @@ from repro.plan.course import Course
 from repro.plan.steps import ROUND, Step
 from repro.pytest_plugin import Run
 from repro.report import progress
-from repro.report.progress import BAR, Line, Progress, Stand, fitted
+from repro.report.progress import BAR, Display, Line, Progress, Stand, Told, fitted
 from repro.status import Status
 from repro.store import Key, Store
 
@@ -228,12 +228,24 @@ def test_under_pytest_the_line_is_gone_before_pytest_writes_and_afterwards_pytes
     assert writer.write.__func__ is TerminalWriter.write
 
 
+def test_work_that_tells_of_itself_says_what_it_is_at():
+    told, log = Told("arms looked at"), io.StringIO()
+    assert told.look() is None
+    told.at(3, 40, "detection: \x1b[2Jyolo")
+    assert str(told.look()) == "3 of 40 arms looked at; detection: \\u001b[2Jyolo"
+    show, _ = progress.on(log)
+    with Display(told, show, every=0.01) as display:
+        while not log.getvalue():
+            display.ended.wait(0.01)
+    assert "3 of 40 arms looked at; detection: " in log.getvalue() and not display.thread.is_alive()
+
+
 def test_a_terminal_has_one_line_and_a_log_a_line_now_and_then(monkeypatch):
     log = io.StringIO()
     show, every = progress.on(log)
     show(STAND)
     show(None)
-    assert every == 30.0
+    assert every == 30.0 and progress.on(log, logged_every=10.0)[1] == 10.0
     assert re.fullmatch(r"\d\d:\d\d:\d\d 12 of 85 trials and numbers done, .*\n", log.getvalue())
     monkeypatch.setattr(log, "isatty", lambda: True)
     show, every = progress.on(log)

@@ -1,6 +1,6 @@
 """Average precision, by hand and against COCO's own code."""
 
-from math import isnan
+from math import isnan, nan
 
 import numpy as np
 import pytest
@@ -152,43 +152,120 @@ def made_up(seed: int) -> tuple[list[Found], list[Items]]:
     return answers, there
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_coco_measures_the_same(seed, capsys):
+def measured_by_coco(answers: list[Found], there: list[Items], classes: int) -> np.ndarray:
+    """Average precision by COCO's own code, of IoUs and classes; -1 where there are no items."""
     coco_api = pytest.importorskip("pycocotools.coco", reason="COCO's own code measures by it")
     from pycocotools.cocoeval import COCOeval
 
-    answers, there = made_up(seed)
-    truth = coco_api.COCO()
-    rows = [
+    def index(rows):
+        made = coco_api.COCO()
+        made.dataset = {
+            "images": [{"id": image} for image in range(len(there))],
+            "categories": [{"id": label} for label in range(classes)],
+            "annotations": [
+                {"iscrowd": 0, **row, "id": number, "area": row["bbox"][2] * row["bbox"][3]}
+                for number, row in enumerate(rows, start=1)
+            ],
+        }
+        made.createIndex()
+        return made
+
+    truth = [
         {"image_id": image, "category_id": int(label), "iscrowd": int(flag), "bbox": _bbox(corners)}
         for image, one in enumerate(there)
         for corners, label, flag in zip(*one, strict=True)
     ]
-    truth.dataset = {
-        "info": {},
-        "images": [{"id": image} for image in range(len(there))],
-        "categories": [{"id": label} for label in range(3)],
-        "annotations": [
-            {**row, "id": number, "area": row["bbox"][2] * row["bbox"][3]}
-            for number, row in enumerate(rows, start=1)
-        ],
-    }
-    truth.createIndex()
     boxes = [
         {"image_id": image, "category_id": int(label), "score": float(score), "bbox": _bbox(corners)}
         for image, one in enumerate(answers)
         for corners, score, label in zip(*one, strict=True)
     ]
-    judge = COCOeval(truth, truth.loadRes(boxes), "bbox")
+    judge = COCOeval(index(truth), index(boxes), "bbox")
     judge.evaluate()
     judge.accumulate()
-    capsys.readouterr()  # it prints
-    precision = judge.eval["precision"][..., 0, 2]  # IoU, recall, class; of any size, 100 an image
-    expected = precision.mean((0, 1))
-    assert expected.min() > 0.1 and expected.max() < 0.9
-    assert [coco_ap(answers, there, label) for label in range(3)] == approx(expected, abs=1e-9)
+    return judge.eval["precision"][..., 0, 2].mean(1)  # over recalls; of any size, 100 an image
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_coco_measures_the_same(seed):
+    answers, there = made_up(seed)
+    measured = measured_by_coco(answers, there, 3)
+    assert measured.mean(0).min() > 0.1 and measured.mean(0).max() < 0.9
+    assert [coco_ap(answers, there, label) for label in range(3)] == approx(measured.mean(0), abs=1e-9)
     at_one_half = [interpolated(coco(answers, there, label)) for label in range(3)]
-    assert at_one_half == approx(precision[0].mean(0), abs=1e-9)
+    assert at_one_half == approx(measured[0], abs=1e-9)
+
+
+CROWD, PART = (0, 0, 100, 100), (95, 0, 105, 10)  # half of PART is in CROWD
+LEFT, RIGHT, MIDDLE = (0, 0, 10, 10), (2, 0, 12, 10), (1, 0, 11, 10)  # IoUs with MIDDLE: 9/11 each
+HARD = {  # detections, items, and the mean average precision over COCO's IoUs, worked by hand
+    "equal scores, the right one in a later image": (
+        [found((FAR, 0.5, 0)), found((BOX, 0.5, 0))],
+        [items(), items((BOX, 0))],
+        1 / 2,
+    ),
+    "equal scores, the right one in an earlier image": (
+        [found((BOX, 0.5, 0)), found((FAR, 0.5, 0))],
+        [items((BOX, 0)), items()],
+        1.0,
+    ),
+    "equal scores in one image": ([found((FAR, 0.5, 0), (BOX, 0.5, 0))], [items((BOX, 0))], 1 / 2),
+    "equal overlaps: the last item is taken, and the first is left for LEFT": (
+        [found((MIDDLE, 0.9, 0), (LEFT, 0.8, 0))],
+        [items((LEFT, 0), (RIGHT, 0))],
+        # up to .8 both are found, from .85 on LEFT alone, which is second
+        (7 * 1 + 3 * 51 / 101 / 2) / 10,
+    ),
+    "equal overlaps: the last item is taken, and LEFT finds it gone": (
+        [found((MIDDLE, 0.9, 0), (LEFT, 0.8, 0))],
+        [items((RIGHT, 0), (LEFT, 0))],
+        # up to .65 LEFT finds RIGHT, by 2/3; up to .8 nothing; from .85 on LEFT, and MIDDLE nothing
+        (4 * 1 + 3 * 51 / 101 + 3 * 51 / 101 / 2) / 10,
+    ),
+    "a crowd takes what is in it, at .5 what is half in it": (
+        [found((PART, 0.99, 0), ((40, 40, 50, 50), 0.98, 0), ((40, 40, 50, 50), 0.97, 0), (BOX, 0.9, 0))],
+        [items((CROWD, 0), (BOX, 0), ignored=(0,))],
+        (1 + 9 / 2) / 10,
+    ),
+    "a crowd and no other item": ([found((BOX, 0.9, 0))], [items((CROWD, 0), ignored=(0,))], nan),
+    "no item of the class": ([found((BOX, 0.9, 0), (BOX, 0.8, 1))], [items((BOX, 1))], nan),
+    "no item at all": ([found((BOX, 0.9, 0))], [items()], nan),
+    "no detection of the class": ([found((BOX, 0.9, 1))], [items((BOX, 0), (BOX, 1))], 0.0),
+    "no detection at all": ([found()], [items((BOX, 0))], 0.0),
+    "an image without items, whose detection is surer": (
+        [found((BOX, 0.9, 0)), found((BOX, 0.8, 0))],
+        [items(), items((BOX, 0))],
+        1 / 2,
+    ),
+    "the right one is the hundredth": (
+        [found(*[(FAR, 0.9, 0)] * 99, (BOX, 0.5, 0))],
+        [items((BOX, 0))],
+        1 / 100,
+    ),
+    "the right one is the hundred and first": (
+        [found(*[(FAR, 0.9, 0)] * 100, (BOX, 0.5, 0))],
+        [items((BOX, 0))],
+        0.0,
+    ),
+    "boxes without an area": (
+        [found(((3, 3, 3, 9), 0.9, 0), (BOX, 0.8, 0))],
+        [items(((3, 3, 3, 9), 0), (BOX, 0))],
+        51 / 101 / 2,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", HARD)
+def test_hard_cases_by_hand(case):
+    answers, there, expected = HARD[case]
+    assert coco_ap(answers, there, 0) == approx(expected, abs=1e-9, nan_ok=True)
+
+
+@pytest.mark.parametrize("case", HARD)
+def test_coco_measures_hard_cases_the_same(case):
+    answers, there, expected = HARD[case]
+    measured = measured_by_coco(answers, there, 2).mean(0)[0]
+    assert measured == approx(-1 if isnan(expected) else expected, abs=1e-9)
 
 
 @pytest.mark.parametrize(
