@@ -40,7 +40,7 @@ class Measured(NamedTuple):
     seed: int  # of a timing the round's number
     digest: str  # of the trial, or round; of an untrained net, which has none, it is its seed and value
     quantities: dict[str, float]
-    matmul_peak: float | None  # FLOP a second of a large matrix product, taken beside it
+    matmul_peak: float | None  # FLOP a second of a large matrix product, taken beside it or in its round
 
 
 def measured(result: Result) -> list[Measured]:

@@ -6,7 +6,6 @@ multiply-adds that leave out what is called as a function; here `measures.static
 is not kept.
 """
 
-import gc
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -46,7 +45,7 @@ def time_round(job: Round, store: Store, device_index: int = 0) -> dict[str, Any
     """A record: what was read off for each net, and how long the round took."""
     begun, nets, turns = time.perf_counter(), dict[str, Any](), job.in_turn
     peaks = dict[tuple[str, int], float]()  # of the device, not of a net: once a round
-    context = forked_off(__name__, "pytorch_benchmark.benchmark", "torchvision")
+    context = forked_off(__name__, "pytorch_benchmark.benchmark", "torchvision", "repro.work.settled")
     try:
         for turn, (name, net) in enumerate(turns):
             at = {
@@ -58,7 +57,7 @@ def time_round(job: Round, store: Store, device_index: int = 0) -> dict[str, Any
             }
             store.tell(job.digest, {**at, "seed": job.number})
             of = net.timing.precision, net.timing.threads
-            with ProcessPoolExecutor(1, context, _begin) as process:
+            with ProcessPoolExecutor(1, context, follow_the_parent) as process:
                 with without_the_script():
                     timed = process.submit(_told, net, job.number, job.device, device_index, peaks.get(of))
                 nets[name] = timed.result()
@@ -66,12 +65,6 @@ def time_round(job: Round, store: Store, device_index: int = 0) -> dict[str, Any
     finally:
         store.tell(job.digest, {})
     return {"round": job.model_dump(mode="json"), "nets": nets, "seconds": time.perf_counter() - begun}
-
-
-def _begin() -> None:
-    """In a new process. What it was forked with is not looked through for garbage."""
-    follow_the_parent()
-    gc.freeze()
 
 
 def _told(

@@ -16,6 +16,7 @@ from repro.data.augment import flip, normalise, pad_crop
 from repro.data.embedded import FashionMnistSmall
 from repro.data.images import ImageSet
 from repro.models.resnet import cifar_resnet
+from repro.state import devices
 
 LEARNING_RATE, MOMENTUM, PAD = 0.05, 0.9, 2
 
@@ -57,12 +58,17 @@ def usual(data: ImageSet, *, depth: int, width: int, batch_size: int, steps: int
 
 
 def bare(data: ImageSet, *, depth: int, width: int, batch_size: int, steps: int) -> float:
-    """The project's operations in the shortest script: no curves, no progress, no checkpoint, no schedule."""
+    """The project's operations in the shortest script: no curves, no progress, no checkpoint, no schedule.
+
+    It starts as a trial does, whose peak memory is to be read: with a heap that has been given back, so that
+    the first steps take its pages anew.
+    """
     model: nn.Module = (
         cifar_resnet(depth, width=width, in_channels=1).to(memory_format=torch.channels_last).train()
     )
     optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM, fused=True)
     generator = torch.Generator()
+    devices.PeakMemory(torch.device("cpu"))
     start = time.perf_counter()
     for _ in range(steps):
         rows = torch.randint(len(data.train.images), (batch_size,), generator=generator)

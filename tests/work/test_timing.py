@@ -296,9 +296,14 @@ def test_a_peak_that_is_known_is_not_measured_again(monkeypatch):
 
 
 @pytest.mark.slow
-def test_what_a_process_is_forked_with_is_not_looked_through_for_garbage():
-    with ProcessPoolExecutor(1, forked.context(), timing._begin) as process:
+def test_what_a_process_is_forked_with_is_not_looked_through_for_garbage(monkeypatch, tmp_path):
+    imported = []
+    monkeypatch.setattr(timing, "forked_off", lambda *modules: imported.extend(modules))
+    monkeypatch.setattr(timing, "ProcessPoolExecutor", Pool)
+    time_round(round_(0), Store(tmp_path))
+    with ProcessPoolExecutor(1, forked.context(), import_module, (imported[-1],)) as process:
         assert process.submit(gc.get_freeze_count).result(60) > 100_000
+        assert process.submit(gc.collect).result(60) < 1_000
 
 
 def test_a_round_whose_process_dies_is_broken_and_says_nothing_more(monkeypatch, tmp_path):
