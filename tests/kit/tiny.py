@@ -4,6 +4,7 @@ import gc
 import json
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +91,9 @@ def install(folder: Path, monkeypatch: Any) -> None:
     (folder / "tinynets-1.dist-info" / "entry_points.txt").write_text(
         "[repro.models]\nhabits = tinynets.nets:Habits\n"
     )
+    for name in ("tinynets", "tinynets.nets"):  # of this folder, and gone after the test
+        monkeypatch.setitem(sys.modules, name, None)
+        del sys.modules[name]
     # First: reading entry points would keep it for good
     monkeypatch.setitem(MODELS.targets, "habits", "tinynets.nets:Habits")
     monkeypatch.syspath_prepend(folder)
