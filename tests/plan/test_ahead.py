@@ -1,6 +1,7 @@
 """What is told before the first trial: that memory or places do not suffice."""
 
 import re
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -171,11 +172,12 @@ def test_pytest_tells_it_too(tiny, memory, pytester):
 
 
 @pytest.mark.slow
-def test_no_suite_of_ours_is_refused_at_cpu_on_8_gb_and_8_cores(tmp_path, memory, monkeypatch):
+def test_no_suite_of_large_images_is_refused_at_cpu_on_8_gb_and_8_cores(tmp_path, memory, monkeypatch):
     monkeypatch.setattr(ahead, "count", lambda *_: 8)
     memory(8 * GB)
     options, store = Options(jobs=8), Store(tmp_path)
     session, looks = options.session(Runner(store, None)), options.ahead(store)
     for suite in load_all(suite_files([SUITES])).values():
-        for name, _ in suite.claims_at("cpu"):
-            looks.check(session.steps(suite, name, most=1))
+        if suite.task in ("segmentation", "detection"):  # images of others have 28 pixels a side, at most
+            for name, _ in islice(suite.claims_at("cpu"), 1):
+                looks.check(session.steps(suite, name, most=1))
