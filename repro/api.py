@@ -166,6 +166,10 @@ def run(
     claims_asked = [(suite, name) for _, suite, names in asked for name in names]
     begins(store, partial(session.course, claims_asked, project_of(given) / KEPT))
     any_decided = False
+
+    def are_over() -> bool:
+        return hours is not None and time.monotonic() - begun > hours * 3600
+
     try:
         ahead = options.ahead(store)
         for path, suite, names in asked:
@@ -178,10 +182,10 @@ def run(
             (suite, name)
             for path, suite, names in asked
             for name in names
-            if f"{path}::{name}" not in found.failed
+            if f"{path}::{name}" not in found.failed and not are_over()
         )
         for path, suite, names in asked:
-            if hours is not None and any_decided and time.monotonic() - begun > hours * 3600:
+            if hours is not None and any_decided and are_over():
                 found.left |= (late := rota.over(suite.suite, hours))
                 left(late)
                 continue

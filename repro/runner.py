@@ -4,7 +4,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
-from itertools import islice
+from contextlib import suppress
 from typing import Any
 
 from repro.contracts import Executor
@@ -16,7 +16,7 @@ from repro.store import Store
 DEATHS = 3  # of workers at one job, after which it is given up
 TELL_EVERY = 2.0  # seconds
 POLL = 0.2  # seconds until a job that another process is at is looked at again
-IN_VIEW = 64  # jobs to come that are looked at for those that can be begun
+IN_VIEW = 16  # jobs to come that are looked at for those that can be begun
 
 
 class Runner:
@@ -26,6 +26,7 @@ class Runner:
         self.store, self.executor = store, executor
         self.coming: Iterator[Job] = iter(())  # what will be asked for later, for places that are idle
         self.in_view: list[Job] = []
+        self.ahead: set[str] = set()  # what was begun so
         self.running: dict[Future[bool], Job] = {}
         self.deaths: Counter[str] = Counter()
         self.records: dict[str, Mapping[str, Any]] = {}
@@ -149,21 +150,45 @@ class Runner:
         return True
 
     def _go_ahead(self, todo: Collection[Job]) -> None:
-        """Begin what is coming where there is room, unless something wants the machine to itself."""
-        if any(job.needs.alone for job in (*todo, *self.running.values())):
+        """Begin what is coming where there is room, unless something wants the machine to itself. It needs
+        what is needed now: a trial on another device would take the place of one that is asked for.
+        """
+        now = [*todo, *self.running.values()]
+        if any(job.needs.alone for job in now):
             return
-        self.in_view += closure(
-            islice(self.coming, max(0, IN_VIEW - len(self.in_view))), unless=self._is_done
-        )
-        taken = {job.digest for job in todo} | self._at_work() | self.failed.keys()
+        self._look_ahead()
+        kinds = {_places(job) for job in now}
+        taken = {job.digest for job in now}
         for job in [*self.in_view]:
-            if job.digest in taken or job.needs.alone or self._is_done(job):
+            if job.digest not in taken and self._is_over(job):
                 self.in_view.remove(job)
-            elif self._has_room(job) and self._is_ready(job):
+            elif (
+                job.digest not in taken
+                and _places(job) in kinds
+                and self._has_room(job)
+                and self._is_ready(job)
+            ):
                 self.in_view.remove(job)
+                self.ahead.add(job.digest)
                 self.wanted.add(job.digest)
                 self.running[self.executor.submit(job, self.store)] = job
                 taken.add(job.digest)
+
+    def _look_ahead(self) -> None:
+        """See what is coming, but for what is asked for already. What cannot be read is told where it is."""
+        while len(self.in_view) < IN_VIEW and (job := next(self.coming, None)) is not None:
+            with suppress(ReproError):
+                found = closure([job], unless=self._is_done)
+                self.in_view += [one for one in found if one.digest not in self.wanted]
+
+    def _is_over(self, job: Job) -> bool:
+        """Whether a job in view is none to begin ahead, or not any more."""
+        return (
+            job.needs.alone
+            or job.digest in self.ahead
+            or any(one.digest in self.failed for one in (job, *job.after))
+            or self._is_done(job)
+        )
 
     def _is_at_its_end(self, job: Job, future: Future[bool]) -> bool:
         """Whether a job is done now, or else to be looked at again. Raises what went wrong with it."""
@@ -193,3 +218,8 @@ class Runner:
             waits = [f"waits for {holder}" for job in self.elsewhere if (holder := self.store.holder(job))]
             self.status.tell({"wanted": sorted(self.wanted), "finished": finished, "waits": waits})
         self.told = time.monotonic()
+
+
+def _places(job: Job) -> tuple[str, int]:
+    """What kind of places a job takes, and how many."""
+    return job.needs.device, max(1, job.needs.places)

@@ -169,7 +169,7 @@ class Session:
             if grid is None or arms.keys() <= experiment.chosen.keys():
                 return deciding.first()
             return [*chain.from_iterable(chain(*(pilots(experiment, arm, grid) for arm in arms)))]
-        except ReproError:
+        except Exception:  # whatever it is, it is told in its turn
             return []
 
     def _tune(self, experiment: Experiment, quantities: Iterable[Quantity]) -> None:

@@ -187,6 +187,31 @@ def test_nothing_is_begun_ahead_beside_what_needs_the_machine_alone(store, place
     assert places.asked == [timing_round(0)]
 
 
+def test_nothing_is_begun_ahead_of_a_round_that_cannot_begin_yet(store, places):
+    runner = Runner(store, places)
+    runner.coming = iter([trial(8)])
+    runner.ensure([trial(0), timing_round(0)])
+    assert places.asked == [trial(0), timing_round(0)]
+
+
+def test_what_needs_other_places_than_what_is_asked_for_is_not_begun_ahead(store, places):
+    runner = Runner(store, places)
+    runner.coming = iter([trial(8, device="cuda"), trial(9)])
+    runner.ensure([trial(0)])
+    assert places.asked == [trial(0), trial(9)]
+
+
+def test_a_damaged_record_of_what_is_coming_is_told_where_it_is_asked_for(store, places):
+    MadeUp().do(trial(8), store)
+    store.path(trial(8)).write_text("torn")
+    runner = Runner(store, places)
+    runner.coming = iter([trial(8), trial(9)])
+    runner.ensure([trial(0)])
+    assert places.asked == [trial(0), trial(9)]
+    with pytest.raises(ReproError, match="torn or not a record"):
+        runner.ensure([trial(8)])
+
+
 def test_rounds_of_timing_are_never_begun_ahead(store, places):
     runner = Runner(store, places)
     runner.coming = iter([timing_round(0), trial(8)])
@@ -198,10 +223,11 @@ def test_rounds_of_timing_are_never_begun_ahead(store, places):
 def test_what_is_wrong_with_what_is_coming_is_told_where_it_is_asked_for(store, places, error):
     places.error, places.bad = error, trial(8)
     runner = Runner(store, places)
-    runner.coming = iter([trial(8)])
+    runner.coming = iter([trial(8), probe(trial(8)), trial(8), trial(9)])
     runner.ensure([trial(0)])
     runner.ensure([trial(1), trial(2)])
-    assert places.asked.count(trial(8)) == 1 and places.done == [trial(0), trial(1), trial(2)]
+    runner.ensure([trial(3), trial(4)])
+    assert places.asked.count(trial(8)) == 1 and trial(9) in places.asked
     with pytest.raises(type(error)) as caught:
         runner.ensure([trial(8)])
     assert caught.value is error

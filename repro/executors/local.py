@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from repro.errors import ReproError
 from repro.executors.lease import cores, count, hold
 from repro.interrupt import deaf, hear
 from repro.job import Job, Needs
@@ -87,15 +88,19 @@ class Processes:
         return max(1, min(self.slots, count(needs.device, self.per_gpu) // max(1, needs.places)))
 
     def submit(self, job: Job, store: Store) -> Future[bool]:
-        """A future; it gives `BrokenExecutor` if the process dies. The next job then gets a fresh one."""
-        worker = self._worker()
+        """A future; it gives `BrokenExecutor` if the process dies. The next job then gets a fresh one. Raises
+        `ReproError` where no process can be started.
+        """
         try:
+            worker = self._worker()
             with without_the_script(), deaf():
                 worker.last = worker.pool.submit(work, job, store.root, store.since, self.per_gpu)
         except BrokenExecutor:  # its process died, at its last job or after it
             self.workers.remove(worker)
             worker.close()
             return self.submit(job, store)
+        except (EOFError, OSError) as error:
+            raise ReproError(f"no process can be started for {job.label}: {error}") from error
         return worker.last
 
     def _worker(self) -> Worker:

@@ -63,12 +63,10 @@ class Run:
 
     def _to_come(self) -> "Iterator[tuple[Suite, str]]":
         """The claims that will be decided here, as far as there is time, and memory for them."""
-        from repro.errors import ReproError
-
         for item in self.claims:
             if self.hours.are_over:
                 return
-            with suppress(ReproError):  # it is told in its turn
+            with suppress(Exception):  # whatever it is, it is told in its turn
                 self.ahead.check(self.session().steps(item.suite, item.name, most=1))
                 yield item.suite, item.name
 
