@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
+from statistics import fmean, pstdev
 
 from repro import evidence
 from repro.evidence import Decision, Verdict
@@ -52,12 +53,16 @@ class Judgement:
     @property
     def weakest(self) -> Part:
         """The part that decides: the least supported one, or of a refuted claim the one most spoken
-        against.
+        against. Where signs speak as much of several, it is the one whose margin is least in units of its
+        spread over the seeds.
         """
         broken = [part for part in self.parts if part.holds is False or part.why]
         if broken or not self.tried:
             return (broken or list(self.parts))[0]
-        return max(self.tried, key=lambda part: evidence.share(part.margins[: evidence.MOST]))
+        return max(
+            self.tried,
+            key=lambda part: (evidence.share(part.margins[: evidence.MOST]), -_in_spreads(part.margins)),
+        )
 
     def can_be_decided(self, most: int, alpha: float) -> bool:
         """Whether a verdict can still come with so many seeds, whatever the margins of the others are."""
@@ -83,6 +88,14 @@ class Judgement:
             return any(evidence.share(part.margins) > alpha for part in tried)
         against = [evidence.share([-margin for margin in part.margins]) for part in tried]
         return min(against) > alpha / len(tried)
+
+
+def _in_spreads(margins: Sequence[float]) -> float:
+    """The mean of margins in units of their standard deviation; infinite where that cannot be told."""
+    if not margins or not all(map(math.isfinite, margins)):
+        return math.inf
+    mean, spread = fmean(margins), pstdev(margins)
+    return mean / spread if spread else math.copysign(math.inf, mean)
 
 
 def decide(

@@ -317,3 +317,12 @@ def test_the_simulation_combines_what_decide_does():
     differences = noise(12, 20, LOOKS) + 1
     simulated = verdicts(np.stack([2 - differences, 2 + differences], axis=1))
     assert simulated == [verdict("err(a) == approx(0, abs=2)", a=d).verdict for d in differences]
+
+
+def test_of_parts_for_which_signs_speak_alike_the_weakest_is_the_least_in_units_of_its_spread():
+    clear, less_clear = [1.0, 1.1, 0.9, 1.0, 1.0], [9.0, 1.0, 5.0, 2.0, 8.0]
+    assert of(clear, less_clear).weakest.text == "part 1" and of(less_clear, clear).weakest.text == "part 0"
+    against = [[-margin for margin in margins] for margins in (clear, less_clear)]
+    assert of(*against).weakest.text == "part 0" and of(*reversed(against)).weakest.text == "part 1"
+    assert of([1.0] * 5, less_clear).weakest.text == "part 1"
+    assert of([math.inf] * 5, less_clear).weakest.text == "part 1"
