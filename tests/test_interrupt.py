@@ -18,7 +18,7 @@ IMPORTING = """
 import os, sys, time
 
 started = " ".join(sys.orig_argv)
-if "forkserver import main" in started or "exec(eval(" in started:  # what multiprocessing and execnet start
+if "spawn_main" in started or "exec(eval(" in started:  # what multiprocessing and execnet start
     open(os.environ["STARTED"], "w").close()
     time.sleep(1)
 """

@@ -1,10 +1,12 @@
 """Trials on this machine: in this process, or in as many processes as there are places."""
 
+import multiprocessing
 import os
 from collections.abc import Mapping
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from multiprocessing.context import BaseContext
 from pathlib import Path
 
 from repro.errors import ReproError
@@ -13,7 +15,7 @@ from repro.interrupt import deaf, hear
 from repro.job import Job, Needs
 from repro.status import Status
 from repro.store import Store
-from repro.work.processes import follow_the_parent, forked_off, without_the_script
+from repro.work.processes import follow_the_parent, without_the_script
 
 
 def work(job: Job, root: Path, since: int, per_gpu: int = 1) -> bool:
@@ -38,6 +40,11 @@ def begin(surroundings: Mapping[str, str]) -> None:
     os.environ.clear()
     os.environ.update(surroundings)
     import repro.work.execute  # noqa: F401
+
+
+def spawned() -> BaseContext:
+    """Starts processes of an interpreter of their own."""
+    return multiprocessing.get_context("spawn")
 
 
 class InProcess:
@@ -109,8 +116,7 @@ class Processes:
         """
         free = next((worker for worker in self.workers if worker.is_free()), None)
         if free is None and len(self.workers) < self.slots:
-            context = forked_off("repro.work.execute")
-            free = Worker(ProcessPoolExecutor(1, context, begin, (dict(os.environ),)))
+            free = Worker(ProcessPoolExecutor(1, spawned(), begin, (dict(os.environ),)))
             self.workers.append(free)
         if free is None:
             free = self.workers.pop(0)

@@ -40,7 +40,7 @@ def surroundings(tmp_path, monkeypatch):
 
 @pytest.fixture
 def processes(monkeypatch):
-    monkeypatch.setattr(local, "forked_off", lambda *_: forked.context())
+    monkeypatch.setattr(local, "spawned", forked.context)
     executor = Processes(2)
     yield executor
     executor.close()
