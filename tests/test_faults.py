@@ -170,7 +170,7 @@ def test_a_long_message_is_cut():
 def test_a_fault_in_ones_own_model_shows_ones_own_calls_and_the_place_in_the_suite(
     package, tmp_path, monkeypatch, jobs
 ):
-    monkeypatch.setattr(local, "spawned", forked.context)
+    monkeypatch.setattr(local.multiprocessing, "get_context", lambda _: forked.context())
     write(tmp_path, "fails: trained")
     ended = run("-j", jobs)
     assert ended.exit_code == 2 and len(ended.output.splitlines()) < 25

@@ -1,12 +1,9 @@
 """Trials on this machine: in this process, or in as many processes as there are places."""
 
 import multiprocessing
-import os
-from collections.abc import Mapping
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from multiprocessing.context import BaseContext
 from pathlib import Path
 
 from repro.errors import ReproError
@@ -33,18 +30,11 @@ def work(job: Job, root: Path, since: int, per_gpu: int = 1) -> bool:
         return execute(job, store, places=places, per_gpu=per_gpu)
 
 
-def begin(surroundings: Mapping[str, str]) -> None:
-    """In a new process, with the environment variables of the one that asks for it, as they are by now."""
+def begin() -> None:
+    """In a new process."""
     follow_the_parent()
     hear()
-    os.environ.clear()
-    os.environ.update(surroundings)
     import repro.work.execute  # noqa: F401
-
-
-def spawned() -> BaseContext:
-    """Starts processes of an interpreter of their own."""
-    return multiprocessing.get_context("spawn")
 
 
 class InProcess:
@@ -85,7 +75,7 @@ class Worker:
 
 
 class Processes:
-    """Processes, started when there is work, one job each at a time."""
+    """Spawned processes, started when there is work, one job each at a time."""
 
     def __init__(self, slots: int, per_gpu: int = 1):
         self.slots, self.per_gpu = slots, per_gpu
@@ -116,7 +106,8 @@ class Processes:
         """
         free = next((worker for worker in self.workers if worker.is_free()), None)
         if free is None and len(self.workers) < self.slots:
-            free = Worker(ProcessPoolExecutor(1, spawned(), begin, (dict(os.environ),)))
+            context = multiprocessing.get_context("spawn")
+            free = Worker(ProcessPoolExecutor(1, context, begin))
             self.workers.append(free)
         if free is None:
             free = self.workers.pop(0)

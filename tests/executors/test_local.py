@@ -40,7 +40,7 @@ def surroundings(tmp_path, monkeypatch):
 
 @pytest.fixture
 def processes(monkeypatch):
-    monkeypatch.setattr(local, "spawned", forked.context)
+    monkeypatch.setattr(local.multiprocessing, "get_context", lambda _: forked.context())
     executor = Processes(2)
     yield executor
     executor.close()
@@ -198,13 +198,6 @@ def test_no_more_processes_are_started_than_jobs_may_run_and_closing_ends_them(
     assert slow.done() and slow.exception() is not None
 
 
-def test_a_worker_has_the_environment_variables_of_the_moment_it_is_asked_for(processes, monkeypatch):
-    monkeypatch.setenv("REPRO_DATA", "elsewhere")
-    monkeypatch.delenv("HOME", raising=False)
-    asked = [processes._worker().pool.submit(os.getenv, name) for name in ("REPRO_DATA", "HOME")]
-    assert [one.result(60) for one in asked] == ["elsewhere", None]
-
-
 def is_free(store, trial):
     with store.take(trial) as mine:
         return mine
@@ -224,7 +217,9 @@ if __name__ == "__main__":
 """
 
 
-def test_workers_train_the_same_and_end_when_their_parent_is_killed(store, tmp_path, habits, monkeypatch):
+def test_spawned_workers_train_the_same_and_end_when_their_parent_is_killed(
+    store, tmp_path, habits, monkeypatch
+):
     first, endless = habits("first", drop=0.5), habits("endless", pause=20.0)
     (tmp_path / "parent.py").write_text(PARENT)
     command = [
