@@ -17,6 +17,7 @@ from repro.result import write
 from repro.runner import Runner
 from repro.session import Session
 from repro.store import Store
+from repro.trial import TrialSpec
 
 HOUR = 3600.0
 
@@ -177,11 +178,30 @@ def test_a_run_takes_the_oldest_first_and_tells_what_it_leaves(two):
     assert told == {"first": why} == noted(two / "new")
 
 
-def test_what_has_not_begun_when_the_hours_are_over_is_left(two, monkeypatch):
-    clock = iter([0.0, 99999.0])  # of the harness's own look at it alone
-    monkeypatch.setattr(api, "time", SimpleNamespace(monotonic=lambda: next(clock)))
-    results = repro.run([two / "first.yaml", two / "second.yaml"], only="order", jobs=1, hours=1.5)
-    assert [one.suite for one in results] == ["second"] and results.left == {"first": "1.5 h are over"}
+@pytest.mark.parametrize("are_over", ["as the first job begins", "as the first claim is decided"])
+def test_what_has_not_begun_when_the_hours_are_over_is_left(two, monkeypatch, are_over):
+    now, suites = [0.0], set()
+
+    class Clock(MadeUp):
+        def submit(self, job, store):
+            if isinstance(job, TrialSpec):
+                suites.add({21: "second", 22: "first"}[job.recipe.steps])
+            if are_over == "as the first job begins":
+                now[0] = 99999.0
+            return super().submit(job, store)
+
+    monkeypatch.setattr(api, "executor", lambda *_: Clock())
+    monkeypatch.setattr(api, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    results = repro.run(
+        [two / "first.yaml", two / "second.yaml"],
+        only="learns",
+        jobs=1,
+        hours=3,
+        decided=lambda *_: now.__setitem__(0, 99999.0),
+    )
+    assert [one.suite for one in results] == ["second"] and results.left == {"first": "3 h are over"}
+    begun_ahead = are_over == "as the first claim is decided"
+    assert suites == ({"second", "first"} if begun_ahead else {"second"})
 
 
 def test_the_watch_does_not_miss_what_was_left():
