@@ -80,11 +80,10 @@ def _used(standing: Mapping[Key, Standing]) -> set[RunKey]:
 
 def _refusals(result: Result, dirty: bool) -> Iterable[str]:
     """Why a result does not count."""
-    facts = result.environment.facts
-    commit = facts.get("commit")
+    commit = result.commit
     if not dirty and not commit:
         yield "made by no commit; --dirty keeps it all the same"
-    elif not dirty and commit and facts["dirty"]:
+    elif not dirty and commit and result.environment.facts["dirty"]:
         yield f"made by commit {commit[:10]} with uncommitted changes; delete it, or keep it with --dirty"
     last = max((seed for claim in result.claims.values() for seed in claim.evidence.seeds), default=0)
     if last >= PILOT:

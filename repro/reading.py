@@ -8,7 +8,7 @@ from repro import document, named_recipes
 from repro.checking import check
 from repro.document import DocumentError, Problem
 from repro.suite import Suite
-from repro.suite_files import RECIPES, recipes_below, suite_files
+from repro.suite_files import RECIPES, beside, recipes_below, suite_files
 
 
 def load(path: Path) -> Suite:
@@ -57,9 +57,12 @@ def load_all(files: Iterable[Path]) -> dict[Path, Suite]:
 
 
 def _read(files: Iterable[Path]) -> tuple[dict[Path, Suite], list[Problem]]:
-    """The suites that are sound, and all that is wrong with the others and with their names."""
-    suites, problems, named = dict[Path, Suite](), list[Problem](), dict[str, Path]()
-    for path in files:
+    """The suites that are sound, and all that is wrong with the others and with their names, beside those of
+    the project that are not asked.
+    """
+    asked = list(files)
+    suites, problems, named = dict[Path, Suite](), list[Problem](), beside(asked)
+    for path in asked:
         try:
             suites[path] = load(path)
         except DocumentError as error:

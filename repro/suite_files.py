@@ -13,7 +13,7 @@ from pathlib import Path
 from repro import document
 from repro.document import closest, top_keys
 from repro.errors import ReproError
-from repro.places import SUFFIXES, SUITES, bundled, project
+from repro.places import SUFFIXES, SUITES, bundled, project, shown
 
 RECIPES = "recipes.yaml"
 # What pytest does not enter (`norecursedirs`), by name; and what is in the folder of an environment.
@@ -48,6 +48,17 @@ def by_name(*folders: Path) -> dict[str, Path]:
         for path in suites_below(folder):
             found.setdefault(_name(path), path)
     return {name: path for name, path in found.items() if name}
+
+
+def beside(files: Iterable[Path]) -> dict[str, Path]:
+    """The other suites of the projects that files are of, by name, but for copies without a change: results
+    lie by the names of suites, so one would take the place of the other's.
+    """
+    asked = {file.resolve() for file in files}
+    folders = {project(file.parent) / SUITES for file in asked}
+    others = (path for folder in folders for path in suites_below(folder) if path.resolve() not in asked)
+    contents = {_content(file) for file in asked}
+    return {_name(path): Path(shown(path)) for path in others if _content(path) not in contents}
 
 
 def suites_below(folder: Path) -> list[Path]:
@@ -112,6 +123,14 @@ def _name(path: Path) -> str:
     except ReproError:
         return ""
     return str(content.get("suite", "")) if isinstance(content, dict) else ""
+
+
+def _content(path: Path) -> bytes:
+    """Empty where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
 
 
 def _file(path: Path) -> Path:

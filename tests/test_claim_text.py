@@ -58,6 +58,13 @@ def test_of_a_conjunction_all_parts_have_to_hold_or_one_to_fail_at_its_share_of_
     assert f"the next look that can is after {look} " in text
 
 
+def test_of_sides_that_are_the_same_number_on_every_seed_no_more_seeds_are_advised():
+    text = said("loss(a) > 0 and loss(b) > 0", values={"a": [0.0] * 5, "b": CLEAR})
+    assert "loss(a) > 0: every margin is exactly 0, and more seeds will hardly change that" in text
+    assert "--seeds-max" not in text and "1 of its 2 parts held" in text
+    assert "--seeds-max" in said("loss(a) > 0", values={"a": [0.0] * 4 + [0.1]})
+
+
 def test_of_a_conjunction_it_says_which_part_holds_it_up():
     text = said("loss(a) > 0 and loss(b) > 0", values={"a": CLEAR, "b": [1.0, 1.1, -0.1, 1.2, 0.0]})
     assert "loss(b) > 0: the margin is above 0 on 3 of 5 seeds" in text

@@ -212,6 +212,31 @@ def test_two_suites_of_one_name_are_an_error_from_python_too():
         repro.run("suites")
 
 
+@pytest.mark.usefixtures("twice")
+@pytest.mark.parametrize("asked", ["a", "b"])
+def test_a_suite_is_not_run_whose_name_another_of_the_project_has(asked):
+    other, line = ("b", 2) if asked == "a" else ("a", 1)
+    here, there = f"suites/{asked}.yaml:{3 - line}:8", f"suites/{other}.yaml:{line}:8"
+    said = f"{here}: another suite is called 'tiny' too: {there}"
+    for command in ("run", "check"):
+        run = of_command(command, f"suites/{asked}.yaml")
+        assert run.exit_code == 2 and run.output == said + "\n"
+
+
+def test_a_copy_without_a_change_is_the_same_suite(twice):
+    write(twice.path, {"suites/b.yaml": TINY})
+    assert of_command("check", "suites/b.yaml").exit_code == 0
+    assert of_command("check", "suites").exit_code == 2
+
+
+@pytest.mark.slow  # processes
+@pytest.mark.parametrize("asked", ["a", "b"])
+def test_a_suite_whose_name_another_has_is_an_error_of_pytest(twice, asked):
+    run = twice.runpytest_subprocess(f"suites/{asked}.yaml", "-k", "order", "-p", "no:cacheprovider")
+    assert run.ret == pytest.ExitCode.INTERRUPTED
+    run.stdout.fnmatch_lines([f"*suites/{asked}.yaml:*another suite is called 'tiny' too*", "ERROR suites*"])
+
+
 @pytest.mark.slow  # processes
 @pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "with a worker"])
 def test_two_suites_of_one_name_are_an_error_of_pytest(twice, workers):

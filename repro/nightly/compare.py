@@ -19,6 +19,7 @@ from repro.expression import Measurement
 from repro.nightly import limits
 from repro.nightly.measured import COSTS
 from repro.nightly.measurements import FEWEST_SEEDS, REGRESSIONS, Base, Change, drafts, settled
+from repro.nightly.remedy import bisect, hanging, narrowed
 from repro.result import ClaimResult, Result
 
 
@@ -29,6 +30,7 @@ class Side(Base):
     profile: str
     base: str = Field(description="id of the newest run")
     new: str
+    commits: tuple[str | None, str | None] = Field(description="of these runs; null where there was none")
 
 
 class ClaimChange(Base):
@@ -51,6 +53,7 @@ class Comparison(Base):
     only_base: tuple[str, ...] = Field(description="whole suites")
     only_new: tuple[str, ...]
     notes: tuple[str, ...] = Field(description="what limits the comparison, refused timings first of all")
+    next: tuple[str, ...] = Field(description="commands that say more of the first regression")
 
     @property
     def regression(self) -> bool:
@@ -82,13 +85,21 @@ def compare(
         for draft in drafts(old, now, COSTS if metrics else limits.refused_costs(old, now))
     ]
     changes = settled(found, alpha)
+    claims = () if metrics else _flat(_claims(*pair) for pair in both)
     of_costs = () if metrics else _flat(limits.of_costs(*pair) for pair in both)
     return Comparison(
         alpha=alpha,
         compared=tuple(
-            Side(suite=now.suite, profile=now.profile, base=old.id, new=now.id) for old, now in both
+            Side(
+                suite=now.suite,
+                profile=now.profile,
+                base=old.id,
+                new=now.id,
+                commits=(old.commit, now.commit),
+            )
+            for old, now in both
         ),
-        claims=() if metrics else _flat(_claims(*pair) for pair in both),
+        claims=claims,
         measurements=changes,
         gone=_flat(missing(old, now, metrics=metrics) for old, now in both),
         alike=_flat(alike(*pair) for pair in both),
@@ -97,6 +108,7 @@ def compare(
             *_suites(new_side, old_side),
             *_flat(missing(now, old, metrics=metrics) for old, now in both),
         ),
+        next=tuple(_next(both, claims, changes)),
         notes=(*of_costs, *limits.of_seeds(changes), *_flat(limits.of_results(*pair) for pair in both)),
     )
 
@@ -172,6 +184,29 @@ def _claims(base: Result, new: Result) -> Iterator[ClaimChange]:
                 regression=old.as_expected and not claim.as_expected,
                 gain=claim.as_expected and not old.as_expected,
             )
+
+
+def _next(
+    both: Iterable[tuple[Result, Result]], claims: Iterable[ClaimChange], changes: Iterable[Change]
+) -> Iterator[str]:
+    """What shows the numbers of the first regression, and what finds its commit. Costs are bisected by
+    nobody: a commit is judged by its metrics.
+    """
+    sides = {(new.suite, new.profile): (base, new) for base, new in both}
+    worse = sorted((c for c in changes if c.kind in REGRESSIONS), key=lambda change: change.p or 0.0)
+    of_claim = next((claim for claim in claims if claim.regression), None)
+    of_metric = next((change for change in worse if change.quantity not in COSTS), None)
+    if of_claim is not None:
+        base, new = sides[of_claim.suite, of_claim.profile]
+        hang = {of_claim.claim: 0.0}
+    elif of_metric is not None:
+        base, new = sides[of_metric.suite, of_metric.profile]
+        hang = hanging(new, of_metric.arm, of_metric.quantity)
+    else:
+        return
+    yield " ".join(["repro show", new.id, *narrowed(hang)])
+    if base.commit and new.commit and base.commit != new.commit:
+        yield bisect(base.commit[:12], new.commit[:12], new.file, hang, new.profile)
 
 
 def alike(base: Result, new: Result) -> Iterator[str]:

@@ -17,6 +17,7 @@ SAYS = {
     "untested": "too few seeds",
 }
 SHOWN = (*REGRESSIONS, "better", "found", "untested")  # in this order
+FEW = 3  # commits that are named
 CLAIMS = ("claim", "base", "new", "")
 MEASUREMENTS = ("measurement", "seeds", "base", "new", "difference", "95 % interval", "p", "")
 
@@ -36,6 +37,7 @@ def share(value: float | None) -> str:
 
 def _blocks(comparison: Comparison, style: Style) -> Iterator[str]:
     claims, changes = comparison.claims, [c for c in comparison.measurements if c.kind in SHOWN]
+    yield _sides(comparison, style)
     if comparison.gone:
         yield f"GONE, which is a regression: base has them, new has not\n{_list(comparison.gone, style)}"
     if comparison.alike:
@@ -58,6 +60,24 @@ def _blocks(comparison: Comparison, style: Style) -> Iterator[str]:
     if costs:
         yield f"Costs of trials, as they were recorded beside whatever else ran; no regression:\n{costs}"
     yield "\n".join(_summary(comparison))
+    if comparison.next:
+        yield f"Of the first regression, all numbers and the commit:\n{_list(comparison.next, style)}"
+
+
+def _sides(comparison: Comparison, style: Style) -> str:
+    """Which commits are compared."""
+    sides = [
+        dict.fromkeys(side.commits[i] for side in comparison.compared if side.commits[i]) for i in (0, 1)
+    ]
+    base, new = (_commits([*side], style) for side in sides)
+    return f"base: {base}\nnew: {new}"
+
+
+def _commits(found: Sequence[str], style: Style) -> str:
+    if not found:
+        return "no commit"
+    shown = ", ".join(style.name(commit[:12]) for commit in found[:FEW])
+    return f"{shown} and {len(found) - FEW} more" if len(found) > FEW else shown
 
 
 def _list(lines: Iterable[str], style: Style) -> str:

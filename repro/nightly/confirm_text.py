@@ -7,6 +7,7 @@ from repro.format import MARKDOWN, TEXT, Style, counted, figure
 from repro.nightly.compare_text import share
 from repro.nightly.confirm import Confirmation
 from repro.nightly.measured import COSTS
+from repro.nightly.remedy import bisect
 from repro.nightly.turns import LEVEL, Decision
 from repro.nightly.watch import Suspect, Watch
 
@@ -49,14 +50,8 @@ def _alarm(decision: Decision, suspect: Suspect, repository: str | None, style: 
     if new and repository:
         yield f"- the suite: {repository}/blob/{quote(new)}/{quote(suspect.file)}"
     if old and new:
-        yield f"- to find the commit: {style.name(_bisect(suspect, old, new))}"
-
-
-def _bisect(suspect: Suspect, old: str, new: str) -> str:
-    claims = suspect.claims
-    only = ["-k", min(claims, key=lambda claim: claims[claim])] if claims else []
-    profile = ["--profile", suspect.profile] if suspect.profile != "cpu" else []
-    return " ".join(["repro bisect", old, new, suspect.file, *only, *profile])
+        command = bisect(old, new, suspect.file, suspect.claims, suspect.profile)
+        yield f"- to find the commit: {style.name(command)}"
 
 
 def _row(decision: Decision, style: Style) -> Sequence[str]:

@@ -12,11 +12,17 @@ def watch_text(watch: Watch, *, markdown: bool = False) -> str:
     style = MARKDOWN if markdown else TEXT
     blocks = [f"BROKE TONIGHT: {style.name(alarm)}" for alarm in watch.alarms]
     blocks += [f"NOT THE CODE BUT THE RUN: {style.name(problem)}" for problem in watch.problems]
+    if watch.base and watch.commit and watch.base != watch.commit:
+        since = style.name(f"git log {watch.base[:12]}..{watch.commit[:12]}")
+        blocks.append(f"What changed since it was well: {since}")
     if watch.notes:
         blocks.append("\n".join(f"- {style.name(note)}" for note in watch.notes))
     if watch.suspects:
         blocks.append(style.table([SUSPECTS, *(_suspect(suspect, style) for suspect in watch.suspects)], ()))
-        blocks.append("Suspects are no alarms: `repro confirm` measures them again, beside the old code.")
+        blocks.append(
+            "Suspects are no alarms: `repro confirm` measures them again, beside the old code. "
+            "It takes what `repro watch -o` writes."
+        )
     blocks.append(
         f"{counted(watch.watched, 'measurement')} watched, {watch.young} with a history that is too short; "
         f"{counted(len(watch.suspects), 'suspect')} (an e-value of {watch.threshold:.4g} makes one)"

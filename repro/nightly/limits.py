@@ -68,6 +68,14 @@ def of_results(base: Result, new: Result) -> Iterator[str]:
             f"{place}: {strange} trials of the same digest ended with other numbers: usual on a GPU; "
             "on a CPU it is another CPU model, or a fault"
         )
+    for name in sorted(base.claims.keys() & new.claims.keys()):
+        before, now = base.claims[name].trivial, new.claims[name].trivial
+        for arm in now:
+            if arm not in before:
+                yield (
+                    f"{place}: TRIVIAL now in claim '{name}': arm '{arm}' does no better than to answer "
+                    "everything with the most frequent class"
+                )
     for side, result in (("base", base), ("new", new)):
         if not result.complete:
             yield f"{place}: {side} ({result.id}) holds only some of the suite's claims"

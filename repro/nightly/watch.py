@@ -30,15 +30,13 @@ import numpy as np
 from pydantic import Field
 
 from repro.archive import Key, latest, order
-from repro.catalogue import CLOCKS, COUNTS
-from repro.expectation import parse_measurement
-from repro.expression import Measurement
 from repro.nightly.changes import FEWEST, locate
 from repro.nightly.compare import compare
 from repro.nightly.history import EPOCH, Name, Nights, evidence, observations
 from repro.nightly.measured import COSTS, sign
 from repro.nightly.measurements import REGRESSIONS, Base, Change
 from repro.nightly.night import alarms, key, notes, problems
+from repro.nightly.remedy import hanging
 from repro.result import Result
 
 AGAIN = 7  # nights after which a suspect that was not confirmed is measured again
@@ -90,6 +88,7 @@ class Watch(Base):
     base: str | None = Field(
         description="the commit to confirm against: of the last run before the steps of all that is due"
     )
+    commit: str | None = Field(None, description="tonight's; null where there is none, or more than one")
     alarms: tuple[str, ...] = Field(description="what broke tonight and needs no measuring again")
     problems: tuple[str, ...] = Field(
         description="what is wrong with tonight's results rather than with the code"
@@ -113,7 +112,7 @@ class _Past:
         return [old for old in self.results if key(old) == key(result)]
 
     def commit(self, run: str) -> str | None:
-        return _commit(next(result for result in self.results if result.id == run))
+        return next(result.commit for result in self.results if result.id == run)
 
 
 def watch(
@@ -147,6 +146,7 @@ def watch(
         threshold=threshold,
         suspects=found,
         base=_base(past, [suspect for suspect in found if suspect.due], alarmed),
+        commit=commits.pop() if len(commits := {result.commit for result in tonight}) == 1 else None,
         alarms=alarmed,
         problems=(*damaged[1], *problems(past.results, past.stood, tonight, (left or {}).keys())),
         notes=(
@@ -166,13 +166,8 @@ def _base(past: _Past, due: Sequence[Suspect], alarmed: Sequence[str]) -> str | 
     runs = {result.id: result for result in past.results}
     located = [runs[suspect.between[0]] for suspect in due if suspect.between]
     if located:
-        return _commit(min(located, key=lambda result: result.finished))
-    return _commit(past.results[-1]) if past.results and (due or alarmed) else None
-
-
-def _commit(result: Result) -> str | None:
-    commit = result.environment.facts.get("commit")
-    return str(commit) if commit else None
+        return min(located, key=lambda result: result.finished).commit
+    return past.results[-1].commit if past.results and (due or alarmed) else None
 
 
 def _jumps(past: _Past, tonight: Sequence[Result]) -> dict[Name, Suspect]:
@@ -206,9 +201,9 @@ def _jumped(change: Change, past: _Past, result: Result) -> Suspect:
         between=None,
         before=change.base,
         now=change.new,
-        commits=(_commit(past.stood[key(result)]), _commit(result)),
+        commits=(past.stood[key(result)].commit, result.commit),
         file=result.file,
-        claims=_hanging(result, change.arm, change.quantity),
+        claims=hanging(result, change.arm, change.quantity),
     )
 
 
@@ -239,9 +234,9 @@ def _nominated(
         between=(of_recent[first - 1], of_recent[step.plausible[-1]]) if step else None,
         before=_shown(means[:at], name[3], worse),
         now=_shown(means[at:], name[3], worse),
-        commits=(past.commit(of_recent[first - 1]), _commit(result)),
+        commits=(past.commit(of_recent[first - 1]), result.commit),
         file=result.file,
-        claims=_hanging(result, name[2], name[3]),
+        claims=hanging(result, name[2], name[3]),
     )
 
 
@@ -250,28 +245,3 @@ def _shown(values: Sequence[float], quantity: str, worse: int) -> float | None:
     mean = float(np.mean(values)) * (worse or 1)
     shown = float(np.exp(mean)) if quantity in COSTS else mean
     return shown if np.isfinite(shown) else None
-
-
-def _hanging(result: Result, name: str, quantity: str) -> dict[str, float]:
-    """The claims that measure it or, of what none measures, its arm; with the seconds that a seed took."""
-    arm = name.partition("(")[0]
-    arms = {
-        arm,
-        *(other for other, of in result.arms.items() if arm in (of.of, (of.weights or {}).get("arm"))),
-    }
-    exact, of_arm = dict[str, float](), dict[str, float]()
-    for claim_name, claim in result.claims.items():
-        asked = [parse_measurement(text) for text in claim.values]
-        seconds = claim.seconds / max(1, len(claim.evidence.seeds))
-        if any((of.subject, of.name) == (name, quantity) for of in asked):
-            exact[claim_name] = seconds
-        if any(of.arm in arms and _is_trained(of) for of in asked):
-            of_arm[claim_name] = seconds
-    return exact or of_arm
-
-
-def _is_trained(of: Measurement) -> bool:
-    """Whether it is of a net after training."""
-    return (
-        of.name not in COUNTS.targets and of.name not in CLOCKS.targets and ("at", "start") not in of.options
-    )

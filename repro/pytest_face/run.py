@@ -29,7 +29,6 @@ class Run:
         self.config = config
         self.here = config.invocation_params.dir
         self.profiles: set[str] = set()
-        self.suites: dict[str, Path] = {}  # by name
         self.hours, self.progress, self.verdicts = Hours(self), Progress(self), Verdicts(self)
         self.claims: list[ClaimItem] = []  # those to decide, in their order
         self._session: Session | None = None
@@ -43,6 +42,13 @@ class Run:
     def named(self) -> list[Path]:
         """The files and folders that pytest was given."""
         return [self.here / argument.partition("::")[0] for argument in self.config.args]
+
+    @cached_property
+    def suites(self) -> dict[str, Path]:
+        """By name, those of the project that pytest was not given; then those that were read too."""
+        from repro.suite_files import beside
+
+        return beside(self.files)
 
     def session(self) -> "Session":
         if self._session is None:
@@ -92,15 +98,20 @@ class Run:
         return self.options.ahead(self.store())
 
     @cached_property
-    def root(self) -> Path:
-        """The folder of the project that store and results belong to, whatever pytest's rootdir is."""
+    def files(self) -> list[Path]:
+        """The suites that pytest was given; none, where they are named otherwise than by their paths."""
         from repro.errors import ReproError
-        from repro.suite_files import project_of
+        from repro.suite_files import suite_files
 
         try:
-            return project_of(path for path in self.named if path.is_dir() or path.suffix in SUFFIXES)
-        except ReproError:  # what is named otherwise than by its path
-            return project(self.here)
+            return suite_files(path for path in self.named if path.is_dir() or path.suffix in SUFFIXES)
+        except ReproError:
+            return []
+
+    @cached_property
+    def root(self) -> Path:
+        """The folder of the project that store and results belong to, whatever pytest's rootdir is."""
+        return project(self.files[0].parent if self.files else self.here)
 
     def store(self) -> "Store":
         from repro.places import home

@@ -37,9 +37,9 @@ def _origin(result: Result) -> str:
     """Where and when it was run, and of which commit."""
     keys, facts = result.environment.key, result.environment.facts
     devices = {f"{key['device']} ({key['precision']}, torch {key['torch']})" for key in keys}
-    commit, made_by = "no commit", facts.get("commit")
-    if made_by:
-        commit = f"commit {made_by[:10]}{' with changes' if facts['dirty'] else ''}"
+    commit = "no commit"
+    if result.commit:
+        commit = f"commit {result.commit[:10]}{' with changes' if facts['dirty'] else ''}"
     where = ", ".join(sorted(devices)) or facts["cpu"]
     return f"{result.suite} at profile {result.profile}, {result.finished}, {where}, {commit}"
 

@@ -134,8 +134,15 @@ def undecided(claim: ClaimResult) -> Iterable[str]:
         return
     tried = [part for part in evidence.parts if part.is_tried]
     waiting = [part for part in tried if part.verdict != "reproduced"]
-    yield f"{seeds} seeds were not enough to tell; {_what_more_would_do(tried, seeds, evidence.alpha)}."
-    for part in waiting:
+    same = [part for part in waiting if all(margin == 0 for margin in part.margins)]
+    if same:
+        yield (
+            f"{' and '.join(part.text for part in same)}: every margin is exactly 0, and more seeds will "
+            "hardly change that. Do the sides differ in anything that is measured here?"
+        )
+    else:
+        yield f"{seeds} seeds were not enough to tell; {_what_more_would_do(tried, seeds, evidence.alpha)}."
+    for part in (part for part in waiting if part not in same):
         above = sum(margin is not None and margin > 0 for margin in part.margins)
         what = f"{part.text}: the margin" if len(evidence.parts) > 1 else "The margin"
         yield (

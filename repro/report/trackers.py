@@ -187,7 +187,7 @@ def _missing(tracker: str, extra: str) -> ReproError:
 
 
 def _of_run(result: Result) -> dict[str, str]:
-    facts = {"commit": str(result.environment.facts.get("commit") or "")}
+    facts = {"commit": str(result.commit or "")}
     return {"suite": result.suite, "profile": result.profile, "run": result.id, **facts}
 
 

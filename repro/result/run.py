@@ -97,6 +97,11 @@ class Result(Base):
         return {**known, **{measure: declaration(measure) for measure in measures}, **self.quantities}
 
     @property
+    def commit(self) -> str | None:
+        """Of the project that it was made in."""
+        return self.environment.facts.get("commit")
+
+    @property
     def path(self) -> Path:
         """Where it stands below a folder of results."""
         return Path(self.suite, self.profile, f"{self.id}.json")

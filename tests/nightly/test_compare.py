@@ -43,6 +43,39 @@ def test_a_result_compared_with_itself_is_identical_and_untested():
     assert all(change.p is None for change in found.measurements) and not found.claims and not found.notes
 
 
+def test_the_commits_are_said_and_how_to_go_on_from_the_first_regression():
+    base, new = run(), run(error=0.5, night=2)
+    old, now = base.commit[:12], new.commit[:12]
+    found = compare([base], [new])
+    assert found.next == (f"repro show {new.id}", f"repro bisect {old} {now} suites/made-up.yaml")
+    text = as_text(found)
+    assert text.startswith(f"base: {old}\nnew: {now}\n")
+    assert text.endswith("\n".join(f"- {command}" for command in found.next))
+    known = {"better": claim("refuted")}
+    of_claim = compare([base], [run(error=0.5, night=2, claims=known)]).next
+    assert of_claim == (
+        f"repro show {new.id} -k better",
+        f"repro bisect {old} {now} suites/made-up.yaml -k better",
+    )
+    assert compare([base], [run(error=0.5)]).next == (f"repro show {base.id}",)  # no commit between
+    assert compare([base], [run(error=0.1, night=2)]).next == ()  # a gain
+    assert compare([run(arms="ab")], [run(night=2)]).next == ()  # what has gone is not bisected
+
+
+def test_of_many_commits_a_few_are_said():
+    nights = [run(suite=f"s{i}", night=i) for i in range(1, 6)]
+    head = as_text(compare(nights, nights)).splitlines()[0]
+    assert head == f"base: {', '.join(one.commit[:12] for one in nights[:3])} and 2 more"
+
+
+def test_an_arm_that_has_become_trivial_is_told():
+    trivial = claim().model_copy(update={"trivial": ("b",)})
+    base, new = run(), run(night=2, claims={"better": trivial})
+    told = "made-up (cpu): TRIVIAL now in claim 'better': arm 'b' does no better than to answer everything"
+    assert told in as_text(compare([base], [new]))
+    assert "TRIVIAL" not in as_text(compare([new], [new])) + as_text(compare([new], [base]))
+
+
 def test_noise_alone_is_no_change():
     found = compare([run(seed=1)], [run(seed=2, night=2)])
     assert kinds(found)["a", "test_error"] == "changed" and not found.regression

@@ -158,6 +158,7 @@ def test_a_claim_or_an_arm_that_has_gone_from_a_whole_run_is_an_alarm_and_from_a
     )
     assert found.problems == () and found.base == commit(1)
     assert f"BROKE TONIGHT: {found.alarms[0]}" in watch_text(found)
+    assert f"git log {commit(1)[:12]}..{commit(2)[:12]}" in watch_text(found)
     part = watch([before], [result(**tonight, complete=False)])
     assert part.alarms == () and "holds only some" in part.problems[0]
 
