@@ -63,6 +63,17 @@ def interval(ends: Interval | None) -> str:
     return f"[{'-∞' if low is None else figure(low)}, {'∞' if high is None else figure(high)}]"
 
 
+def ranges(numbers: Sequence[int]) -> str:
+    """Numbers in ascending order, such as seeds: `0 to 4`, `3`, `0 to 4, 20 to 26`."""
+    runs: list[list[int]] = []
+    for one in numbers:
+        if runs and one == runs[-1][-1] + 1:
+            runs[-1].append(one)
+        else:
+            runs.append([one])
+    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs)
+
+
 def size(count: float) -> str:
     """Bytes, to three digits: `512 B`, `171 MB`, `3.4 GB`."""
     units = ("B", "kB", "MB", "GB", "TB")

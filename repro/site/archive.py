@@ -29,6 +29,7 @@ Number = float | None  # infinite ones are texts in JSON, which become numbers
 
 
 class LightEvidence(Light):
+    seeds: tuple[int, ...]
     estimate: Number
     interval: tuple[Number, Number] | None
 
@@ -38,6 +39,7 @@ class LightClaim(Light):
     verdict: Verdict
     expected: Verdict
     as_expected: bool
+    trivial: tuple[ArmName, ...] = ()
     evidence: LightEvidence
     values: dict[str, tuple[Number, ...]]
 
@@ -53,8 +55,14 @@ class LightTiming(Light):
     measurements: dict[str, float]
 
 
+class LightFacts(Light):
+    commit: str | None = None
+    dirty: bool | None = None
+
+
 class LightEnvironment(Light):
     key: tuple[Conditions, ...]
+    facts: LightFacts = LightFacts()
 
 
 class LightResult(Light):
@@ -68,6 +76,13 @@ class LightResult(Light):
     trials: tuple[LightTrial, ...]
     timings: tuple[LightTiming, ...] = ()
     environment: LightEnvironment
+
+    @property
+    def commit(self) -> str:
+        """Of the project that it was made in, as pages show it."""
+        facts = self.environment.facts
+        changed = " with uncommitted changes" if facts.dirty else ""
+        return f"{facts.commit[:12]}{changed}" if facts.commit else "no commit"
 
 
 @dataclass(frozen=True)
@@ -98,6 +113,14 @@ class Scale(Standing):
 
     def path(self, result: Result) -> Path:
         return next(run.path for run in self.runs if run.glance.id == result.id)
+
+    def last_two(self) -> tuple[Result, Result] | None:
+        """In full, the newest at the end; None where there are not as many that can be read."""
+        try:
+            base, new = (read(run.path) for run in self.runs[-2:])
+        except (ReproError, ValueError):
+            return None
+        return base, new
 
     def history(self, name: str, runs: int) -> list[tuple[LightResult, LightClaim | None]]:
         """A claim in each of the last runs; None where it was not asked."""

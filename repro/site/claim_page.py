@@ -5,16 +5,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from repro.archive import Latest
-from repro.format import counted, duration, interval
+from repro.catalogue import CLOCKS, COUNTS, declaration
+from repro.evidence import LOOKS
+from repro.format import counted, duration, interval, ranges
 from repro.register import Entry
 from repro.report.text import meaning
 from repro.result import ArmResult, ClaimResult, Evidence, PartResult, Result, verdict
 from repro.site import address
 from repro.site.archive import Scale
 from repro.site.arms import comparison
-from repro.site.curves import Arms, of_claim, panels
+from repro.site.curves import Arms, explained, of_claim, panels
 from repro.site.element import Child, Markup, element, link
 from repro.site.evidence_charts import margins_chart
+from repro.site.glossary import linked, named, term, unit
 from repro.site.hanging import measurements
 from repro.site.history import claim_history
 from repro.site.page import page, time, trail
@@ -26,6 +29,7 @@ from repro.site.tables import facts, number, table
 from repro.site.verdicts import MARKS, RUNS, badge, legend, squares
 
 MOST = 12  # claims that hang on an arm; more are folded away
+SHORT = 320  # characters of what a suite says of itself; more are folded away
 
 
 @dataclass(frozen=True)
@@ -51,19 +55,25 @@ def claim_page(scale: Scale, name: str, latest: Latest, beside_it: Beside) -> st
         ),
         element("h1", name),
         element("p", badge(claim), class_="verdict-line"),
+        element("p", "In the glossary: ", _words(claim), ".", class_="note"),
         element("blockquote", element("p", claim.says), element("footer", paper(result.paper, claim.source))),
         facts(
             [
-                ("expects", element("code", claim.expect)),
-                ("known", f"{claim.expected} is expected: {claim.because}" if claim.because else None),
-                ("ledger", ", ".join(claim.ledger) or None),
-                ("worded", _worded(claim)),
+                ("expects", element("code", linked(claim.expect))),
+                ("measures", _measures(claim, result)),
+                (
+                    term("as expected", "known"),
+                    f"{claim.expected} is expected: {claim.because}" if claim.because else None,
+                ),
+                (term("ledger"), ", ".join(claim.ledger) or None),
+                (term("formulation", "worded"), _worded(claim)),
                 ("took", duration(claim.seconds) if claim.evidence.seeds else None),
                 ("timed", _timed(claim, result)),
                 ("run", [time(result.finished), f" ({result.id})"]),
                 ("again", element("code", f"{result.command} -k {shlex.quote(name)}")),
             ]
         ),
+        _about(result.about),
         _conclusion(claim),
         _charts(claim.evidence),
         beside(numbers) if numbers else None,
@@ -72,10 +82,54 @@ def claim_page(scale: Scale, name: str, latest: Latest, beside_it: Beside) -> st
         element("section", element("h2", "Values"), _values(claim)),
         element("section", element("h2", "Arms"), comparison(arms)),
         _hanging(beside_it.hanging),
-        _wordings(claim, beside_it.worded),
+        _register(claim, beside_it.worded),
         element("section", element("h2", "In other runs"), *_history(scale, name)),
         up=up,
     )
+
+
+def _words(claim: ClaimResult) -> list[Child]:
+    """Links to what the words of its verdict mean."""
+    said = {
+        "verdict": True,
+        "as expected": claim.expected != "reproduced",
+        "contested": claim.contested,
+        "formulation": bool(str(claim.formulation or "")),
+        "trivial": bool(claim.trivial),
+        "without seeds": not claim.evidence.seeds,
+    }
+    words = [word for word, applies in said.items() if applies]
+    return [[", " if i else None, term(word)] for i, word in enumerate(words)]
+
+
+def _measured(claim: ClaimResult) -> list[str]:
+    """The names of what it measures, in the order of its values."""
+    return list(dict.fromkeys(name.partition("(")[0] for name in claim.values))
+
+
+def _measures(claim: ClaimResult, result: Result) -> list[Child]:
+    """What is measured, in which unit, and which way is better."""
+    found = list[Child]()
+    for name in _measured(claim):
+        declared = declaration(name) if name in COUNTS.targets else result.declared(name)
+        found += [
+            "; " if found else None,
+            element("code", named(name)),
+            " (",
+            unit(declared),
+            ")",
+        ]
+    return found
+
+
+def _about(said: str | None) -> Markup | None:
+    """What the suite says of itself; a long text is folded."""
+    if not said:
+        return None
+    text = element("p", said)
+    if len(said) <= SHORT:
+        return text
+    return element("details", element("summary", "How this was tried, and what differs from the paper"), text)
 
 
 def _worded(claim: ClaimResult) -> str | None:
@@ -93,8 +147,17 @@ def _curves(
     claim: ClaimResult, curves: Mapping[str, Arms], arms: Mapping[str, ArmResult], units: Mapping[str, str]
 ) -> Markup | None:
     """How its arms were trained, in what the claim compares them by."""
-    shown = of_claim(curves, arms, claim.measures) if claim.evidence.seeds else {}
-    return element("section", element("h2", "Training"), panels(shown, units)) if shown else None
+    trained = [name for name in _measured(claim) if name not in COUNTS.targets and name not in CLOCKS.targets]
+    shown = of_claim(curves, arms, trained) if claim.evidence.seeds and trained else {}
+    if not shown:
+        return None
+    why = explained(shown, trained)
+    return element(
+        "section",
+        element("h2", "Training"),
+        element("p", why, class_="note") if why else None,
+        panels(shown, units),
+    )
 
 
 def _hanging(found: Sequence[tuple[Scale, str, Latest]]) -> Markup | None:
@@ -129,38 +192,40 @@ def _hanging(found: Sequence[tuple[Scale, str, Latest]]) -> Markup | None:
     )
 
 
-def _wordings(claim: ClaimResult, entries: Sequence[Entry]) -> Markup | None:
-    """Those before this one, if there were any."""
-    apart = list(dict.fromkeys((entry.formulation, entry.expect) for entry in entries))
-    if len(apart) < 2:
+def _register(claim: ClaimResult, entries: Sequence[Entry]) -> Markup | None:
+    """All verdicts that the register has of it, where those are several."""
+    if len(entries) < 2:
         return None
     rows = [
         [
             time(entry.at),
             element("code", entry.expect),
             f"{MARKS[entry.verdict]} {entry.verdict}",
-            f"{entry.seeds[0]} to {entry.seeds[-1]}" if entry.seeds else "",
+            element("td", ranges(sorted(entry.seeds)), class_="state"),
             "today’s" if claim.formulation and entry.formulation == claim.formulation.digest else "",
         ]
         for entry in entries
     ]
+    earlier = any(len(entry.seeds) < LOOKS[0] for entry in entries)
     return element(
         "section",
-        element("h2", "How it was worded before"),
+        element("h2", "In the register"),
         element(
             "p",
-            "Every wording that judging seeds have been shown, from the register. Where two read alike, "
+            "Every wording that judging seeds have been shown, with its first verdict on these seeds: a run "
+            "that repeats one adds no line, and one with further seeds does. Where two wordings read alike, "
             "an arm or the level was another.",
+            f" Verdicts on fewer than {LOOKS[0]} seeds are those of an earlier rule." if earlier else None,
             class_="note",
         ),
-        table(("judged", "expects", "verdict", "seeds", "which"), rows, caption="Wordings", sortable=False),
+        table(("judged", "expects", "verdict", "seeds", "wording"), rows, caption="Wordings", sortable=False),
     )
 
 
 def _conclusion(claim: ClaimResult) -> Markup:
     evidence = claim.evidence
     rows = [_part(part) for part in evidence.parts]
-    head = ("decided", "part", "margin", "interval")
+    head = ("decided", "part", term("margin"), term("interval"))
     parts = table(head, rows, caption="What the claim comes down to", right=(2, 3), sortable=False)
     several = (
         "It holds when each of its parts does, and is refuted when one is, at its share of the level: "
@@ -210,7 +275,7 @@ def _values(claim: ClaimResult) -> Markup:
     evidence, names = claim.evidence, list(claim.values)
     if not evidence.seeds:
         rows: Iterable[list[Child]] = [
-            [element("code", name), number(values[0])] for name, values in claim.values.items()
+            [element("code", linked(name)), number(values[0])] for name, values in claim.values.items()
         ]
         return table(("measurement", "value"), rows, caption="Values", right=(1,), sortable=False)
     single = evidence.parts[0] if len(evidence.parts) == 1 else None
@@ -252,6 +317,7 @@ def _history(scale: Scale, name: str) -> Iterable[Child]:
         [
             time(run.finished),
             f"{MARKS[claim.verdict]} {claim.verdict}",
+            element("td", ranges(claim.evidence.seeds), class_="state"),
             "as expected" if claim.as_expected else f"expected {claim.expected}",
             run.id,
             link(f"{address.UP}{address.result(scale.suite, scale.profile, run.id)}", "JSON")
@@ -262,7 +328,7 @@ def _history(scale: Scale, name: str) -> Iterable[Child]:
         if claim
     ]
     runs = table(
-        ("ended", "verdict", "expected", "run", "numbers"),
+        ("ended", "verdict", "seeds", "expected", "run", "numbers"),
         rows,
         caption=f"Verdicts of the last {len(rows)} runs",
     )

@@ -1,16 +1,20 @@
 """The page that compares two runs of a suite, claim by claim.
 
-Any two can be chosen; without a script it shows the last two.
+Any two can be chosen; without a script it shows the last two. Of those it has what `repro compare` says, too.
 """
 
 from collections.abc import Sequence
 
 from repro.format import figure, interval
+from repro.nightly.compare import Comparison, compare
+from repro.nightly.compare_text import SAYS
+from repro.nightly.measurements import REGRESSIONS
+from repro.result import Result
 from repro.site import address
 from repro.site.archive import LightClaim, LightResult, Scale
 from repro.site.element import Markup, element, link
 from repro.site.page import moment_text, page, trail
-from repro.site.tables import table
+from repro.site.tables import number, table
 from repro.site.verdicts import MARKS
 
 RUNS = 20  # to choose from
@@ -32,7 +36,7 @@ def compare_page(scale: Scale) -> str:
         element("h1", "Two runs of ", suite),
         element(
             "p",
-            "Verdict, margin and interval of each claim. What differs is marked; "
+            "Verdict, margin and interval of each claim, and arms that are trivial. What differs is marked; "
             "whether by more than chance, ",
             element("code", "repro compare"),
             " tells, seed by seed.",
@@ -52,14 +56,71 @@ def compare_page(scale: Scale) -> str:
             sortable=False,
             class_="runs-compared",
         ),
+        _last_two(both) if (both := scale.last_two()) else None,
         up=up,
+    )
+
+
+def _last_two(both: tuple[Result, Result]) -> Markup:
+    """What `repro compare` says of them. A script hides it where another two are chosen."""
+    base, new = both
+    found = compare([base], [new])
+    return element(
+        "section",
+        element("h2", "What ", element("code", "repro compare"), " says of the last two"),
+        element("p", f"From commit {_commit(base)} to {_commit(new)}.", class_="note"),
+        _changed(found),
+        _lines("Gone: the run before had them", found.gone),
+        _lines("All seeds alike, which they were not before", found.alike),
+        _lines("To be known", found.notes),
+        _lines("Of the first regression, all numbers and the commit", found.next, "code"),
+        id="last-two",
+    )
+
+
+def _commit(result: Result) -> str:
+    return result.commit[:12] if result.commit else "unknown"
+
+
+def _changed(found: Comparison) -> Markup:
+    """Measurements that changed by more than chance, for the worse first."""
+    kinds = (*REGRESSIONS, "better", "found")
+    changes = sorted(
+        (one for one in found.measurements if one.kind in kinds), key=lambda one: kinds.index(one.kind)
+    )
+    if not changes:
+        return element("p", "No measurement has changed by more than chance.")
+    rows = [
+        [
+            element("code", f"{one.quantity}({one.arm})"),
+            number(one.base),
+            number(one.new),
+            "" if one.p is None else f"{one.p:.1g}",
+            SAYS[one.kind],
+        ]
+        for one in changes
+    ]
+    head = ("measurement", "before", "after", "p", "")
+    return table(head, rows, caption="Measurements that changed", right=(1, 2, 3), sortable=False)
+
+
+def _lines(title: str, lines: Sequence[str], kind: str = "span") -> Markup | None:
+    if not lines:
+        return None
+    return element(
+        "div", element("h3", title), element("ul", [element("li", element(kind, line)) for line in lines])
     )
 
 
 def _choice(runs: Sequence[LightResult]) -> Markup:
     def select(name: str, label: str, chosen: int) -> Markup:
         options = [
-            element("option", f"{moment_text(run.finished)}  {run.id}", value=i, selected=i == chosen)
+            element(
+                "option",
+                f"{moment_text(run.finished)}  {run.commit}  {run.id}",
+                value=i,
+                selected=i == chosen,
+            )
             for i, run in enumerate(runs)
         ]
         return element("label", f"{label} ", element("select", options, id=name))
@@ -77,7 +138,11 @@ def _choice(runs: Sequence[LightResult]) -> Markup:
 
 
 def _head(run: LightResult) -> Markup:
-    return element("time", moment_text(run.finished), datetime=run.finished)
+    return element(
+        "span",
+        element("time", moment_text(run.finished), datetime=run.finished),
+        element("span", run.commit, class_="spread"),
+    )
 
 
 def _claim(scale: Scale, name: str, up: str) -> Markup:
@@ -91,7 +156,8 @@ def _cell(claim: LightClaim | None, place: int, runs: Sequence[LightResult]) -> 
     older = place < len(runs) - 2
     if claim is None:
         return element("td", "not asked", class_="none", data_said="", hidden=older)
-    said = f"{claim.verdict} {figure(claim.evidence.estimate)}"
+    trivial = ", ".join(f"{arm} is trivial" for arm in claim.trivial)
+    said = f"{claim.verdict} {figure(claim.evidence.estimate)} {trivial}".rstrip()
     surprise = "" if claim.as_expected else " unexpected"
     return element(
         "td",
@@ -101,6 +167,7 @@ def _cell(claim: LightClaim | None, place: int, runs: Sequence[LightResult]) -> 
         element(
             "span", f"{figure(claim.evidence.estimate)} {interval(claim.evidence.interval)}", class_="spread"
         ),
+        element("span", trivial, class_="spread") if trivial else None,
         data_said=said,
         hidden=older,
     )

@@ -2,9 +2,10 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from repro.catalogue import PROBES, looks_at_curves
 from repro.format import figure
 from repro.result import TrialResult
 from repro.site.axis import Axis, covering
@@ -14,7 +15,8 @@ from repro.site.tables import table
 
 WIDTH, HEIGHT = 288, 200
 LEFT, RIGHT, TOP, BOTTOM = 46, 276, 28, 158
-PREFIXES = ("batch_", "train_", "test_")  # of one quantity, drawn together
+PREFIXES = BATCH, TRAIN, TEST = "batch_", "train_", "test_"  # of one quantity, drawn together
+BATCHES = "the images of each step as they are trained on, before that step"
 SPOTS, ROWS = 16, 10  # steps that tell their values, and those in the table
 MANY = 12  # arms; of more, half as many steps tell their values, or a page would be too long to load
 POINTS, BEHIND = 64, 24  # steps that a line goes through, and one that is drawn behind others
@@ -25,7 +27,23 @@ class Curve:
     """Over the seeds of an arm, by step: (mean, lowest, highest, seeds)."""
 
     rows: Mapping[int, tuple[float, float, float, int]]
-    while_training: bool
+    name: str
+
+    @property
+    def while_training(self) -> bool:
+        return self.name.startswith(BATCH)
+
+    @property
+    def is_line(self) -> bool:
+        """Else it is a dot: what was measured once, after the last step."""
+        return len(self.rows) > 1
+
+    @property
+    def look(self) -> str:
+        """How it is drawn, for the legend."""
+        if self.is_line:
+            return "dashed" if self.while_training else "bold"
+        return "open dot" if self.name.startswith(TRAIN) else "dot"
 
     def line(self, most: int = POINTS) -> list[tuple[float, float]]:
         return [(step, self.rows[step][0]) for step in _some(list(self.rows), most)]
@@ -47,7 +65,7 @@ def drawn(arms: Sequence[str], trials: Sequence[TrialResult]) -> dict[str, Arms]
     return {
         quantity: found
         for quantity, found in quantities(arms, trials).items()
-        if any(len(curve.rows) > 1 for curves in found.values() for curve in curves.values())
+        if any(curve.is_line for curves in found.values() for curve in curves.values())
     }
 
 
@@ -56,14 +74,51 @@ def panels(curves: Mapping[str, Arms], units: Mapping[str, str]) -> Markup:
     return element("div", [_quantity(name, _unit(name, units), found) for name, found in curves.items()])
 
 
-def of_claim(all_: Mapping[str, Arms], arms: Collection[str], metrics: Iterable[str]) -> dict[str, Arms]:
-    """The curves of some arms, in what they are compared by; else in their loss."""
-    wanted = {quantity_of(metric) for metric in metrics} & all_.keys() or {"loss"} & all_.keys()
-    found = {
-        quantity: {arm: curves for arm, curves in all_[quantity].items() if arm in arms}
-        for quantity in sorted(wanted)
-    }
-    return {quantity: curves for quantity, curves in found.items() if curves}
+def of_claim(all_: Mapping[str, Arms], arms: Collection[str], metrics: Sequence[str]) -> dict[str, Arms]:
+    """The curves of some arms, in what they are compared by, in that order; else in their loss.
+
+    Of a quantity that is what is measured, first, and the batches that were trained on.
+    """
+    wanted = dict.fromkeys(quantity for metric in metrics if (quantity := _nearest(metric, all_)))
+    found: dict[str, Arms] = {}
+    for quantity in wanted or {"loss"} & all_.keys():
+        of_arms = {arm: _asked(curves, metrics) for arm, curves in all_[quantity].items() if arm in arms}
+        if of_arms:
+            found[quantity] = of_arms
+    return found
+
+
+def explained(shown: Mapping[str, Arms], metrics: Sequence[str]) -> str:
+    """Why curves of other things than what is measured are shown; empty where they are not."""
+    every = [curve for arms in shown.values() for curves in arms.values() for curve in curves.values()]
+    lines, dots = ({curve.name for curve in every if curve.is_line is line} for line in (True, False))
+    said = []
+    for metric in metrics:
+        if metric in lines:
+            continue
+        if metric in dots:
+            said.append(f"{metric} is measured once, after the last step: the dot at the end.")
+        elif metric in PROBES.targets and looks_at_curves(metric):
+            said.append(f"{metric} is read off a curve of the training.")
+        else:
+            said.append(f"{metric} is measured once of each net, and has no curve.")
+    instead = sorted(lines - {*metrics})
+    if not said or not instead:
+        return ""
+    told = [f"{name}, of {BATCHES}" if name.startswith(BATCH) else name for name in instead]
+    return f"{' '.join(said)} What is drawn over the steps is {'; and '.join(told)}."
+
+
+def _nearest(metric: str, all_: Mapping[str, Arms]) -> str | None:
+    """The quantity that a metric is of, or that its name ends with: `error` of `mean_lesion_error`."""
+    return next((name for name in (quantity_of(metric), metric.rpartition("_")[2]) if name in all_), None)
+
+
+def _asked(curves: Mapping[str, Curve], metrics: Sequence[str]) -> dict[str, Curve]:
+    """Those of the metrics, and of batches; all where none is of the metrics."""
+    first = {name: curves[name] for name in metrics if name in curves}
+    others = {name: curve for name, curve in curves.items() if curve.while_training or not first}
+    return first | others
 
 
 def quantity_of(name: str) -> str:
@@ -73,10 +128,13 @@ def quantity_of(name: str) -> str:
 
 
 def quantities(arms: Sequence[str], trials: Sequence[TrialResult]) -> dict[str, Arms]:
-    """`batch_error` and `test_error` are curves of one quantity, the error. Diverged values are left out."""
+    """`batch_error` and `test_error` are curves of one quantity, the error. Diverged values are left out.
+
+    What was measured of the training images after the last step is beside them: `train_error`.
+    """
     values: dict[tuple[str, str], dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for trial in trials:
-        for name, points in trial.curves.items():
+        for name, points in (trial.curves | _ends(trial)).items():
             for step, value in points:
                 if value is not None and math.isfinite(value):
                     values[name, trial.arm][step].append(value)
@@ -87,9 +145,20 @@ def quantities(arms: Sequence[str], trials: Sequence[TrialResult]) -> dict[str, 
         rows = {
             step: (sum(v) / len(v), min(v), max(v), len(v)) for step, v in sorted(values[name, arm].items())
         }
-        curve = Curve(rows, name.startswith(PREFIXES[:2]))
+        curve = Curve(rows, name)
         found.setdefault(quantity_of(name), {}).setdefault(arm, {})[name] = curve
     return found
+
+
+def _ends(trial: TrialResult) -> dict[str, list[tuple[int, float | None]]]:
+    """What a trial measured of the training images, of the quantities that it has curves of."""
+    known = {quantity_of(name) for name in trial.curves}
+    last = max((points[-1][0] for points in trial.curves.values() if points), default=0)
+    return {
+        name: [(last, value)]
+        for name, value in trial.measurements.items()
+        if name.startswith(TRAIN) and name not in trial.curves and quantity_of(name) in known
+    }
 
 
 def _unit(quantity: str, units: Mapping[str, str]) -> str:
@@ -115,16 +184,10 @@ def _quantity(name: str, unit: str, arms: Arms) -> Markup:
         for i, arm in enumerate(arms)
     ]
     cut = " What lies beyond the upper edge is drawn at it." if top < max(highs) else ""
-    kinds = sorted(
-        {
-            f"{'dashed' if c.while_training else 'bold'}: {key}"
-            for curves in arms.values()
-            for key, c in curves.items()
-        }
-    )
+    kinds = sorted({f"{curve.look}: {curve.name}" for curves in arms.values() for curve in curves.values()})
     note = (
         f"{'; '.join(kinds)}. Lines: the mean over seeds. Band: from the lowest to the highest seed. "
-        f"Grey: all arms.{cut}"
+        f"{'Grey: all arms.' if len(arms) > 1 else ''}{cut}"
     )
     return element(
         "section",
@@ -158,7 +221,7 @@ def _panel(arm: str, arms: Arms, x: Axis, y: Axis, all_arms: str, *, first: bool
             continue
         ((step, low, high),) = band  # measured once, after the last step
         plot.line([(step, low), (step, high)], "line range")
-        plot.dot(step, curve.line()[0][1], "dot")
+        plot.dot(step, curve.line()[0][1], "dot open" if curve.look == "open dot" else "dot")
     plot.slices([(step, _told(arm, step, arms)) for step in sorted(steps)])
     return plot
 
@@ -170,7 +233,7 @@ def curves_of(curves: Mapping[str, Curve]) -> list[Curve]:
 
 def _main(curves: Mapping[str, Curve]) -> Curve:
     """What stands for an arm behind another: its test curve, where that is more than a point."""
-    return max(curves.values(), key=lambda curve: (len(curve.rows) > 1, not curve.while_training))
+    return max(curves.values(), key=lambda curve: (curve.is_line, not curve.while_training))
 
 
 def _told(arm: str, step: int, arms: Arms) -> str:

@@ -142,6 +142,8 @@ function comparing(choice) {
       cells.forEach((cell, i) => cell.classList.toggle("differs", differs && i === after));
       differing += differs;
     }
+    const lastTwo = document.getElementById("last-two");
+    if (lastTwo) lastTwo.hidden = before !== selects[0].length - 2 || after !== selects[1].length - 1;
     document.getElementById("differing").textContent = `${differing} differ`;
   };
   const values = asked();
