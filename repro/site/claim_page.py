@@ -69,7 +69,7 @@ def claim_page(scale: Scale, name: str, latest: Latest, beside_it: Beside) -> st
                 (term("formulation", "worded"), _worded(claim)),
                 ("took", duration(claim.seconds) if claim.evidence.seeds else None),
                 ("timed", _timed(claim, result)),
-                ("run", [time(result.finished), f" ({result.id})"]),
+                ("run", [time(result.finished), f" ({result.id}, ", _json(scale, result.id), ")"]),
                 ("again", element("code", f"{result.command} -k {shlex.quote(name)}")),
             ]
         ),
@@ -227,10 +227,11 @@ def _conclusion(claim: ClaimResult) -> Markup:
     rows = [_part(part) for part in evidence.parts]
     head = ("decided", "part", term("margin"), term("interval"))
     parts = table(head, rows, caption="What the claim comes down to", right=(2, 3), sortable=False)
-    several = (
-        "It holds when each of its parts does, and is refuted when one is, at its share of the level: "
-        "alpha divided by the number of parts that seeds decide."
-    )
+    several = [
+        "It holds when each of its parts does, and is refuted when one is, at its share of the ",
+        term("level (alpha)", "level"),
+        ": alpha divided by the number of parts that seeds decide.",
+    ]
     nothing_to_chance = "What decides it needs no seeds: chance has no part in it."
     return element(
         "section",
@@ -310,6 +311,10 @@ def _arms(claim: ClaimResult, result: Result) -> Mapping[str, ArmResult]:
 
 def _history(scale: Scale, name: str) -> Iterable[Child]:
     history = scale.history(name, RUNS)
+    asked = [(run, claim) for run, claim in history if claim]
+    if len(asked) < 2:
+        yield element("p", "There is no other run of it yet.")
+        return
     yield squares(history)
     yield legend()
     yield claim_history(scale, name)
@@ -320,12 +325,9 @@ def _history(scale: Scale, name: str) -> Iterable[Child]:
             element("td", ranges(claim.evidence.seeds), class_="state"),
             "as expected" if claim.as_expected else f"expected {claim.expected}",
             run.id,
-            link(f"{address.UP}{address.result(scale.suite, scale.profile, run.id)}", "JSON")
-            if any(used.id == run.id for used in scale.results)
-            else "",
+            _json(scale, run.id) if any(used.id == run.id for used in scale.results) else "",
         ]
-        for run, claim in reversed(history)
-        if claim
+        for run, claim in reversed(asked)
     ]
     runs = table(
         ("ended", "verdict", "seeds", "expected", "run", "numbers"),
@@ -333,3 +335,7 @@ def _history(scale: Scale, name: str) -> Iterable[Child]:
         caption=f"Verdicts of the last {len(rows)} runs",
     )
     yield element("details", element("summary", f"The last {len(rows)} runs"), runs)
+
+
+def _json(scale: Scale, run: str) -> Markup:
+    return link(f"{address.UP}{address.result(scale.suite, scale.profile, run)}", "JSON")

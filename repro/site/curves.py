@@ -9,12 +9,14 @@ from repro.catalogue import PROBES, looks_at_curves
 from repro.format import figure
 from repro.result import TrialResult
 from repro.site.axis import Axis, covering
-from repro.site.element import Markup, element
+from repro.site.element import Child, Markup, element
+from repro.site.glossary import named, term
 from repro.site.plot import Plot, chart
 from repro.site.tables import table
 
 WIDTH, HEIGHT = 288, 200
 LEFT, RIGHT, TOP, BOTTOM = 46, 276, 28, 158
+BESIDE = 9  # pixels from an open dot to the end
 PREFIXES = BATCH, TRAIN, TEST = "batch_", "train_", "test_"  # of one quantity, drawn together
 BATCHES = "the images of each step as they are trained on, before that step"
 SPOTS, ROWS = 16, 10  # steps that tell their values, and those in the table
@@ -92,21 +94,28 @@ def explained(shown: Mapping[str, Arms], metrics: Sequence[str]) -> str:
     """Why curves of other things than what is measured are shown; empty where they are not."""
     every = [curve for arms in shown.values() for curves in arms.values() for curve in curves.values()]
     lines, dots = ({curve.name for curve in every if curve.is_line is line} for line in (True, False))
-    said = []
-    for metric in metrics:
-        if metric in lines:
-            continue
-        if metric in dots:
-            said.append(f"{metric} is measured once, after the last step: the dot at the end.")
-        elif metric in PROBES.targets and looks_at_curves(metric):
-            said.append(f"{metric} is read off a curve of the training.")
-        else:
-            said.append(f"{metric} is measured once of each net, and has no curve.")
-    instead = sorted(lines - {*metrics})
-    if not said or not instead:
+    instead = [
+        f"{name}, of {BATCHES}" if name.startswith(BATCH) else name for name in sorted(lines - {*metrics})
+    ]
+    once = [name for name in metrics if name in dots]
+    read = [name for name in metrics if name in PROBES.targets and looks_at_curves(name)]
+    others = [name for name in metrics if name not in {*lines, *dots, *read}]
+    said = [
+        _sentence(once, "measured once, after the last step: the dots at the end"),
+        _sentence(read, "read off a curve of the training"),
+        _sentence(others, "measured once of each net, without a curve"),
+    ]
+    if not instead or not any(said):
         return ""
-    told = [f"{name}, of {BATCHES}" if name.startswith(BATCH) else name for name in instead]
-    return f"{' '.join(said)} What is drawn over the steps is {'; and '.join(told)}."
+    return " ".join(filter(None, [*said, f"What is drawn over the steps is {'; and '.join(instead)}."]))
+
+
+def _sentence(names: Sequence[str], what: str) -> str:
+    if not names:
+        return ""
+    *first, last = names
+    listed = f"{', '.join(first)} and {last}" if first else last
+    return f"{listed} {'are' if first else 'is'} {what}."
 
 
 def _nearest(metric: str, all_: Mapping[str, Arms]) -> str | None:
@@ -184,19 +193,26 @@ def _quantity(name: str, unit: str, arms: Arms) -> Markup:
         for i, arm in enumerate(arms)
     ]
     cut = " What lies beyond the upper edge is drawn at it." if top < max(highs) else ""
-    kinds = sorted({f"{curve.look}: {curve.name}" for curves in arms.values() for curve in curves.values()})
-    note = (
-        f"{'; '.join(kinds)}. Lines: the mean over seeds. Band: from the lowest to the highest seed. "
-        f"{'Grey: all arms.' if len(arms) > 1 else ''}{cut}"
-    )
+    kinds = sorted({(curve.look, curve.name) for curves in arms.values() for curve in curves.values()})
+    legend = [
+        (f"; {look}: " if i else f"{look.capitalize()}: ", _linked(name))
+        for i, (look, name) in enumerate(kinds)
+    ]
+    grey = " Grey: all arms." if len(arms) > 1 else ""
+    note = f". Lines: the mean over seeds. Band: from the lowest to the highest seed.{grey}{cut}"
     return element(
         "section",
         element("h3", f"{name}{unit}"),
-        element("p", note[0].upper() + note[1:], class_="note"),
+        element("p", legend, note, class_="note"),
         element("div", drawn, class_="multiples"),
         element("details", element("summary", f"Values of {name}"), _table(name, arms)),
         class_="quantity",
     )
+
+
+def _linked(name: str) -> Child:
+    """The name of a curve, as a link to what it is where that is known."""
+    return term("batch_error, batch_loss", name) if name.startswith(BATCH) else named(name)
 
 
 def _panel(arm: str, arms: Arms, x: Axis, y: Axis, all_arms: str, *, first: bool) -> Plot:
@@ -220,8 +236,10 @@ def _panel(arm: str, arms: Arms, x: Axis, y: Axis, all_arms: str, *, first: bool
             plot.line(curve.line(), kind)
             continue
         ((step, low, high),) = band  # measured once, after the last step
-        plot.line([(step, low), (step, high)], "line range")
-        plot.dot(step, curve.line()[0][1], "dot open" if curve.look == "open dot" else "dot")
+        is_open = curve.look == "open dot"
+        place = step - is_open * BESIDE * x.high / (RIGHT - LEFT)  # or it would lie on the other dot
+        plot.line([(place, low), (place, high)], "line range")
+        plot.dot(place, curve.line()[0][1], "dot open" if is_open else "dot")
     plot.slices([(step, _told(arm, step, arms)) for step in sorted(steps)])
     return plot
 

@@ -11,6 +11,7 @@ from repro.site import address
 from repro.site.archive import Archive, Change, Scale
 from repro.site.element import Child, Markup, element, link
 from repro.site.forest import HOW_TO_READ, LEGEND, forest, rows, weakest
+from repro.site.glossary import term
 from repro.site.page import page, time
 from repro.site.papers import Paper, by_paper
 from repro.site.tables import nothing, number, table
@@ -66,7 +67,13 @@ def front_page(archive: Archive, pictures: Places) -> str:
         _problems(archive.problems),
         _forest(papers),
         element("section", element("h2", "Changed since the run before"), _changes(changes), id="changed"),
-        element("section", element("h2", "Not as expected"), _unexpected(unexpected), id="unexpected"),
+        element(
+            "section",
+            element("h2", "Not as expected"),
+            _unexpected(unexpected),
+            _known(claims),
+            id="unexpected",
+        ),
         element(
             "section",
             element("h2", "All claims, by paper"),
@@ -212,6 +219,21 @@ def _unexpected(found: Sequence[tuple[Scale, str]]) -> Child:
         else None
     )
     return [shown, more]
+
+
+def _known(claims: Sequence[result.ClaimResult]) -> Markup | None:
+    """Why so many that are not reproduced are as expected."""
+    known = sum(claim.as_expected and claim.expected != "reproduced" for claim in claims)
+    if not known:
+        return None
+    return element(
+        "p",
+        f"{counted(known, 'claim')} {'was' if known == 1 else 'were'} expected to be refuted or undecided "
+        "here, for a reason that its page tells: ",
+        term("as expected", "as known", up=""),
+        ".",
+        class_="note",
+    )
 
 
 def _papers(papers: Sequence[Paper]) -> Markup:

@@ -115,9 +115,9 @@ TERMS = {
         "Numbers of an architecture, such as its parameters, are the same each time: they hold or "
         "they do not, and chance has no part in it."
     ),
-    "IoU (intersection over union)": (
+    "IoU, mIoU (intersection over union)": (
         "How well two areas agree: what both have in common, as a share of what they cover together. 1 if "
-        "they are the same, 0 if they do not meet."
+        "they are the same, 0 if they do not meet. The mIoU is its mean over the classes."
     ),
     "AP (average precision)": (
         "Of a class, over its detections with the surest first: the mean of the share that is right, as "

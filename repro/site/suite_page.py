@@ -12,6 +12,7 @@ from repro.site.claim_table import claim_table
 from repro.site.cost_charts import NOTE, SIZES, Cost, of_arm
 from repro.site.curves import Arms, panels
 from repro.site.element import Child, Markup, element, link
+from repro.site.glossary import term
 from repro.site.history import suite_history
 from repro.site.page import page, time, trail
 from repro.site.papers import OWN, paper
@@ -120,7 +121,9 @@ def _costs(arms: Mapping[str, ArmResult], trials: Sequence[TrialResult]) -> Mark
         element(
             "p",
             "The median over seeds, and from the lowest to the highest. "
-            "Wall-clock seconds, while other trials may have run on the same machine.",
+            "Wall-clock seconds, while other trials may have run on the same machine. What is a ",
+            term("matmul peak"),
+            "?",
             class_="note",
         ),
         table(head, rows, caption="Cost of training", right=range(1, len(head))),
