@@ -115,8 +115,8 @@ class Progress:
         self._awaited = self.course.steps.keys() & lately
 
     def _left(self, todo: Iterable[str], running: list[dict[str, Any]]) -> float | None:
-        """As many trials at once as there were, and rounds by themselves; an arm takes what its other seeds took, else what kept results say, else
-        what arms take on average.
+        """As many trials at once as there were, and rounds by themselves. An arm takes what its other seeds
+        took, else what kept results say, else what arms take on average.
         """
         of_arms = defaultdict[Arm, list[float]](list)
         for digest, seconds in self._seconds.items():
