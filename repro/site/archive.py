@@ -81,8 +81,8 @@ class LightResult(Light):
     def commit(self) -> str:
         """Of the project that it was made in, as pages show it."""
         facts = self.environment.facts
-        changed = " with uncommitted changes" if facts.dirty else ""
-        return f"{facts.commit[:12]}{changed}" if facts.commit else "no commit"
+        changed = ", with uncommitted changes" if facts.dirty else ""
+        return f"commit {facts.commit[:12]}{changed}" if facts.commit else "no commit"
 
 
 @dataclass(frozen=True)

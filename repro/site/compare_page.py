@@ -13,6 +13,7 @@ from repro.result import Result
 from repro.site import address
 from repro.site.archive import LightClaim, LightResult, Scale
 from repro.site.element import Markup, element, link
+from repro.site.glossary import term
 from repro.site.page import moment_text, page, trail
 from repro.site.tables import number, table
 from repro.site.verdicts import MARKS
@@ -56,30 +57,30 @@ def compare_page(scale: Scale) -> str:
             sortable=False,
             class_="runs-compared",
         ),
-        _last_two(both) if (both := scale.last_two()) else None,
+        _last_two(scale, *both) if (both := scale.last_two()) else None,
         up=up,
     )
 
 
-def _last_two(both: tuple[Result, Result]) -> Markup:
+def _last_two(scale: Scale, base: Result, new: Result) -> Markup:
     """What `repro compare` says of them. A script hides it where another two are chosen."""
-    base, new = both
     found = compare([base], [new])
+    before, after = (run.glance.commit for run in scale.runs[-2:])
     return element(
         "section",
         element("h2", "What ", element("code", "repro compare"), " says of the last two"),
-        element("p", f"From commit {_commit(base)} to {_commit(new)}.", class_="note"),
+        element(
+            "p",
+            f"Both of {before}." if before == after else f"From {before} to {after}.",
+            class_="note",
+        ),
         _changed(found),
-        _lines("Gone: the run before had them", found.gone),
+        _lines("Gone: what the run before had", found.gone),
         _lines("All seeds alike, which they were not before", found.alike),
-        _lines("To be known", found.notes),
-        _lines("Of the first regression, all numbers and the commit", found.next, "code"),
+        _lines("Notes", found.notes),
+        _lines("What to run next, for the first regression", found.next, "code"),
         id="last-two",
     )
-
-
-def _commit(result: Result) -> str:
-    return result.commit[:12] if result.commit else "unknown"
 
 
 def _changed(found: Comparison) -> Markup:
@@ -100,7 +101,7 @@ def _changed(found: Comparison) -> Markup:
         ]
         for one in changes
     ]
-    head = ("measurement", "before", "after", "p", "")
+    head = ("measurement", "before", "after", term("p (value)", "p"), "")
     return table(head, rows, caption="Measurements that changed", right=(1, 2, 3), sortable=False)
 
 

@@ -89,6 +89,10 @@ TERMS = {
         "How often a claim to which there is nothing may be reproduced by chance: 0.05 unless a suite "
         "says less."
     ),
+    "p (value)": (
+        "How often a change as large as the one seen would come about by chance alone, corrected for all "
+        "that were compared at once. Below 0.05 it counts as a change."
+    ),
     "as expected": (
         "Most claims are expected to be reproduced. Where pilots at a small scale showed another "
         "verdict, the suite says so, with the reason; then that verdict is as expected, and is marked "
@@ -260,7 +264,9 @@ def anchor(word: str) -> str:
 
 def term(word: str, *text: Child, up: str = address.UP) -> Markup:
     """A link to what a word means. `KeyError` if there is no such word."""
-    place = next(anchor(one) for one in (*TERMS, *UNITS) if anchor(one) == anchor(word))
+    place = anchor(word)
+    if place not in map(anchor, (*TERMS, *UNITS)):
+        raise KeyError(word)
     return link(f"{up}{address.GLOSSARY}#{place}", *(text or (word,)), class_="word")
 
 

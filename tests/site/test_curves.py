@@ -5,7 +5,7 @@ import re
 import pytest
 from kit.judged_results import ARMS, trial
 
-from repro.site.curves import drawn, of_claim, panels, quantities
+from repro.site.curves import drawn, explained, of_claim, panels, quantities
 
 UNITS = {"test_error": "share", "test_loss": "nats"}
 
@@ -13,7 +13,7 @@ UNITS = {"test_error": "share", "test_loss": "nats"}
 def test_curves_of_one_quantity_are_drawn_together():
     found = quantities(list(ARMS), [trial("plain20", 0, steps=60), trial("plain56", 0, steps=60)])
     assert set(found) == {"error", "loss"}
-    assert set(found["error"]["plain20"]) == {"batch_error", "test_error"}
+    assert set(found["error"]["plain20"]) == {"batch_error", "test_error", "train_error"}
     assert list(found["error"]) == ["plain20", "plain56"]
 
 
@@ -91,3 +91,50 @@ def test_a_long_curve_is_drawn_through_few_steps_with_the_last_one():
     lines = re.findall('class="line[^"]*" d="([^"]*)"', shown)
     assert lines and max(line.count(",") for line in lines) <= 65
     assert "step 1,000: " in shown and shown.count("<title>") <= 50
+
+
+def test_of_what_was_measured_of_the_training_images_at_the_end_there_is_an_open_dot():
+    made = [
+        trial("plain20", seed, measurements={"train_error": 0.1 * seed, "params": 5.0}) for seed in (1, 2)
+    ]
+    found = quantities(["plain20"], made)
+    assert found["error"]["plain20"]["train_error"].rows == {200: (pytest.approx(0.15), 0.1, 0.2, 2)}
+    assert "params" not in found
+    shown = panels(drawn(["plain20"], made), UNITS)
+    assert 'class="dot open"' in shown and "train_error 0.15 (0.1 to 0.2)" in shown
+
+
+def test_of_a_claim_what_it_measures_comes_first_and_what_it_does_not_is_left_out():
+    found = drawn(list(ARMS), [trial(arm, 0) for arm in ARMS])
+    arms = ["plain20", "plain56"]
+    assert list(of_claim(found, arms, ["train_error"])["error"]["plain20"]) == ["train_error", "batch_error"]
+    assert list(of_claim(found, arms, ["test_error"])["error"]["plain20"]) == ["test_error", "batch_error"]
+    assert list(of_claim(found, arms, ["mean_lesion_error"])) == ["error"]
+    both = drawn(["plain20"], [with_losses()])
+    assert list(of_claim(both, ["plain20"], ["test_loss", "train_error"])) == ["loss", "error"]
+
+
+def with_losses():
+    made = trial("plain20", 0)
+    return made.model_copy(update={"curves": made.curves | {"test_loss": [(200, 1.0)]}})
+
+
+@pytest.mark.parametrize(
+    ("metrics", "said"),
+    [
+        (["test_error"], ""),  # it has a curve
+        (
+            ["train_error"],
+            "train_error is measured once, after the last step: the dots at the end. "
+            "What is drawn over the steps is batch_error, of the images of each step as they are trained on, "
+            "before that step.",
+        ),
+        (["train_error", "test_loss"], "train_error and test_loss are measured once, after the last step"),
+        (["gradient_norm"], "gradient_norm is measured once of each net, without a curve. What is drawn"),
+        (["steps_to_loss"], "steps_to_loss is read off a curve of the training. What is drawn"),
+    ],
+)
+def test_why_another_curve_is_shown_is_told(metrics, said):
+    shown = of_claim(drawn(["plain20"], [with_losses()]), ["plain20"], metrics)
+    assert shown
+    assert explained(shown, metrics).startswith(said) and bool(explained(shown, metrics)) == bool(said)

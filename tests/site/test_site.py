@@ -8,12 +8,26 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from click.testing import CliRunner
-from kit.judged_results import ARMS, arm, claim, compared, keep, picture, result, sized, timed, timing, trial
+from kit.judged_results import (
+    ARMS,
+    ENVIRONMENT,
+    FACTS,
+    arm,
+    claim,
+    compared,
+    keep,
+    picture,
+    result,
+    sized,
+    timed,
+    timing,
+    trial,
+)
 
 from repro.cli import main
 from repro.errors import ReproError
 from repro.register import Entry, Register
-from repro.result import Formulation
+from repro.result import Environment, Formulation
 from repro.site.build import build
 from repro.site.verdicts import badge
 
@@ -352,7 +366,7 @@ def test_a_claim_shows_how_the_register_has_it_worded_before(tmp_path):
     keep(tmp_path / "results", result({"a": now, "b": now}))
     register = Register(tmp_path / "register.jsonl")
 
-    def note(name, digest, expect, verdict):
+    def note(name, digest, expect, verdict, seeds=(0, 1, 2, 3, 4)):
         register.note(
             Entry(
                 suite="resnet-degradation",
@@ -361,7 +375,7 @@ def test_a_claim_shows_how_the_register_has_it_worded_before(tmp_path):
                 expect=expect,
                 formulation=32 * digest,
                 apart_from_thresholds=32 * digest,
-                seeds=(0, 1, 2, 3, 4),
+                seeds=seeds,
                 verdict=verdict,
                 at="2026-10-01T00:00:00Z",
                 commit=None,
@@ -375,7 +389,14 @@ def test_a_claim_shows_how_the_register_has_it_worded_before(tmp_path):
     found = pages(tmp_path / "site")
     text = found["claims/resnet-degradation.cpu.a.html"].text
     assert "2026-10-01 00:00 test_error(plain56) > 2 * test_error(plain20) ✗ refuted 0 to 4" in text
-    assert "How it was worded before" not in found["claims/resnet-degradation.cpu.b.html"].text
+    assert "earlier rule" not in text
+    assert "In the register" not in found["claims/resnet-degradation.cpu.b.html"].text
+    note("b", "2", now.expect, "reproduced", seeds=(0, 1, 2, 3, 4, 20, 21, 23))
+    note("b", "3", now.expect, "reproduced", seeds=(0, 1, 2))
+    build([tmp_path / "results"], tmp_path / "site", register)
+    text = pages(tmp_path / "site")["claims/resnet-degradation.cpu.b.html"].text
+    assert "✓ reproduced 0 to 4, 20 to 21, 23" in text and "✓ reproduced 0 to 2" in text
+    assert "Verdicts on fewer than 5 seeds are those of an earlier rule." in text
 
 
 def test_the_page_of_a_paper_has_its_suites_claims_numbers_and_pictures(site):
@@ -394,12 +415,95 @@ def test_the_page_of_a_paper_has_its_suites_claims_numbers_and_pictures(site):
 
 def test_two_runs_are_compared_and_without_a_script_they_are_the_last_two(site):
     page = pages(site)["compare/resnet-degradation.cpu.html"]
-    cells = page.of("td")
+    cells = [cell for cell in page.of("td") if "data-said" in cell]
     assert len(cells) == 5 * 3 and ["hidden" in cell for cell in cells[:3]] == [True, False, False]
     said = [[cell["data-said"] for cell in cells[place : place + 3]] for place in range(0, 15, 3)]
     ((first, middle, last),) = (row for row in said if len(set(row)) > 1)
     assert first == last and first.startswith("reproduced") and middle.startswith("undecided")
     assert [option["value"] for option in page.of("option") if "selected" in option] == ["1", "2"]
+
+
+def test_of_two_runs_commits_arms_that_became_trivial_and_what_to_run_next_are_told(tmp_path):
+    def at(commit, **facts):
+        return Environment(key=(ENVIRONMENT,), facts={**FACTS, "commit": 40 * commit, **facts})
+
+    good, bad = compared(3.0, 6), compared(-3.0, 6).model_copy(update={"trivial": ("plain56",)})
+    trials = [trial(arm, seed, steps=5) for arm in ("plain20", "plain56") for seed in range(5)]
+    worse = [one.model_copy(update={"measurements": {"test_error": 0.9 + one.seed / 100}}) for one in trials]
+    keep(
+        tmp_path / "results",
+        result({"a": good}, run=0, trials=trials, environment=at("a")),
+        result({"a": good}, run=1, trials=trials, environment=at("b")),
+        result({"a": bad}, run=2, trials=worse, environment=at("c", dirty=True)),
+    )
+    build([tmp_path / "results"], tmp_path / "site")
+    page = pages(tmp_path / "site")["compare/resnet-degradation.cpu.html"]
+    for said in (
+        f"From commit {12 * 'b'} to commit {12 * 'c'}, with uncommitted changes.",
+        "plain56 is trivial",
+        "TRIVIAL now in claim 'a': arm 'plain56'",
+        "repro show 20261101T020000Z-000002 -k a",
+        f"repro bisect {12 * 'b'} {12 * 'c'} suites/resnet-degradation.yaml -k a",
+        "test_error(plain20)",
+        "WORSE",
+    ):
+        assert said in page.text, said
+    assert [
+        cell["data-said"].endswith("plain56 is trivial") for cell in page.of("td") if "data-said" in cell
+    ] == [
+        False,
+        False,
+        True,
+    ]
+    assert page.text.count(f"commit {12 * 'a'}") == 3  # in both choices, and at the head of its column
+
+
+def test_every_link_to_a_word_leads_to_an_entry(site):
+    found = pages(site)
+    places = {entry.get("id") for entry in found["glossary.html"].of("dt")}
+    linked = {
+        name: {to["href"].partition("#")[2] for to in page.of("a") if "glossary.html#" in to["href"]}
+        for name, page in found.items()
+    }
+    assert not [(name, word) for name, words in linked.items() for word in words - places]
+    assert linked["claims/resnet-degradation.cpu.degradation.html"] >= {
+        *("test_error", "share", "margin", "interval", "verdict", "ledger", "batch_error")
+    }
+
+
+def test_a_claim_says_what_its_suite_says_of_itself_and_folds_what_is_long(tmp_path):
+    keep(tmp_path / "results", result({"a": sized()}, about="Narrow nets, <b>7</b> pixels."))
+    keep(tmp_path / "results", result({"a": sized()}, suite="long", about="Steps are few. " * 40))
+    keep(tmp_path / "results", result({"a": sized()}, suite="silent", about=None))
+    build([tmp_path / "results"], tmp_path / "site")
+    short, long, silent = (
+        pages(tmp_path / "site")[f"claims/{suite}.cpu.a.html"]
+        for suite in ("resnet-degradation", "long", "silent")
+    )
+    folded = "How this was tried, and what differs from the paper"
+    assert "Narrow nets, <b>7</b> pixels." in short.text and folded not in short.text
+    assert f"{folded} Steps are few. Steps are few." in long.text and folded not in silent.text
+
+
+def test_a_claim_of_one_run_says_that_there_is_no_other_and_one_of_several_which_seeds_they_took(
+    site, tmp_path
+):
+    text = pages(site)["claims/resnet-degradation.cpu.degradation.html"].text
+    assert "2026-11-01 01:00 ? undecided 0 to 9 expected reproduced" in text
+    assert "2026-11-01 00:00 ✓ reproduced 0 to 5 as expected" in text
+    keep(tmp_path / "results", result({"a": compared(3.0, 6)}))
+    build([tmp_path / "results"], tmp_path / "site")
+    assert (
+        "There is no other run of it yet."
+        in pages(tmp_path / "site")["claims/resnet-degradation.cpu.a.html"].text
+    )
+
+
+def test_the_front_page_says_why_claims_that_are_not_reproduced_are_as_expected(site, tmp_path):
+    assert "2 claims were expected to be refuted or undecided here" in pages(site)["index.html"].text
+    keep(tmp_path / "results", result({"a": compared(3.0, 6)}))
+    build([tmp_path / "results"], tmp_path / "site")
+    assert "expected to be refuted" not in pages(tmp_path / "site")["index.html"].text
 
 
 def test_the_glossary_says_what_margin_interval_and_verdict_mean(site):

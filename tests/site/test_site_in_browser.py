@@ -4,8 +4,9 @@ import shutil
 from importlib.resources import files
 
 import pytest
-from kit.judged_results import ARMS, compared, keep, picture, result, sized, timed, trial
+from kit.judged_results import ARMS, ENVIRONMENT, FACTS, compared, keep, picture, result, sized, timed, trial
 
+from repro.result import Environment
 from repro.site.build import build
 
 pytestmark = pytest.mark.slow  # opens a browser
@@ -44,7 +45,8 @@ def site(tmp_path_factory):
         "wrong": sized(more=False),
     }
     trials = [trial(name, seed, steps=60) for name in ARMS for seed in range(2)]
-    made = result(claims, run=1, trials=trials)
+    changed = Environment(key=(ENVIRONMENT,), facts={**FACTS, "commit": 40 * "c", "dirty": True})
+    made = result(claims, run=1, trials=trials, environment=changed)
     before = {**claims, "degradation": compared(0.2, 10), "open": compared(0.0, 10)}
     keep(folder / "results", result(before, trials=trials))
     keep(folder / "results", made.model_copy(update={"pictures": picture(folder / "results", made)}))
@@ -193,7 +195,19 @@ def test_what_is_filtered_stands_in_the_address(visit):
     assert page.get_by_role("button", name="not as expected").get_attribute("aria-pressed") == "true"
     page = visit("index.html")
     page.get_by_role("link", name="not as expected").click()
-    assert page.locator("section.suite tbody tr:visible").count() == 2
+    rows = page.locator("section.suite tbody tr:visible")
+    rows.first.wait_for()
+    assert rows.count() == 2
+
+
+def test_what_is_told_of_the_last_two_runs_is_not_of_any_other_two(visit):
+    page = visit("compare/resnet-degradation.cpu.html")
+    told = page.locator("#last-two")
+    assert told.is_visible() and "with uncommitted changes" in told.text_content()
+    page.get_by_label("before").select_option("1")
+    assert told.is_hidden()
+    page.get_by_label("before").select_option("0")
+    assert told.is_visible()
 
 
 def test_any_two_runs_can_be_compared_and_the_address_tells_which(visit):
