@@ -53,8 +53,10 @@ def margins_chart(part: PartResult, evidence: Evidence) -> Markup:
     values = table(head, rows, caption=f"Margins of {part.text}", right=(0, 1, 2, 3), sortable=False)
     note = (
         "Dots: one seed each. Line: their mean so far. Band: the margins that are still possible, "
-        "as the last look found them. Upright line: the look at which the verdict came."
+        "as the last look found them."
     )
+    if part.decided_at:
+        note += " Upright line: the look at which the verdict came."
     return chart("Margin by seed", plot.svg(says), values, note)
 
 

@@ -33,7 +33,8 @@ TERMS = {
     ),
     "treatment": (
         "What is done to a trained net before it is measured: ten crops of each image, a vote of several "
-        "nets, a block taken out. An arm that is another one treated needs no training of its own."
+        "nets, a block taken out. Such an arm needs no training of its own: it is another arm’s nets, "
+        "treated."
     ),
     "recipe": "How an arm is trained: steps, batch size, optimizer, learning rate, augmentation.",
     "measurement": (
@@ -59,8 +60,8 @@ TERMS = {
         "reconstruction it is the squared error as a share of the variance."
     ),
     "diverged": (
-        "A training whose numbers grew until they were none. Its loss counts as infinite, and its error is "
-        "that of what it answers."
+        "A training that blew up: its loss is no number any more. It counts as infinite, and the error is "
+        "that of whatever the net answers."
     ),
     "margin": (
         "By how much the claim holds, seed by seed: `test_error(plain56) − test_error(plain20)`. Above "
@@ -155,7 +156,7 @@ UNITS = {
     "J/image": "Joules an image: a joule is a watt for a second.",
 }
 
-METRICS = {  # and of measures whose first paragraph does not stand by itself
+TEXTS = {  # and of measures whose docstring begins with what readers of code know
     "test_error": "The share of the test images for which the net’s likeliest class is the wrong one.",
     "test_loss": (
         "What trainings make small, over the test set. In classification it is the cross entropy of an "
@@ -214,8 +215,8 @@ METRICS = {  # and of measures whose first paragraph does not stand by itself
     ),
 }
 OF_TRAINING = (
-    "As `{0}`, of the training images, or the first so many of them, as the recipe says (`evaluate`): "
-    "measured once, after the last step, without augmentation."
+    "With `train_` in front it is of the training images, or of the first so many of them, as the recipe "
+    "says (`evaluate`): measured once, after the last step, without augmentation."
 )
 TRAIN = "train_"
 RAISES = re.compile(r"\s*Raises `\w+`[^.]*\.")
@@ -250,11 +251,13 @@ def names() -> frozenset[str]:
 
 def of_metric(name: str) -> str | None:
     """None for one that another package brings."""
-    if name in METRICS:
-        return METRICS[name]
+    return TEXTS.get(of_test(name) or name)
+
+
+def of_test(name: str) -> str | None:
+    """What `train_miou` or `train_error` is of the test images: `miou`, `test_error`. Else None."""
     bare = name.removeprefix(TRAIN)
-    like = next((known for known in (bare, f"test_{bare}") if known in METRICS), None)
-    return OF_TRAINING.format(like) if like and name.startswith(TRAIN) else None
+    return next((known for known in (bare, f"test_{bare}") if bare != name and known in TEXTS), None)
 
 
 def anchor(word: str) -> str:
@@ -309,7 +312,7 @@ def _of(kind: Catalogue) -> Iterator[tuple[str, Measure]]:
     for name in sorted(kind.targets):
         try:
             first = source.docstring(kind.target(name)).partition("\n\n")[0]
-            says = METRICS.get(name) or RAISES.sub("", " ".join(first.split()))
+            says = TEXTS.get(name) or RAISES.sub("", " ".join(first.split()))
             if says:
                 yield name, Measure(says, (catalogue.declared(kind, name),))
         except ReproError:

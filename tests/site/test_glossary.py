@@ -11,7 +11,19 @@ from repro.declaration import Declaration
 from repro.errors import ReproError
 from repro.site import glossary
 from repro.site.element import element
-from repro.site.glossary import TERMS, UNITS, anchor, linked, measures, named, names, of_metric, term, unit
+from repro.site.glossary import (
+    TERMS,
+    UNITS,
+    anchor,
+    linked,
+    measures,
+    named,
+    names,
+    of_metric,
+    of_test,
+    term,
+    unit,
+)
 from repro.site.glossary_page import glossary_page
 
 METRICS = sorted({name for task in TASKS.builtin for name in catalogue.metrics(task)})
@@ -35,16 +47,21 @@ def test_every_unit_has_an_entry():
 
 
 def test_what_is_of_the_training_images_says_so_and_of_what():
-    assert of_metric("train_miou").startswith("As `miou`, of the training images")
-    assert of_metric("train_error").startswith("As `test_error`, of the training images")
-    assert of_metric("train_of_another_package") is None and of_metric("error_of_another") is None
+    assert (of_test("train_miou"), of_test("train_error"), of_test("miou")) == ("miou", "test_error", None)
+    assert of_metric("train_miou") == of_metric("miou") and of_metric("train_of_another_package") is None
+    page = re.sub("<[^>]*>", " ", glossary_page())
+    (entry,) = re.findall(r"\smiou\s+train_miou\s+(Mean .*?)higher is better", page)
+    assert "With  train_  in front it is of the training images" in entry
+    assert page.count("in front it is of the training images") < len(METRICS) / 2 + 1
 
 
 def test_no_two_words_have_one_place_and_every_link_has_one():
     page = glossary_page()
     places = re.findall(r'<dt id="([^"]+)"', page)
     assert len(places) == len({place.lower() for place in places}) == len(TERMS) + len(UNITS) + len(names())
-    assert {*re.findall(r'href="[^"]*#([^"]+)"', page)} <= {*places, "content"}
+    assert {*re.findall(r'href="[^"]*#([^"]+)"', page)} <= {*places, "content"} | {
+        *re.findall(r'<section id="([^"]+)"', page)
+    }
     assert "`" not in page and '<code><a href="glossary.html#correct" class="word">correct</a></code>' in page
 
 
