@@ -18,7 +18,7 @@ WIDTH, HEIGHT = 288, 200
 LEFT, RIGHT, TOP, BOTTOM = 46, 276, 28, 158
 BESIDE = 9  # pixels from an open dot to the end
 PREFIXES = BATCH, TRAIN, TEST = "batch_", "train_", "test_"  # of one quantity, drawn together
-BATCHES = "the images of each step as they are trained on, before that step"
+BATCHES = "the images that each step trains on"
 SPOTS, ROWS = 16, 10  # steps that tell their values, and those in the table
 MANY = 12  # arms; of more, half as many steps tell their values, or a page would be too long to load
 POINTS, BEHIND = 64, 24  # steps that a line goes through, and one that is drawn behind others
@@ -103,7 +103,7 @@ def explained(shown: Mapping[str, Arms], metrics: Sequence[str]) -> str:
     said = [
         _sentence(once, "measured once, after the last step: the dots at the end"),
         _sentence(read, "read off a curve of the training"),
-        _sentence(others, "measured once of each net, without a curve"),
+        _sentence(others, "measured once for each net, without a curve"),
     ]
     if not instead or not any(said):
         return ""

@@ -126,11 +126,10 @@ def with_losses():
         (
             ["train_error"],
             "train_error is measured once, after the last step: the dots at the end. "
-            "What is drawn over the steps is batch_error, of the images of each step as they are trained on, "
-            "before that step.",
+            "What is drawn over the steps is batch_error, of the images that each step trains on.",
         ),
         (["train_error", "test_loss"], "train_error and test_loss are measured once, after the last step"),
-        (["gradient_norm"], "gradient_norm is measured once of each net, without a curve. What is drawn"),
+        (["gradient_norm"], "gradient_norm is measured once for each net, without a curve. What is drawn"),
         (["steps_to_loss"], "steps_to_loss is read off a curve of the training. What is drawn"),
     ],
 )

@@ -62,3 +62,10 @@ def test_the_look_at_which_the_verdict_came_is_marked():
     decided, open_ = compared(3.0, 8), compared(0.0, 8)
     assert 'class="decided"' in margins_chart(decided.evidence.parts[0], decided.evidence)
     assert 'class="decided"' not in margins_chart(open_.evidence.parts[0], open_.evidence)
+
+
+@pytest.mark.parametrize(("effect", "seeds"), [(3.0, 6), (0.2, 10)])
+def test_a_line_for_the_verdict_is_explained_where_there_is_one(effect, seeds):
+    made = compared(effect, seeds)
+    shown = margins_chart(made.evidence.parts[0], made.evidence)
+    assert ("Upright line" in shown) == ('class="decided"' in shown) == (made.verdict == "reproduced")
