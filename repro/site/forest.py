@@ -17,7 +17,10 @@ WIDTH = 356  # pixels: as wide as a phone has room for
 ROW, HEAD, TOP = 6.0, 19, 4  # pixels of a claim at most, of a paper's title, and above all
 TALL, LOWEST = 1750, 2.5  # pixels of all columns together, and of a claim at least
 COLUMNS = 3
-LONGEST = 52  # letters of a title
+LONGEST, CUT = (
+    52,
+    42,
+)  # letters of a title, and of one that is cut, of which wide letters must fit a phone, too
 EDGE = 30.0  # in units of the spread; what lies beyond is drawn there
 TICKS = (-30, -10, -3, -1, 0, 1, 3, 10, 30)
 KINDS = ("reproduced", "refuted", "undecided", "not as expected")
@@ -218,4 +221,4 @@ def _column(groups: Sequence[tuple[Paper, Sequence[Row]]], height: float, up: st
 
 
 def _short(title: str) -> str:
-    return title if len(title) <= LONGEST else f"{title[: LONGEST - 6].rsplit(' ', 1)[0]} … {title[-4:]}"
+    return title if len(title) <= LONGEST else f"{title[:CUT].rsplit(' ', 1)[0]} … {title[-4:]}"

@@ -215,8 +215,9 @@ TEXTS = {  # and of measures whose docstring begins with what readers of code kn
     ),
 }
 OF_TRAINING = (
-    "With `train_` in front it is of the training images, or of the first so many of them, as the recipe "
-    "says (`evaluate`): measured once, after the last step, without augmentation."
+    "One with `train_` in front is of the training images, or of the first so many of them, as the recipe "
+    "says (`evaluate`): measured once, after the last step, without augmentation. The others are of the test "
+    "images."
 )
 TRAIN = "train_"
 RAISES = re.compile(r"\s*Raises `\w+`[^.]*\.")

@@ -39,12 +39,20 @@ def glossary_page() -> str:
         ),
         _entries(([(anchor(word), word)], prose(says)) for word, says in TERMS.items()),
         _section("Units", "Units", _entries(([(anchor(word), word)], says) for word, says in UNITS.items())),
-        [_section(part, kind, _entries(_measures(found))) for part, (kind, found) in kinds.items()],
+        [
+            _section(part, kind, _how(found), _entries(_measures(found)))
+            for part, (kind, found) in kinds.items()
+        ],
     )
 
 
-def _section(name: str, title: str, entries: Markup) -> Markup:
-    return element("section", element("h2", title), entries, id=f"all-{name.lower()}")
+def _section(name: str, title: str, *content: Child) -> Markup:
+    return element("section", element("h2", title), *content, id=f"all-{name.lower()}")
+
+
+def _how(found: Mapping[str, Measure]) -> Markup | None:
+    """What those of the training images have in common."""
+    return element("p", prose(OF_TRAINING)) if any(map(of_test, found)) else None
 
 
 def _measures(found: Mapping[str, Measure]) -> Iterator[Entry]:
@@ -56,10 +64,7 @@ def _measures(found: Mapping[str, Measure]) -> Iterator[Entry]:
         units = [[" or " if i else None, unit(one, up="")] for i, one in enumerate(measure.declared)]
         yield (
             [(each, element("code", each)) for each in both],
-            [
-                prose(f"{measure.says} {OF_TRAINING}" if len(both) > 1 else measure.says),
-                element("p", units, class_="note"),
-            ],
+            [prose(measure.says), element("p", units, class_="note")],
         )
 
 

@@ -116,7 +116,11 @@ def test_the_front_page_comes_to_all_claims_within_four_screens(browser, tmp_pat
     """With as many claims as its forest plot ever draws at full height."""
     claims = {f"claim-{i}": compared(3.0, 6) for i in range(60)}
     papers = [
-        {"title": f"A paper on nets, the part of number {i}", "venue": f"CVPR {2000 + i}"} for i in range(30)
+        {
+            "title": f"SegNet: A Deep Convolutional Encoder-Decoder Net {i}",
+            "venue": f"CVPR {2000 + i}",
+        }
+        for i in range(30)
     ]
     for i, paper in enumerate(papers):
         keep(
@@ -127,6 +131,8 @@ def test_the_front_page_comes_to_all_claims_within_four_screens(browser, tmp_pat
     page = browser.new_page(viewport={"width": width, "height": height})
     page.goto((tmp_path / "site" / "index.html").as_uri())
     assert page.locator("#all").bounding_box()["y"] <= 4 * height
+    ends = "[...document.querySelectorAll('#forest text')].map(text => text.getBoundingClientRect().right)"
+    assert max(page.evaluate(ends)) <= width
     assert (tmp_path / "site" / "index.html").stat().st_size < 400 * 1024
     page.close()
 
