@@ -17,7 +17,7 @@ from conftest import TINY
 import repro as harness
 from repro import places
 from repro.cli import main
-from repro.new_project import topics
+from repro.new_project import quickest, topics
 from repro.suite_files import by_name, suites_below
 
 ROOT = Path(__file__).parents[1]
@@ -114,6 +114,32 @@ def test_init_changes_no_file_and_says_so(nowhere):
         "left as it was: pytest.ini" in run.output and "new: suites/selfcheck/known_answer.yaml" in run.output
     )
     assert (nowhere / "pytest.ini").read_text() == "[pytest]\n# mine\n"
+
+
+@pytest.mark.parametrize(
+    "word", ["fcn-skips", "segmentation/fcn_skips.yaml", "suites/segmentation/fcn_skips.yaml"]
+)
+def test_init_names_the_quickest_claim_to_begin_with_and_then_all(nowhere, word):
+    run = repro("init", word, "--to", "my own")
+    quickest, rest = run.output.splitlines()[-2:]
+    command = "cd 'my own' && pytest suites/segmentation/fcn_skips.yaml::skips-cost-little"
+    assert quickest == f"now decide a claim, the quickest: {command}"  # a static one, the last of four
+    assert rest == "then edit, and decide all 4: pytest -v"
+    assert [path.stem for path in suites_below(nowhere / "my own")] == ["fcn_skips"]
+
+
+def test_the_quickest_claim_trains_on_the_fewest_pixels_and_times_nothing(tmp_path):
+    text = TINY.partition("claims:")[0] + "claims:\n"
+    for name, expect in (
+        ("timed", "latency(small) >= latency(large)"),
+        ("both", "train_error(frozen) >= train_error(small)"),
+        ("one", "test_error(frozen) >= train_error(frozen)"),
+    ):
+        text += f"  {name}: {{says: x, expect: {expect}}}\n"
+    (tmp_path / "tiny.yaml").write_text(text)
+    assert quickest([tmp_path / "tiny.yaml"]) == (tmp_path / "tiny.yaml", "one", 3)
+    (tmp_path / "tiny.yaml").write_text("suite: x")
+    assert quickest([tmp_path / "tiny.yaml"]) is None
 
 
 @pytest.mark.parametrize(

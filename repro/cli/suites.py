@@ -275,8 +275,15 @@ def init(asked: tuple[str, ...], folder: Path) -> None:
     suite's name; by default all), pytest.ini, .gitignore and a nightly workflow. No file that is there is
     changed.
     """
-    from repro.new_project import begin
+    from repro.new_project import begin, quickest
 
-    for path, was_there in begin(folder, asked):
+    copied = begin(folder, asked)
+    for path, was_there in copied:
         say(f"{'left as it was' if was_there else 'new'}: {path}")
-    say(f"now edit, and run: {'' if folder == Path() else f'cd {shlex.quote(str(folder))} && '}pytest -v")
+    first = quickest(path for path, _ in copied)
+    into = "" if folder == Path() else f"cd {shlex.quote(str(folder))} && "
+    if first is not None:
+        claim = shlex.quote(f"{first.file.relative_to(folder).as_posix()}::{first.claim}")
+        say(f"now decide a claim, the quickest: {into}pytest {claim}")
+    if first is None or first.of > 1:
+        say(f"{'then' if first else 'now'} edit, and decide all{f' {first.of}' if first else ''}: pytest -v")
