@@ -16,7 +16,7 @@ from repro.executors import executor
 from repro.format import table
 from repro.options import Options
 from repro.outcome import Decided
-from repro.places import KEPT, REGISTER, RESULTS, home, project, within
+from repro.places import KEPT, REGISTER, RESULTS, home, project, typed, within
 from repro.plan import rota
 from repro.plan.course import Course
 from repro.reading import load_all
@@ -174,7 +174,7 @@ def run(
         ahead = options.ahead(store)
         for path, suite, names in asked:
             for name in names:
-                with found.noting(f"{path}::{name}"):
+                with found.noting(f"{typed(path)}::{name}"):
                     ahead.check(session.steps(suite, name, most=1))
         if found.failed:
             missing(dict(found.failed))
@@ -182,7 +182,7 @@ def run(
             (suite, name)
             for path, suite, names in asked
             for name in names
-            if f"{path}::{name}" not in found.failed and not are_over()
+            if f"{typed(path)}::{name}" not in found.failed and not are_over()
         )
         for path, suite, names in asked:
             if hours is not None and any_decided and are_over():
@@ -191,15 +191,15 @@ def run(
                 continue
             claims = dict[str, Decided]()
             for name in names:
-                if f"{path}::{name}" in found.failed:
+                if f"{typed(path)}::{name}" in found.failed:
                     continue
-                with found.noting(f"{path}::{name}"):
+                with found.noting(f"{typed(path)}::{name}"):
                     claims[name] = session.decide(suite, name)
                     decided(path, name, claims[name].claim)
             if not claims:
                 continue
             any_decided = True
-            with found.noting(str(path)):
+            with found.noting(typed(path)):
                 found.append(session.keep(suite, within(path), claims, project(path.parent), folder))
                 for name, claim in found[-1].claims.items():
                     if claim != claims[name].claim:  # with the seeds that others took since
@@ -231,7 +231,9 @@ def work(
     """
     given = _paths(suites)
     asked = [
-        (f"{path}::{name}", suite, name) for path, suite, names in _asked(given, options) for name in names
+        (f"{typed(path)}::{name}", suite, name)
+        for path, suite, names in _asked(given, options)
+        for name in names
     ]
     store = Store(home(project_of(given)))
     session = _session(options, store)

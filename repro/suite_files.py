@@ -13,7 +13,7 @@ from pathlib import Path
 from repro import document
 from repro.document import closest, top_keys
 from repro.errors import ReproError
-from repro.places import SUFFIXES, SUITES, bundled, project, shown
+from repro.places import SUFFIXES, SUITES, as_typed, bundled, project, shown
 
 RECIPES = "recipes.yaml"
 # What pytest does not enter (`norecursedirs`), by name; and what is in the folder of an environment.
@@ -113,7 +113,7 @@ def _there(path: Path) -> Path:
         near = closest(path.name, names)
         hint = f"; did you mean '{near}'?" if near else ""
         raise ReproError(f"{path}: no such file or folder, and no suite of that name{hint}")
-    return names[path.name]
+    return as_typed(names[path.name])
 
 
 def _name(path: Path) -> str:

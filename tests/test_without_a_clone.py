@@ -66,6 +66,26 @@ def test_a_suite_of_one_s_own_comes_before_one_of_the_package_of_its_name(nowher
     assert harness.load("known-answer").arms.keys() == {"small", "frozen", "large"}
 
 
+def test_a_suite_that_is_named_is_told_by_the_path_that_one_would_type(nowhere):
+    (nowhere / "pytest.ini").touch()
+    (nowhere / "suites").mkdir()
+    (nowhere / "suites" / "mine.yaml").write_text(TINY)
+    run = repro("run", "tiny", "-k", "sizes", "-j", 1)  # they are not equally large
+    assert run.exit_code == 1 and run.output.startswith("suites/mine.yaml::sizes\n")
+    assert str(nowhere) not in run.output
+    missing = repro("run", "tiny", "--profile", "missing", "-k", "coin", "-j", 1)
+    assert missing.exit_code == 2 and "\n  suites/mine.yaml::coin\n" in missing.output
+    (nowhere / "suites" / "mine.yaml").write_text(TINY.replace("lr: 0.1}", "lr: x}"))
+    assert repro("check", "tiny").output.startswith("suites/mine.yaml:18:")
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_a_suite_of_the_package_that_cannot_be_measured_is_told_by_its_short_path():
+    run = repro("run", "fcn-skips", "--profile", "paper", "--device", "cpu", "-k", "skips-help", "-j", 1)
+    assert run.exit_code == 2 and "suites/segmentation/fcn_skips.yaml::" in run.output
+    assert str(places.PACKAGED) not in run.output
+
+
 @pytest.mark.usefixtures("nowhere")
 def test_without_suites_of_one_s_own_those_of_the_package_are_listed_by_name_and_none_is_run():
     listed = repro("list")
