@@ -31,9 +31,12 @@ from repro.places import RUNS, SUITES, bundled, shown, typed
 from repro.suite_files import RECIPES
 
 if TYPE_CHECKING:
+    from repro.document import Problem
     from repro.options import Options
     from repro.report.progress import Display
+    from repro.suite import Suite
 
+LOGGED_EVERY = 10.0  # seconds, where there is no terminal
 LEFT_OUT = "left out, since they cannot be measured here:"
 NO_TIME = "left for another night:"
 
@@ -184,21 +187,38 @@ def _profiles(suites: tuple[Path, ...]) -> set[str]:
     is_flag=True,
     help="Try what other packages add through entry points; suites are checked only if named.",
 )
-def check(suites: tuple[Path, ...], plugins: bool) -> None:
+@click.option(
+    "--build",
+    is_flag=True,
+    help="Build each arm's net, too, without numbers, and see whether it takes images of its data's size.",
+)
+def check(suites: tuple[Path, ...], plugins: bool, build: bool) -> None:
     """Read suites and say everything that is wrong with them, without running anything."""
     from repro.document import DocumentError
     from repro.format import counted
     from repro.reading import check_all
 
     faults = _check_plugins() if plugins else 0
-    if suites or not plugins:
+    if suites or build or not plugins:
         found = check_all(suites or DEFAULT)
-        if found.problems:
-            raise DocumentError(found.problems)
+        problems = found.problems + (_build(found.sound) if build else [])
+        if problems:
+            raise DocumentError(problems)
         suites_read = f"{counted(found.suites, 'suite')} with {counted(found.claims, 'claim')}"
         say(f"{suites_read}, {counted(found.recipes, 'named recipe')}: no mistakes found")
+        if suites and not build:
+            say("whether the nets can be built: `repro check --build`", to_stderr=True)
     if faults:
         sys.exit(WRONG_USE)
+
+
+def _build(suites: "Mapping[Path, Suite]") -> "list[Problem]":
+    from repro.plan.built import unbuildable
+    from repro.report.progress import Display, Told, on
+
+    told = Told("arms built")
+    with Display(told, *on(logged_every=LOGGED_EVERY)):
+        return unbuildable(suites, told.at)
 
 
 def _check_plugins() -> int:
