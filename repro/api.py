@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from repro import reading, result
-from repro.document import DocumentError
+from repro.document import DocumentError, closest
 from repro.errors import ReproError
 from repro.evidence import decide
 from repro.executors import executor
@@ -273,8 +273,15 @@ def _asked(given: list[Path], options: Options) -> list[tuple[Path, Suite, list[
     if not any(names for _, _, names in asked):
         known = sorted({name for suite in loaded.values() for name in suite.profiles})
         like = f" like {options.only!r}" if options.only else ""
+        if options.profile in known:
+            names = [name for suite in loaded.values() for name, _ in suite.claims_at(options.profile)]
+            meant = closest(options.only or "", names)
+        else:
+            meant = closest(options.profile, known)
+        hint = f"; did you mean '{meant}'?" if meant else ""
         raise NothingRan(
-            f"nothing to run: no claim{like} at profile '{options.profile}' (profiles: {', '.join(known)})"
+            f"nothing to run: no claim{like} at profile '{options.profile}' "
+            f"(profiles: {', '.join(known)}){hint}"
         )
     return asked
 

@@ -36,7 +36,9 @@ def test_a_net_that_cannot_be_built_is_a_mistake_at_its_arm(tiny):
     alone, built = check(tiny), check("--build", tiny)
     assert alone.exit_code == 0 and alone.output.endswith("can be built: `repro check --build`\n")
     options = "{'depth': 15, 'width': 4}"
-    assert built.exit_code == 2 and f"{tiny}:6:3: model 'cifar_resnet' with {options}: {DEPTH}" in built.output
+    assert (
+        built.exit_code == 2 and f"{tiny}:6:3: model 'cifar_resnet' with {options}: {DEPTH}" in built.output
+    )
 
 
 def test_nets_that_can_be_built_are_no_mistake_and_nothing_more_is_advised(tiny):
