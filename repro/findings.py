@@ -107,7 +107,7 @@ def of_options(
 
 
 def _of_others(catalogue: Catalogue, option: str) -> str:
-    """The tail of an error about an option that other entries have: three of them. Empty where none has it."""
+    """The tail of an error about an option that other entries have: three of them; empty if none has it."""
     having = list[str]()
     for name in sorted(catalogue.targets):
         with suppress(ReproError):  # of another package, which cannot be read

@@ -296,7 +296,7 @@ RECIPE = ["augment", "batch_size", "evaluate", "optimizer", "schedule", "steps"]
 OF_SGD = ["lr", "momentum", "weight_decay"]
 DATA = ["cifar10", "cifar100", "fashion-mnist", "fashion-mnist-small", "pascal-voc", "scenes"]
 NETS = ["cifar_resnet", "deeplab_v3", "densenet", "resnet", "resnext", "vgg"]
-SUITES = ["fcn-skips", "resnet-degradation", "resnet-variants", "resnext", "vgg-training"]
+NAMES = ["fcn-skips", "resnet-degradation", "resnet-variants", "resnext", "vgg-training"]
 
 
 @pytest.mark.parametrize(
@@ -326,9 +326,9 @@ SUITES = ["fcn-skips", "resnet-degradation", "resnet-variants", "resnext", "vgg-
         ("resnet50", NETS, ["resnet"]),
         ("DeepLabV3", NETS, ["deeplab_v3"]),
         ("desnenet", NETS, ["densenet"]),
-        ("resnet", SUITES, ["resnet-variants", "resnet-degradation"]),  # not resnext
-        ("fcn_skip", SUITES, ["fcn-skips"]),
-        ("degradation", SUITES, ["resnet-degradation"]),
+        ("resnet", NAMES, ["resnet-variants", "resnet-degradation"]),  # not resnext
+        ("fcn_skip", NAMES, ["fcn-skips"]),
+        ("degradation", NAMES, ["resnet-degradation"]),
         ("CPU", ["cpu", "gpu", "paper"], ["cpu"]),
         ("cuda", ["cpu", "gpu", "paper"], ["gpu"]),
         ("horizontal_flip", ["crop", "flip", "upside_down"], ["flip"]),

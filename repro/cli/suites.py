@@ -82,13 +82,9 @@ def run(
 
     What cannot be measured is listed at the end, and ends nothing.
     """
-    from repro import api
-    from repro.executors.scale import offer
-    from repro.places import home
-    from repro.report.progress import Display, Progress, on
+    from repro.report.progress import Display, Told, on
     from repro.report.text import claim_details, failures, left_for, summary
     from repro.result import ClaimResult
-    from repro.store import Store
     from repro.suite_files import project_of
 
     def no_time(why: Mapping[str, str]) -> None:
@@ -99,10 +95,14 @@ def run(
         display.show(None)
         leave_out(error)
 
-    root = project_of(suites or DEFAULT)
     verdicts, written = dict[str, ClaimResult](), list[Path]()
-    try:
-        with Display(Progress(Store(home(root))), *on()) as display:
+    with Display(Told("trials and numbers done"), *on()) as display:
+        display.doing("reading suites")
+        from repro import api
+        from repro.executors.scale import offer
+
+        root = project_of(suites or DEFAULT)
+        try:
             found = api.run(
                 suites or DEFAULT,
                 **vars(asked),
@@ -117,8 +117,9 @@ def run(
                 left=no_time,
                 damaged=damaged,
             )
-    except api.NothingRan as error:
-        end(NOTHING_RAN, str(error))
+        except api.NothingRan as error:
+            display.show(None)
+            end(NOTHING_RAN, str(error))
     for name, claim in verdicts.items():
         if not claim.as_expected:
             say(f"{name}\n{claim_details(claim)}\n")
@@ -143,23 +144,23 @@ def work(suites: tuple[Path, ...], asked: "Options") -> None:
     Any number of these may be at work on one store, on one machine or on many that share its disk
     (REPRO_HOME); one that is killed leaves its trial to the others. Timings are left to `repro run`.
     """
-    from repro import api
-    from repro.places import home
-    from repro.report.progress import Display, Progress, on
+    from repro.report.progress import Display, Told, on
     from repro.report.text import failures
-    from repro.store import Store
-    from repro.suite_files import project_of
 
-    try:
-        with Display(Progress(Store(home(project_of(suites or DEFAULT)))), *on()) as display:
+    with Display(Told("trials and numbers done"), *on()) as display:
+        display.doing("reading suites")
+        from repro import api
+
+        try:
             failed = api.work(
                 suites or DEFAULT,
                 asked,
                 missing=partial(_left_out, display),
                 begins=display.begin,
             )
-    except api.NothingRan as error:
-        end(NOTHING_RAN, str(error))
+        except api.NothingRan as error:
+            display.show(None)
+            end(NOTHING_RAN, str(error))
     if failed:
         end(WRONG_USE, "\n".join(failures(failed)))
     say("nothing is left to do")
@@ -213,11 +214,13 @@ def check(suites: tuple[Path, ...], plugins: bool, build: bool) -> None:
 
 
 def _build(suites: "Mapping[Path, Suite]") -> "list[Problem]":
-    from repro.plan.built import unbuildable
     from repro.report.progress import Display, Told, on
 
     told = Told("arms built")
-    with Display(told, *on(logged_every=LOGGED_EVERY)):
+    with Display(told, *on(logged_every=LOGGED_EVERY)) as display:
+        display.doing("importing torch")
+        from repro.plan.built import unbuildable
+
         return unbuildable(suites, told.at)
 
 
