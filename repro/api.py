@@ -1,12 +1,13 @@
 """The harness from Python: `repro.run("suites/…yaml")` decides claims and gives their results."""
 
+import math
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from repro import reading, result
 from repro.document import DocumentError, closest
@@ -131,79 +132,68 @@ def run(
     Raises `DocumentError` for suites with mistakes, `NothingRan` where no claim is asked, and
     `NothingMeasured`, with all reasons, where none could be measured.
     """
-    begun = time.monotonic()
     options = Options(profile, only, device, seeds_max, first_seed, pilot, jobs, per_gpu, where)
-    if hours is not None and not hours > 0:
-        raise ReproError(f"hours: must be above 0, not {hours}")
+    clock = _Clock(hours)
     if earlier is not None and not Path(earlier).is_dir():
         raise ReproError(f"earlier: {earlier} is no folder")
     given = _paths(suites)
-    asked = _asked(given, options)
-    store = Store(home(project_of(given)))
+    asked, root = _asked(given, options), project_of(given)
+    store = Store(home(root))
     store = store.anew() if fresh else store
-    session = _session(options, store, Register(project_of(given) / REGISTER))
+    session = _session(options, store, Register(root / REGISTER))
     found, folder = Results(), None if pilot or results is None else Path(results)
+
+    def leave(why: Mapping[str, str]) -> None:
+        found.left |= why
+        left(why)
+
+    def leave_out(error: ReproError) -> None:
+        found.damaged.append(error)
+        damaged(error)
+
     if hours is not None:
-
-        def leave_out(error: ReproError) -> None:
-            found.damaged.append(error)
-            damaged(error)
-
-        past = rota.earlier(Path(earlier or project_of(given) / RESULTS), leave_out)
-        to_turn = [(suite, names) for _, suite, names in asked if names]
-        at_once = options.at_once(session.experiment(suite).device for suite, _ in to_turn)
-        due = session.due(to_turn, past, at_once)
-        turns = rota.rota(due, hours)
-        found.left = dict(turns.left)
-        order = {suite: turn for turn, suite in enumerate(turns.turns)}
-        asked = sorted((one for one in asked if one[1].suite in order), key=lambda one: order[one[1].suite])
-        if turns.left:
-            left(turns.left)
+        past = rota.earlier(Path(earlier or root / RESULTS), leave_out)
+        asked, too_long = _in_turn(asked, session, options, past, hours)
+        if too_long:
+            leave(too_long)
         if not asked:
             if folder is not None:
                 rota.note(found.left, folder)
             raise NothingRan(f"nothing to run: no suite takes {hours:g} h or less")
-    claims_asked = [(suite, name) for _, suite, names in asked for name in names]
-    begins(store, partial(session.course, claims_asked, project_of(given) / KEPT))
+    begins(
+        store,
+        partial(session.course, [(one.suite, name) for one in asked for name in one.names], root / KEPT),
+    )
     any_decided = False
-
-    def are_over() -> bool:
-        return hours is not None and time.monotonic() - begun > hours * 3600
-
     try:
         ahead = options.ahead(store)
-        for path, suite, names in asked:
-            for name in names:
-                with found.noting(f"{typed(path)}::{name}"):
-                    ahead.check(session.steps(suite, name, most=1))
+        for one in asked:
+            for name in one.names:
+                with found.noting(one.key(name)):
+                    ahead.check(session.steps(one.suite, name, most=1))
         if found.failed:
             missing(dict(found.failed))
-        session.expect(
-            (suite, name)
-            for path, suite, names in asked
-            for name in names
-            if f"{typed(path)}::{name}" not in found.failed and not are_over()
-        )
-        for path, suite, names in asked:
-            if hours is not None and any_decided and are_over():
-                found.left |= (late := rota.over(suite.suite, hours))
-                left(late)
+        can_be = {id(one): [name for name in one.names if one.key(name) not in found.failed] for one in asked}
+        session.expect((one.suite, name) for one in asked for name in can_be[id(one)] if not clock.is_over)
+        for one in asked:
+            if any_decided and clock.is_over:
+                leave(rota.over(one.suite.suite, clock.hours))
                 continue
             claims = dict[str, Decided]()
-            for name in names:
-                if f"{typed(path)}::{name}" in found.failed:
-                    continue
-                with found.noting(f"{typed(path)}::{name}"):
-                    claims[name] = session.decide(suite, name)
-                    decided(path, name, claims[name].claim)
+            for name in can_be[id(one)]:
+                with found.noting(one.key(name)):
+                    claims[name] = session.decide(one.suite, name)
+                    decided(one.path, name, claims[name].claim)
             if not claims:
                 continue
             any_decided = True
-            with found.noting(typed(path)):
-                found.append(session.keep(suite, within(path), claims, project(path.parent), folder))
+            with found.noting(typed(one.path)):
+                found.append(
+                    session.keep(one.suite, within(one.path), claims, project(one.path.parent), folder)
+                )
                 for name, claim in found[-1].claims.items():
                     if claim != claims[name].claim:  # with the seeds that others took since
-                        decided(path, name, claim)
+                        decided(one.path, name, claim)
                 if folder is not None:
                     kept(folder / found[-1].path)
         if hours is not None and folder is not None:
@@ -230,11 +220,7 @@ def work(
     mistakes, and `NothingRan` where no claim is asked.
     """
     given = _paths(suites)
-    asked = [
-        (f"{typed(path)}::{name}", suite, name)
-        for path, suite, names in _asked(given, options)
-        for name in names
-    ]
+    asked = [(one.key(name), one.suite, name) for one in _asked(given, options) for name in one.names]
     store = Store(home(project_of(given)))
     session = _session(options, store)
     claims_asked = [(suite, name) for _, suite, name in asked]
@@ -266,11 +252,35 @@ def _session(options: Options, store: Store, register: Register | None = None) -
     )
 
 
-def _asked(given: list[Path], options: Options) -> list[tuple[Path, Suite, list[str]]]:
-    """Suites with the names of their claims that are asked. Raises `NothingRan` where there are none."""
+class _Asked(NamedTuple):
+    """A suite, and the names of its claims that are asked."""
+
+    path: Path
+    suite: Suite
+    names: list[str]
+
+    def key(self, name: str) -> str:
+        return f"{typed(self.path)}::{name}"
+
+
+class _Clock:
+    """Whether the hours that a run has, if they are limited, are over."""
+
+    def __init__(self, hours: float | None):
+        if hours is not None and not hours > 0:
+            raise ReproError(f"hours: must be above 0, not {hours}")
+        self.hours, self.begun = math.inf if hours is None else hours, time.monotonic()
+
+    @property
+    def is_over(self) -> bool:
+        return time.monotonic() - self.begun > self.hours * 3600
+
+
+def _asked(given: list[Path], options: Options) -> list[_Asked]:
+    """Raises `NothingRan` where no claim is asked."""
     loaded = load_all(suite_files(given))
-    asked = [(path, suite, options.names(suite)) for path, suite in loaded.items()]
-    if not any(names for _, _, names in asked):
+    asked = [_Asked(path, suite, options.names(suite)) for path, suite in loaded.items()]
+    if not any(one.names for one in asked):
         known = sorted({name for suite in loaded.values() for name in suite.profiles})
         like = f" like {options.only!r}" if options.only else ""
         if options.profile in known:
@@ -284,6 +294,17 @@ def _asked(given: list[Path], options: Options) -> list[tuple[Path, Suite, list[
             f"(profiles: {', '.join(known)}){hint}"
         )
     return asked
+
+
+def _in_turn(
+    asked: list[_Asked], session: Session, options: Options, past: list[Result], hours: float
+) -> tuple[list[_Asked], Mapping[str, str]]:
+    """What there is time for, the oldest verdict first, and why other suites are left."""
+    to_turn = [(one.suite, one.names) for one in asked if one.names]
+    at_once = options.at_once(session.experiment(suite).device for suite, _ in to_turn)
+    turns = rota.rota(session.due(to_turn, past, at_once), hours)
+    by_name = {one.suite.suite: one for one in asked}
+    return [by_name[suite] for suite in turns.turns], turns.left
 
 
 def _from_anywhere(found: list[Any]) -> list[Any]:

@@ -66,6 +66,12 @@ claims:
 """
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """What is a journey is slow."""
+    if item.get_closest_marker("journey"):
+        item.add_marker("slow")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[None]:
     """Nothing that is imported is garbage: to look for some takes an eighth of the time."""

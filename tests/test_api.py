@@ -28,7 +28,7 @@ def python(code: str, *arguments: object) -> str:
 # ---- run
 
 
-@pytest.mark.slow
+@pytest.mark.journey
 @pytest.mark.usefixtures("tiny")
 def test_a_suite_runs_in_a_script_and_its_results_can_be_printed_and_shown(tmp_path):
     code = """

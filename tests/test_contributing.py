@@ -70,7 +70,7 @@ def run(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
-@pytest.mark.slow  # processes
+@pytest.mark.journey
 def test_what_is_added_keeps_to_its_contract_passes_its_tests_and_is_known_to_editors(copy):
     schema = run(copy, "repro", "schema")
     (copy / "suites/suite.schema.json").write_text(schema)

@@ -82,7 +82,7 @@ def test_commands_are_found():
     assert len([called for text in TEXTS.values() for called in commands(text)]) > 40
 
 
-@pytest.mark.slow  # trains
+@pytest.mark.journey
 @pytest.mark.usefixtures("one_core")
 def test_what_is_done_from_python_gives_what_is_shown(tmp_path, monkeypatch):
     monkeypatch.setenv("REPRO_HOME", str(tmp_path))
@@ -95,7 +95,7 @@ def test_what_is_done_from_python_gives_what_is_shown(tmp_path, monkeypatch):
     assert set(re.findall(r"repro\.(\w+)\(", code)) == set(repro.__all__) - {"__version__", "ReproError"}
 
 
-@pytest.mark.slow  # trains
+@pytest.mark.journey
 @pytest.mark.usefixtures("one_core")
 def test_the_tutorial_can_be_followed_word_for_word(tmp_path, monkeypatch):
     """All but the installation and the pilot."""

@@ -166,7 +166,7 @@ def test_a_long_message_is_cut():
 
 
 @pytest.mark.slow  # processes
-@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("jobs", ["1", pytest.param("2", marks=pytest.mark.journey)])
 def test_a_fault_in_ones_own_model_shows_ones_own_calls_and_the_place_in_the_suite(
     package, tmp_path, monkeypatch, jobs
 ):
@@ -271,7 +271,9 @@ def test_what_has_failed_is_not_tried_again(tmp_path):
 
 
 @pytest.mark.slow  # processes
-@pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "with a worker"])
+@pytest.mark.parametrize(
+    "workers", [(), pytest.param(("-n", "1"), marks=pytest.mark.journey)], ids=["alone", "with a worker"]
+)
 def test_under_pytest_a_fault_shows_the_same(package, pytester, monkeypatch, workers):
     monkeypatch.setenv("PYTHONPATH", str(package.parent), prepend=":")
     write(pytester.path, "fails: trained")

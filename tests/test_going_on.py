@@ -143,7 +143,9 @@ def test_a_reason_is_said_once_for_all_that_it_is_the_reason_of():
 
 
 @pytest.mark.slow  # processes
-@pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "with a worker"])
+@pytest.mark.parametrize(
+    "workers", [(), pytest.param(("-n", "1"), marks=pytest.mark.journey)], ids=["alone", "with a worker"]
+)
 def test_a_profile_that_no_suite_has_is_wrong_use_of_pytest_with_the_list(three, pytester, workers):
     shutil.copytree(three, pytester.path / "suites")
     ended = pytester.runpytest_subprocess("suites", "--profile", "cpuu", *QUICK, *workers)

@@ -14,7 +14,7 @@ from kit import forked
 REPRO = Path(__file__).parents[1]
 EXAMPLE = REPRO / "examples" / "own_package"
 
-pytestmark = pytest.mark.slow  # trains, in a process for each command
+pytestmark = pytest.mark.journey  # trains, in a process for each command
 
 
 class Package:

@@ -66,14 +66,12 @@ def _blocks(comparison: Comparison, style: Style) -> Iterator[str]:
 
 def _sides(comparison: Comparison, style: Style) -> str:
     """Which commits are compared."""
-    sides = [
-        dict.fromkeys(side.commits[i] for side in comparison.compared if side.commits[i]) for i in (0, 1)
-    ]
-    base, new = (_commits([*side], style) for side in sides)
+    base, new = (_commits([side.commits[i] for side in comparison.compared], style) for i in (0, 1))
     return f"base: {base}\nnew: {new}"
 
 
-def _commits(found: Sequence[str], style: Style) -> str:
+def _commits(of_suites: Iterable[str | None], style: Style) -> str:
+    found = [*dict.fromkeys(filter(None, of_suites))]
     if not found:
         return "no commit"
     shown = ", ".join(style.name(commit[:12]) for commit in found[:FEW])

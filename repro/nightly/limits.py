@@ -69,9 +69,9 @@ def of_results(base: Result, new: Result) -> Iterator[str]:
             "on a CPU it is another CPU model, or a fault"
         )
     for name in sorted(base.claims.keys() & new.claims.keys()):
-        before, now = base.claims[name].trivial, new.claims[name].trivial
-        for arm in now:
-            if arm not in before:
+        trivial = base.claims[name].trivial
+        for arm in new.claims[name].trivial:
+            if arm not in trivial:
                 yield (
                     f"{place}: TRIVIAL now in claim '{name}': arm '{arm}' does no better than to answer "
                     "everything with the most frequent class"

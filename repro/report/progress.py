@@ -23,7 +23,7 @@ from rich.text import Text
 from repro.errors import ReproError
 from repro.format import duration, printable
 from repro.plan.course import Arm, Course
-from repro.plan.steps import Step, taken
+from repro.plan.steps import ROUND, Step, taken
 from repro.store import Store
 
 BAR = 12  # cells of a terminal
@@ -87,6 +87,7 @@ class Progress:
     def __init__(self, store: Store, course: Course | None = None):
         self.store, self.course = store, course or Course()
         self._seconds = dict[str, float]()  # of the steps that are done, by digest
+        self._at_once = 1  # the most trials that were seen to run together
         self._awaited = {*self.course.steps}  # those that may be done by now: all, before the first look
 
     def look(self) -> Stand | None:
@@ -119,8 +120,8 @@ class Progress:
         self._awaited = self.course.steps.keys() & lately
 
     def _left(self, todo: Iterable[str], running: list[dict[str, Any]]) -> float | None:
-        """As many at once as now; an arm takes what its other seeds took, else what kept results say, else
-        what arms take on average.
+        """As many trials at once as there were, and rounds by themselves. An arm takes what its other seeds
+        took, else what kept results say, else what arms take on average.
         """
         of_arms = defaultdict[Arm, list[float]](list)
         for digest, seconds in self._seconds.items():
@@ -134,8 +135,15 @@ class Progress:
         if (steps and not known) or (now and not there and not steps):
             return None
         otherwise = fmean(known.values()) if known else 0.0
-        rest = sum(known.get(_arm(step), otherwise) for step in steps)
-        return max((sum(there) + rest) / max(1, len(now)), *there, 0.0) if steps or there else None
+        self._at_once = max(self._at_once, len(now))
+        alone, together = 0.0, sum(there)
+        for step in steps:
+            seconds = known.get(_arm(step), otherwise)
+            if step.arm == ROUND:
+                alone += seconds
+            else:
+                together += seconds
+        return max(alone + together / self._at_once, *there, 0.0) if steps or there else None
 
     def _told(self, state: dict[str, Any]) -> str:
         """One running trial."""

@@ -10,7 +10,7 @@ import torch
 from kernels import as_text, kept, kept_with, measured, release
 from null_gpu import lacking
 
-pytestmark = pytest.mark.slow  # builds, and makes all nets
+pytestmark = pytest.mark.journey  # builds, and makes all nets
 
 MORE = 1.03  # times the kernels that are kept
 REAL = torch.cuda.is_available()

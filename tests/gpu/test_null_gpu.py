@@ -6,7 +6,7 @@ import pytest
 from conftest import TINY
 from null_gpu import GIB, Gpus, Server, build, lacking
 
-pytestmark = pytest.mark.slow  # builds, and starts processes
+pytestmark = pytest.mark.journey  # builds, and starts processes
 
 KEPT = 2**21  # bytes, the allocator's smallest block: what a worker had between trials that was ended there
 

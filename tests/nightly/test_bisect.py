@@ -159,6 +159,7 @@ claims:
 """
 
 
+@pytest.mark.journey
 @pytest.mark.usefixtures("one_core")
 def test_the_commit_that_broke_the_optimizer_of_the_harness_is_found(tmp_path):
     folder = tmp_path / "repository"

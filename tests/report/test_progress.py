@@ -126,7 +126,19 @@ def test_the_time_left_is_that_of_the_running_and_of_all_that_are_to_come_as_man
     for name, left in (("a2", 5), ("a3", 15)):
         store.tell(name, {**TRAINING, "seconds_left": left})
     of_c = (20 + 100) / 2
-    assert looked(store, Course(steps, kept)).left == pytest.approx((5 + 15 + 2 * 100 + 2 * of_c) / 2)
+    progress = Progress(store, Course(steps, kept))
+    assert progress.look().left == pytest.approx((5 + 15 + 2 * 100 + 2 * of_c) / 2)
+    store.tell("a3", {})  # for a moment one alone; it is to be done again
+    assert progress.look().left == pytest.approx((5 + 20 + 2 * 100 + 2 * of_c) / 2)
+
+
+def test_rounds_are_by_themselves_in_the_time_left(store, records):
+    rounds = {f"r{seed}": step(f"r{seed}", ROUND, seed) for seed in range(3)}
+    records["r0"] = 40.0
+    Status(store).tell({"wanted": ["a"], "finished": [], "waits": []})
+    for name in ("a", "b"):
+        store.tell(name, {**TRAINING, "seconds_left": 10})
+    assert looked(store, Course({"a": step("a"), "b": step("b"), **rounds})).left == 10 + 2 * 40
 
 
 def test_it_is_never_less_than_the_longest_that_runs_and_none_where_nothing_is_known(store, records):

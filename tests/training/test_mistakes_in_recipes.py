@@ -120,7 +120,7 @@ def compiled_without_a_compiler(folder):
         (folder / "said").write_text(str(error))
 
 
-@pytest.mark.slow
+@pytest.mark.journey
 def test_a_compiler_that_is_missing_is_told_with_the_remedy(tmp_path):
     process = forked.context().Process(target=compiled_without_a_compiler, args=(tmp_path,))
     process.start()
