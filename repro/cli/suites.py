@@ -207,7 +207,7 @@ def check(suites: tuple[Path, ...], plugins: bool, build: bool) -> None:
             raise DocumentError(problems)
         suites_read = f"{counted(found.suites, 'suite')} with {counted(found.claims, 'claim')}"
         say(f"{suites_read}, {counted(found.recipes, 'named recipe')}: no mistakes found")
-        if suites and not build:
+        if suites and found.suites == 1 and not build:
             say("whether the nets can be built: `repro check --build`", to_stderr=True)
     if faults:
         sys.exit(WRONG_USE)
