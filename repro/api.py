@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from repro import reading, result
-from repro.document import DocumentError
+from repro.document import DocumentError, closest
 from repro.errors import ReproError
 from repro.evidence import decide
 from repro.executors import executor
 from repro.format import table
 from repro.options import Options
 from repro.outcome import Decided
-from repro.places import KEPT, REGISTER, RESULTS, home, project, within
+from repro.places import KEPT, REGISTER, RESULTS, home, project, typed, within
 from repro.plan import rota
 from repro.plan.course import Course
 from repro.reading import load_all
@@ -187,7 +187,7 @@ def run(
             if not claims:
                 continue
             any_decided = True
-            with found.noting(str(one.path)):
+            with found.noting(typed(one.path)):
                 found.append(
                     session.keep(one.suite, within(one.path), claims, project(one.path.parent), folder)
                 )
@@ -260,7 +260,7 @@ class _Asked(NamedTuple):
     names: list[str]
 
     def key(self, name: str) -> str:
-        return f"{self.path}::{name}"
+        return f"{typed(self.path)}::{name}"
 
 
 class _Clock:
@@ -283,8 +283,15 @@ def _asked(given: list[Path], options: Options) -> list[_Asked]:
     if not any(one.names for one in asked):
         known = sorted({name for suite in loaded.values() for name in suite.profiles})
         like = f" like {options.only!r}" if options.only else ""
+        if options.profile in known:
+            names = [name for suite in loaded.values() for name, _ in suite.claims_at(options.profile)]
+            meant = closest(options.only or "", names)
+        else:
+            meant = closest(options.profile, known)
+        hint = f"; did you mean '{meant}'?" if meant else ""
         raise NothingRan(
-            f"nothing to run: no claim{like} at profile '{options.profile}' (profiles: {', '.join(known)})"
+            f"nothing to run: no claim{like} at profile '{options.profile}' "
+            f"(profiles: {', '.join(known)}){hint}"
         )
     return asked
 

@@ -8,7 +8,7 @@ installed.
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +27,28 @@ FORBIDDEN = re.compile(
 )  # YAML 1.2, section 5.1
 SURROGATE = re.compile("[\ud800-\udfff]")
 TOP_KEY = re.compile(r"""^(["']?)(\w+)\1[ ]*:""", re.MULTILINE)
+WORD = re.compile(r"[^\W\d_]+|\d+")  # of a name: `resnet50` has two
+# What the field also says, without strokes, and the words for it here; the first that is known at a place
+OTHERWISE = {
+    "accuracy": ("test_error",),
+    "testaccuracy": ("test_error",),
+    "trainaccuracy": ("train_error",),
+    "loss": ("train_loss",),
+    "iou": ("miou",),
+    "epochs": ("steps",),
+    "epoch": ("steps",),
+    "iterations": ("steps",),
+    "learningrate": ("lr", "optimizer"),
+    "lr": ("optimizer",),
+    "momentum": ("optimizer",),
+    "weightdecay": ("optimizer",),
+    "wd": ("weight_decay", "optimizer"),
+    "layers": ("depth",),
+    "dataset": ("data",),
+    "net": ("model",),
+    "name": ("suite",),
+    "cuda": ("gpu",),
+}
 CONSTANTS = {"": None, "~": None, "null": None, "true": True, "false": False}
 FAST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, where PyYAML was built with it
 
@@ -94,16 +116,53 @@ def _on_one_line(message: str) -> str:
 
 def closest(name: str, known: Iterable[str]) -> str | None:
     """The known name that was probably meant."""
-    return next(iter(difflib.get_close_matches(name, known, n=1, cutoff=0.6)), None)
+    return next(iter(_meant(name, sorted(known))), None)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The tail of an error about an unknown name: the nearest known one, or all of them."""
+    """The tail of an error about an unknown name: the nearest known ones, three at most, or all of them."""
     known = sorted(known)
-    close = closest(name, known)
-    if close is not None:
-        return f"; did you mean '{close}'?"
+    *others, last = [f"'{one}'" for one in _meant(name, known)] or [""]
+    if last:
+        return f"; did you mean {', '.join(others)}{' or ' if others else ''}{last}?"
     return f"; known: {', '.join(known)}" if known else ""
+
+
+def _meant(name: str, known: list[str]) -> list[str]:
+    """The first that there is of: the same but for capitals and strokes; the word that is used here for it;
+    up to three that have all its words; what is much like it; up to three whose words it all has; what is
+    a little like it.
+    """
+    letters, words = _letters(name), _words(name)
+    alike = {_letters(one): one for one in known}
+
+    def like(least: float) -> list[str]:
+        return [alike[one] for one in difflib.get_close_matches(letters, alike, n=1, cutoff=least)]
+
+    def sharing(share: Callable[[set[str]], bool]) -> list[str]:
+        return difflib.get_close_matches(name, [one for one in known if share(_words(one))], cutoff=0.0)
+
+    return (
+        [alike[one] for one in alike if one == letters]
+        or [one for one in OTHERWISE.get(letters, ()) if one in known][:1]
+        or sharing(lambda of: bool(words) and words <= of)
+        or like(0.85)
+        or sharing(lambda of: bool(of) and of <= words)
+        or like(0.6)
+    )
+
+
+def _letters(name: str) -> str:
+    """And digits, whatever stands between them."""
+    return "".join(_in_order(name))
+
+
+def _words(name: str) -> set[str]:
+    return set(_in_order(name))
+
+
+def _in_order(name: str) -> list[str]:
+    return WORD.findall(name.lower())
 
 
 def scalar(text: str, quoted: bool) -> Any:

@@ -1,12 +1,13 @@
 """What can be wrong with a name of a catalogue and with the options that come with it."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from pydantic import ValidationError
 
 from repro.catalogue import AUGMENTATIONS, OPTIMIZERS, SCHEDULES, Catalogue, UnknownName
-from repro.document import Finding, Location, nearest
+from repro.document import Finding, Location, closest, nearest
 from repro.errors import ReproError
 from repro.form import describe
 from repro.recipe import Named, Optimizer, Recipe, Timing
@@ -93,14 +94,24 @@ def of_options(
         for error in catalogue.errors(name, options):
             location = error["loc"]
             if error["type"] == "extra_forbidden":
-                known = [*catalogue.parameters(name), *beside]
-                message = (
-                    f"{catalogue.kind} '{name}' has no option '{location[-1]}'{nearest(location[-1], known)}"
-                )
-                yield Finding(location, message, at_key=True)
+                option, known = str(location[-1]), [*catalogue.parameters(name), *beside]
+                hint = _of_others(catalogue, option) if closest(option, known) is None else ""
+                hint = hint or nearest(option, known)
+                yield Finding(location, f"{catalogue.kind} '{name}' has no option '{option}'{hint}", True)
             elif error["type"] == "missing":
                 yield Finding((), f"{catalogue.kind} '{name}' needs the option '{location[-1]}'", at_key=True)
             else:
                 yield Finding(location, describe(error))
     except ReproError as error:
         yield Finding((), str(error))
+
+
+def _of_others(catalogue: Catalogue, option: str) -> str:
+    """The tail of an error about an option that other entries have: three of them; empty if none has it."""
+    having = list[str]()
+    for name in sorted(catalogue.targets):
+        with suppress(ReproError):  # of another package, which cannot be read
+            having += [f"'{name}'"] if option in catalogue.parameters(name) else []
+    if not having:
+        return ""
+    return f", which {' and '.join(having[:3])} {'has' if len(having) == 1 else 'have'}"

@@ -47,6 +47,12 @@ def typed(path: Path) -> str:
     return within(path) if path.is_absolute() and path.is_relative_to(bundled()) else str(path)
 
 
+def as_typed(path: Path) -> Path:
+    """The same file, as it is typed where one stands, if it is a suite of the project that one stands in."""
+    is_own = path.is_relative_to(project(Path.cwd()) / SUITES)
+    return Path(os.path.relpath(path)) if is_own else path
+
+
 def home(root: Path) -> Path:
     """The store's folder: what REPRO_HOME says, or else `.repro` in a project's folder."""
     given = os.environ.get("REPRO_HOME")

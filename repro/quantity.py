@@ -264,6 +264,8 @@ def kind_of(name: str, task: str | None) -> type[Quantity]:
     for names, kind in ((PROBES, Probe), (COUNTS, Count), (CLOCKS, Clocked)):
         if name in names.targets:
             return kind
+    if tasks := [f"'{other}'" for other in TASKS.targets if name in catalogue.metrics(other)]:
+        raise ReproError(f"unknown measurement '{name}'; it is one of task {' and '.join(tasks)}")
     raise ReproError(f"unknown measurement '{name}'{nearest(name, known(task))}")
 
 

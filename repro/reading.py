@@ -31,6 +31,7 @@ class Checked(NamedTuple):
     claims: int
     recipes: int
     problems: list[Problem]
+    sound: dict[Path, Suite]
 
 
 def check_all(paths: Iterable[Path]) -> Checked:
@@ -45,7 +46,7 @@ def check_all(paths: Iterable[Path]) -> Checked:
             problems += known.problems
     suites, of_suites = _read(files)
     claims = sum(len(suite.claims) for suite in suites.values())
-    return Checked(len(files), claims, recipes, problems + of_suites)
+    return Checked(len(files), claims, recipes, problems + of_suites, suites)
 
 
 def load_all(files: Iterable[Path]) -> dict[Path, Suite]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from repro import document
 from repro.document import closest, top_keys
 from repro.errors import ReproError
-from repro.places import SUFFIXES, SUITES, bundled, project, shown
+from repro.places import SUFFIXES, SUITES, as_typed, bundled, project, shown
 
 RECIPES = "recipes.yaml"
 # What pytest does not enter (`norecursedirs`), by name; and what is in the folder of an environment.
@@ -113,7 +113,7 @@ def _there(path: Path) -> Path:
         near = closest(path.name, names)
         hint = f"; did you mean '{near}'?" if near else ""
         raise ReproError(f"{path}: no such file or folder, and no suite of that name{hint}")
-    return names[path.name]
+    return as_typed(names[path.name])
 
 
 def _name(path: Path) -> str:
@@ -135,8 +135,13 @@ def _content(path: Path) -> bytes:
 
 def _file(path: Path) -> Path:
     """A file that was asked for. Raises `ReproError` if it is not there, or is not called as suites are."""
+    file, is_claim, claim = str(path).partition("::")
+    if is_claim and Path(file).is_file():
+        raise ReproError(f"{path}: a claim is asked for by -k: {file} -k {claim}")
     if not path.is_file():
-        raise ReproError(f"{path}: no such file or folder")
+        near = closest(path.name, (one.name for one in path.parent.glob("*") if one.suffix in SUFFIXES))
+        hint = f"; did you mean '{path.with_name(near)}'?" if near else ""
+        raise ReproError(f"{path}: no such file or folder{hint}")
     if path.suffix not in SUFFIXES:
         raise ReproError(f"{path}: not a suite: the name of one ends in {' or '.join(SUFFIXES)}")
     return path

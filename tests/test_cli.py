@@ -153,7 +153,10 @@ def test_show_finds_a_result_by_file_by_run_id_and_by_suite(tiny, tmp_path):
     (path,) = tmp_path.glob("results/runs/tiny/cpu/*.json")
     shown = {name: repro("show", name).output for name in (path, path.stem, path.stem[:-3], "tiny")}
     assert len(set(shown.values())) == 1 and "order  reproduced" in shown[path]
-    assert "params(small)" in repro("show", "tiny", "-k", "order").output
+    of_claim = repro("show", "tiny", "-k", "order").output
+    assert "params(small)" in of_claim
+    whole = next(line for line in shown[path].splitlines() if line.startswith("again: repro run "))
+    assert of_claim.splitlines()[-1] == f"{whole} -k order"
     assert repro("show", "tiny", "-k", "missing").exit_code == 2
 
 

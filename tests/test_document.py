@@ -291,6 +291,58 @@ def test_the_nearest_name_is_offered_or_else_all_of_them():
     assert closest("zzz", ["width"]) is None
 
 
+METRICS = ["flops", "miou", "params", "test_error", "top5_error", "train_error", "train_loss"]
+RECIPE = ["augment", "batch_size", "evaluate", "optimizer", "schedule", "steps"]
+OF_SGD = ["lr", "momentum", "weight_decay"]
+DATA = ["cifar10", "cifar100", "fashion-mnist", "fashion-mnist-small", "pascal-voc", "scenes"]
+NETS = ["cifar_resnet", "deeplab_v3", "densenet", "resnet", "resnext", "vgg"]
+NAMES = ["fcn-skips", "resnet-degradation", "resnet-variants", "resnext", "vgg-training"]
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "meant"),
+    [
+        ("MIoU", METRICS, ["miou"]),
+        ("Train-Error", METRICS, ["train_error"]),
+        ("training_error", METRICS, ["train_error"]),
+        ("test_accuracy", METRICS, ["test_error"]),
+        ("loss", METRICS, ["train_loss"]),  # not flops
+        ("parameters", METRICS, ["params"]),
+        ("error", METRICS, ["top5_error", "test_error", "train_error"]),
+        ("epochs", RECIPE, ["steps"]),
+        ("lr", RECIPE, ["optimizer"]),
+        ("learning_rate", RECIPE, ["optimizer"]),
+        ("batchsize", RECIPE, ["batch_size"]),
+        ("optim", RECIPE, ["optimizer"]),
+        ("learning_rate", OF_SGD, ["lr"]),
+        ("wd", OF_SGD, ["weight_decay"]),
+        ("SGD", ["adamw", "sgd"], ["sgd"]),
+        ("CIFAR-10", DATA, ["cifar10"]),
+        ("cifar", DATA, ["cifar10", "cifar100"]),
+        ("mnist", DATA, ["fashion-mnist", "fashion-mnist-small"]),
+        ("voc", DATA, ["pascal-voc"]),
+        ("scene", DATA, ["scenes"]),
+        ("VGG16", NETS, ["vgg"]),
+        ("resnet50", NETS, ["resnet"]),
+        ("DeepLabV3", NETS, ["deeplab_v3"]),
+        ("desnenet", NETS, ["densenet"]),
+        ("resnet", NAMES, ["resnet-variants", "resnet-degradation"]),  # not resnext
+        ("fcn_skip", NAMES, ["fcn-skips"]),
+        ("degradation", NAMES, ["resnet-degradation"]),
+        ("CPU", ["cpu", "gpu", "paper"], ["cpu"]),
+        ("cuda", ["cpu", "gpu", "paper"], ["gpu"]),
+        ("horizontal_flip", ["crop", "flip", "upside_down"], ["flip"]),
+        ("???", ["a", "b"], []),
+    ],
+)
+def test_what_users_write_by_mistake_is_understood(name, known, meant):
+    quoted = [f"'{one}'" for one in meant]
+    offered = " or ".join(filter(None, [", ".join(quoted[:-1]), *quoted[-1:]]))
+    hint = nearest(name, known)
+    assert hint == (f"; did you mean {offered}?" if meant else f"; known: {', '.join(known)}")
+    assert closest(name, known) == next(iter(meant), None)
+
+
 # ---- anything at all
 
 PIECES = [

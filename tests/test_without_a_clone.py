@@ -17,7 +17,7 @@ from conftest import TINY
 import repro as harness
 from repro import places
 from repro.cli import main
-from repro.new_project import topics
+from repro.new_project import quickest, topics
 from repro.suite_files import by_name, suites_below
 
 ROOT = Path(__file__).parents[1]
@@ -64,6 +64,26 @@ def test_a_suite_of_one_s_own_comes_before_one_of_the_package_of_its_name(nowher
     (nowhere / "suites" / "mine.yaml").write_text(TINY.replace("suite: tiny", "suite: known-answer"))
     assert by_name()["known-answer"] == nowhere / "suites" / "mine.yaml"
     assert harness.load("known-answer").arms.keys() == {"small", "frozen", "large"}
+
+
+def test_a_suite_that_is_named_is_told_by_the_path_that_one_would_type(nowhere):
+    (nowhere / "pytest.ini").touch()
+    (nowhere / "suites").mkdir()
+    (nowhere / "suites" / "mine.yaml").write_text(TINY)
+    run = repro("run", "tiny", "-k", "sizes", "-j", 1)  # they are not equally large
+    assert run.exit_code == 1 and run.output.startswith("suites/mine.yaml::sizes\n")
+    assert str(nowhere) not in run.output
+    missing = repro("run", "tiny", "--profile", "missing", "-k", "coin", "-j", 1)
+    assert missing.exit_code == 2 and "\n  suites/mine.yaml::coin\n" in missing.output
+    (nowhere / "suites" / "mine.yaml").write_text(TINY.replace("lr: 0.1}", "lr: x}"))
+    assert repro("check", "tiny").output.startswith("suites/mine.yaml:18:")
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_a_suite_of_the_package_that_cannot_be_measured_is_told_by_its_short_path():
+    run = repro("run", "fcn-skips", "--profile", "paper", "--device", "cpu", "-k", "skips-help", "-j", 1)
+    assert run.exit_code == 2 and "suites/segmentation/fcn_skips.yaml::" in run.output
+    assert str(places.PACKAGED) not in run.output
 
 
 @pytest.mark.usefixtures("nowhere")
@@ -114,6 +134,32 @@ def test_init_changes_no_file_and_says_so(nowhere):
         "left as it was: pytest.ini" in run.output and "new: suites/selfcheck/known_answer.yaml" in run.output
     )
     assert (nowhere / "pytest.ini").read_text() == "[pytest]\n# mine\n"
+
+
+@pytest.mark.parametrize(
+    "word", ["fcn-skips", "segmentation/fcn_skips.yaml", "suites/segmentation/fcn_skips.yaml"]
+)
+def test_init_names_the_quickest_claim_to_begin_with_and_then_all(nowhere, word):
+    run = repro("init", word, "--to", "my own")
+    quickest, rest = run.output.splitlines()[-2:]
+    command = "cd 'my own' && pytest suites/segmentation/fcn_skips.yaml::skips-cost-little"
+    assert quickest == f"now decide a claim, the quickest: {command}"  # a static one, the last of four
+    assert rest == "then edit, and decide all 4: pytest -v"
+    assert [path.stem for path in suites_below(nowhere / "my own")] == ["fcn_skips"]
+
+
+def test_the_quickest_claim_trains_on_the_fewest_pixels_and_times_nothing(tmp_path):
+    text = TINY.partition("claims:")[0] + "claims:\n"
+    for name, expect in (
+        ("timed", "latency(small) >= latency(large)"),
+        ("both", "train_error(frozen) >= train_error(small)"),
+        ("one", "test_error(frozen) >= train_error(frozen)"),
+    ):
+        text += f"  {name}: {{says: x, expect: {expect}}}\n"
+    (tmp_path / "tiny.yaml").write_text(text)
+    assert quickest([tmp_path / "tiny.yaml"]) == (tmp_path / "tiny.yaml", "one", 3)
+    (tmp_path / "tiny.yaml").write_text("suite: x")
+    assert quickest([tmp_path / "tiny.yaml"]) is None
 
 
 @pytest.mark.parametrize(

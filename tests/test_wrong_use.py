@@ -58,6 +58,29 @@ def test_a_mistake_in_naming_a_suite_is_wrong_use(command, name):
 
 
 @pytest.mark.usefixtures("cluttered")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("tinny.yaml", "tinny.yaml: no such file or folder; did you mean 'tiny.yaml'?"),
+        ("tiny.yaml::order", "tiny.yaml::order: a claim is asked for by -k: tiny.yaml -k order"),
+        (
+            "tiny.yaml -k oder",
+            "no claim like 'oder' at profile 'cpu' (profiles: cpu, missing); did you mean 'order'?",
+        ),
+        ("tiny.yaml -k xyz", "nothing to run: no claim like 'xyz' at profile 'cpu' (profiles: cpu, missing)"),
+        (
+            "tiny.yaml --profile CPU",
+            "no claim at profile 'CPU' (profiles: cpu, missing); did you mean 'cpu'?",
+        ),
+    ],
+)
+def test_what_was_probably_meant_is_said(words, said):
+    run = ended("run", *words.split())
+    assert run.exit_code == (2 if "such" in said or "asked for" in said else 4)
+    assert run.output.endswith(f"{said}\n")
+
+
+@pytest.mark.usefixtures("cluttered")
 @pytest.mark.parametrize("name", RESULTS, ids=lambda name: repr(name)[:20])
 @pytest.mark.parametrize("command", OF_RESULTS, ids=lambda command: " ".join(command)[:20])
 def test_a_mistake_in_naming_a_result_is_wrong_use_or_nothing(command, name):

@@ -52,17 +52,19 @@ def plan(
     from its maker's figures.
     """
     from repro.places import home
-    from repro.plan.plan import plan
-    from repro.plan.text import as_text
     from repro.reading import load_all
     from repro.report.progress import Display, Told, on
     from repro.store import Store
     from repro.suite_files import project_of, suite_files
 
-    given = suites or DEFAULT
-    store = Store(home(project_of(given)))
-    read, told = load_all(suite_files(given)), Told("arms looked at")
-    with Display(told, *on(logged_every=LOGGED_EVERY)):
+    given, told = suites or DEFAULT, Told("arms looked at")
+    with Display(told, *on(logged_every=LOGGED_EVERY)) as display:
+        display.doing("reading suites")
+        store, read = Store(home(project_of(given))), load_all(suite_files(given))
+        display.doing("importing torch")
+        from repro.plan.plan import plan
+        from repro.plan.text import as_text
+
         found = plan(
             read, profile, store, device=device, hours=hours, jobs=jobs, per_gpu=per_gpu, begins=told.at
         )

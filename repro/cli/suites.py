@@ -31,9 +31,12 @@ from repro.places import RUNS, SUITES, bundled, shown, typed
 from repro.suite_files import RECIPES
 
 if TYPE_CHECKING:
+    from repro.document import Problem
     from repro.options import Options
     from repro.report.progress import Display
+    from repro.suite import Suite
 
+LOGGED_EVERY = 10.0  # seconds, where there is no terminal
 LEFT_OUT = "left out, since they cannot be measured here:"
 NO_TIME = "left for another night:"
 
@@ -79,13 +82,9 @@ def run(
 
     What cannot be measured is listed at the end, and ends nothing.
     """
-    from repro import api
-    from repro.executors.scale import offer
-    from repro.places import home
-    from repro.report.progress import Display, Progress, on
+    from repro.report.progress import Display, Told, on
     from repro.report.text import claim_details, failures, left_for, summary
     from repro.result import ClaimResult
-    from repro.store import Store
     from repro.suite_files import project_of
 
     def no_time(why: Mapping[str, str]) -> None:
@@ -96,10 +95,14 @@ def run(
         display.show(None)
         leave_out(error)
 
-    root = project_of(suites or DEFAULT)
     verdicts, written = dict[str, ClaimResult](), list[Path]()
-    try:
-        with Display(Progress(Store(home(root))), *on()) as display:
+    with Display(Told("trials and numbers done"), *on()) as display:
+        display.doing("reading suites")
+        from repro import api
+        from repro.executors.scale import offer
+
+        root = project_of(suites or DEFAULT)
+        try:
             found = api.run(
                 suites or DEFAULT,
                 **vars(asked),
@@ -114,8 +117,9 @@ def run(
                 left=no_time,
                 damaged=damaged,
             )
-    except api.NothingRan as error:
-        end(NOTHING_RAN, str(error))
+        except api.NothingRan as error:
+            display.show(None)
+            end(NOTHING_RAN, str(error))
     for name, claim in verdicts.items():
         if not claim.as_expected:
             say(f"{name}\n{claim_details(claim)}\n")
@@ -140,23 +144,23 @@ def work(suites: tuple[Path, ...], asked: "Options") -> None:
     Any number of these may be at work on one store, on one machine or on many that share its disk
     (REPRO_HOME); one that is killed leaves its trial to the others. Timings are left to `repro run`.
     """
-    from repro import api
-    from repro.places import home
-    from repro.report.progress import Display, Progress, on
+    from repro.report.progress import Display, Told, on
     from repro.report.text import failures
-    from repro.store import Store
-    from repro.suite_files import project_of
 
-    try:
-        with Display(Progress(Store(home(project_of(suites or DEFAULT)))), *on()) as display:
+    with Display(Told("trials and numbers done"), *on()) as display:
+        display.doing("reading suites")
+        from repro import api
+
+        try:
             failed = api.work(
                 suites or DEFAULT,
                 asked,
                 missing=partial(_left_out, display),
                 begins=display.begin,
             )
-    except api.NothingRan as error:
-        end(NOTHING_RAN, str(error))
+        except api.NothingRan as error:
+            display.show(None)
+            end(NOTHING_RAN, str(error))
     if failed:
         end(WRONG_USE, "\n".join(failures(failed)))
     say("nothing is left to do")
@@ -184,21 +188,40 @@ def _profiles(suites: tuple[Path, ...]) -> set[str]:
     is_flag=True,
     help="Try what other packages add through entry points; suites are checked only if named.",
 )
-def check(suites: tuple[Path, ...], plugins: bool) -> None:
+@click.option(
+    "--build",
+    is_flag=True,
+    help="Build each arm's net, too, without numbers, and see whether it takes images of its data's size.",
+)
+def check(suites: tuple[Path, ...], plugins: bool, build: bool) -> None:
     """Read suites and say everything that is wrong with them, without running anything."""
     from repro.document import DocumentError
     from repro.format import counted
     from repro.reading import check_all
 
     faults = _check_plugins() if plugins else 0
-    if suites or not plugins:
+    if suites or build or not plugins:
         found = check_all(suites or DEFAULT)
-        if found.problems:
-            raise DocumentError(found.problems)
+        problems = found.problems + (_build(found.sound) if build else [])
+        if problems:
+            raise DocumentError(problems)
         suites_read = f"{counted(found.suites, 'suite')} with {counted(found.claims, 'claim')}"
         say(f"{suites_read}, {counted(found.recipes, 'named recipe')}: no mistakes found")
+        if suites and found.suites == 1 and not build:
+            say("whether the nets can be built: `repro check --build`", to_stderr=True)
     if faults:
         sys.exit(WRONG_USE)
+
+
+def _build(suites: "Mapping[Path, Suite]") -> "list[Problem]":
+    from repro.report.progress import Display, Told, on
+
+    told = Told("arms built")
+    with Display(told, *on(logged_every=LOGGED_EVERY)) as display:
+        display.doing("importing torch")
+        from repro.plan.built import unbuildable
+
+        return unbuildable(suites, told.at)
 
 
 def _check_plugins() -> int:
@@ -275,8 +298,15 @@ def init(asked: tuple[str, ...], folder: Path) -> None:
     suite's name; by default all), pytest.ini, .gitignore and a nightly workflow. No file that is there is
     changed.
     """
-    from repro.new_project import begin
+    from repro.new_project import begin, quickest
 
-    for path, was_there in begin(folder, asked):
+    copied = begin(folder, asked)
+    for path, was_there in copied:
         say(f"{'left as it was' if was_there else 'new'}: {path}")
-    say(f"now edit, and run: {'' if folder == Path() else f'cd {shlex.quote(str(folder))} && '}pytest -v")
+    first = quickest(path for path, _ in copied)
+    into = "" if folder == Path() else f"cd {shlex.quote(str(folder))} && "
+    if first is not None:
+        claim = shlex.quote(f"{first.file.relative_to(folder).as_posix()}::{first.claim}")
+        say(f"now decide a claim, the quickest: {into}pytest {claim}")
+    if first is None or first.of > 1:
+        say(f"{'then' if first else 'now'} edit, and decide all{f' {first.of}' if first else ''}: pytest -v")

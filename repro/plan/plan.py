@@ -18,6 +18,7 @@ from repro.executors.lease import cores, count
 from repro.experiment import Experiment
 from repro.faults import told
 from repro.format import size
+from repro.places import typed
 from repro.plan import arms
 from repro.plan.ahead import too_few
 from repro.plan.arms import PROCESS, Asked
@@ -214,7 +215,7 @@ class _Planner:
         disk = total(new[1], "kept_bytes")
         return SuitePlan(
             suite=suite.suite,
-            file=str(path),
+            file=typed(path),
             amount=Amount(
                 trials=len(first),
                 shared=len(shared & {*first}),

@@ -47,11 +47,12 @@ class Progress:
             every = LOGGED_EVERY
 
             def show(stand: progress.Stand | None) -> None:
-                if stand is not None:
+                if stand is not None and not stand.is_before:
                     print(f"\n  {stand}", file=stream, flush=True)
 
         looks = progress.Progress(self.run.store())
         display = self._display.enter_context(progress.Display(looks, show, every))
+        display.doing("reading suites")
         if self.config.getoption("executor") == "local":  # a cluster is not started for an estimate
             session, kept = self.run.session(), self.run.root / KEPT
             display.begin(self.run.store(), lambda: session.course(claims(), kept))

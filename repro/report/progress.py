@@ -45,6 +45,11 @@ class Stand:
         return "; ".join([self.head, *self.running, *self.waits])
 
     @property
+    def is_before(self) -> bool:
+        """Whether it is not known yet how much there is to do."""
+        return self.wanted == 0
+
+    @property
     def head(self) -> str:
         left = "" if self.left is None else f", about {duration(self.left)} left"
         return f"{self.done} of {self.wanted} {self.of}{left}"
@@ -167,16 +172,19 @@ def _arm(step: Step) -> Arm:
 
 
 def fitted(stand: Stand, width: int, *, colour: bool = True) -> str:
-    """One line of so many cells at most, with a bar; what does not fit ends in an ellipsis."""
+    """One line of so many cells at most, with a bar once there is something to do; what does not fit ends in
+    an ellipsis.
+    """
     row = Table.grid(padding=(0, 1))
-    for cells in (BAR, len(stand.short), max(1, width - BAR - len(stand.short) - 2)):
+    rest = Text("; ".join([*stand.waits, *stand.running]), style="yellow" if stand.waits else "")
+    before = () if stand.is_before else (BAR, len(stand.short))
+    for cells in (*before, max(1, width - sum(before) - len(before))):
         row.add_column(width=cells, no_wrap=True, overflow="ellipsis")
-    rest = "; ".join([*stand.waits, *stand.running])
-    row.add_row(
-        ProgressBar(total=max(1, stand.wanted), completed=stand.done, width=BAR),
-        Text(stand.short, style="bold"),
-        Text(rest, style="yellow" if stand.waits else ""),
-    )
+    if stand.is_before:
+        row.add_row(rest)
+    else:
+        bar = ProgressBar(total=stand.wanted, completed=stand.done, width=BAR)
+        row.add_row(bar, Text(stand.short, style="bold"), rest)
     console = Console(
         file=StringIO(), width=width, force_terminal=colour, color_system="standard" if colour else None
     )
@@ -186,16 +194,26 @@ def fitted(stand: Stand, width: int, *, colour: bool = True) -> str:
 
 
 class Display:
-    """Tells `show` every `every` seconds while there is something to tell, and None at the end."""
+    """Tells `show` every `every` seconds while there is something to tell, and None at the end. Until there
+    is work to look at, it tells what else goes on.
+    """
 
     def __init__(self, looks: Looks, show: Callable[[Stand | None], None], every: float):
         self.looks, self.show, self.every = looks, show, every
+        self._before: Stand | None = None
         self.ended = threading.Event()
         self.thread = threading.Thread(target=self._run, daemon=True)
 
     def begin(self, store: Store, course: Callable[[], Course]) -> None:
         """Hear what there is to do. It is found out here and now: later it would disturb what is timed."""
+        self.doing("looking at what is done already")
         self.looks = Progress(store, course())
+        self.doing("importing torch, and looking at what the trials need")
+
+    def doing(self, what: str) -> None:
+        """It is told now: threads hardly get a turn while libraries are imported."""
+        self._before = Stand(0, 0, None, (what,))
+        self.show(self._before)
 
     def __enter__(self) -> "Display":
         self.thread.start()
@@ -209,8 +227,10 @@ class Display:
     def _run(self) -> None:
         while not self.ended.wait(self.every):
             stand = self.looks.look()
-            if stand is not None and not self.ended.is_set():
-                self.show(stand)
+            self._before = self._before if stand is None else None
+            told = stand or self._before
+            if told is not None and not self.ended.is_set():
+                self.show(told)
 
 
 class Line:
@@ -248,13 +268,15 @@ class Line:
 def on(
     stream: TextIO | None = None, *, logged_every: float = 30.0
 ) -> tuple[Callable[[Stand | None], None], float]:
-    """How a stream is told, and how often, in seconds: on a terminal one line, in a log one now and then."""
+    """How a stream is told, and how often, in seconds: on a terminal one line, in a log one now and then,
+    from when there is something to do.
+    """
     stream = stream or sys.stderr
     if stream.isatty():
         return Line(stream, lambda: Console(file=stream).width).show, 0.5
 
     def log(stand: Stand | None) -> None:
-        if stand is not None:
+        if stand is not None and not stand.is_before:
             print(f"{time.strftime('%H:%M:%S')} {stand}", file=stream, flush=True)
 
     return log, logged_every

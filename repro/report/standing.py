@@ -1,5 +1,6 @@
 """What stands of a suite at a profile, as text."""
 
+import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def as_text(standing: Standing, folders: Mapping[str, Path], only: str | None = 
         *map(printable, _older(standing, claims)),
         *map(printable, _pictures(standing, folders)),
         promise(claims.values(), whole.falsely_reproduced) if only is None else "",
-        printable(f"again: {whole.command}"),
+        printable(f"again: {whole.command}{'' if only is None else f' -k {shlex.quote(only)}'}"),
     ]
     return "\n\n".join([*blocks, "\n".join(filter(None, below))])
 

@@ -51,7 +51,7 @@ from repro.reading import load
         pytest.param(
             "schedule: cosine",
             "schedule: {name: cosine, at: 5}",
-            "15:32: schedule 'cosine' has no option 'at'",
+            "15:32: schedule 'cosine' has no option 'at', which 'step' has",
             id="of a schedule",
         ),
         pytest.param(

@@ -34,6 +34,11 @@ AT = "    at:\n      gpu: {verdict: undecided, because: it is not known}\n"
         ("r(plain20) >", "r(plain02) >", "24:13: unknown arm 'plain02'; did you mean 'plain20'?"),
         (
             "> train_error",
+            "> miou",
+            "24:36: unknown measurement 'miou'; it is one of task 'segmentation'",
+        ),
+        (
+            "> train_error",
             "> training_error",
             "24:36: unknown measurement 'training_error'; did you mean 'train_error'?",
         ),

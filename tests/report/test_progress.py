@@ -6,7 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 from _pytest._io import TerminalWriter
+from click.testing import CliRunner
 
+from repro.cli import main
 from repro.plan.course import Course
 from repro.plan.steps import ROUND, Step
 from repro.pytest_plugin import Run
@@ -250,6 +252,45 @@ def test_work_that_tells_of_itself_says_what_it_is_at():
         while not log.getvalue():
             display.ended.wait(0.01)
     assert "3 of 40 arms looked at; detection: " in log.getvalue() and not display.thread.is_alive()
+
+
+BEFORE = Stand(0, 0, None, ("reading suites",))
+
+
+def test_what_goes_on_before_there_is_work_is_told_at_once_on_a_terminal_and_in_no_log():
+    stands, told, log = list[Stand | None](), Told("arms"), io.StringIO()
+    display = Display(told, stands.append, every=0.01)
+    display.doing("reading suites")
+    assert stands == [BEFORE]
+    with display:
+        while len(stands) < 3:  # it is told again, for others write, too
+            display.ended.wait(0.01)
+        told.at(1, 4, "a")
+        while stands[-1] is None or stands[-1].is_before:
+            display.ended.wait(0.01)
+        told._stand = None
+        seen = len(stands)
+        display.ended.wait(0.1)
+    assert {*map(str, stands[:-1])} == {str(BEFORE), "1 of 4 arms; a"}
+    assert BEFORE not in stands[seen:]  # once there is work, there is no more to say
+    progress.on(log)[0](BEFORE)
+    assert log.getvalue() == ""
+    assert (
+        fitted(BEFORE, 80, colour=False) == "reading suites" and fitted(BEFORE, 8, colour=False) == "reading…"
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "then"), [("run", "looking at what is done already"), ("plan", "importing torch")]
+)
+def test_a_command_tells_what_it_is_at_before_the_first_trial(tiny, monkeypatch, command, then):
+    stands = list[Stand | None]()
+    monkeypatch.setattr(progress, "on", lambda **_: (stands.append, 60.0))
+    arguments = [command, str(tiny), *(["-k", "order", "-j", "1"] if command == "run" else [])]
+    run = CliRunner().invoke(main, arguments)
+    assert run.exit_code == 0, run.output
+    assert [one.running[0] for one in stands if one is not None][:2] == ["reading suites", then]
+    assert stands[-1] is None
 
 
 def test_a_terminal_has_one_line_and_a_log_a_line_now_and_then(monkeypatch):
