@@ -13,6 +13,7 @@ FUNCTIONS: dict[str, Callable[..., float]] = {
     "log": math.log,
     "log2": math.log2,
 }
+ROUNDING = 2.0**-22  # of two numbers of single precision, each half a unit in the last place, and some more
 Option: TypeAlias = str | float | int | bool
 
 
@@ -101,6 +102,34 @@ def evaluate(expression: Expression, values: Values) -> float:
         return -math.inf if operands[0] < 0 and operands[1] % 2 == 1 else math.inf
     except (ZeroDivisionError, ValueError):
         return math.nan
+
+
+def margin(expression: Expression, values: Values) -> float:
+    """The value of a difference, and 0 where it is no more than the rounding of what is subtracted: metrics
+    are of single precision, so that 0.9 - 0.8999999761581421 is no evidence that one is the larger.
+    """
+    found = evaluate(expression, values)
+    if not math.isfinite(found):
+        return found
+    size = _size(expression, values)
+    return 0.0 if math.isfinite(size) and abs(found) <= ROUNDING * size else found
+
+
+def _size(expression: Expression, values: Values) -> float:
+    """How large what is added up in an expression of finite value is, whatever the signs."""
+    if isinstance(expression, Operation):
+        operands = expression.operands
+        match expression.name:
+            case "+" | "-" | "abs":
+                return sum(_size(operand, values) for operand in operands)
+            case "*":
+                return math.prod(_size(operand, values) for operand in operands)
+            case "/":
+                return _size(operands[0], values) / abs(evaluate(operands[1], values))
+            case "min" | "max":
+                choose = min if expression.name == "min" else max
+                return _size(choose(operands, key=lambda one: evaluate(one, values)), values)
+    return abs(evaluate(expression, values))
 
 
 def _computed(name: str, operands: list[float]) -> float:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from repro import document, named_recipes
 from repro.checking import check
 from repro.document import DocumentError, Problem
+from repro.places import project
 from repro.suite import Suite
 from repro.suite_files import RECIPES, beside, recipes_below, suite_files
 
@@ -62,14 +63,16 @@ def _read(files: Iterable[Path]) -> tuple[dict[Path, Suite], list[Problem]]:
     the project that are not asked.
     """
     asked = list(files)
-    suites, problems, named = dict[Path, Suite](), list[Problem](), beside(asked)
+    suites, problems, named = dict[Path, Suite](), list[Problem](), dict[str, Path]()
+    others = beside(asked)
     for path in asked:
         try:
             suites[path] = load(path)
         except DocumentError as error:
             problems += error.problems
             continue
-        first = named.setdefault(suites[path].suite, path)
+        name = suites[path].suite
+        first = others.get((project(path.parent), name)) or named.setdefault(name, path)
         if first != path:
             problems.append(one_name(first, path))
     return suites, problems

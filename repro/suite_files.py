@@ -50,15 +50,18 @@ def by_name(*folders: Path) -> dict[str, Path]:
     return {name: path for name, path in found.items() if name}
 
 
-def beside(files: Iterable[Path]) -> dict[str, Path]:
-    """The other suites of the projects that files are of, by name, but for copies without a change: results
-    lie by the names of suites, so one would take the place of the other's.
+def beside(files: Iterable[Path]) -> dict[tuple[Path, str], Path]:
+    """The other suites of the projects that files are of, by project and name, but for copies without a
+    change: results lie by the names of suites, so one would take the place of the other's.
     """
-    asked = {file.resolve() for file in files}
-    folders = {project(file.parent) / SUITES for file in asked}
-    others = (path for folder in folders for path in suites_below(folder) if path.resolve() not in asked)
-    contents = {_content(file) for file in asked}
-    return {_name(path): Path(shown(path)) for path in others if _content(path) not in contents}
+    given = list(files)
+    asked, contents = {file.resolve() for file in given}, {_content(file) for file in given}
+    return {
+        (root, _name(path)): Path(shown(path))
+        for root in {project(file.parent) for file in given}
+        for path in suites_below(root / SUITES)
+        if path.resolve() not in asked and _content(path) not in contents and project(path.parent) == root
+    }
 
 
 def suites_below(folder: Path) -> list[Path]:

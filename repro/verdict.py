@@ -12,7 +12,7 @@ from statistics import fmean, pstdev
 from repro import evidence
 from repro.evidence import Decision, Verdict
 from repro.expectation import Expectation, Link
-from repro.expression import Expression, Measurement, evaluate, no_value
+from repro.expression import Expression, Measurement, evaluate, margin, no_value
 
 Value = Callable[[Measurement, int], float]
 
@@ -128,7 +128,7 @@ def _parts(
     link: Link, seeds: Sequence[int], value: Value, is_static: Callable[[Measurement], bool]
 ) -> list[Part]:
     if all(is_static(measurement) for measurement in link.measurements):
-        margins = [evaluate(margin, lambda m: value(m, 0)) for margin in link.margins]
+        margins = [evaluate(expression, lambda m: value(m, 0)) for expression in link.margins]
         why = _why(link.margins, [0], value)
         holds = None if why else link.holds(lambda m: value(m, 0))
         return [Part(str(link), (min(margins),) if not why else (math.nan,), None, holds, why)]
@@ -137,9 +137,9 @@ def _parts(
         difference = f"{link.left} - {link.right}" if str(link.right) != "0" else str(link.left)
         texts = [f"{difference} < {link.tolerance}", f"{difference} > -({link.tolerance})"]
     parts = []
-    for text, margin in zip(texts, link.margins, strict=True):
-        found = tuple(evaluate(margin, partial(_of_seed, value, seed)) for seed in seeds)
-        parts.append(Part(text, found, why=_why([margin], seeds, value)))
+    for text, expression in zip(texts, link.margins, strict=True):
+        found = tuple(margin(expression, partial(_of_seed, value, seed)) for seed in seeds)
+        parts.append(Part(text, found, why=_why([expression], seeds, value)))
     return parts
 
 
@@ -149,8 +149,8 @@ def _of_seed(value: Value, seed: int, measurement: Measurement) -> float:
 
 def _why(margins: Sequence[Expression], seeds: Sequence[int], value: Value) -> str | None:
     """Why a margin has no value for one of the seeds; None if all have one."""
-    for seed, margin in product(seeds, margins):
-        why = no_value(margin, partial(_of_seed, value, seed))
+    for seed, expression in product(seeds, margins):
+        why = no_value(expression, partial(_of_seed, value, seed))
         if why:
             return f"{why} (seed {seed})" if len(seeds) > 1 else why
     return None

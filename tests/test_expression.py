@@ -6,7 +6,7 @@ import time
 import pytest
 
 from repro.expectation import parse
-from repro.expression import evaluate, no_value
+from repro.expression import evaluate, margin, no_value
 
 
 def value(text, **numbers):
@@ -80,3 +80,42 @@ def test_what_has_no_value_is_no_number_and_says_which_part_has_none(text, expec
 def test_what_has_a_value_has_no_reason_not_to():
     (link,) = parse("m(x) + 1 > 0").links
     assert no_value(link.left, lambda _: math.inf) is None
+
+
+def margin_of(text, **numbers):
+    (link,) = parse(text).links
+    (expression,) = link.margins
+    return margin(expression, lambda measurement: numbers[measurement.arm])
+
+
+SINGLE = 0.8999999761581421  # 0.9 in single precision
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("m(a) < 0.9", {"a": SINGLE}),
+        ("0.9 < m(a)", {"a": SINGLE}),
+        ("m(a) - m(b) > m(c) - m(d)", {"a": 0.3160000145, "b": 0.2319999933, "c": 0.3865, "d": 0.3025}),
+        ("min(m(a), m(b)) > 0.9", {"a": SINGLE, "b": math.inf}),
+        ("abs(m(a)) > 2 * m(b)", {"a": 2 * SINGLE, "b": 0.9}),
+        ("m(a) / m(b) > 0.9", {"a": 900.0 * SINGLE / 0.9, "b": 1000.0}),
+    ],
+)
+def test_what_is_no_more_than_rounding_is_no_margin(text, numbers):
+    assert margin_of(text, **numbers) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers", "expected"),
+    [
+        ("m(a) < 0.9", {"a": 0.899999}, 1e-6),
+        ("m(a) > m(b)", {"a": 1e-9, "b": 0.0}, 1e-9),
+        ("m(a) / m(b) > 1", {"a": 1000.001, "b": 1000.0}, 1e-6),
+        ("min(m(a), 3) > 1", {"a": math.inf}, 2.0),
+        ("m(a) > m(b)", {"a": math.inf, "b": 1.0}, math.inf),
+        ("1 / m(a) > m(b)", {"a": math.inf, "b": 1.0}, -1.0),
+    ],
+)
+def test_what_is_more_is_one_however_small(text, numbers, expected):
+    assert margin_of(text, **numbers) == pytest.approx(expected, rel=1e-6)

@@ -61,7 +61,7 @@ def test_ctrl_c_while_workers_of_a_run_import_is_said_in_one_line(interrupted):
     assert code == 130
     assert out.split("\n") == [
         "",
-        "interrupted: what is done is kept; the same command goes on from there",
+        "interrupted: trials that are done are kept, and a run goes on from there",
         "",
     ]
 

@@ -229,6 +229,33 @@ def test_a_copy_without_a_change_is_the_same_suite(twice):
     assert of_command("check", "suites").exit_code == 2
 
 
+def test_names_are_of_the_project_that_a_path_is_in(pytester, monkeypatch):
+    mine, mines = "# mine\n" + TINY, "# another\n" + TINY
+    for name, files in {
+        "p": {
+            "pytest.ini": "",
+            "suites/own.yaml": mine,
+            "suites/inner/pytest.ini": "",
+            "suites/inner/i.yaml": TINY,
+        },
+        "q": {"pytest.ini": "", "suites/a.yaml": TINY, "suites/old/a.yaml": mines},
+        "r": {"pytest.ini": "", "suites/c.yaml": named("c")},
+    }.items():
+        write(pytester.path / name, files)
+    (pytester.path / "p/suites/link.yaml").symlink_to(pytester.path / "q/suites/a.yaml")
+    monkeypatch.chdir(pytester.path)
+    for clash, other in (
+        ("p/suites/link.yaml", "p/suites/own.yaml"),
+        ("q/suites/a.yaml", "q/suites/old/a.yaml"),
+    ):
+        run = of_command("check", clash)
+        assert run.exit_code == 2 and f"{other}:2:8" in run.output
+    assert of_command("check", "p/suites/inner/i.yaml").exit_code == 0  # a project of its own
+    write(pytester.path / "p", {"suites/own.yaml": named("c")})
+    assert of_command("check", "p/suites/link.yaml").exit_code == 0
+    assert of_command("check", "p/suites/link.yaml", "r/suites/c.yaml").exit_code == 0  # p has a `c`, too
+
+
 @pytest.mark.slow  # processes
 @pytest.mark.parametrize("asked", ["a", "b"])
 def test_a_suite_whose_name_another_has_is_an_error_of_pytest(twice, asked):

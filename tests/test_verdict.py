@@ -46,6 +46,13 @@ def noise(seed, *shape):
 # ---- one part
 
 
+def test_the_rounding_of_single_precision_is_no_evidence():
+    single = 0.8999999761581421  # what a metric has for 0.9
+    found = verdict("test_error(a) < 0.9", seeds=5, a=[single] * 5)
+    assert found.verdict == "undecided" and found.parts[0].margins == (0.0,) * 5
+    assert verdict("test_error(a) < 0.9", seeds=5, a=[0.8999] * 5).verdict == "reproduced"
+
+
 @pytest.mark.parametrize("shift", [-2.0, -0.5, 0.0, 0.5, 2.0])
 def test_of_one_comparison_it_is_the_verdict_over_the_differences(shift):
     a, b = noise(1, LOOKS), noise(2, LOOKS) + shift

@@ -144,7 +144,7 @@ class Errors(click.Group):
                 streams.give_up(sys.stdout)
             end(WRONG_USE, f"{error.filename or 'the output'}: {error.strerror or error}")
         except KeyboardInterrupt:
-            end(INTERRUPTED, "\ninterrupted: what is done is kept; the same command goes on from there")
+            end(INTERRUPTED, "\ninterrupted: trials that are done are kept, and a run goes on from there")
 
 
 @click.group(

@@ -122,7 +122,8 @@ def compare(
     from repro.nightly.compare import compare
 
     before, after = (load(name, results, leave_out) for name in (base, new))
-    found = compare(before, after, alpha, metrics=metrics, only=only or "")
+    folder = new if Path(new).is_dir() else None
+    found = compare(before, after, alpha, metrics=metrics, only=only or "", folder=folder)
     if not found.compared:
         end(NOTHING_RAN, f"nothing to compare: {base} and {new} have no suite and profile in common")
     if form == "json":

@@ -6,6 +6,7 @@ measured, a net that was timed. So are seeds that are none: all of an arm end wi
 not. A suite that is on one side only is a note.
 """
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
@@ -19,7 +20,7 @@ from repro.expression import Measurement
 from repro.nightly import limits
 from repro.nightly.measured import COSTS
 from repro.nightly.measurements import FEWEST_SEEDS, REGRESSIONS, Base, Change, drafts, settled
-from repro.nightly.remedy import bisect, hanging, narrowed
+from repro.nightly.remedy import bisect, hanging, is_bisected, narrowed
 from repro.result import ClaimResult, Result
 
 
@@ -31,6 +32,7 @@ class Side(Base):
     base: str = Field(description="id of the newest run")
     new: str
     commits: tuple[str | None, str | None] = Field(description="of these runs; null where there was none")
+    dirty: tuple[bool, bool] = Field(description="whether there were changes that were not committed")
 
 
 class ClaimChange(Base):
@@ -71,8 +73,9 @@ def compare(
     *,
     metrics: bool = False,
     only: str = "",
+    folder: str | None = None,
 ) -> Comparison:
-    """What has changed from `base` to `new`.
+    """What has changed from `base` to `new`. `folder` has the new results, if it is not where `show` looks.
 
     `metrics` alone: no verdicts, no claims, and nothing that a clock or the memory says. `only` claims whose
     name contains the text, with what they measure.
@@ -96,6 +99,7 @@ def compare(
                 base=old.id,
                 new=now.id,
                 commits=(old.commit, now.commit),
+                dirty=(bool(old.environment.facts["dirty"]), bool(now.environment.facts["dirty"])),
             )
             for old, now in both
         ),
@@ -108,7 +112,7 @@ def compare(
             *_suites(new_side, old_side),
             *_flat(missing(now, old, metrics=metrics) for old, now in both),
         ),
-        next=tuple(_next(both, claims, changes)),
+        next=tuple(_next(both, claims, changes, folder)),
         notes=(*of_costs, *limits.of_seeds(changes), *_flat(limits.of_results(*pair) for pair in both)),
     )
 
@@ -187,10 +191,13 @@ def _claims(base: Result, new: Result) -> Iterator[ClaimChange]:
 
 
 def _next(
-    both: Iterable[tuple[Result, Result]], claims: Iterable[ClaimChange], changes: Iterable[Change]
+    both: Iterable[tuple[Result, Result]],
+    claims: Iterable[ClaimChange],
+    changes: Iterable[Change],
+    folder: str | None,
 ) -> Iterator[str]:
-    """What shows the numbers of the first regression, and what finds its commit. Costs are bisected by
-    nobody: a commit is judged by its metrics.
+    """What shows the numbers of the first regression, and what finds its commit, if it is of what is trained:
+    costs and counts tell no commits apart.
     """
     sides = {(new.suite, new.profile): (base, new) for base, new in both}
     worse = sorted((c for c in changes if c.kind in REGRESSIONS), key=lambda change: change.p or 0.0)
@@ -198,14 +205,15 @@ def _next(
     of_metric = next((change for change in worse if change.quantity not in COSTS), None)
     if of_claim is not None:
         base, new = sides[of_claim.suite, of_claim.profile]
-        hang = {of_claim.claim: 0.0}
+        hang, trained = {of_claim.claim: 0.0}, is_bisected(new.claims[of_claim.claim])
     elif of_metric is not None:
         base, new = sides[of_metric.suite, of_metric.profile]
-        hang = hanging(new, of_metric.arm, of_metric.quantity)
+        hang, trained = hanging(new, of_metric.arm, of_metric.quantity), True
     else:
         return
-    yield " ".join(["repro show", new.id, *narrowed(hang)])
-    if base.commit and new.commit and base.commit != new.commit:
+    where = ["--results", folder] if folder else []
+    yield shlex.join(["repro", "show", new.id, *where, *narrowed(hang)])
+    if trained and base.commit and new.commit and base.commit != new.commit:
         yield bisect(base.commit[:12], new.commit[:12], new.file, hang, new.profile)
 
 

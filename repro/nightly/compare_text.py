@@ -66,15 +66,18 @@ def _blocks(comparison: Comparison, style: Style) -> Iterator[str]:
 
 def _sides(comparison: Comparison, style: Style) -> str:
     """Which commits are compared."""
-    base, new = (_commits([side.commits[i] for side in comparison.compared], style) for i in (0, 1))
+    base, new = (
+        _commits([(side.commits[i], side.dirty[i]) for side in comparison.compared], style) for i in (0, 1)
+    )
     return f"base: {base}\nnew: {new}"
 
 
-def _commits(of_suites: Iterable[str | None], style: Style) -> str:
-    found = [*dict.fromkeys(filter(None, of_suites))]
-    if not found:
-        return "no commit"
-    shown = ", ".join(style.name(commit[:12]) for commit in found[:FEW])
+def _commits(of_suites: Iterable[tuple[str | None, bool]], style: Style) -> str:
+    found = [*dict.fromkeys(of_suites)]
+    shown = ", ".join(
+        f"{style.name(commit[:12])}{' with changes' if dirty else ''}" if commit else "no commit"
+        for commit, dirty in found[:FEW]
+    )
     return f"{shown} and {len(found) - FEW} more" if len(found) > FEW else shown
 
 

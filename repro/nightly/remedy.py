@@ -1,11 +1,12 @@
 """What to type next where something has changed: the claims that hang on it, and what finds the commit."""
 
+import shlex
 from collections.abc import Mapping
 
 from repro.catalogue import CLOCKS, COUNTS
 from repro.expectation import parse_measurement
 from repro.expression import Measurement
-from repro.result import Result
+from repro.result import ClaimResult, Result
 
 
 def hanging(result: Result, name: str, quantity: str) -> dict[str, float]:
@@ -29,7 +30,12 @@ def hanging(result: Result, name: str, quantity: str) -> dict[str, float]:
 def bisect(old: str, new: str, file: str, claims: Mapping[str, float], profile: str) -> str:
     """The command that finds the commit between two, by that of the claims which takes least."""
     at = ["--profile", profile] if profile != "cpu" else []
-    return " ".join(["repro bisect", old, new, file, *narrowed(claims), *at])
+    return shlex.join(["repro", "bisect", old, new, file, *narrowed(claims), *at])
+
+
+def is_bisected(claim: ClaimResult) -> bool:
+    """Whether it measures a net after training. Commits are told apart by nothing else."""
+    return any(_is_trained(parse_measurement(text)) for text in claim.values)
 
 
 def narrowed(claims: Mapping[str, float]) -> list[str]:

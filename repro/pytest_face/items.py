@@ -20,6 +20,7 @@ class SuiteFile(pytest.File):
 
     def collect(self) -> "Iterable[ClaimItem]":
         from repro.errors import ReproError
+        from repro.places import project
         from repro.reading import load, one_name
 
         run: Run = self.config.pluginmanager.getplugin(RUN)
@@ -27,7 +28,8 @@ class SuiteFile(pytest.File):
             suite = load(self.path)
         except ReproError as error:
             raise self.CollectError(str(error)) from None
-        first = run.suites.setdefault(suite.suite, self.path)
+        other = run.beside.get((project(self.path.parent), suite.suite))
+        first = other or run.suites.setdefault(suite.suite, self.path)
         if first != self.path:
             raise self.CollectError(str(one_name(first, self.path)))
         run.profiles |= set(suite.profiles)

@@ -29,6 +29,7 @@ class Run:
         self.config = config
         self.here = config.invocation_params.dir
         self.profiles: set[str] = set()
+        self.suites: dict[str, Path] = {}  # by name
         self.hours, self.progress, self.verdicts = Hours(self), Progress(self), Verdicts(self)
         self.claims: list[ClaimItem] = []  # those to decide, in their order
         self._session: Session | None = None
@@ -44,8 +45,8 @@ class Run:
         return [self.here / argument.partition("::")[0] for argument in self.config.args]
 
     @cached_property
-    def suites(self) -> dict[str, Path]:
-        """By name, those of the project that pytest was not given; then those that were read too."""
+    def beside(self) -> dict[tuple[Path, str], Path]:
+        """The suites of the project that pytest was not given."""
         from repro.suite_files import beside
 
         return beside(self.files)

@@ -71,7 +71,7 @@ def _last_two(scale: Scale, base: Result, new: Result) -> Markup:
         element("h2", "What ", element("code", "repro compare"), " says of the last two"),
         element(
             "p",
-            f"Both of {before}." if before == after else f"From {before} to {after}.",
+            f"Both: {before}." if before == after else f"Before: {before}. After: {after}.",
             class_="note",
         ),
         _changed(found),

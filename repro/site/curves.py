@@ -97,7 +97,7 @@ def explained(shown: Mapping[str, Arms], metrics: Sequence[str]) -> str:
     instead = [
         f"{name}, of {BATCHES}" if name.startswith(BATCH) else name for name in sorted(lines - {*metrics})
     ]
-    once = [name for name in metrics if name in dots]
+    once = [name for name in metrics if name in dots - lines]
     read = [name for name in metrics if name in PROBES.targets and looks_at_curves(name)]
     others = [name for name in metrics if name not in {*lines, *dots, *read}]
     said = [

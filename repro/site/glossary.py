@@ -55,7 +55,8 @@ TERMS = {
     "step": "One update of a net’s weights, from one batch of training images.",
     "batch_error, batch_loss": (
         "The error and the loss of the images that a step trains on, augmented, and of the net as it was "
-        "before that step. A point of the curve is the mean over the steps since the point before. The error "
+        "before that step. A point of the curve is the mean over a few steps; of many points only some are "
+        "drawn and listed. The error "
         "is the share of wrong images, of wrong pixels in segmentation, and of wrong items in detection; in "
         "reconstruction it is the squared error as a share of the variance."
     ),

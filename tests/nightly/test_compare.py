@@ -2,6 +2,7 @@
 
 import json
 import math
+import shlex
 
 import numpy as np
 import pytest
@@ -51,15 +52,36 @@ def test_the_commits_are_said_and_how_to_go_on_from_the_first_regression():
     text = as_text(found)
     assert text.startswith(f"base: {old}\nnew: {now}\n")
     assert text.endswith("\n".join(f"- {command}" for command in found.next))
-    known = {"better": claim("refuted")}
+    trained = {"test_error(a)": (0.5,) * 5, "params(a)": (7.0,)}
+    known = {"better": claim("refuted").model_copy(update={"values": trained})}
     of_claim = compare([base], [run(error=0.5, night=2, claims=known)]).next
     assert of_claim == (
         f"repro show {new.id} -k better",
         f"repro bisect {old} {now} suites/made-up.yaml -k better",
     )
     assert compare([base], [run(error=0.5)]).next == (f"repro show {base.id}",)  # no commit between
+    static = claim("refuted").model_copy(update={"values": {"params(a)": (7.0,)}})
+    of_counts = compare([base], [run(night=2, claims={"better": static})]).next
+    assert of_counts == (f"repro show {new.id} -k better",)  # bisect trains, and compares nothing else
+    spaced = new.model_copy(update={"file": "my nets/it's.yaml"})
+    shown, found = compare([base], [spaced], folder="to night").next
+    assert shown == f"repro show {new.id} --results 'to night'"
+    assert shlex.split(found) == ["repro", "bisect", old, now, "my nets/it's.yaml"]
     assert compare([base], [run(error=0.1, night=2)]).next == ()  # a gain
     assert compare([run(arms="ab")], [run(night=2)]).next == ()  # what has gone is not bisected
+
+
+def test_changes_that_were_not_committed_are_said_and_where_there_is_no_commit():
+    def made(commit, dirty):
+        made = run()
+        facts = {**made.environment.facts, "commit": commit, "dirty": dirty}
+        there = made.environment.model_copy(update={"facts": facts})
+        return made.model_copy(update={"environment": there})
+
+    commit = run().commit
+    text = as_text(compare([made(commit, False)], [made(commit, True)]))
+    assert text.startswith(f"base: {commit[:12]}\nnew: {commit[:12]} with changes\n")
+    assert as_text(compare([made(None, None)], [made(commit, False)])).startswith("base: no commit\n")
 
 
 def test_of_many_commits_a_few_are_said():

@@ -300,7 +300,7 @@ def test_exit_code_3_and_a_file_of_suspects_when_one_is_due(folders, tmp_path):
     found = repro("watch", *folders(results[:first]), "-o", tmp_path / "watch.json", "--format", "markdown")
     assert found.exit_code == 3 and "(a)` | worse, new tonight, to be measured again |" in found.output
     written = Watch.model_validate_json((tmp_path / "watch.json").read_text())
-    night = int(written.base, 16)
+    night = int(written.base[:4], 16)
     assert night <= 30 and results[night - 1].id == min(suspect.between[0] for suspect in written.suspects)
 
 
