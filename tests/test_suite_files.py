@@ -236,10 +236,10 @@ def test_names_are_of_the_project_that_a_path_is_in(pytester, monkeypatch):
             "pytest.ini": "",
             "suites/own.yaml": mine,
             "suites/inner/pytest.ini": "",
-            "suites/inner/i.yaml": TINY,
+            "suites/inner/i.yaml": "# inner\n" + TINY,
         },
         "q": {"pytest.ini": "", "suites/a.yaml": TINY, "suites/old/a.yaml": mines},
-        "r": {"pytest.ini": "", "suites/c.yaml": named("c")},
+        "r": {"pytest.ini": "", "suites/c.yaml": "# of r\n" + named("c")},
     }.items():
         write(pytester.path / name, files)
     (pytester.path / "p/suites/link.yaml").symlink_to(pytester.path / "q/suites/a.yaml")
