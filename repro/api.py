@@ -31,6 +31,8 @@ from repro.suite import Device, Suite
 from repro.suite_files import project_of, suite_files
 from repro.trial import TrialSpec
 
+SCALES = ("cpu", "gpu", "paper")  # one of these is no slip of the pen for another
+
 __all__ = ["Results", "check", "decide", "load", "read", "run"]
 
 
@@ -287,7 +289,7 @@ def _asked(given: list[Path], options: Options) -> list[_Asked]:
             names = [name for suite in loaded.values() for name, _ in suite.claims_at(options.profile)]
             meant = closest(options.only or "", names)
         else:
-            meant = closest(options.profile, known)
+            meant = None if options.profile in SCALES else closest(options.profile, known)
         hint = f"; did you mean '{meant}'?" if meant else ""
         raise NothingRan(
             f"nothing to run: no claim{like} at profile '{options.profile}' "
