@@ -439,7 +439,7 @@ def test_of_two_runs_commits_arms_that_became_trivial_and_what_to_run_next_are_t
     build([tmp_path / "results"], tmp_path / "site")
     page = pages(tmp_path / "site")["compare/resnet-degradation.cpu.html"]
     for said in (
-        f"From commit {12 * 'b'} to commit {12 * 'c'}, with uncommitted changes.",
+        f"Before: commit {12 * 'b'}. After: commit {12 * 'c'}, with uncommitted changes.",
         "plain56 is trivial",
         "TRIVIAL now in claim 'a': arm 'plain56'",
         "repro show 20261101T020000Z-000002 -k a",
