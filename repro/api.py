@@ -3,11 +3,11 @@
 import math
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 from repro import reading, result
 from repro.document import DocumentError, closest
@@ -175,14 +175,14 @@ def run(
                     ahead.check(session.steps(one.suite, name, most=1))
         if found.failed:
             missing(dict(found.failed))
-        can_be = {id(one): [name for name in one.names if one.key(name) not in found.failed] for one in asked}
-        session.expect((one.suite, name) for one in asked for name in can_be[id(one)] if not clock.is_over)
+        asked = [one.without(found.failed) for one in asked]
+        session.expect((one.suite, name) for one in asked for name in one.names if not clock.is_over)
         for one in asked:
             if any_decided and clock.is_over:
                 leave(rota.over(one.suite.suite, clock.hours))
                 continue
             claims = dict[str, Decided]()
-            for name in can_be[id(one)]:
+            for name in one.names:
                 with found.noting(one.key(name)):
                     claims[name] = session.decide(one.suite, name)
                     decided(one.path, name, claims[name].claim)
@@ -263,6 +263,10 @@ class _Asked(NamedTuple):
 
     def key(self, name: str) -> str:
         return f"{typed(self.path)}::{name}"
+
+    def without(self, failed: Collection[str]) -> Self:
+        """Those that have not failed yet, by their keys."""
+        return self._replace(names=[name for name in self.names if self.key(name) not in failed])
 
 
 class _Clock:
