@@ -61,7 +61,7 @@ def _blocks(comparison: Comparison, style: Style) -> Iterator[str]:
         yield f"Costs of trials, as they were recorded beside whatever else ran; no regression:\n{costs}"
     yield "\n".join(_summary(comparison))
     if comparison.next:
-        yield f"Of the first regression, all numbers and the commit:\n{_list(comparison.next, style)}"
+        yield f"To run next, for the first regression:\n{_list(comparison.next, style)}"
 
 
 def _sides(comparison: Comparison, style: Style) -> str:

@@ -3,10 +3,11 @@ seeds that are not the same.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from repro.format import ranges
 from repro.nightly.measured import COSTS, PACED, measured
 from repro.nightly.measurements import Change
 from repro.result import Result, TrialResult
@@ -89,17 +90,10 @@ def of_seeds(changes: Iterable[Change]) -> Iterator[str]:
     for change in changes:
         if not change.is_paired and change.kind != "recorded":
             place = f"{change.suite} ({change.profile})"
-            seeds = f"{_written(change.base_seeds)} and {_written(change.new_seeds)}"
+            seeds = f"{ranges(change.base_seeds)} and {ranges(change.new_seeds)}"
             found[place, seeds].append(f"{change.quantity}({change.arm})")
     for (place, seeds), names in found.items():
         yield f"{place}: UNPAIRED, for want of common seeds (seeds {seeds}): {', '.join(names)}"
-
-
-def _written(seeds: Sequence[int]) -> str:
-    """`0-4`, or `0, 3, 7`."""
-    if len(seeds) > 1 and seeds == tuple(range(seeds[0], seeds[-1] + 1)):
-        return f"{seeds[0]}-{seeds[-1]}"
-    return ", ".join(map(str, seeds))
 
 
 def _place(result: Result) -> str:

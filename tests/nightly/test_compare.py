@@ -391,7 +391,7 @@ def test_sides_without_common_seeds_are_compared_unpaired_and_that_is_said(new, 
     (change,) = [change for change in found.measurements if change.quantity == "test_error"]
     assert (change.kind, change.base_seeds, change.new_seeds[0]) == (kind, (0, 1, 2, 3, 4), 5)
     last = 4 + len(new)
-    seeds = f"0-4 and 5-{last}" if last > 5 else "0-4 and 5"
+    seeds = f"0 to 4 and 5 to {last}" if last > 5 else "0 to 4 and 5"
     said = f"made-up (cpu): UNPAIRED, for want of common seeds (seeds {seeds}): test_error(a)"
     assert said in found.notes
     if kind not in ("changed", "untested"):
