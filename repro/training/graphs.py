@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from repro.contracts import Outputs, Targets
@@ -44,19 +44,33 @@ def _restore(state: State, before: list[Tensor]) -> None:
         buffer.copy_(content)
 
 
+class _AtItsPrecision(nn.Module):
+    """A net's way there under autocast, and nothing else: whoever records it records the way back as the loop
+    takes it, where autocast has ended. Under it, what was computed in float32 on purpose would not be there.
+    """
+
+    def __init__(self, state: State):
+        super().__init__()
+        self.state, self.model = state, state.model
+
+    def forward(self, images: Tensor) -> Outputs:
+        with self.state.autocast(cached=False):
+            return self.state.model(images)
+
+
 def _recorded(state: State, images: Tensor) -> Callable[[Tensor], Outputs]:
-    model: Any = state.model
+    record: Any = torch.cuda.make_graphed_callables
     try:
-        with state.autocast(cached=False), _quiet():
-            torch.cuda.make_graphed_callables(model, (images.clone(),), allow_unused_input=True)
+        with _quiet():
+            replay: Callable[[Tensor], Outputs] = record(
+                _AtItsPrecision(state), (images.clone(),), allow_unused_input=True
+            )
     except (RuntimeError, AssertionError) as error:
         _end_recording(state.device)
         if is_short(error):
             raise
         said = str(error).strip().partition("\n")[0]
         raise ReproError(f"model '{state.spec.model.name}' as a CUDA graph: {said}; {REMEDY}") from error
-    replay: Callable[[Tensor], Outputs] = model.forward  # put there beside the class's own
-    del model.forward
     return replay
 
 

@@ -63,6 +63,15 @@ class LearnsByItsImages(GoesByItsImages):
         return scores if self.sign(images) > 0 else scores.detach() + 0 * scores
 
 
+class InFloat32(Net):
+    """A product that is not rounded to bf16 at the end, as that of interpolation."""
+
+    def forward(self, images):
+        scores = super().forward(images)
+        with torch.autocast("cpu", enabled=False):
+            return scores.float() @ torch.linspace(0.1, 1.1, 100).reshape(10, 10)
+
+
 class DrawsOnTheHost(Net):
     def sign(self, _):
         return random.random()
@@ -72,8 +81,8 @@ class DrawsOnTheHost(Net):
 def trained():
     """Of a net: a state, and its first batch."""
 
-    def make(net):
-        one = state(cuda_graph=True)
+    def make(net, **recipe):
+        one = state(cuda_graph=True, **recipe)
         batch = Batches(one).at(0)
         net(batch[0])  # it now knows how many numbers there are
         one.model = net.train()
@@ -82,32 +91,54 @@ def trained():
     return make
 
 
+class Replayed(torch.autograd.Function):
+    """What was recorded, the way back too: under autocast, if it was recorded under it."""
+
+    @staticmethod
+    def forward(context, run, autocast, images, *learnt):
+        with torch.enable_grad():
+            context.outputs = run(images)
+        context.autocast, context.learnt = autocast, learnt
+        return context.outputs.detach()
+
+    @staticmethod
+    def backward(context, gradient):
+        with torch.autocast("cpu", torch.bfloat16, enabled=context.autocast):
+            back = torch.autograd.grad(context.outputs, context.learnt, gradient, allow_unused=True)
+        return None, None, None, *back
+
+
 @pytest.fixture
 def replayed(monkeypatch):
     """The batches that were. As torch does, some passes get warm; what the host did in one of them is not
-    done again in a replay, which is put in the net's place.
+    done again in a replay.
     """
     seen = []
 
-    def record(net, sample, allow_unused_input):
+    def record(callable_, sample, allow_unused_input):
         assert allow_unused_input
-        assert not torch.is_autocast_cache_enabled()
+        assert not (autocast := torch.is_autocast_enabled("cpu")) or not torch.is_autocast_cache_enabled()
+        net = callable_.model
         for _ in range(WARM_UP):
-            net(*sample)
+            callable_(*sample)
         sign = net.sign(*sample)
 
-        def replay(images):
-            seen.append(images)
+        def run(images):
             places = dict(net.named_buffers())
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(net, "sign", lambda _: sign)
-                outputs = type(net).forward(net, images)
+                outputs = callable_(images)
             for name, place in places.items():
                 if place is not net.get_buffer(name):
                     setattr(net, name, place)
             return outputs
 
-        net.forward = replay
+        def replay(images):
+            seen.append(images)
+            learnt = (parameter for parameter in net.parameters() if parameter.requires_grad)
+            return Replayed.apply(run, autocast, images, *learnt)
+
+        return replay
 
     monkeypatch.setattr(torch.cuda, "make_graphed_callables", record)
     return seen
@@ -120,7 +151,6 @@ def test_replays_are_held_against_the_net_and_leave_it_as_it_was(trained, replay
     replay = graphed(one, *batch)
     assert len(replayed) == 2
     assert not torch.equal(*replayed)
-    assert "forward" not in vars(one.model)
     assert all(torch.equal(tensor, before[name]) for name, tensor in one.model.state_dict().items())
     assert all(parameter.grad is None for parameter in one.model.parameters())
     replay(batch[0])
@@ -139,6 +169,12 @@ def test_a_net_whose_way_is_not_the_same_each_time_is_refused(trained, net):
 def test_a_net_that_has_diverged_is_recorded_as_well(trained):
     one, batch = trained(Net())
     one.model.body[1].weight.data.fill_(torch.nan)
+    graphed(one, *batch)
+
+
+@pytest.mark.usefixtures("replayed")
+def test_the_way_back_is_recorded_as_the_loop_takes_it(trained):
+    one, batch = trained(InFloat32(), precision="bf16")
     graphed(one, *batch)
 
 
