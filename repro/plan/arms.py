@@ -39,6 +39,7 @@ class Asked:
     net_bytes: int | None  # at its peak, beside the data
     data_bytes: int
     kept_bytes: int | None  # of the weights that it leaves
+    busy: float = 0.0  # of the seconds, those in which the GPU itself is at work, as far as that is known
     places: int = 1  # cores or GPUs, each with a process, the net and the data
 
 
@@ -61,6 +62,7 @@ def asked(spec: TrialSpec, pacer: Pacer, known: Known) -> Asked:
     return Asked(
         flops=None if found is None else found.flops * recipe.places * recipe.steps,
         seconds=None if pace is None else pace.step * recipe.steps + pace.image * evaluated(recipe, sizes),
+        busy=0.0 if pace is None else pace.busy * recipe.steps,
         net_bytes=None if found is None else found.memory,
         data_bytes=sizes.bytes,
         kept_bytes=None if found is None else 4 * found.params,

@@ -194,16 +194,20 @@ class _Planner:
         def total(digests: list[str], key: str) -> float | None:
             return _sum([getattr(of_trial[digest], key, None) for digest in digests])
 
+        def together(digest: str) -> float | None:
+            """Seconds of a trial beside those that share its GPU."""
+            of = of_trial[digest]
+            if of is None or of.seconds is None:
+                return None
+            return crowded(of.seconds, of.busy, self.per_gpu)
+
         def hours(digests: list[str]) -> float | None:
             """Trials on several places leave room for fewer at once."""
             by_places = defaultdict[int, list[str]](list)
             for digest in digests:
                 by_places[last[digest].needs.places].append(digest)
-            seconds = {places: total(some, "seconds") for places, some in by_places.items()}
-            shares = [
-                of and of * crowded(self.per_gpu) / self.at_once(places) for places, of in seconds.items()
-            ]
-            all_together = _sum(shares)
+            seconds = {places: _sum([*map(together, some)]) for places, some in by_places.items()}
+            all_together = _sum([of and of / self.at_once(places) for places, of in seconds.items()])
             return None if all_together is None else all_together / 3600
 
         arm_names = {step.arm: last[digest] for digest, step in course.steps.items() if digest in last}

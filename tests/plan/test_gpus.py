@@ -6,7 +6,7 @@ import torchvision
 from torch.utils.flop_counter import FlopCounterMode
 
 from repro.errors import ReproError
-from repro.plan.gpus import gpu
+from repro.plan.gpus import crowded, gpu
 from repro.training.footprint import Footprint, Watch
 
 # Images a second in training on an RTX 3090, of timm's benchmark (AMP, channels last, PyTorch 1.12)
@@ -91,3 +91,28 @@ def test_a_gpu_that_nobody_knows_is_an_error_with_those_that_are_known():
         gpu("RTX 4080")
     with pytest.raises(ReproError, match=r"no figures for device 'abacus'; known: A100, A100 40GB, H100"):
         gpu("abacus")
+
+
+# Of eight trials at once on an H200, milliseconds of a step each: what the host has to start, and where the
+# GPU's own work, at its peak, takes longer.
+EIGHT_ON_AN_H200 = {  # milliseconds, kernels, precision, and GFLOP and GB of a step
+    "resnet-8": (7.93, 100, "bf16", 10, 0.29),
+    "u-net": (15.7, 280, "bf16", 39, 0.53),
+    "fcn-8s": (12.1, 196, "bf16", 52, 0.49),
+    "plain net": (15.5, 57, "fp32", 32, 0.49),
+    "deformable net": (21.7, 141, "fp32", 34, 1.26),
+}
+
+
+@pytest.mark.parametrize("name", EIGHT_ON_AN_H200)
+def test_eight_on_a_gpu_take_what_was_measured_within_a_factor_of_1_6(name):
+    milliseconds, kernels, precision, flops, moved = EIGHT_ON_AN_H200[name]
+    asked = Footprint(flops * 10**9, kernels, int(moved * 10**9), 0, 0, 1, 0, 0, 0)
+    alone = gpu("h200").pace(asked, precision)
+    assert 1 / 1.6 < 1000 * crowded(alone.step, alone.busy, 8) / milliseconds < 1.6
+    assert crowded(alone.step, alone.busy, 1) == alone.step
+
+
+def test_what_the_gpu_itself_has_to_do_is_done_one_after_the_other():
+    assert crowded(3.0, busy=2.0, trials=8) == 16.0
+    assert crowded(3.0, busy=0.1, trials=8) == pytest.approx(3.0 * 1.54)
