@@ -4,13 +4,14 @@ the ledger's entries in suites/README.md. `repro keep` writes them anew from `re
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 
 from repro.archive import Latest, Standing, files, read_all, standings
-from repro.format import duration, figure, interval
+from repro.format import counted, duration, figure, interval
 from repro.ledger import LEDGER, read_ledger
 from repro.outcome import arm_result
 from repro.places import KEPT
@@ -20,9 +21,10 @@ from repro.store import write_atomically
 from repro.suite import ResolvedArm, Suite, changed
 from repro.suite_files import suites_below
 
-# A page says behind the first mark which claims it shows, `of suite: claim, suite: claim`, or shows all.
+# A page says behind each first mark at which profile claims are shown, `at gpu`, and which of them,
+# `of suite: claim, suite: claim`; by default it shows all at cpu.
 START, END = "<!-- made by repro keep -->", "<!-- to here -->"
-MARK = re.compile(r"<!-- made by repro keep(?: of ([^>]*?))? -->")
+MARK = re.compile(r"<!-- made by repro keep(?: at (?P<at>\S+))?(?: of (?P<of>[^>]*?))? -->")
 SIGNS = {"reproduced": "✓", "refuted": "✗", "undecided": "?"}
 
 
@@ -72,7 +74,7 @@ def table(standing: Mapping[str, Standing], suites: Iterable[Suite] = (), up: st
     """
     asked = {suite.suite: suite for suite in suites}
     rows = ["| claim | verdict | seeds | margin | interval | time |", "| --- | --- | --: | --: | --- | --: |"]
-    counted: list[ClaimResult] = []
+    alone: list[ClaimResult] = []
     for suite, its in standing.items():
         for name, latest in its.claims.items():
             if latest.claim.evidence.seeds:
@@ -81,11 +83,11 @@ def table(standing: Mapping[str, Standing], suites: Iterable[Suite] = (), up: st
                     f"| [{suite}: {name}]({up}{latest.result.file}) | {_cells(latest.claim, since)} |"
                 )
             else:
-                counted.append(latest.claim)
-    reproduced = sum(claim.verdict == "reproduced" for claim in counted)
-    refuted = len(counted) - reproduced
+                alone.append(latest.claim)
+    reproduced = sum(claim.verdict == "reproduced" for claim in alone)
+    refuted = len(alone) - reproduced
     beside = (
-        f"Beside these, {len(counted)} claims about architectures alone: "
+        f"Beside these, {counted(len(alone), 'claim')} about architectures alone: "
         f"{reproduced} reproduced, {refuted} refuted"
     )
     pictures = [
@@ -171,39 +173,37 @@ def _plain(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-def fill(page: str, content: str) -> str:
-    """The page with what stands between the two marks replaced."""
+def fill(page: str, made: Callable[[re.Match[str]], str]) -> str:
+    """The page with what stands between each two marks replaced by what is made of the first."""
     mark = MARK.search(page)
-    assert mark is not None
+    if mark is None:
+        return page
     _, _, after = page[mark.end() :].partition(END)
-    return f"{page[: mark.end()]}\n{content}\n{END}{after}"
+    return f"{page[: mark.end()]}\n{made(mark)}\n{END}{fill(after, made)}"
 
 
 def pages(root: Path) -> Iterator[tuple[Path, str]]:
     """The files in a project's folder that have the marks, and what they should hold."""
-    standing = kept(root / KEPT)
     suites = root / "suites"
     loaded = {path.relative_to(suites).as_posix(): load(path) for path in suites_below(suites)}
-    for folder in (root, root / KEPT.parent):
-        page, up = folder / "README.md", "" if folder == root else "../"
-        if mark := _mark(page):
-            made = (
-                headlines(mark[1].split(", "), standing, loaded.values(), up)
-                if mark[1]
-                else table(standing, loaded.values(), up)
-            )
-            yield page, _filled(page, made)
-    if _mark(suites / "README.md"):
-        entries = read_ledger(suites / LEDGER).values()
-        yield suites / "README.md", _filled(suites / "README.md", ledger(entries, loaded, standing))
 
+    def made(mark: re.Match[str], up: str) -> str:
+        standing = kept(root / KEPT, mark["at"] or "cpu")
+        if mark["of"]:
+            return headlines(mark["of"].split(", "), standing, loaded.values(), up)
+        return table(standing, loaded.values(), up)
 
-def _mark(path: Path) -> re.Match[str] | None:
-    return MARK.search(path.read_text(encoding="utf-8")) if path.is_file() else None
+    def of_the_ledger(_: re.Match[str]) -> str:
+        return ledger(read_ledger(suites / LEDGER).values(), loaded, kept(root / KEPT))
 
-
-def _filled(path: Path, content: str) -> str:
-    return fill(path.read_text(encoding="utf-8"), content)
+    for page, make in (
+        (root / "README.md", partial(made, up="")),
+        (root / KEPT.parent / "README.md", partial(made, up="../")),
+        (suites / "README.md", of_the_ledger),
+    ):
+        text = page.read_text(encoding="utf-8") if page.is_file() else ""
+        if MARK.search(text):
+            yield page, fill(text, make)
 
 
 def write(root: Path) -> list[Path]:

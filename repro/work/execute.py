@@ -101,7 +101,7 @@ class Work:
         per_gpu: int = 1,
     ):
         self.store, self.device, self.checkpoint_every = store, device, checkpoint_every
-        self.places, self.per_gpu = places, per_gpu
+        self.places, self.per_gpu = places, per_gpu if device.type == "cuda" else 1
         self.ways: dict[type[Job], Callable[[Any], Mapping[str, Any]]] = {
             TrialSpec: self.train,
             Counting: self.count,
@@ -154,7 +154,7 @@ class Work:
             "measurements": trained.measurements,
             "trivial": state.trivial(),
             "curves": trained.curves,
-            "cost": _of_all(trained.cost),
+            "cost": _of_all(trained.cost, self.per_gpu),
             "environment": devices.describe(self.device, recipe.precision),
         }
 
@@ -241,9 +241,13 @@ def _train(
         return Work(store, device, checkpoint_every).trained(spec)
 
 
-def _of_all(cost: Mapping[str, Any]) -> dict[str, Any]:
-    """The cost of a trial, held against what all its places can do."""
+def _of_all(cost: Mapping[str, Any], per_gpu: int) -> dict[str, Any]:
+    """The cost of a trial, held against what all its places can do; where others share its GPU, that is not
+    known: its peak was measured while they were at work.
+    """
     peak, share = cost["matmul_peak_flops_per_second"], cost["share_of_matmul_peak"]
+    if per_gpu > 1:
+        return {**cost, "matmul_peak_flops_per_second": None, "share_of_matmul_peak": None}
     return {
         **cost,
         "matmul_peak_flops_per_second": peak * size(),

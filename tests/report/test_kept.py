@@ -37,8 +37,16 @@ def test_what_the_page_links_to_is_there(name):
 
 
 def test_only_what_stands_between_the_marks_is_replaced():
-    assert fill(f"a\n{START}\nold\n{END}\nb", "new") == f"a\n{START}\nnew\n{END}\nb"
-    assert fill(fill(f"a {START}{END} b", "once"), "twice") == f"a {START}\ntwice\n{END} b"
+    once, twice = (lambda _: "once"), (lambda _: "twice")
+    assert fill(f"a\n{START}\nold\n{END}\nb", once) == f"a\n{START}\nonce\n{END}\nb"
+    assert fill(fill(f"a {START}{END} b", once), twice) == f"a {START}\ntwice\n{END} b"
+
+
+def test_a_page_may_show_several_profiles_and_some_claims():
+    marks = ("<!-- made by repro keep -->", "<!-- made by repro keep at gpu of one: a, one: b -->")
+    page = "".join(f"{mark}{END}" for mark in marks)
+    shown = fill(page, lambda mark: f"{mark['at']} {mark['of']}")
+    assert shown == f"{marks[0]}\nNone None\n{END}{marks[1]}\ngpu one: a, one: b\n{END}"
 
 
 def test_a_page_that_is_a_link_stays_one(tmp_path, monkeypatch):
@@ -50,9 +58,9 @@ def test_a_page_that_is_a_link_stays_one(tmp_path, monkeypatch):
 
 
 def test_kept_results_are_complete_of_a_clean_commit_and_none_is_there_in_vain():
-    standing = kept(ROOT / KEPT)
-    files = {path.stem for path in (ROOT / KEPT).rglob("*.json")}
-    assert files == {result.id for each in standing.values() for result in each.results}
+    standing = standings(read_all(files(ROOT / KEPT)).values())
+    there = {path.stem for path in (ROOT / KEPT).rglob("*.json")}
+    assert there == {result.id for each in standing.values() for result in each.results}
     for each in standing.values():
         assert each.complete and each.latest.environment.facts["dirty"] is False, each.latest.id
 
@@ -146,7 +154,7 @@ def test_the_table_has_a_row_for_each_claim_that_needed_seeds_and_counts_the_oth
     assert "| [made-up: better](suites/made-up.yaml) | ✓ reproduced | 5 | 0.1 | [0.05, ∞] | 0:10 |" in text
     assert "| [made-up: worse](suites/made-up.yaml) | ✗ refuted (as known) | 5 |" in text
     assert (
-        "made-up: size" not in text and "1 claims about architectures alone: 1 reproduced, 0 refuted" in text
+        "made-up: size" not in text and "1 claim about architectures alone: 1 reproduced, 0 refuted" in text
     )
 
 

@@ -58,6 +58,17 @@ def test_a_net_whose_parameters_are_counted_draws_none_of_a_normal_distribution(
     assert not [name for name in called if "normal_" in name]
 
 
+@pytest.mark.parametrize(("per_gpu", "is_known"), [(1, True), (2, False)])
+def test_of_a_gpu_that_others_share_the_share_is_not_known(store, per_gpu, is_known):
+    work = Work(store, CPU, per_gpu=per_gpu)
+    assert work.per_gpu == 1  # a core is nobody else's
+    work.per_gpu = per_gpu
+    cost = work.trained(spec(steps=2))["cost"]
+    assert cost["seconds"] > 0 and cost["flops"] > 0
+    assert (cost["share_of_matmul_peak"] is not None) == is_known
+    assert (cost["matmul_peak_flops_per_second"] is not None) == is_known
+
+
 @pytest.mark.slow
 def test_evaluation_on_the_way_does_not_disturb_training(store):
     plain = spec(model={**RESNET, "depth": 14}, steps=5)
