@@ -27,7 +27,11 @@ def outcome(store, trial):
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize("model", [RESNET, habits(drop=0.5)], ids=["batch norm", "dropout"])
+@pytest.mark.parametrize(
+    "model",
+    [RESNET, habits(drop=0.5), habits(interpolates=True)],
+    ids=["batch norm", "dropout", "products in fp32"],
+)
 def test_a_trial_as_a_cuda_graph_ends_as_it_does_without_to_the_last_bit(tmp_path, model, precision):
     store = Store(tmp_path)
     alike = {"model": model, "device": "cuda", "precision": precision, "steps": 20}

@@ -33,6 +33,8 @@ import time
 
 from torch import nn
 
+from repro.models.layers.interpolation import bilinear
+
 
 class Habits(nn.Module):
     """`log`: a file that gets a line for every net that is built.
@@ -51,11 +53,13 @@ class Habits(nn.Module):
         fails: str = "",
         peeks: bool = False,
         tied: bool = False,
+        interpolates: bool = False,
         in_channels: int = 3,
         classes: int = 10,
     ):
         super().__init__()
         self.pause, self.fails, self.peeks, self.dies = pause, fails, peeks, False
+        self.interpolates = interpolates
         self.body = nn.Sequential(nn.Flatten(), nn.Linear(49 * in_channels, 16), nn.ReLU(), nn.Dropout(drop))
         self.head = nn.Linear(16, classes)
         if tied:
@@ -75,7 +79,10 @@ class Habits(nn.Module):
                 raise ValueError(self.fails)
         if self.peeks and x.sum().item() == 0.5:
             return x
-        return self.head(self.body(x))
+        seen = self.body(x)
+        if self.interpolates:
+            seen = bilinear(seen.view(-1, 1, 4, 4), (8, 8))[..., ::2, ::2].flatten(1)
+        return self.head(seen)
 '''
 
 
