@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import ConfigDict, PositiveInt, StringConstraints, with_config
-from typing_extensions import TypedDict
+from typing_extensions import NotRequired, TypedDict
 
 from repro.release import version
 
@@ -24,6 +24,7 @@ class Conditions(TypedDict):
     driver: str | None
     torch: str
     precision: str
+    per_gpu: NotRequired[PositiveInt]  # trials that shared a GPU, where several did
 
 
 @with_config(ConfigDict(extra="forbid", strict=True))

@@ -98,7 +98,7 @@ class Outcome:
         measures = [*(asked & PROBES.targets.keys()), *(CLOCKS.targets if self.rounds else ())]
         return {**metrics(self.suite.task), **{name: declaration(name) for name in sorted(measures)}}
 
-    def _environments(self) -> tuple[dict[str, str | None], ...]:
+    def _environments(self) -> tuple[dict[str, Any], ...]:
         nets = [net for record in self.rounds.values() for net in record["nets"].values()]
         found = {json.dumps(one["environment"], sort_keys=True) for one in (*self.trials.values(), *nets)}
         return tuple(json.loads(key) for key in sorted(found))

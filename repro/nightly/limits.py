@@ -131,7 +131,7 @@ def _ways(result: Result) -> dict[str, dict[str, object]]:
 
 def _differences(base: Result, new: Result) -> str:
     """What differs between two environment keys."""
-    fields = ("device", "driver", "torch", "precision")
+    fields = ("device", "driver", "torch", "precision", "per_gpu")
     sides = [{field: _all(result, field) for field in fields} for result in (base, new)]
     return "; ".join(
         f"{field} {sides[0][field]} → {sides[1][field]}"
@@ -142,4 +142,5 @@ def _differences(base: Result, new: Result) -> str:
 
 def _all(result: Result, field: str) -> str:
     """What a field is in the environments that a result was made in."""
-    return ", ".join(sorted({str(key.get(field)) for key in result.environment.key})) or "nothing trained"
+    keys = [{"per_gpu": 1, **key} for key in result.environment.key]
+    return ", ".join(sorted({str(key.get(field)) for key in keys})) or "nothing trained"

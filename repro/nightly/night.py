@@ -82,6 +82,8 @@ def place(result: Result) -> str:
 
 def _devices(result: Result) -> frozenset[str]:
     return frozenset(
-        f"{kind['device']}" + (f" (driver {kind['driver']})" if kind["driver"] else "")
+        kind["device"]
+        + (f" (driver {kind['driver']})" if kind["driver"] else "")
+        + (f" shared by {kind['per_gpu']} trials" if "per_gpu" in kind else "")
         for kind in result.environment.key
     )

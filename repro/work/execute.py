@@ -155,8 +155,13 @@ class Work:
             "trivial": state.trivial(),
             "curves": trained.curves,
             "cost": _of_all(trained.cost, self.per_gpu),
-            "environment": devices.describe(self.device, recipe.precision),
+            "environment": {**devices.describe(self.device, recipe.precision), **self.sharing},
         }
+
+    @property
+    def sharing(self) -> dict[str, int]:
+        """A condition of what trials cost, where several share a GPU."""
+        return {"per_gpu": self.per_gpu} if self.per_gpu > 1 else {}
 
     def count(self, job: Counting) -> Mapping[str, Any]:
         count = COUNTS.bound(job.measure, job.options)

@@ -155,11 +155,16 @@ def test_a_timing_that_differs_by_less_than_1_percent_is_no_more_than_changed_ho
     assert kinds(compare([base], [new]))["a", "peak_memory"] == "changed"
 
 
-def test_timings_on_another_device_are_refused_and_said_to_be():
-    found = compare([run(seed=1)], [run(seed=2, speed=100.0, key={**KEY, "device": "cpu y"})])
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [({"device": "cpu y"}, "device cpu x → cpu y"), ({"per_gpu": 8}, "per_gpu 1 → 8")],
+    ids=str,
+)
+def test_timings_on_another_device_or_a_shared_one_are_refused_and_said_to_be(other, said):
+    found = compare([run(seed=1)], [run(seed=2, speed=100.0, key={**KEY, **other})])
     assert kinds(found) == {("a", "test_error"): "changed"} and not found.regression
     assert found.notes == (
-        "made-up (cpu): TIMINGS AND MEMORY ARE NOT COMPARED, the environments differ: device cpu x → cpu y",
+        f"made-up (cpu): TIMINGS AND MEMORY ARE NOT COMPARED, the environments differ: {said}",
     )
 
 

@@ -133,6 +133,7 @@ def test_what_is_wrong_with_the_run_is_a_problem(tonight, said):
     [
         ({**KEY, "device": "cpu y"}, "cpu y, not cpu x"),
         ({**KEY, "driver": "570"}, "cpu x (driver 570), not cpu x"),
+        ({**KEY, "per_gpu": 8}, "cpu x shared by 8 trials, not cpu x"),
     ],
 )
 def test_an_unknown_machine_is_a_note_and_its_timings_start_a_new_history(key, said):

@@ -63,7 +63,9 @@ def test_of_a_gpu_that_others_share_the_share_is_not_known(store, per_gpu, is_kn
     work = Work(store, CPU, per_gpu=per_gpu)
     assert work.per_gpu == 1  # a core is nobody else's
     work.per_gpu = per_gpu
-    cost = work.trained(spec(steps=2))["cost"]
+    record = work.trained(spec(steps=2))
+    cost = record["cost"]
+    assert record["environment"].get("per_gpu") == (None if is_known else per_gpu)
     assert cost["seconds"] > 0 and cost["flops"] > 0
     assert (cost["share_of_matmul_peak"] is not None) == is_known
     assert (cost["matmul_peak_flops_per_second"] is not None) == is_known
