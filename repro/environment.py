@@ -6,10 +6,10 @@ import re
 import subprocess
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NotRequired
 
 from pydantic import ConfigDict, PositiveInt, StringConstraints, with_config
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from repro.release import version
 
