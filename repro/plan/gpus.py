@@ -30,6 +30,7 @@ STEP, KERNEL = 1.9e-3, 30e-6  # seconds of the host for what all steps do, and f
 OF_BANDWIDTH = 0.85
 GRAPH_STEP, GRAPH_KERNEL = 0.6e-3, 10e-6  # of a CUDA graph: what is left to the host, and a kernel on the GPU
 CROWD = 0.54 / 7  # times longer a step takes for each further trial on a GPU: eight at once took 1.54 times
+TIMED = 6.0  # seconds a net in a round of timing, of which a process and energy are most: twelve layers, H200
 OF_PEAK = {"bf16": 0.97, "tf32": 0.45, "fp32": 0.35}
 
 

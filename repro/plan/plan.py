@@ -28,6 +28,7 @@ from repro.plan.known import Known
 from repro.plan.steps import Step, steps
 from repro.plan.supplies import Supply, supplies
 from repro.recipe import Named, Strict
+from repro.round import Round
 from repro.state import devices
 from repro.store import Store
 from repro.suite import Device, Suite
@@ -57,6 +58,7 @@ class Amount(Strict):
     host_memory: int | None  # bytes, of all that trains at once
     disk: int | None  # bytes, at 10 seeds
     rounds: int  # of timing, whose hours nobody knows beforehand
+    timed: int  # nets in them, each as often as it is timed
 
 
 class SuitePlan(Strict):
@@ -175,6 +177,7 @@ class _Planner:
         last = _trials(course)
         sure = [digest for digest, step in course.steps.items() if step.sure]
         first = [digest for digest in sure if digest in last]
+        rounds = [job for digest in sure if isinstance(job := course.steps[digest].job, Round)]
         done = {digest for digest, trial in last.items() if not self.gpu and self.store.read(trial)}
         shared = self.seen & last.keys()
         problems = list[str]()
@@ -229,7 +232,8 @@ class _Planner:
                 hours=(hours(new[0]), hours(new[1])),
                 **self._memory(of_all if len(of_all) == len(of_trial) else []),
                 disk=None if disk is None else int(disk),
-                rounds=len(sure) - len(first),
+                rounds=len(rounds),
+                timed=sum(len(one.nets) for one in rounds),
             ),
             supplies=tuple(supplied),
             problems=tuple(dict.fromkeys(problems)),
@@ -256,6 +260,7 @@ class _Planner:
             host_memory=largest([a.host_memory for a in amounts]),
             disk=None if disk is None else int(disk),
             rounds=sum(a.rounds for a in amounts),
+            timed=sum(a.timed for a in amounts),
         )
 
     @property

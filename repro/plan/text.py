@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from repro.format import size, table
+from repro.format import duration, size, table
+from repro.plan.gpus import TIMED
 from repro.plan.plan import MANY, Amount, Plan
 from repro.plan.supplies import Supply
 
@@ -31,7 +32,7 @@ def _lines(plan: Plan) -> Iterator[str]:
         "come on top."
     )
     if plan.total.rounds:
-        yield f"{plan.total.rounds} rounds of timing come on top, which take as long as they take."
+        yield f"{plan.total.rounds} rounds of timing come on top, {_rounds(plan)}."
     if plan.total.data_beside_the_net is False:
         yield "Some data sets do not fit on the GPU beside the net, and stay in the machine's memory."
     if plan.supplies:
@@ -44,6 +45,13 @@ def _lines(plan: Plan) -> Iterator[str]:
     yield from (f"does not fit: {why}" for why in plan.does_not_fit)
     if plan.fits:
         yield "fits" + (f" into {plan.hours:g} hours" if plan.hours is not None else "")
+
+
+def _rounds(plan: Plan) -> str:
+    if plan.there.device_memory is None:
+        return "which take as long as they take"
+    seconds = TIMED * plan.total.timed
+    return f"of {plan.total.timed} nets in all: about {duration(seconds)}, {TIMED:g} s each as on an H200"
 
 
 def _row(name: str, amount: Amount) -> tuple[str, ...]:

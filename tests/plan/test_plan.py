@@ -100,6 +100,16 @@ def test_trials_on_several_places_leave_room_for_fewer_at_once(tiny, monkeypatch
         assert found["total"]["host_memory"] > places * at_once * PROCESS and found["does_not_fit"] == []
 
 
+def test_rounds_of_timing_are_told_on_a_gpu_with_how_long_they_take(tiny):
+    text = tiny.read_text() + "  quick: {says: It is., expect: latency(small) < latency(large)}\n"
+    tiny.write_text(text.replace("  cpu:\n", "  cpu:\n    timing: {runs: 1}\n"))
+    assert "5 rounds of timing come on top, which take as long as they take." in plan(tiny).output
+    found = as_json(tiny, "--device", "A100")["total"]
+    assert (found["rounds"], found["timed"]) == (5, 10)
+    told = "5 rounds of timing come on top, of 10 nets in all: about 1:00, 6 s each as on an H200."
+    assert told in plan(tiny, "--device", "A100").output
+
+
 def test_a_trial_on_more_places_than_there_are_does_not_fit(tiny):
     text = tiny.read_text().replace("      steps:", "      places: 4\n      steps:")
     tiny.write_text(text.replace("  cpu:\n", "  cpu:\n    device: cuda\n"))
