@@ -25,6 +25,7 @@ __all__ = [
     "Share",
     "Size",
     "Sizes",
+    "Text",
 ]
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -45,3 +46,4 @@ Size = Annotated[int, Field(gt=0, le=2**20)]
 Sizes = Annotated[tuple[Size, ...], Field(min_length=1)]
 PositiveFloats = Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
+Text = Annotated[str, Field(min_length=1)]

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from repro import contents
-from repro.bounds import PositiveInt, Size
+from repro.bounds import PositiveInt, Size, Text
 from repro.contracts import DataSet
 from repro.data import doubts
 from repro.data.images import ImageSet, MissingData
@@ -43,7 +43,7 @@ class HuggingFace(DataSet):
     def __init__(
         self,
         *,
-        path: str,
+        path: Text,
         size: Size,
         classes: PositiveInt,
         config: str | None = None,

@@ -246,7 +246,7 @@ def _train(
         return Work(store, device, checkpoint_every).trained(spec)
 
 
-def _of_all(cost: Mapping[str, Any], per_gpu: int) -> dict[str, Any]:
+def _of_all(cost: Mapping[str, Any], per_gpu: int = 1) -> dict[str, Any]:
     """The cost of a trial, held against what all its places can do; where others share its GPU, that is not
     known: its peak was measured while they were at work.
     """

@@ -44,7 +44,7 @@ WARM, AS_MANY, AS_NEAR, WARM_AT_MOST = 1.0, 10, 0.02, 5.0
 def time_round(job: Round, store: Store, device_index: int = 0) -> dict[str, Any]:
     """A record: what was read off for each net, and how long the round took."""
     begun, nets, turns = time.perf_counter(), dict[str, Any](), job.in_turn
-    peaks = dict[tuple[str, int], float]()  # of the device, not of a net: once a round
+    peaks, idle = dict[tuple[str, int], float](), None  # of the device, not of a net: once a round
     context = forked_off(__name__, "pytorch_benchmark.benchmark", "torchvision", "repro.work.settled")
     try:
         for turn, (name, net) in enumerate(turns):
@@ -59,28 +59,35 @@ def time_round(job: Round, store: Store, device_index: int = 0) -> dict[str, Any
             of = net.timing.precision, net.timing.threads
             with ProcessPoolExecutor(1, context, follow_the_parent) as process:
                 with without_the_script():
-                    timed = process.submit(_told, net, job.number, job.device, device_index, peaks.get(of))
+                    known = device_index, peaks.get(of), idle
+                    timed = process.submit(_told, net, job.number, job.device, *known)
                 nets[name] = timed.result()
             peaks[of] = nets[name]["matmul_peak_flops_per_second"]
+            idle = nets[name]["gpu"] and nets[name]["gpu"]["idle_watts"]
     finally:
         store.tell(job.digest, {})
     return {"round": job.model_dump(mode="json"), "nets": nets, "seconds": time.perf_counter() - begun}
 
 
 def _told(
-    net: TimedNet, seed: int, device_name: str, device_index: int, peak: float | None
+    net: TimedNet, seed: int, device_name: str, device_index: int, peak: float | None, idle: float | None
 ) -> dict[str, Any]:
     what, timing = f"timing model '{net.model.name}'", net.timing
     images = f"{timing.batch_size} images of {timing.size}×{timing.size}"
     with told(what), enough(f"{what} with {images}", device_name, "Take fewer images, or smaller ones"):
-        return time_net(net, seed, device_name, device_index, peak)
+        return time_net(net, seed, device_name, device_index, peak, idle)
 
 
 def time_net(
-    net: TimedNet, seed: int, device_name: str, device_index: int = 0, peak: float | None = None
+    net: TimedNet,
+    seed: int,
+    device_name: str,
+    device_index: int = 0,
+    peak: float | None = None,
+    idle: float | None = None,
 ) -> dict[str, Any]:
-    """Time a net with random weights in this process. The device's peak, if it is not given, is measured,
-    too. Raises `ReproError` if the net does not take such images.
+    """Time a net with random weights in this process. The device's peak, and a GPU's watts when idle, are
+    measured, too, if they are not given. Raises `ReproError` if the net does not take such images.
     """
     timing, device = net.timing, devices.resolve(device_name, device_index)
     with devices.flags(deterministic=False), own_default_stream(device):
@@ -92,7 +99,8 @@ def time_net(
         channels = image(model, timing.size).shape[1]
         images = f"{timing.batch_size} images of {timing.size}×{timing.size}"
         gauges = Gauges.of(device)
-        idle = gauges.idle_watts() if gauges else None
+        if gauges and idle is None:
+            idle = gauges.idle_watts()
         slowed = dict[int, tuple[str, ...]]()
 
         def look(number: int) -> None:

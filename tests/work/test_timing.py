@@ -23,6 +23,7 @@ from repro.round import Round, TimedNet
 from repro.state import devices
 from repro.store import Store
 from repro.work import timing
+from repro.work.gauges import Energy, Gauges
 from repro.work.timing import FORWARD, TRAINING, passes, time_net, time_round
 
 CPU = torch.device("cpu")
@@ -248,14 +249,15 @@ class Pool:
     def __exit__(self, *_):
         """Nothing is open."""
 
-    def submit(self, _function, timed, seed, _device, _index, peak):
+    def submit(self, _function, timed, seed, _device, _index, peak, idle):
         depth = timed.model.options["depth"]
         self.started[-1] = depth
         future: Future = Future()
         if self.dies:
             future.set_exception(BrokenProcessPool())
         else:  # a peak that says which net it was measured beside
-            future.set_result({"seed": seed, "matmul_peak_flops_per_second": peak or depth})
+            gpu = {"idle_watts": idle or depth} if seed else None
+            future.set_result({"seed": seed, "matmul_peak_flops_per_second": peak or depth, "gpu": gpu})
         return future
 
 
@@ -287,6 +289,40 @@ def test_the_peak_of_the_device_is_measured_once_a_round_for_what_it_depends_on(
     assert peaks() == [18, 18, 18]
     assert peaks(r34=Timing(precision="bf16"), r50=Timing(size=64)) == [18, 34, 18]
     assert peaks(r18=Timing(threads=2)) == [18, 34, 34]
+
+
+def test_the_idle_device_is_measured_once_a_round_before_the_first_net(monkeypatch, tmp_path):
+    monkeypatch.setattr(timing, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(Pool, "started", [])
+    nets = time_round(round_(2), Store(tmp_path))["nets"]
+    assert [one["gpu"]["idle_watts"] for one in nets.values()] == [18, 18, 18]
+
+
+def test_what_a_gpu_takes_when_idle_is_not_measured_again_where_it_is_known(monkeypatch):
+    class Driver(Gauges):
+        def __init__(self):
+            self.asked = 0
+
+        def idle_watts(self):
+            self.asked += 1
+            return 70.0
+
+        def state(self):
+            return {}
+
+        def slowed(self):
+            return ()
+
+        def energy(self, work, ticks=0):
+            work()
+            return Energy(3.0, 1.0, 2)
+
+    driver = Driver()
+    monkeypatch.setattr(timing.Gauges, "of", lambda _: driver)
+    for idle, asked in ((None, 1), (50.0, 1), (0.0, 1)):
+        found = time_net(net(depth=18, width=8, timing=Timing(size=32, runs=1)), 0, "cpu", 2e9, idle=idle)
+        assert found["gpu"]["idle_watts"] == (70.0 if idle is None else idle) and driver.asked == asked
+        assert found["joules"] == 1.5
 
 
 def test_a_peak_that_is_known_is_not_measured_again(monkeypatch):
