@@ -245,6 +245,7 @@ def wait_for_records(folder, count):
         time.sleep(0.1)
 
 
+@pytest.mark.journey
 def test_ctrl_c_ends_all_processes_and_the_next_run_goes_on(slow):
     run = start(slow.path)
     wait_for_records(slow.path, 2)
@@ -260,6 +261,7 @@ def test_ctrl_c_ends_all_processes_and_the_next_run_goes_on(slow):
     assert all(path.stat().st_mtime == then for path, then in kept.items())
 
 
+@pytest.mark.journey
 def test_a_killed_worker_costs_its_claim_and_nothing_else(slow):
     run = start(slow.path, "-n", "1", "--jobs", "1")
     wait_for_records(slow.path, 2)

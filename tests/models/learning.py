@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 
 def learns(net: nn.Module, x: Tensor, *outputs: int, lr: float = 0.02) -> None:
-    """A few steps in bf16, channels last: the loss falls, if not at each step, and every weight has a part in it.
+    """A few steps in bf16, channels last: the loss falls, if not at each, and every weight has a part in it.
 
     `outputs` are those of one image: (classes,); (classifiers, classes) of a net with auxiliary classifiers;
     (classes, H, W) of a net that labels pixels.

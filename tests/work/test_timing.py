@@ -313,7 +313,7 @@ def test_what_a_gpu_takes_when_idle_is_not_measured_again_where_it_is_known(monk
         def slowed(self):
             return ()
 
-        def energy(self, work, ticks=0):
+        def energy(self, work):
             work()
             return Energy(3.0, 1.0, 2)
 
