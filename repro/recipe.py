@@ -94,7 +94,8 @@ class Recipe(Strict):
         exclude_if=lambda graph: not graph,
         description="on a GPU, the net's passes as one CUDA graph each, which the host starts as a whole: "
         "for nets of many small kernels. Numbers are the same, but for rounding in kernels that go by the "
-        "layout of a gradient. A CPU has nothing of the kind",
+        "layout of a gradient. Where a net cannot be had as one, a warning says so, and it is trained as it "
+        "is. A CPU has nothing of the kind",
     )
     places: PositiveInt = Field(
         1,

@@ -1,5 +1,6 @@
 """How a net is called in training: as it is, compiled, or as CUDA graphs."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -9,13 +10,14 @@ from torch import Tensor, nn
 from repro.contracts import Outputs, Targets
 from repro.errors import ReproError
 from repro.state.net import State
-from repro.training.graphs import graphed
+from repro.training.graphs import NoGraph, graphed
 
 
 def forward_pass(state: State, batch: tuple[Tensor, Targets]) -> Callable[[Tensor], Outputs]:
-    """The net's, as its recipe wants it; `batch` is one as it will be trained on.
+    """The net's, as its recipe wants it; `batch` is one as it will be trained on. As a CUDA graph a net gives
+    what it gives otherwise: where that cannot be had, there is a warning, and it is called as it is.
 
-    Raises `ReproError` where it cannot be had.
+    Raises `ReproError` where a compiled net cannot be had.
     """
     recipe = state.spec.recipe
     assert recipe is not None
@@ -23,7 +25,10 @@ def forward_pass(state: State, batch: tuple[Tensor, Targets]) -> Callable[[Tenso
         torch.use_deterministic_algorithms(recipe.deterministic)
         return compiled(state.model)
     if recipe.cuda_graph and state.device.type == "cuda":
-        return graphed(state, *batch)
+        try:
+            return graphed(state, *batch)
+        except NoGraph as error:
+            warnings.warn(f"{error}; it is trained without one, more slowly", stacklevel=2)
     return state.model
 
 

@@ -15,14 +15,16 @@ from repro.state.memory import is_short
 from repro.state.net import State
 from repro.state.randomness import seed_default
 
-REMEDY = "leave `cuda_graph` out of its recipe"
+
+class NoGraph(ReproError):
+    """A net cannot be had as a CUDA graph."""
 
 
 def graphed(state: State, images: Tensor, targets: Targets) -> Callable[[Tensor], Outputs]:
     """The forward pass, which brings its backward pass along, each recorded once and replayed from then on:
     by `torch.cuda.make_graphed_callables`, for batches of this shape. The net is left as it was.
 
-    Raises `ReproError` where a net cannot be recorded, and where replays give anything else than the net: one
+    Raises `NoGraph` where a net cannot be recorded, and where replays give anything else than the net: one
     whose way depends on its images, or on numbers that are drawn on the host.
     """
     before = [buffer.clone() for buffer in state.model.buffers()]
@@ -33,7 +35,7 @@ def graphed(state: State, images: Tensor, targets: Targets) -> Callable[[Tensor]
         _restore(state, before)
         if not all(map(_same, own, _pass(state, replay, batch, targets, seed))):
             name = state.spec.model.name
-            raise ReproError(f"model '{name}' as a CUDA graph computes something else than without; {REMEDY}")
+            raise NoGraph(f"model '{name}' as a CUDA graph computes something else than without")
     _restore(state, before)
     return replay
 
@@ -70,7 +72,7 @@ def _recorded(state: State, images: Tensor) -> Callable[[Tensor], Outputs]:
         if is_short(error):
             raise
         said = str(error).strip().partition("\n")[0]
-        raise ReproError(f"model '{state.spec.model.name}' as a CUDA graph: {said}; {REMEDY}") from error
+        raise NoGraph(f"model '{state.spec.model.name}' as a CUDA graph: {said}") from error
     return replay
 
 

@@ -105,9 +105,10 @@ def train(state: State, checkpoint: Checkpoint, progress: Progress) -> Trained:
         tested = state.evaluate("test")
         measurements = {**state.evaluate("train", recipe.evaluate.train_images), **tested}
     curves.test(recipe.steps, tested)
-    return Trained(
-        measurements, curves.lists(), cost(state, training.seconds, evaluating.seconds, memory.read())
-    )
+    taken = cost(state, training.seconds, evaluating.seconds, memory.read())
+    if recipe.cuda_graph and state.device.type == "cuda":
+        taken["cuda_graph"] = float(forward is not model)  # whether it could be had
+    return Trained(measurements, curves.lists(), taken)
 
 
 def _optimizer(state: State) -> torch.optim.Optimizer:

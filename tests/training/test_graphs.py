@@ -1,6 +1,7 @@
 """Nets as CUDA graphs. Torch's recorder is replaced: what is asked of it, and what comes of it, is seen."""
 
 import random
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,7 +11,8 @@ from torch import nn
 from repro.errors import ReproError
 from repro.findings import of_recipe
 from repro.training.batches import Batches
-from repro.training.graphs import graphed
+from repro.training.compiling import forward_pass
+from repro.training.graphs import NoGraph, graphed
 
 WARM_UP = 3
 
@@ -161,7 +163,7 @@ def test_replays_are_held_against_the_net_and_leave_it_as_it_was(trained, replay
 @pytest.mark.usefixtures("replayed")
 def test_a_net_whose_way_is_not_the_same_each_time_is_refused(trained, net):
     one, batch = trained(net())
-    with pytest.raises(ReproError, match="computes something else than without; leave `cuda_graph` out"):
+    with pytest.raises(ReproError, match=r"computes something else than without$"):
         graphed(one, *batch)
 
 
@@ -191,8 +193,24 @@ def test_what_cannot_be_recorded_is_told_in_a_line(trained, monkeypatch):
 
     monkeypatch.setattr(torch.cuda, "make_graphed_callables", refuse)
     one, batch = trained(Net())
-    with pytest.raises(ReproError, match=r"^model 'cifar_resnet' as a CUDA graph: .+ capturing; leave"):
+    with pytest.raises(ReproError, match=r"^model 'cifar_resnet' as a CUDA graph: .+ capturing$"):
         graphed(one, *batch)
+
+
+def test_a_net_that_cannot_be_had_as_one_is_trained_as_it_is_and_told(trained, monkeypatch):
+    one, batch = trained(DrawsOnTheHost())
+    assert forward_pass(one, batch) is one.model  # on a CPU nobody asks
+    on_a_gpu = replace(one, device=torch.device("cuda"))
+    asked = []
+
+    def refuse(*given):
+        asked.append(given)
+        raise NoGraph("a reason")
+
+    monkeypatch.setattr("repro.training.compiling.graphed", refuse)
+    with pytest.warns(UserWarning, match="a reason; it is trained without one, more slowly"):
+        assert forward_pass(on_a_gpu, batch) is one.model
+    assert asked == [(on_a_gpu, *batch)]
 
 
 def test_want_of_memory_stays_what_it_is(trained, monkeypatch):
