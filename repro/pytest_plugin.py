@@ -71,7 +71,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--strict-claims",
         action="store_true",
-        help="fail where a claim is undecided, unless the suite expects that",
+        help="fail where a claim is undecided, or expected to be, and the verdict is not the expected one",
     )
 
 
@@ -159,5 +159,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 def pytest_report_teststatus(report: Any) -> Any:
     found = getattr(report, "repro", None)
     if found and report.when == "call" and report.passed and not found["decided"]["claim"]["as_expected"]:
-        return "undecided", "u", ("UNDECIDED", {"yellow": True})
+        if found["decided"]["claim"]["verdict"] == "undecided":
+            return "undecided", "u", ("UNDECIDED", {"yellow": True})
+        return "decided", "d", ("DECIDED", {"yellow": True})  # where it was expected not to be
     return None

@@ -44,6 +44,13 @@ def test_the_exit_code_says_whether_all_is_as_expected(tiny, claims, options, co
     assert repro("run", tiny, "-k", claims, "-j", 1, *options).exit_code == code
 
 
+@pytest.mark.parametrize(("options", "code"), [((), 0), (("--strict-claims",), 1)])
+def test_a_claim_that_is_decided_though_it_was_not_to_be_is_told_and_fails_a_strict_run(tiny, options, code):
+    tiny.write_text(TINY.replace("verdict: refuted, because", "verdict: undecided, because"))
+    done = repro("run", tiny, "-k", "known", "-j", 1, *options)
+    assert done.exit_code == code and "refuted, expected undecided" in done.output
+
+
 def test_a_claim_not_as_expected_is_shown_with_its_numbers(tiny):
     run = repro("run", tiny, "-k", "sizes")
     assert "refuted, expected reproduced: They are equally large." in run.output

@@ -95,6 +95,18 @@ def test_undecided_fails_only_if_claims_are_strict(suite):
     run.stdout.fnmatch_lines(["*[57] seeds were not enough to tell; *"])
 
 
+def test_a_claim_that_is_decided_though_it_was_not_to_be_fails_only_if_claims_are_strict(suite):
+    path = suite.path / "tiny.yaml"
+    path.write_text(path.read_text().replace("verdict: refuted, because", "verdict: undecided, because"))
+    run = claims(suite, "-k", "known", "-v")
+    assert run.ret == 0
+    run.stdout.fnmatch_lines(
+        ["tiny.yaml::known DECIDED*", "! tiny.yaml::known * refuted, expected undecided*"]
+    )
+    run.stdout.fnmatch_lines(["*1 decided*"])
+    assert claims(suite, "-k", "known", "--strict-claims").ret == 1
+
+
 def test_seeds_max_limits_the_seeds(suite):
     run = claims(suite, "-k", "coin", "--seeds-max", "6")
     run.stdout.fnmatch_lines(["! tiny.yaml::coin*undecided, expected reproduced * 5 *"])

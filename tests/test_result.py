@@ -152,10 +152,12 @@ def test_a_claim_without_seeds_shows_its_one_value_and_one_with_seeds_a_row_each
         ("refuted", "reproduced", None, False, False),
         ("undecided", "reproduced", None, True, False),
         ("undecided", "undecided", None, True, True),
+        ("reproduced", "undecided", None, True, False),
+        ("refuted", "undecided", None, True, False),
         ("undecided", "reproduced", "log(a) has no value", False, False),
     ],
 )
-def test_a_run_tolerates_what_is_as_expected_and_unless_it_is_strict_what_is_undecided(
+def test_a_run_tolerates_what_is_as_expected_and_unless_it_is_strict_what_is_undecided_or_was_to_be(
     found, expected, why, loose, strict
 ):
     made = any_claim(found, expected).model_copy(update={"why": why})
@@ -175,6 +177,7 @@ def test_a_verdict_says_which_formulation_it_is_of():
 def test_a_contested_verdict_is_not_tolerated_and_is_told():
     contested = any_claim().model_copy(update={"contested": True, "as_expected": False})
     assert not contested.is_tolerated(strict=False)
+    assert not contested.model_copy(update={"expected": "undecided"}).is_news
     assert verdict(contested) == "reproduced (contested), expected reproduced"
 
 

@@ -55,7 +55,9 @@ NO_TIME = "left for another night:"
     help=f"Where result JSONs go (default: {RUNS.as_posix()}, in the suites' project).",
 )
 @click.option(
-    "--strict-claims", is_flag=True, help="Fail where a claim is undecided, unless the suite expects that."
+    "--strict-claims",
+    is_flag=True,
+    help="Fail where a claim is undecided, or expected to be, and the verdict is not the expected one.",
 )
 @click.option(
     "--hours",

@@ -41,7 +41,10 @@ class ClaimChange(Base):
     claim: str
     base: Verdict
     new: Verdict
-    regression: bool = Field(description="the verdict was as expected and no longer is")
+    regression: bool = Field(
+        description="the verdict was as expected and no longer is, other than decided where it was not to be"
+    )
+    news: bool = Field(description="the claim is decided now, though the suite expects that it is not")
     gain: bool = Field(description="the verdict was not as expected and now is")
 
 
@@ -185,7 +188,8 @@ def _claims(base: Result, new: Result) -> Iterator[ClaimChange]:
                 claim=name,
                 base=old.verdict,
                 new=claim.verdict,
-                regression=old.as_expected and not claim.as_expected,
+                regression=old.as_expected and not claim.as_expected and not claim.is_news,
+                news=claim.is_news,
                 gain=claim.as_expected and not old.as_expected,
             )
 

@@ -75,4 +75,4 @@ def _print(console: Console, table: Table) -> None:
 def _style(claim: ClaimResult) -> str:
     if claim.as_expected:
         return "green"
-    return "yellow" if claim.verdict == "undecided" and not claim.why else "bold red"
+    return "yellow" if claim.is_tolerated(strict=False) else "bold red"

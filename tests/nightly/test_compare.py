@@ -442,12 +442,11 @@ def test_runs_that_diverge_on_other_seeds_than_before_are_the_same_as_far_as_can
     [
         (claim(), claim("undecided"), True),
         (claim(), claim("refuted"), True),
-        (
-            claim("undecided", "undecided"),
-            claim("reproduced", "undecided"),
-            True,
-        ),  # what is pinned no longer is so
+        (claim("refuted", "refuted"), claim("reproduced", "refuted"), True),  # what is pinned is so no longer
         (claim("undecided"), claim("refuted"), False),
+        (claim("undecided", "undecided"), claim("refuted", "undecided"), False),
+        (claim("undecided", "undecided"), claim("reproduced", "undecided"), False),
+        (claim("undecided", "undecided"), claim("refuted"), True),
         (claim("undecided"), claim(), False),
     ],
 )
@@ -460,6 +459,13 @@ def test_a_claim_is_a_regression_if_its_verdict_was_as_expected_and_no_longer_is
         regression,
         regression,
     )
+
+
+def test_a_claim_that_is_decided_though_it_was_not_to_be_is_told():
+    base, new = (result(claims={"c": claim(verdict, "undecided")}) for verdict in ("undecided", "refuted"))
+    found = compare([base], [new])
+    assert found.claims[0].news and "refuted  decided, expected undecided" in as_text(found)
+    assert not compare([new], [base]).claims[0].news
 
 
 def test_a_claim_or_an_arm_that_has_gone_is_a_regression_and_a_whole_suite_is_a_note():
