@@ -160,6 +160,17 @@ def test_an_empty_text_is_no_value_of_any_parameter(asked):
     assert run.exit_code == 2 and "Invalid value for" in run.output
 
 
+FRACTIONS = [asked for asked in VALUED if isinstance(asked[1].type, click.FloatRange)]
+
+
+@pytest.mark.usefixtures("cluttered")
+@pytest.mark.parametrize("value", ["nan", "inf"])
+@pytest.mark.parametrize("asked", FRACTIONS, ids=named)
+def test_no_number_is_none_or_infinite(asked, value):
+    run = ended(*typed(*asked, value))
+    assert run.exit_code == 2 and "Invalid value for" in run.output
+
+
 @pytest.mark.usefixtures("cluttered")
 @pytest.mark.parametrize("asked", PLACES, ids=named)
 def test_no_parameter_takes_a_place_below_a_file(asked):

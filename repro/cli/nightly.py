@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from repro.cli import options
 from repro.cli.group import (
     AS_EXPECTED,
     ASKED,
@@ -37,7 +38,7 @@ EXACT_TURNS = 20  # as many are enumerated in no time
 @click.argument("tonight", type=Place())
 @click.option(
     "--suspects",
-    type=click.FloatRange(0, min_open=True),
+    type=options.Finite(0, min_open=True),
     default=1.0,
     show_default=True,
     help="How many false suspects to expect in 30 nights.",
@@ -118,7 +119,7 @@ def watch(history: Path, tonight: Path, suspects: float, out: Path | None, form:
 )
 @click.option(
     "--minutes",
-    type=click.FloatRange(0, min_open=True),
+    type=options.Finite(0, min_open=True),
     default=math.inf,
     show_default="no limit",
     help="The time there is: the worst suspects come first, and what is left is not measured.",

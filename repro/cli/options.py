@@ -12,17 +12,21 @@ from repro.cli.group import Word
 from repro.executors import EXECUTORS, SHARES
 
 
-class Hours(click.FloatRange):
-    """A number of hours above 0, which is not infinite."""
-
-    def __init__(self) -> None:
-        super().__init__(min=0, min_open=True)
+class Finite(click.FloatRange):
+    """A number in a range, which is neither infinite nor `nan`: click takes that for one in any range."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         found = super().convert(value, param, ctx)
-        if not math.isfinite(found):
-            self.fail(f"{value!r} is not a number of hours.", param, ctx)
+        if not math.isfinite(found) and isinstance(value, str):  # a default may be infinite
+            self.fail(f"{value!r} is not a finite number.", param, ctx)
         return found
+
+
+class Hours(Finite):
+    """A number of hours above 0."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0, min_open=True)
 
 
 PROFILE = click.option(

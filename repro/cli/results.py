@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from repro.cli import completion
+from repro.cli import completion, options
 from repro.cli.group import (
     AS_EXPECTED,
     FORMAT,
@@ -66,6 +66,7 @@ def keep(names: tuple[str, ...], dirty: bool, tables: bool) -> None:
 
     if tables and (names or dirty):
         raise click.UsageError("--tables keeps nothing new: it goes with no RESULT, and without --dirty")
+    kept.check(here(Path()))
     try:
         lines = [] if tables else keep(names, here(RUNS), here(KEPT), dirty=dirty, damaged=leave_out)
     except NothingToKeep as error:
@@ -102,7 +103,7 @@ def report(results: tuple[Path, ...], out: Path) -> None:
 @click.argument("new", type=Word(), metavar="NEW", shell_complete=completion.results)
 @LOOKED_UP
 @click.option(
-    "--alpha", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.05, show_default=True
+    "--alpha", type=options.Finite(0, 1, min_open=True, max_open=True), default=0.05, show_default=True
 )
 @click.option("--metrics", is_flag=True, help="Metrics alone: no verdicts, timings or costs.")
 @click.option("-k", "only", type=Word(), metavar="TEXT", help="Only claims whose name contains the text.")

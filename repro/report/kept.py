@@ -11,6 +11,8 @@ from pathlib import Path
 from statistics import fmean
 
 from repro.archive import Latest, Standing, files, read_all, standings
+from repro.document import nearest
+from repro.errors import ReproError
 from repro.format import counted, duration, figure, interval
 from repro.ledger import LEDGER, read_ledger
 from repro.outcome import arm_result
@@ -21,10 +23,11 @@ from repro.store import write_atomically
 from repro.suite import ResolvedArm, Suite, changed
 from repro.suite_files import suites_below
 
-# A page says behind each first mark at which profile claims are shown, `at gpu`, and which of them,
-# `of suite: claim, suite: claim`; by default it shows all at cpu.
+# A page has two marks, each a line of its own, around what is made. The first says at which profile claims
+# are shown, `at gpu`, and which of them, `of suite: claim, suite: claim`; by default it shows all at cpu.
 START, END = "<!-- made by repro keep -->", "<!-- to here -->"
-MARK = re.compile(r"<!-- made by repro keep(?: at (?P<at>\S+))?(?: of (?P<of>[^>]*?))? -->")
+FIRST = re.compile(r"<!-- made by repro keep(?P<what>.*)-->")
+WHAT = re.compile(r"(?: at (?P<at>[\w-]+))?(?: of (?P<of>[\w-]+: [\w-]+(?:, [\w-]+: [\w-]+)*))? ")
 SIGNS = {"reproduced": "✓", "refuted": "✗", "undecided": "?"}
 
 
@@ -174,21 +177,46 @@ def _plain(text: str) -> str:
 
 
 def fill(page: str, made: Callable[[re.Match[str]], str]) -> str:
-    """The page with what stands between each two marks replaced by what is made of the first."""
-    mark = MARK.search(page)
-    if mark is None:
-        return page
-    _, _, after = page[mark.end() :].partition(END)
-    return f"{page[: mark.end()]}\n{made(mark)}\n{END}{fill(after, made)}"
+    """The page with what stands between each two marks replaced by what is made of the first. Raises
+    `ReproError` with the number of the line where a mark is wrong.
+    """
+    lines, filled, at = page.split("\n"), list[str](), 0
+    while at < len(lines):
+        filled.append(lines[at])
+        if first := FIRST.fullmatch(lines[at].strip()):
+            mark = WHAT.fullmatch(first["what"])
+            if mark is None:
+                may = "may have `at PROFILE` and `of SUITE: CLAIM, …` in it"
+                raise ReproError(f"{at + 1}: a mark is '{START}', which {may}")
+            until = next((i for i in range(at + 1, len(lines)) if _is_mark(lines[i])), None)
+            if until is None or lines[until].strip() != END:
+                raise ReproError(f"{at + 1}: '{END}' is missing, which ends what is made here")
+            try:
+                filled += [made(mark), lines[until]]
+            except ReproError as error:
+                raise ReproError(f"{at + 1}: {error}") from None
+            at = until
+        at += 1
+    return "\n".join(filled)
+
+
+def _is_mark(line: str) -> bool:
+    return line.strip() == END or FIRST.fullmatch(line.strip()) is not None
 
 
 def pages(root: Path) -> Iterator[tuple[Path, str]]:
-    """The files in a project's folder that have the marks, and what they should hold."""
+    """The files in a project's folder that have the marks, and what they should hold. Raises `ReproError`
+    where a mark is wrong.
+    """
     suites = root / "suites"
     loaded = {path.relative_to(suites).as_posix(): load(path) for path in suites_below(suites)}
+    known = {"cpu"}.union(*(suite.profiles for suite in loaded.values()))
 
     def made(mark: re.Match[str], up: str) -> str:
-        standing = kept(root / KEPT, mark["at"] or "cpu")
+        at = mark["at"] or "cpu"
+        if at not in known:
+            raise ReproError(f"no suite has a profile '{at}'{nearest(at, known)}")
+        standing = kept(root / KEPT, at)
         if mark["of"]:
             return headlines(mark["of"].split(", "), standing, loaded.values(), up)
         return table(standing, loaded.values(), up)
@@ -196,21 +224,41 @@ def pages(root: Path) -> Iterator[tuple[Path, str]]:
     def of_the_ledger(_: re.Match[str]) -> str:
         return ledger(read_ledger(suites / LEDGER).values(), loaded, kept(root / KEPT))
 
-    for page, make in (
-        (root / "README.md", partial(made, up="")),
-        (root / KEPT.parent / "README.md", partial(made, up="../")),
-        (suites / "README.md", of_the_ledger),
-    ):
-        text = page.read_text(encoding="utf-8") if page.is_file() else ""
-        if MARK.search(text):
-            yield page, fill(text, make)
+    ways = (partial(made, up=""), partial(made, up="../"), of_the_ledger)
+    for page, make in zip(_pages(root), ways, strict=True):
+        text = _text(page)
+        if any(map(_is_mark, text.split("\n"))):
+            yield page, _filled(page, text, make)
+
+
+def check(root: Path) -> None:
+    """Raises `ReproError` where a page has a wrong mark, before anything is made."""
+    for page in _pages(root):
+        _filled(page, _text(page), lambda _: "")
+
+
+def _pages(root: Path) -> tuple[Path, ...]:
+    return root / "README.md", root / KEPT.parent / "README.md", root / "suites" / "README.md"
+
+
+def _text(page: Path) -> str:
+    """Empty, if there is no such page."""
+    try:
+        return page.read_bytes().decode() if page.is_file() else ""
+    except UnicodeDecodeError as error:
+        raise ReproError(f"{page}: no UTF-8: {error}") from None
+
+
+def _filled(page: Path, text: str, made: Callable[[re.Match[str]], str]) -> str:
+    try:
+        return fill(text, made)
+    except ReproError as error:
+        raise ReproError(f"{page}:{error}") from None
 
 
 def write(root: Path) -> list[Path]:
     """Make the pages anew. Gives those that changed."""
-    changed = [
-        (path, content) for path, content in pages(root) if content != path.read_text(encoding="utf-8")
-    ]
+    changed = [(path, content) for path, content in pages(root) if content.encode() != path.read_bytes()]
     for path, content in changed:
         write_atomically(path.resolve(), content.encode(), remedy="")  # a link stays one
     return [path for path, _ in changed]

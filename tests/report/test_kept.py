@@ -8,10 +8,11 @@ import pytest
 from kit.results import claim, result
 
 from repro.archive import files, read_all, stand, standings
+from repro.errors import ReproError
 from repro.outcome import arm_result
 from repro.places import KEPT, REGISTER
 from repro.register import Register
-from repro.report.kept import END, START, fill, headlines, kept, ledger, pages, table
+from repro.report.kept import END, START, check, fill, headlines, kept, ledger, pages, table
 from repro.report.kept import write as write_pages
 from repro.result import write
 from repro.suite import Suite
@@ -37,16 +38,45 @@ def test_what_the_page_links_to_is_there(name):
 
 
 def test_only_what_stands_between_the_marks_is_replaced():
-    once, twice = (lambda _: "once"), (lambda _: "twice")
-    assert fill(f"a\n{START}\nold\n{END}\nb", once) == f"a\n{START}\nonce\n{END}\nb"
-    assert fill(fill(f"a {START}{END} b", once), twice) == f"a {START}\ntwice\n{END} b"
+    page = f"a\n{START}\nold\n{END}\nb, and `{START}` in a sentence\n"
+    assert fill(page, lambda _: "once") == page.replace("old", "once")
+    assert fill(fill(page, lambda _: "once"), lambda _: "old") == page
 
 
 def test_a_page_may_show_several_profiles_and_some_claims():
-    marks = ("<!-- made by repro keep -->", "<!-- made by repro keep at gpu of one: a, one: b -->")
-    page = "".join(f"{mark}{END}" for mark in marks)
+    marks = (START, "<!-- made by repro keep at gpu of one: a, two-b: c -->")
+    page = "\n".join([marks[0], END, "between", marks[1], END])
     shown = fill(page, lambda mark: f"{mark['at']} {mark['of']}")
-    assert shown == f"{marks[0]}\nNone None\n{END}{marks[1]}\ngpu one: a, one: b\n{END}"
+    assert shown == "\n".join([marks[0], "None None", END, "between", marks[1], "gpu one: a, two-b: c", END])
+
+
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        (f"a\n{START}\nold\n", "README.md:2: '<!-- to here -->' is missing"),
+        (f"{START}\nold\n{START}\nold\n{END}\nb", "README.md:1: '<!-- to here -->' is missing"),
+        (
+            f"\n\n<!-- made by repro keep at -->\n{END}",
+            "README.md:3: a mark is '<!-- made by repro keep -->'",
+        ),
+        (f"<!-- made by repro keep of one/a -->\n{END}", "README.md:1: a mark is "),
+        (f"<!-- made by repro keep of one: a at gpu -->\n{END}", "README.md:1: a mark is "),
+    ],
+    ids=["no end", "the next one first", "no profile", "no claim", "turned round"],
+)
+def test_a_wrong_mark_is_told_with_its_place_and_nothing_is_lost(tmp_path, page, said):
+    (tmp_path / "README.md").write_text(page)
+    for way in (check, write_pages):
+        with pytest.raises(ReproError) as raised:
+            way(tmp_path)
+        assert str(raised.value).startswith(f"{tmp_path}/{said}")
+    assert (tmp_path / "README.md").read_text() == page
+
+
+def test_a_profile_that_no_suite_has_is_told(tmp_path):
+    (tmp_path / "README.md").write_text(f"<!-- made by repro keep at gup -->\n{END}")
+    with pytest.raises(ReproError, match=r"README\.md:1: no suite has a profile 'gup'"):
+        write_pages(tmp_path)
 
 
 def test_a_page_that_is_a_link_stays_one(tmp_path, monkeypatch):
