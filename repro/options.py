@@ -52,6 +52,7 @@ class Options:
             seeds_max=self.seeds_max,
             first_seed=self.first_seed,
             pilot=self.pilot,
+            per_gpu=self.per_gpu,
             register=None if self.pilot else register,
         )
 

@@ -41,9 +41,11 @@ class Session:
         seeds_max: int | None = None,
         first_seed: int | None = None,
         pilot: bool = False,
+        per_gpu: int = 1,
         register: Register | None = None,
     ):
         self.runner, self.profile, self.device = runner, profile, device
+        self.per_gpu = per_gpu  # trials that share a GPU, as the runner has them do
         self.seeds_max = seeds_max
         self.first_seed = PILOT if pilot and first_seed is None else first_seed
         self.pilot, self.register = pilot, register
@@ -125,6 +127,7 @@ class Session:
             "--device": self.device,
             "--seeds-max": self.seeds_max,
             "--first-seed": self.first_seed,
+            "--per-gpu": None if self.per_gpu == 1 else self.per_gpu,
         }
         given = [f"{key} {shlex.quote(str(value))}" for key, value in options.items() if value is not None]
         return " ".join(["repro run", shlex.quote(file), *given])

@@ -522,9 +522,9 @@ def test_a_result_holds_every_trial_with_its_cost_and_the_claims_in_full(store, 
 def test_the_command_of_a_result_repeats_its_options(store):
     plain = session(store)
     assert plain.command("a.yaml") == "repro run a.yaml --profile cpu"
-    options = {"device": "cuda", "seeds_max": 12, "first_seed": 3}
+    options = {"device": "cuda", "seeds_max": 12, "first_seed": 3, "per_gpu": 4}
     assert session(store, **options).command("a b.yaml", "claim") == (
-        "repro run 'a b.yaml' -k claim --profile cpu --device cuda --seeds-max 12 --first-seed 3"
+        "repro run 'a b.yaml' -k claim --profile cpu --device cuda --seeds-max 12 --first-seed 3 --per-gpu 4"
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from repro.nightly.changes import FEWEST, step_evidence, untied
-from repro.nightly.measured import COSTS, measured, sign
+from repro.nightly.measured import COSTS, conditions, measured, sign
 from repro.result import Result
 
 EPOCH = 30  # nights: evidence starts afresh after as many, from what has become history by then
@@ -40,7 +40,7 @@ def observations(results: Sequence[Result]) -> dict[Name, tuple[Nights, list[str
             for quantity, value in one.quantities.items():
                 cost = quantity in COSTS
                 once = (one.name, one.digest, quantity, value if cost else None)
-                comparable = not cost or result.environment.key == last.environment.key
+                comparable = not cost or conditions(result, quantity) == conditions(last, quantity)
                 if once not in seen and comparable and not math.isnan(value):
                     seen.add(once)
                     name = (result.suite, result.profile, one.name, quantity)

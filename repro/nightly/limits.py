@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from repro.format import ranges
-from repro.nightly.measured import COSTS, PACED, measured
+from repro.nightly.measured import COSTS, PACED, conditions, measured
 from repro.nightly.measurements import Change
 from repro.result import Result, TrialResult
 
@@ -17,21 +17,29 @@ MACHINE = 1.1
 
 
 def refused_costs(base: Result, new: Result) -> tuple[str, ...]:
-    """Costs that say nothing of the code: on another device all; at another speed of the machine itself,
-    those that follow it.
+    """Costs that say nothing of the code: on another device all; of trials that shared a GPU with more or
+    fewer those of trials; at another speed of the machine itself those that follow it.
     """
-    if base.environment.key != new.environment.key:
-        return COSTS
     ratio = _machine_ratio(base, new)
-    return PACED if max(ratio, 1 / ratio) > MACHINE else ()
+    paced = PACED if max(ratio, 1 / ratio) > MACHINE else ()
+    return tuple(dict.fromkeys([*_otherwise(base, new), *paced]))
+
+
+def _otherwise(base: Result, new: Result) -> list[str]:
+    """Costs that were measured under other conditions."""
+    return [cost for cost in COSTS if conditions(base, cost) != conditions(new, cost)]
 
 
 def of_costs(base: Result, new: Result) -> Iterator[str]:
     """Which timings are not compared, and why."""
     place = _place(new)
-    if base.environment.key != new.environment.key:
+    otherwise = _otherwise(base, new)
+    if len(otherwise) == len(COSTS):
         differences = _differences(base, new)
         yield f"{place}: TIMINGS AND MEMORY ARE NOT COMPARED, the environments differ: {differences}"
+    elif otherwise:
+        differences = _differences(base, new)
+        yield f"{place}: WHAT TRIALS COST IS NOT COMPARED, they shared GPUs otherwise: {differences}"
     elif refused_costs(base, new):
         yield (
             f"{place}: TIMINGS ARE NOT COMPARED, the machine itself was at another speed: a matrix product "
@@ -133,11 +141,12 @@ def _differences(base: Result, new: Result) -> str:
     """What differs between two environment keys."""
     fields = ("device", "driver", "torch", "precision", "per_gpu")
     sides = [{field: _all(result, field) for field in fields} for result in (base, new)]
-    return "; ".join(
+    found = [
         f"{field} {sides[0][field]} → {sides[1][field]}"
         for field in fields
         if sides[0][field] != sides[1][field]
-    )
+    ]
+    return "; ".join(found) or "the same, but not of the same arms"
 
 
 def _all(result: Result, field: str) -> str:

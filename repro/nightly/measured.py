@@ -31,6 +31,17 @@ PACED = (
 COSTS = (*PACED, "peak_memory_bytes", "peak_memory")
 
 
+def conditions(result: Result, quantity: str) -> list[str]:
+    """Under which a cost was measured: it is compared where they are equal. Trials may have shared a GPU;
+    what is timed in rounds has it alone.
+    """
+    beside = set[str]() if quantity in RECORDED else {"per_gpu"}
+    keys = [
+        {name: value for name, value in key.items() if name not in beside} for key in result.environment.key
+    ]
+    return sorted({json.dumps(key, sort_keys=True) for key in keys})
+
+
 class Measured(NamedTuple):
     """A trial, a net that a claim looked at, or a net in a round of timing."""
 

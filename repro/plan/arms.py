@@ -39,7 +39,6 @@ class Asked:
     net_bytes: int | None  # at its peak, beside the data
     data_bytes: int
     kept_bytes: int | None  # of the weights that it leaves
-    busy: float = 0.0  # of the seconds, those in which the GPU itself is at work, as far as that is known
     places: int = 1  # cores or GPUs, each with a process, the net and the data
 
 
@@ -62,7 +61,6 @@ def asked(spec: TrialSpec, pacer: Pacer, known: Known) -> Asked:
     return Asked(
         flops=None if found is None else found.flops * recipe.places * recipe.steps,
         seconds=None if pace is None else pace.step * recipe.steps + pace.image * evaluated(recipe, sizes),
-        busy=0.0 if pace is None else pace.busy * recipe.steps,
         net_bytes=None if found is None else found.memory,
         data_bytes=sizes.bytes,
         kept_bytes=None if found is None else 4 * found.params,
@@ -111,10 +109,17 @@ def _question(kind: str, of: Any, at: str = "") -> dict[str, Any]:
     return {"kind": kind, "of": of, "at": at}
 
 
-def recorded(store: Store, trials: Collection[TrialSpec], device: str) -> float | None:
-    """The median of what trials of an arm took that are done already, on such a device; None without any."""
+def recorded(store: Store, trials: Collection[TrialSpec], device: str, per_gpu: int = 1) -> float | None:
+    """The median of what trials of an arm took that are done already, on such a device, which as many shared;
+    None without any.
+    """
     records = [record for trial in trials if (record := store.read(trial)) is not None]
-    here = [record for record in records if record["environment"]["device"] == device]
+    kinds = [record["environment"] for record in records]
+    here = [
+        record
+        for record, kind in zip(records, kinds, strict=True)
+        if kind["device"] == device and kind.get("per_gpu", 1) == per_gpu
+    ]
     return statistics.median(map(taken, here)) if here else None
 
 

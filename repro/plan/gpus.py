@@ -15,7 +15,7 @@ peak comes, are within 1.5, and so are six in TF32; 15 nets as CUDA graphs are w
 once took 1.54 times as long a step, without graphs: fewer, and graphs, are reckoned in proportion, but never
 as less than the GPU's own work of all of them, one after the other. On an H200, eight at once, trials of five
 suites took 0.96 to 1.11 times as long as that says, and those of deformable nets in fp32, which the GPU
-itself is long at, 1.3 times.
+itself is long at, 1.4 times.
 """
 
 from typing import NamedTuple
@@ -44,21 +44,26 @@ class Gpu(NamedTuple):
     memory: int  # GiB
     source: str
 
-    def pace(self, asked: Footprint, precision: str, graph: bool = False) -> Pace:
-        """`graph`: steps are taken as CUDA graphs."""
+    def pace(self, asked: Footprint, precision: str, graph: bool = False, trials: int = 1) -> Pace:
+        """`graph`: steps are taken as CUDA graphs. `trials` share the GPU."""
+        own = self.work(asked, precision)
+        if graph:
+            step = own.step + GRAPH_STEP + asked.kernels * GRAPH_KERNEL
+        else:
+            step = max(own.step, STEP + asked.kernels * KERNEL)
+        image = max(own.image, asked.evaluation_kernels * KERNEL / asked.evaluated)
+        return shared(Pace(step, image), own, trials)
+
+    def work(self, asked: Footprint, precision: str) -> Pace:
+        """What the GPU itself is at work for, whatever the host needs."""
         peak = {"bf16": self.bf16, "tf32": self.bf16 / 2, "fp32": self.fp32}[precision]
 
         def busy(flops: int, moved: int) -> float:
             products = flops / (peak * TERA * OF_PEAK[precision])
             return products + moved / (self.bandwidth * GIGA * OF_BANDWIDTH)
 
-        own = busy(asked.flops, asked.moved)
-        if graph:
-            step = own + GRAPH_STEP + asked.kernels * GRAPH_KERNEL
-        else:
-            step = max(own, STEP + asked.kernels * KERNEL)
         batch = busy(asked.evaluation_flops, asked.evaluation_moved)
-        return Pace(step, max(batch, asked.evaluation_kernels * KERNEL) / asked.evaluated, own)
+        return Pace(busy(asked.flops, asked.moved), batch / asked.evaluated)
 
 
 AMPERE = "NVIDIA Ampere GA102 GPU Architecture whitepaper, Appendix A"
@@ -73,11 +78,21 @@ GPUS = (
 )
 
 
+def shared(alone: Pace, own: Pace, trials: int) -> Pace:
+    """A pace where so many trials share a GPU; `own` is the GPU's own work."""
+    return Pace(crowded(alone.step, own.step, trials), crowded(alone.image, own.image, trials))
+
+
 def crowded(seconds: float, busy: float, trials: int) -> float:
-    """How long it takes where so many trials share a GPU what takes so long by itself; for `busy` seconds of
-    which the GPU is at work.
+    """How long it takes, where so many trials share a GPU, what takes so long by itself. For `busy` seconds
+    of it the GPU is at work, and it is so for one trial after the other.
     """
     return max(seconds * (1 + CROWD * (trials - 1)), busy * trials)
+
+
+def like(device: str) -> Gpu | None:
+    """The one that a device is, by the name that its driver has for it: `NVIDIA GeForce RTX 4090`."""
+    return next((one for one in GPUS if one.name in device), None)
 
 
 def gpu(name: str) -> Gpu:

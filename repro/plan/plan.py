@@ -23,7 +23,7 @@ from repro.plan import arms
 from repro.plan.ahead import too_few
 from repro.plan.arms import PROCESS, Asked
 from repro.plan.course import Course
-from repro.plan.gpus import Gpu, crowded, gpu
+from repro.plan.gpus import Gpu, crowded, gpu, like, shared
 from repro.plan.known import Known
 from repro.plan.steps import Step, steps
 from repro.plan.supplies import Supply, supplies
@@ -126,7 +126,14 @@ def plan(
     kinds = {suite.profiles[profile].device for suite in asked_for.values()}
     kind: Device = "cuda" if device else max(kinds, key=KINDS.index)
     planner = _Planner(profile, store, kind, gpu(device) if device else None, jobs, per_gpu, begins)
-    courses = {path: planner.course(suite) for path, suite in asked_for.items()}
+    courses, broken = dict[Path, Course](), list[str]()
+    for path, suite in asked_for.items():
+        try:
+            courses[path] = planner.course(suite)
+        except ReproError as error:
+            broken.append(f"{typed(path)}: {error}")
+    if not courses:
+        raise ReproError("\n".join(broken))
     planner.wanted = len(
         {arms.arm_of(trial) for course in courses.values() for trial in _trials(course).values()}
     )
@@ -142,7 +149,12 @@ def plan(
         total=total,
         supplies=found,
         hours=hours,
-        does_not_fit=(*planner.too_few, *_lacking(total, planner.there, found, hours)),
+        does_not_fit=(
+            *broken,
+            *(f"{row.file}: {problem}" for row in rows for problem in row.problems),
+            *planner.too_few,
+            *_lacking(total, planner.there, found, hours),
+        ),
     )
 
 
@@ -197,19 +209,12 @@ class _Planner:
         def total(digests: list[str], key: str) -> float | None:
             return _sum([getattr(of_trial[digest], key, None) for digest in digests])
 
-        def together(digest: str) -> float | None:
-            """Seconds of a trial beside those that share its GPU."""
-            of = of_trial[digest]
-            if of is None or of.seconds is None:
-                return None
-            return crowded(of.seconds, of.busy, self.per_gpu)
-
         def hours(digests: list[str]) -> float | None:
             """Trials on several places leave room for fewer at once."""
             by_places = defaultdict[int, list[str]](list)
             for digest in digests:
                 by_places[last[digest].needs.places].append(digest)
-            seconds = {places: _sum([*map(together, some)]) for places, some in by_places.items()}
+            seconds = {places: total(some, "seconds") for places, some in by_places.items()}
             all_together = _sum([of and of / self.at_once(places) for places, of in seconds.items()])
             return None if all_together is None else all_together / 3600
 
@@ -273,6 +278,11 @@ class _Planner:
         room = self.places * self.per_gpu // places
         return max(1, min(self.jobs or (room if self.gpu else cores()), room))
 
+    @property
+    def sharing(self) -> int:
+        """Trials that share a GPU: as many as may, unless fewer run at once."""
+        return min(self.per_gpu, -(-self.at_once() // self.places)) if self.kind == "cuda" else 1
+
     @cached_property
     def there(self) -> There:
         folder = next(path for path in (self.store.root, *self.store.root.parents) if path.exists())
@@ -304,7 +314,7 @@ class _Planner:
         trial = alike[0]
         if arm not in self.asked:
             self.begins(len(self.asked), self.wanted, name)
-            known = None if self.gpu else arms.recorded(self.store, alike, self.there.device)
+            known = None if self.gpu else self._recorded(alike)
             try:
                 with told(trial.label):
                     found = arms.asked(trial, self._pace if known is None else _no_pace, self.known)
@@ -317,17 +327,32 @@ class _Planner:
             return None
         return kept
 
+    def _recorded(self, alike: Sequence[TrialSpec]) -> float | None:
+        """What trials of an arm took here; beside others, if they are to be, as far as that is known."""
+        sharing = self.sharing if alike[0].needs.places == 1 else 1
+        together = arms.recorded(self.store, alike, self.there.device, sharing)
+        if together is not None or sharing == 1:
+            return together
+        alone = arms.recorded(self.store, alike, self.there.device)
+        return None if alone is None else crowded(alone, 0.0, sharing)
+
     def _pace(self, spec: TrialSpec, found: Footprint | None) -> Pace | None:
         """None where nobody knows: without the device, and where the net does not go on it."""
         recipe = spec.recipe
         assert recipe is not None
+        trials = self.sharing if recipe.places == 1 else 1  # several GPUs are taken whole
+        if self.gpu and found is not None:
+            return self.gpu.pace(found, recipe.precision, recipe.cuda_graph, trials)
         if self.gpu:
-            return None if found is None else self.gpu.pace(found, recipe.precision, recipe.cuda_graph)
+            return None
         there = (self.there.device_memory or 0) // self.per_gpu
         if spec.device == "cuda" and (found is None or CONTEXT + with_margin(found.memory) > there):
             return None
         part = part_of(spec)
-        return arms.pace_of(part, self.there.device, self.known, lambda: _measured(part))
+        alone = arms.pace_of(part, self.there.device, self.known, lambda: _measured(part))
+        kind = like(self.there.device)
+        own = kind.work(found, recipe.precision) if kind and found else Pace(0.0, 0.0)
+        return shared(alone, own, trials)
 
     def _supplied(self, trial: TrialSpec) -> list[str]:
         arm = arms.arm_of(trial) + str(trial.weights)
@@ -353,7 +378,7 @@ class _Planner:
             for one in asked
         )
         return {
-            "device_memory": self.per_gpu * max(net for net, _ in wanted) if on_gpu else None,
+            "device_memory": self.sharing * max(net for net, _ in wanted) if on_gpu else None,
             "data_beside_the_net": beside,
             "host_memory": host,
         }

@@ -38,9 +38,6 @@ def _lines(plan: Plan) -> Iterator[str]:
     if plan.supplies:
         yield ""
         yield table([("data and weights", "", ""), *map(_supply, plan.supplies)])
-    for one in plan.suites:
-        for problem in one.problems:
-            yield f"{one.file}: {problem}"
     yield ""
     yield from (f"does not fit: {why}" for why in plan.does_not_fit)
     if plan.fits:

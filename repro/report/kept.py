@@ -28,6 +28,7 @@ from repro.suite_files import suites_below
 START, END = "<!-- made by repro keep -->", "<!-- to here -->"
 FIRST = re.compile(r"<!-- made by repro keep(?P<what>.*)-->")
 WHAT = re.compile(r"(?: at (?P<at>[\w-]+))?(?: of (?P<of>[\w-]+: [\w-]+(?:, [\w-]+: [\w-]+)*))? ")
+Way = Callable[[re.Match[str]], str]  # what is made of a mark
 SIGNS = {"reproduced": "✓", "refuted": "✗", "undecided": "?"}
 
 
@@ -176,7 +177,7 @@ def _plain(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-def fill(page: str, made: Callable[[re.Match[str]], str]) -> str:
+def fill(page: str, made: Way) -> str:
     """The page with what stands between each two marks replaced by what is made of the first. Raises
     `ReproError` with the number of the line where a mark is wrong.
     """
@@ -224,7 +225,7 @@ def pages(root: Path) -> Iterator[tuple[Path, str]]:
     def of_the_ledger(_: re.Match[str]) -> str:
         return ledger(read_ledger(suites / LEDGER).values(), loaded, kept(root / KEPT))
 
-    ways = (partial(made, up=""), partial(made, up="../"), of_the_ledger)
+    ways: tuple[Way, ...] = (partial(made, up=""), partial(made, up="../"), of_the_ledger)
     for page, make in zip(_pages(root), ways, strict=True):
         text = _text(page)
         if any(map(_is_mark, text.split("\n"))):
@@ -249,7 +250,7 @@ def _text(page: Path) -> str:
         raise ReproError(f"{page}: no UTF-8: {error}") from None
 
 
-def _filled(page: Path, text: str, made: Callable[[re.Match[str]], str]) -> str:
+def _filled(page: Path, text: str, made: Way) -> str:
     try:
         return fill(text, made)
     except ReproError as error:

@@ -25,13 +25,10 @@ LONGEST = 0.05  # seconds of steps, once there have been two
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds of a training step, and of evaluating an image; and, of a step, those in which the GPU itself
-    is at work, where they are known: no other trial on it has them.
-    """
+    """Seconds of a training step, and of evaluating an image."""
 
     step: float
     image: float
-    busy: float = 0.0
 
 
 def pace(spec: TrialSpec, data: ImageSet, device: torch.device, longest: float = LONGEST) -> Pace:

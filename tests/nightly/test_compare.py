@@ -155,17 +155,22 @@ def test_a_timing_that_differs_by_less_than_1_percent_is_no_more_than_changed_ho
     assert kinds(compare([base], [new]))["a", "peak_memory"] == "changed"
 
 
-@pytest.mark.parametrize(
-    ("other", "said"),
-    [({"device": "cpu y"}, "device cpu x → cpu y"), ({"per_gpu": 8}, "per_gpu 1 → 8")],
-    ids=str,
-)
-def test_timings_on_another_device_or_a_shared_one_are_refused_and_said_to_be(other, said):
-    found = compare([run(seed=1)], [run(seed=2, speed=100.0, key={**KEY, **other})])
+def test_timings_on_another_device_are_refused_and_said_to_be():
+    found = compare([run(seed=1)], [run(seed=2, speed=100.0, key={**KEY, "device": "cpu y"})])
     assert kinds(found) == {("a", "test_error"): "changed"} and not found.regression
     assert found.notes == (
-        f"made-up (cpu): TIMINGS AND MEMORY ARE NOT COMPARED, the environments differ: {said}",
+        "made-up (cpu): TIMINGS AND MEMORY ARE NOT COMPARED, the environments differ: device cpu x → cpu y",
     )
+
+
+def test_costs_of_trials_that_shared_a_gpu_are_refused_and_those_of_rounds_are_not():
+    shared = {**KEY, "per_gpu": 8}
+    found = compare([run(seed=1)], [run(seed=2, speed=100.0, key=shared)])
+    assert kinds(found) == {("a", "test_error"): "changed"} and not found.regression
+    said = "WHAT TRIALS COST IS NOT COMPARED, they shared GPUs otherwise: per_gpu 1 → 8"
+    assert found.notes == (f"made-up (cpu): {said}",)
+    rounds = compare([timed(seed=1)], [timed(latency=50.0, seed=2, key=shared)])
+    assert kinds(rounds)["a", "latency"] == "worse" and rounds.regression
 
 
 @pytest.mark.parametrize(("peak", "refused"), [(1.05e12, False), (0.8e12, True), (1.3e12, True)])

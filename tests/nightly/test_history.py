@@ -94,6 +94,8 @@ def test_timings_of_other_environments_and_ways_are_left_out():
     assert observations(nights)[LATENCY][1] == [nights[2].id]
     moved = result(timings=[timing(seed=9)], night=4, key={**KEY, "device": "cpu y"})
     assert observations([*nights, moved])[MEMORY][1] == [moved.id]
+    shared = result(timings=[timing(seed=9)], night=4, key={**KEY, "per_gpu": 8})  # by trials, not by rounds
+    assert observations([*nights, shared])[LATENCY][1] == [nights[2].id, shared.id]
 
 
 def months(nights, *, step_at=None, size=3.0, seed=0):

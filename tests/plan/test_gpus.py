@@ -6,7 +6,7 @@ import torchvision
 from torch.utils.flop_counter import FlopCounterMode
 
 from repro.errors import ReproError
-from repro.plan.gpus import crowded, gpu
+from repro.plan.gpus import crowded, gpu, like
 from repro.training.footprint import Footprint, Watch
 
 # Images a second in training on an RTX 3090, of timm's benchmark (AMP, channels last, PyTorch 1.12)
@@ -108,11 +108,24 @@ EIGHT_ON_AN_H200 = {  # milliseconds, kernels, precision, and GFLOP and GB of a 
 def test_eight_on_a_gpu_take_what_was_measured_within_a_factor_of_1_6(name):
     milliseconds, kernels, precision, flops, moved = EIGHT_ON_AN_H200[name]
     asked = Footprint(flops * 10**9, kernels, int(moved * 10**9), 0, 0, 1, 0, 0, 0)
-    alone = gpu("h200").pace(asked, precision)
-    assert 1 / 1.6 < 1000 * crowded(alone.step, alone.busy, 8) / milliseconds < 1.6
-    assert crowded(alone.step, alone.busy, 1) == alone.step
+    said = gpu("h200").pace(asked, precision, trials=8).step
+    assert 1 / 1.6 < 1000 * said / milliseconds < 1.6
 
 
 def test_what_the_gpu_itself_has_to_do_is_done_one_after_the_other():
     assert crowded(3.0, busy=2.0, trials=8) == 16.0
     assert crowded(3.0, busy=0.1, trials=8) == pytest.approx(3.0 * 1.54)
+    asked = Footprint(10**12, 10, 10, 0, 0, 4, 10**12, 10, 10)
+    alone, eight = (gpu("h100").pace(asked, "bf16", trials=trials) for trials in (1, 8))
+    own = gpu("h100").work(asked, "bf16")
+    assert own.step == pytest.approx(10**12 / (989e12 * 0.97), rel=1e-3) and own.image == own.step / 4
+    assert alone.step == pytest.approx(1.9e-3 + 10 * 30e-6) and eight.step == 8 * own.step > alone.step
+    assert alone.image == own.image and eight.image == 8 * own.image
+
+
+@pytest.mark.parametrize(
+    ("driver_says", "name"),
+    [("NVIDIA GeForce RTX 4090", "RTX 4090"), ("NVIDIA H100 80GB HBM3", "H100"), ("Quadro P600", None)],
+)
+def test_a_gpu_that_is_here_is_known_by_its_drivers_name(driver_says, name):
+    assert (like(driver_says) and like(driver_says).name) == name

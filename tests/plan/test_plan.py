@@ -11,6 +11,7 @@ from kit.tiny import install, spec
 
 from repro.cli import main
 from repro.plan.arms import PROCESS, step_of
+from repro.plan.gpus import Gpu
 from repro.plan.plan import plan as plan_of
 from repro.reading import load
 from repro.store import Store
@@ -150,10 +151,46 @@ def test_data_that_is_not_here_is_named_with_its_size_and_where_it_is(tiny, monk
     assert found["total"]["data_beside_the_net"] is True
     text = plan(tiny, "--profile", "missing", "--device", "a100").output
     assert "cifar10" in text and "missing 170 MB" in text and "does not fit: data set 'cifar10'" in text
-    shared = as_json(tiny, "--profile", "missing", "--device", "a100", "--per-gpu", 8)
-    assert shared["there"]["at_once"] == 8 * found["there"]["at_once"] == 8
-    assert shared["total"]["hours"][0] == pytest.approx(found["total"]["hours"][0] * 1.54 / 8)
-    assert shared["total"]["device_memory"] == 8 * found["total"]["device_memory"]
+
+
+@pytest.mark.parametrize(
+    ("own", "options", "times"),
+    [
+        (Pace(0.0, 0.0), ("--per-gpu", 8), 1.54 / 8),  # the host has it all to do
+        (Pace(9.0, 9.0), ("--per-gpu", 8), None),  # the GPU has, one trial after the other
+        (Pace(0.0, 0.0), ("--per-gpu", 8, "-j", 1), 1.0),
+        (Pace(0.0, 0.0), ("--per-gpu", 8, "-j", 3), (1 + 0.54 * 2 / 7) / 3),
+        (Pace(0.0, 0.0), ("--per-gpu", 3), (1 + 0.54 * 2 / 7) / 3),
+    ],
+    ids=str,
+)
+def test_trials_that_share_a_gpu_take_what_the_host_or_the_gpu_has_to_do(
+    tiny, monkeypatch, own, options, times
+):
+    monkeypatch.setattr(Gpu, "work", lambda *_: own)
+    alone = as_json(tiny, "--device", "a100")["total"]
+    beside = as_json(tiny, "--device", "a100", *options)
+    if times is None:
+        assert beside["total"]["hours"] == pytest.approx(alone["hours"])
+    else:
+        assert beside["total"]["hours"][0] == pytest.approx(alone["hours"][0] * times)
+    assert beside["total"]["device_memory"] == beside["there"]["at_once"] * alone["device_memory"]
+
+
+def test_a_suite_that_cannot_be_planned_is_named_and_the_others_are_planned(tiny):
+    other = tiny.with_name("other.yaml")
+    other.write_text(TINY.replace("suite: tiny", "suite: other").replace("size: 7}", "classes: [0]}"))
+    found = as_json(tiny, other)
+    assert [one["suite"] for one in found["suites"]] == ["tiny"]
+    assert "other.yaml: data set 'fashion-mnist-small' wants `classes`" in found["does_not_fit"][0]
+    alone = plan(other)
+    assert alone.exit_code == 2 and "other.yaml: data set" in alone.output
+
+
+def test_what_cannot_be_trained_does_not_fit(tiny):
+    tiny.write_text(TINY.replace("batch_size: 32", "batch_size: 1000000"))
+    (why, *_) = as_json(tiny)["does_not_fit"]
+    assert "tiny.yaml: batch_size" in why and "more than the 10000 training images" in why
 
 
 @pytest.mark.slow

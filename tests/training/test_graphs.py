@@ -98,7 +98,7 @@ class Replayed(torch.autograd.Function):
 
     @staticmethod
     def forward(context, run, autocast, images, *learnt):
-        with torch.enable_grad():
+        with torch.enable_grad(), torch.autocast("cpu", enabled=False):  # it has none but what was recorded
             context.outputs = run(images)
         context.autocast, context.learnt = autocast, learnt
         return context.outputs.detach()
@@ -119,10 +119,20 @@ def replayed(monkeypatch):
 
     def record(callable_, sample, allow_unused_input):
         assert allow_unused_input
+        assert callable_.training  # torch replays what was recorded in this mode alone
         autocast = torch.is_autocast_enabled("cpu")
         net = callable_.model
+        learnt = [
+            parameter for parameter in callable_.parameters() if parameter.requires_grad
+        ]  # as torch does
+
+        def no_cache(*_):
+            assert not torch.is_autocast_cache_enabled()  # torch refuses one
+
+        watched = net.register_forward_pre_hook(no_cache)
         for _ in range(WARM_UP):
             callable_(*sample)
+        watched.remove()
         sign = net.sign(*sample)
 
         def run(images):
@@ -137,7 +147,6 @@ def replayed(monkeypatch):
 
         def replay(images):
             seen.append(images)
-            learnt = (parameter for parameter in net.parameters() if parameter.requires_grad)
             return Replayed.apply(run, autocast, images, *learnt)
 
         return replay
@@ -171,6 +180,39 @@ def test_a_net_whose_way_is_not_the_same_each_time_is_refused(trained, net):
 def test_a_net_that_has_diverged_is_recorded_as_well(trained):
     one, batch = trained(Net())
     one.model.body[1].weight.data.fill_(torch.nan)
+    graphed(one, *batch)
+
+
+@pytest.mark.parametrize("part", ["outputs", "gradients"])
+def test_a_replay_that_is_a_hundred_thousandth_off_is_refused(trained, monkeypatch, part):
+    one, batch = trained(nn.Sequential(nn.Flatten(), nn.LazyLinear(10)))
+
+    class Off(torch.autograd.Function):
+        @staticmethod
+        def forward(_, x):
+            return x * (1 + 1e-5) if part == "outputs" else x.clone()
+
+        @staticmethod
+        def backward(_, gradient):
+            return gradient * (1 + 1e-5) if part == "gradients" else gradient
+
+    def record(callable_, *_, **__):
+        return lambda images: Off.apply(callable_(images))
+
+    monkeypatch.setattr(torch.cuda, "make_graphed_callables", record)
+    with pytest.raises(NoGraph, match=r"computes something else than without$"):
+        graphed(one, *batch)
+
+
+def test_the_batch_that_is_recorded_is_nobodys(trained, monkeypatch):
+    """A graph writes what it is given where its own was."""
+    one, batch = trained(Net())
+
+    def record(callable_, sample, **_):
+        assert sample[0].data_ptr() != batch[0].data_ptr() and torch.equal(sample[0], batch[0])
+        return callable_
+
+    monkeypatch.setattr(torch.cuda, "make_graphed_callables", record)
     graphed(one, *batch)
 
 
