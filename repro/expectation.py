@@ -11,6 +11,7 @@ holds. `a < b` has the margin b - a; `a == approx(b, abs=m)` and `abs(a - b) < m
 """
 
 import ast
+import math
 import re
 import sys
 import warnings
@@ -211,6 +212,8 @@ def _links(node: ast.expr, places: list[tuple[Measurement, int]]) -> Iterator[Li
         link = _link(left, relation, right, places)
         if not link.measurements:
             raise ExpectationError(f"'{link}' measures nothing", left.col_offset)
+        if link.left == link.right and link.tolerance is None:
+            raise ExpectationError(f"'{link}' has the same on both sides", left.col_offset)
         yield replace(link, offset=left.col_offset)
 
 
@@ -236,6 +239,10 @@ def _equivalence(left: ast.expr, approx: Any, places: list[tuple[Measurement, in
     target = _expression(approx.args[0], places)
     ((kind, node),) = keywords.items()
     tolerance = _expression(node, places)
+    if (least := _constant(tolerance)) is not None and least < 0:
+        raise ExpectationError(f"nothing is within {kind}={ast.unparse(node)}", node.col_offset)
+    if kind == "rel" and target == Number(0.0):
+        raise ExpectationError("a share of 0 is 0: say abs=… instead of rel=…", node.col_offset)
     if kind == "rel":
         tolerance = Operation("*", (tolerance, Operation("abs", (target,))))
     return Link(_expression(left, places), "==", target, tolerance)
@@ -267,15 +274,15 @@ def _expression(node: ast.expr, places: list[tuple[Measurement, int]]) -> Expres
         operand = _expression(node.operand, places)
         return Number(-operand.value) if isinstance(operand, Number) else Operation("-", (operand,))
     if isinstance(node, ast.BinOp) and type(node.op) in OPERATORS:
-        return Operation(
-            OPERATORS[type(node.op)], (_expression(node.left, places), _expression(node.right, places))
-        )
+        sides = _expression(node.left, places), _expression(node.right, places)
+        return _of_numbers(Operation(OPERATORS[type(node.op)], sides), node)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         name = node.func.id
         if name == "approx":
             raise ExpectationError("approx(…) stands alone on one side of ==", node.col_offset)
         if name in FUNCTIONS:
-            return Operation(name, tuple(_expression(a, places) for a in _arguments(node)))
+            arguments = tuple(_expression(a, places) for a in _arguments(node))
+            return _of_numbers(Operation(name, arguments), node)
         measurement = _measurement(node, name)
         places.append((measurement, node.col_offset))
         return measurement
@@ -284,6 +291,21 @@ def _expression(node: ast.expr, places: list[tuple[Measurement, int]]) -> Expres
             f"'{node.id}' alone is not a number; measure it: train_error({node.id}), say", node.col_offset
         )
     raise ExpectationError(f"'{ast.unparse(node)}' is not part of the language", node.col_offset)
+
+
+def _of_numbers(operation: Operation, node: ast.expr) -> Operation:
+    """The operation; of numbers alone it has to have a value, and one that is not infinite."""
+    value = _constant(operation)
+    if value is not None and not math.isfinite(value):
+        raise ExpectationError(f"'{ast.unparse(node)}' is no number, or too large a one", node.col_offset)
+    return operation
+
+
+def _constant(expression: Expression) -> float | None:
+    """The value of what measures nothing."""
+    if next(measurements(expression), None) is not None:
+        return None
+    return evaluate(expression, lambda _: math.nan)
 
 
 def _measurement(node: ast.Call, name: str) -> Measurement:

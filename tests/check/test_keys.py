@@ -200,7 +200,8 @@ def test_a_duplicate_key_is_told_along_with_all_else_and_brings_no_errors_after_
     again = "claims:\n  worse: {says: x, expect: params(resnet20) > 1}\n"
     assert errors(("claims:\n", again + "claims:\n")) == ["23:1: duplicate key 'claims' (first on line 21)"]
     assert errors(("  resnet20:", "  plain20:"), ("r(resnet20)", "r(plain20)")) == [
-        "6:3: duplicate key 'plain20' (first on line 5)"
+        "6:3: duplicate key 'plain20' (first on line 5)",
+        "24:13: 'train_error(plain20) > train_error(plain20)' has the same on both sides",
     ]
 
 
