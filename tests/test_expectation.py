@@ -171,6 +171,7 @@ def test_random_expressions_are_printed_so_that_they_say_the_same():
         ("min() < m(a)", "0: min takes two or more numbers"),
         ("max(m(a)) > 1", "0: max takes two or more numbers"),
         ("m(a) > 1e999", "7: a number too large"),
+        ("m(a) < 9**9**9**9", "10: '9 ** 9 ** 9' is no number, or too large a one"),
         ("m(a) < 2**100000", "7: '2 ** 100000' is no number, or too large a one"),
         ("m(a) < m(b) + 1/0", "14: '1 / 0' is no number, or too large a one"),
         ("m(a) < min(1, (-2)**0.5)", "14: '(-2) ** 0.5' is no number, or too large a one"),

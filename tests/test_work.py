@@ -79,7 +79,7 @@ def test_a_run_of_nothing_is_told(own):
     assert ended.exit_code == 4 and "no claim like 'no-such-claim'" in ended.output
 
 
-@pytest.mark.slow  # processes
+@pytest.mark.journey  # processes
 def test_workers_share_the_trials_and_one_that_is_killed_leaves_its_own_to_the_others(
     own, tmp_path, monkeypatch
 ):

@@ -18,7 +18,7 @@ from repro.evidence import Verdict
 from repro.expectation import parse_measurement
 from repro.expression import Measurement
 from repro.nightly import limits
-from repro.nightly.measured import COSTS
+from repro.nightly.measured import COSTS, conditions
 from repro.nightly.measurements import FEWEST_SEEDS, REGRESSIONS, Base, Change, drafts, settled
 from repro.nightly.remedy import bisect, hanging, is_bisected, narrowed
 from repro.result import ClaimResult, Result
@@ -42,9 +42,9 @@ class ClaimChange(Base):
     base: Verdict
     new: Verdict
     regression: bool = Field(
-        description="the verdict was as expected and no longer is, other than decided where it was not to be"
+        description="the verdict was as expected and no longer is, and that is no matter of chance"
     )
-    news: bool = Field(description="the claim is decided now, though the suite expects that it is not")
+    chance: str = Field(description="why what is no longer as expected is no regression; else empty")
     gain: bool = Field(description="the verdict was not as expected and now is")
 
 
@@ -179,17 +179,23 @@ def _measured_arms(result: Result) -> set[str]:
 
 
 def _claims(base: Result, new: Result) -> Iterator[ClaimChange]:
+    elsewhere = conditions(base, "latency") != conditions(new, "latency")
     for name, claim in new.claims.items():
         old = base.claims.get(name)
         if old is not None and (old.verdict, old.as_expected) != (claim.verdict, claim.as_expected):
+            chance = ""
+            if claim.is_news:
+                chance = "decided, expected undecided"
+            elif elsewhere and claim.is_open:
+                chance = "undecided in another environment"
             yield ClaimChange(
                 suite=new.suite,
                 profile=new.profile,
                 claim=name,
                 base=old.verdict,
                 new=claim.verdict,
-                regression=old.as_expected and not claim.as_expected and not claim.is_news,
-                news=claim.is_news,
+                regression=old.as_expected and not claim.as_expected and not chance,
+                chance=chance,
                 gain=claim.as_expected and not old.as_expected,
             )
 

@@ -86,15 +86,9 @@ def _list(lines: Iterable[str], style: Style) -> str:
 
 
 def _claim_row(claim: ClaimChange, style: Style) -> Sequence[str]:
-    what = ""
-    if claim.regression:
-        what = "REGRESSION: was as expected"
-    elif claim.news:
-        what = "decided, expected undecided"
-    elif claim.gain:
-        what = "as expected now"
+    what = "REGRESSION: was as expected" if claim.regression else "as expected now" if claim.gain else ""
     name = style.name(f"{claim.suite}::{claim.claim} ({claim.profile})")
-    return name, claim.base, claim.new, what
+    return name, claim.base, claim.new, what or claim.chance
 
 
 def _row(change: Change, style: Style) -> Sequence[str]:

@@ -82,6 +82,11 @@ class ClaimResult(Base):
         return self
 
     @property
+    def is_open(self) -> bool:
+        """Whether it is undecided because its seeds cannot tell."""
+        return self.verdict == "undecided" and not self.why and not self.contested
+
+    @property
     def is_news(self) -> bool:
         """Whether seeds decided it though the suite expects that they do not. That is no fault: of claims to
         which there is nothing, one in ten is decided by other numbers, as another CPU or PyTorch gives them.
@@ -92,8 +97,7 @@ class ClaimResult(Base):
         """Whether a run may pass with this verdict. One that is `strict` tolerates what is as expected alone,
         others what is undecided, too, and what was to be. What has no value is tolerated by none.
         """
-        is_open = self.verdict == "undecided" and not self.why and not self.contested
-        return self.as_expected or (not strict and (is_open or self.is_news))
+        return self.as_expected or (not strict and (self.is_open or self.is_news))
 
 
 def verdict(claim: ClaimResult) -> str:

@@ -469,8 +469,24 @@ def test_a_claim_is_a_regression_if_its_verdict_was_as_expected_and_no_longer_is
 def test_a_claim_that_is_decided_though_it_was_not_to_be_is_told():
     base, new = (result(claims={"c": claim(verdict, "undecided")}) for verdict in ("undecided", "refuted"))
     found = compare([base], [new])
-    assert found.claims[0].news and "refuted  decided, expected undecided" in as_text(found)
-    assert not compare([new], [base]).claims[0].news
+    assert not found.regression and "refuted  decided, expected undecided" in as_text(found)
+    assert compare([new], [base]).claims[0].chance == ""
+
+
+@pytest.mark.parametrize(
+    ("now", "is_regression"),
+    [
+        (claim("undecided"), False),
+        (claim("refuted"), True),
+        (claim("undecided").model_copy(update={"why": "log(a) has no value"}), True),
+    ],
+)
+def test_what_other_numbers_leave_undecided_is_no_regression_in_another_environment(now, is_regression):
+    base = result(claims={"c": claim()})
+    there = compare([base], [result(claims={"c": now}, key={**KEY, "torch": "3"})])
+    assert there.regression == is_regression
+    assert ("undecided in another environment" in as_text(there)) != is_regression
+    assert compare([base], [result(claims={"c": now})]).regression
 
 
 def test_a_claim_or_an_arm_that_has_gone_is_a_regression_and_a_whole_suite_is_a_note():

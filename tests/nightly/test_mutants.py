@@ -34,7 +34,7 @@ from repro.store import Store
 from repro.suite import Suite
 from repro.work.execute import execute
 
-pytestmark = pytest.mark.slow  # trains 2 nights of 35 tiny nets, and 20 of 5
+pytestmark = pytest.mark.journey  # trains 2 nights of 35 tiny nets, and 20 of 5
 
 LINEAR = {"model": "sequential", "image_size": 7, "layers": ["flatten", "linear 10"]}
 DEEP = ["conv 8 3x3 pad 1", "norm", "relu"] * 5 + ["global", "flatten", "linear 10"]
