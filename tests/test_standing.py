@@ -13,6 +13,7 @@ from repro.declaration import Declaration
 from repro.errors import ReproError
 from repro.places import KEPT, RESULTS, RUNS
 from repro.report import kept
+from repro.report.standing import as_text
 from repro.result import PictureResult, TuningResult, falsely_reproduced, write
 from repro.site.archive import collect
 
@@ -264,3 +265,10 @@ def test_after_a_complete_run_and_one_of_a_single_claim_all_readers_give_the_sam
 def test_show_says_which_claims_are_from_an_older_run():
     assert "from 2026-11-01T00:00:00Z (20261101T000000Z-000000): a, b, d, e\n" in repro("show", "five").output
     assert "from 2026" not in repro("show", "five", "-k", "c").output
+
+
+def test_where_it_was_run_says_how_many_trials_shared_a_gpu():
+    shared = stand([result(claims={"c": claim()}, key={**KEY, "per_gpu": 8})])
+    alone = stand([result(claims={"c": claim()})])
+    assert "cpu x (fp32, torch 2.9.0, 8 trials at once), " in as_text(shared, {})
+    assert "cpu x (fp32, torch 2.9.0), " in as_text(alone, {})
