@@ -178,9 +178,12 @@ def test_a_second_run_of_a_finished_suite(tmp_path, benchmark, compare):
 def test_collecting_a_hundred_suites(tmp_path, benchmark, compare):
     full, empty = tmp_path / "full", tmp_path / "empty"
     full.mkdir(), empty.mkdir()
-    shutil.copy(ROOT / "suites/ledger.json", full)
+    for shared in ("ledger.json", "recipes.yaml"):
+        shutil.copy(ROOT / "suites" / shared, full)
+    text = (ROOT / "suites/classification/resnet_degradation.yaml").read_text(encoding="utf-8")
     for number in range(100):
-        shutil.copy(ROOT / "suites/classification/resnet_degradation.yaml", full / f"suite_{number}.yaml")
+        own = text.replace("suite: resnet-degradation", f"suite: number-{number}")
+        (full / f"suite_{number}.yaml").write_text(own, encoding="utf-8")
     collect = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
     pairs = in_turns(
         benchmark,
