@@ -6,7 +6,7 @@ from kit.results import FACTS, claim, result
 
 from repro.cli import main
 from repro.places import KEPT, RUNS
-from repro.report.kept import END, START
+from repro.report.marks import END, START
 from repro.result import write
 
 CLEAN = {"commit": "c0ffee" * 6 + "c0ff", "dirty": False}

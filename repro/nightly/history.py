@@ -3,7 +3,8 @@
 What counts is what was measured anew. A metric counts once for each trial's digest: a trial repeated is
 bit-identical on a CPU, and its seed is no fresh one on a GPU. So while code stays the same, only fresh seeds
 add to the history of metrics. A cost counts once for each training, or round of timing; runs are comparable
-while environment keys are equal. An arm defined otherwise, or timed in another way, starts a new history.
+while the conditions that it was measured under are equal. An arm defined otherwise, or timed in another way,
+starts a new history.
 """
 
 import math

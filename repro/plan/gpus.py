@@ -18,6 +18,7 @@ suites took 0.96 to 1.11 times as long as that says, and those of deformable net
 itself is long at, 1.4 times.
 """
 
+import re
 from typing import NamedTuple
 
 from repro.document import nearest
@@ -30,7 +31,7 @@ STEP, KERNEL = 1.9e-3, 30e-6  # seconds of the host for what all steps do, and f
 OF_BANDWIDTH = 0.85
 GRAPH_STEP, GRAPH_KERNEL = 0.6e-3, 10e-6  # of a CUDA graph: what is left to the host, and a kernel on the GPU
 CROWD = 0.54 / 7  # times longer a step takes for each further trial on a GPU: eight at once took 1.54 times
-TIMED = 6.0  # seconds a net in a round of timing, of which a process and energy are most: twelve layers, H200
+TIMED = 6.0  # seconds a net in a round of timing: twelve layers on an H200, with twenty ticks of energy each
 OF_PEAK = {"bf16": 0.97, "tf32": 0.45, "fp32": 0.35}
 
 
@@ -66,6 +67,7 @@ class Gpu(NamedTuple):
         return Pace(busy(asked.flops, asked.moved), batch / asked.evaluated)
 
 
+VARIANTS = {"Ti", "SUPER", "D", "Laptop"}
 AMPERE = "NVIDIA Ampere GA102 GPU Architecture whitepaper, Appendix A"
 GPUS = (
     Gpu("RTX 3060", 12.7, 25.5, 360, 12, "NVIDIA: 3,584 cores at 1.78 GHz, 192 bits of GDDR6 at 15 Gbit/s"),
@@ -91,8 +93,12 @@ def crowded(seconds: float, busy: float, trials: int) -> float:
 
 
 def like(device: str) -> Gpu | None:
-    """The one that a device is, by the name that its driver has for it: `NVIDIA GeForce RTX 4090`."""
-    return next((one for one in GPUS if one.name in device), None)
+    """The one that a device is, by the name that its driver has for it: `NVIDIA A100-SXM4-40GB`. None for
+    what has one's number and is another: an `RTX 3060 Ti`.
+    """
+    words = {*re.split("[ -]", device)}
+    found = [one for one in GPUS if {*one.name.split()} <= words and not words & VARIANTS]
+    return max(found, key=lambda one: len(one.name), default=None)
 
 
 def gpu(name: str) -> Gpu:

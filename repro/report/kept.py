@@ -4,7 +4,7 @@ the ledger's entries in suites/README.md. `repro keep` writes them anew from `re
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,17 +18,12 @@ from repro.ledger import LEDGER, read_ledger
 from repro.outcome import arm_result
 from repro.places import KEPT
 from repro.reading import load
+from repro.report.marks import Way, fill, is_mark
 from repro.result import ClaimResult, Result, verdict
 from repro.store import write_atomically
 from repro.suite import ResolvedArm, Suite, changed
 from repro.suite_files import suites_below
 
-# A page has two marks, each a line of its own, around what is made. The first says at which profile claims
-# are shown, `at gpu`, and which of them, `of suite: claim, suite: claim`; by default it shows all at cpu.
-START, END = "<!-- made by repro keep -->", "<!-- to here -->"
-FIRST = re.compile(r"<!-- made by repro keep(?P<what>.*)-->")
-WHAT = re.compile(r"(?: at (?P<at>[\w-]+))?(?: of (?P<of>[\w-]+: [\w-]+(?:, [\w-]+: [\w-]+)*))? ")
-Way = Callable[[re.Match[str]], str]  # what is made of a mark
 SIGNS = {"reproduced": "✓", "refuted": "✗", "undecided": "?"}
 
 
@@ -177,34 +172,6 @@ def _plain(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-def fill(page: str, made: Way) -> str:
-    """The page with what stands between each two marks replaced by what is made of the first. Raises
-    `ReproError` with the number of the line where a mark is wrong.
-    """
-    lines, filled, at = page.split("\n"), list[str](), 0
-    while at < len(lines):
-        filled.append(lines[at])
-        if first := FIRST.fullmatch(lines[at].strip()):
-            mark = WHAT.fullmatch(first["what"])
-            if mark is None:
-                may = "may have `at PROFILE` and `of SUITE: CLAIM, …` in it"
-                raise ReproError(f"{at + 1}: a mark is '{START}', which {may}")
-            until = next((i for i in range(at + 1, len(lines)) if _is_mark(lines[i])), None)
-            if until is None or lines[until].strip() != END:
-                raise ReproError(f"{at + 1}: '{END}' is missing, which ends what is made here")
-            try:
-                filled += [made(mark), lines[until]]
-            except ReproError as error:
-                raise ReproError(f"{at + 1}: {error}") from None
-            at = until
-        at += 1
-    return "\n".join(filled)
-
-
-def _is_mark(line: str) -> bool:
-    return line.strip() == END or FIRST.fullmatch(line.strip()) is not None
-
-
 def pages(root: Path) -> Iterator[tuple[Path, str]]:
     """The files in a project's folder that have the marks, and what they should hold. Raises `ReproError`
     where a mark is wrong.
@@ -228,7 +195,7 @@ def pages(root: Path) -> Iterator[tuple[Path, str]]:
     ways: tuple[Way, ...] = (partial(made, up=""), partial(made, up="../"), of_the_ledger)
     for page, make in zip(_pages(root), ways, strict=True):
         text = _text(page)
-        if any(map(_is_mark, text.split("\n"))):
+        if any(map(is_mark, text.split("\n"))):
             yield page, _filled(page, text, make)
 
 

@@ -89,7 +89,7 @@ class ClaimResult(Base):
     @property
     def is_news(self) -> bool:
         """Whether seeds decided it though the suite expects that they do not. That is no fault: of claims to
-        which there is nothing, one in ten is decided by other numbers, as another CPU or PyTorch gives them.
+        which there is nothing, up to one in ten is decided by other numbers, as of another CPU or PyTorch.
         """
         return self.expected == "undecided" and self.verdict != "undecided" and not self.contested
 

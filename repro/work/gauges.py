@@ -20,7 +20,7 @@ SLOWED = {
     0x0040: "temperature, by the hardware",
     0x0080: "power brake",
 }
-TICKS, FEWEST = 10, 5  # of the energy counter, a tenth of a second each, for a net and for the idle device
+TICKS, FEWEST = 10, 5  # of the energy counter, for a net and for the idle device
 LONGEST = 5.0  # seconds of waiting for them
 
 

@@ -125,7 +125,15 @@ def test_what_the_gpu_itself_has_to_do_is_done_one_after_the_other():
 
 @pytest.mark.parametrize(
     ("driver_says", "name"),
-    [("NVIDIA GeForce RTX 4090", "RTX 4090"), ("NVIDIA H100 80GB HBM3", "H100"), ("Quadro P600", None)],
+    [
+        ("NVIDIA GeForce RTX 4090", "RTX 4090"),
+        ("NVIDIA H100 80GB HBM3", "H100"),
+        ("NVIDIA A100-SXM4-80GB", "A100"),
+        ("NVIDIA A100-SXM4-40GB", "A100 40GB"),
+        ("NVIDIA GeForce RTX 3060 Ti", None),
+        ("NVIDIA GeForce RTX 4090 Laptop GPU", None),
+        ("Quadro P600", None),
+    ],
 )
 def test_a_gpu_that_is_here_is_known_by_its_drivers_name(driver_says, name):
     assert (like(driver_says) and like(driver_says).name) == name

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from conftest import TINY
 from kit.results import claim, result
 
 from repro.archive import files, read_all, stand, standings
@@ -12,8 +13,9 @@ from repro.errors import ReproError
 from repro.outcome import arm_result
 from repro.places import KEPT, REGISTER
 from repro.register import Register
-from repro.report.kept import END, START, check, fill, headlines, kept, ledger, pages, table
+from repro.report.kept import check, headlines, kept, ledger, pages, table
 from repro.report.kept import write as write_pages
+from repro.report.marks import END, START, fill
 from repro.result import write
 from repro.suite import Suite
 
@@ -71,6 +73,17 @@ def test_a_wrong_mark_is_told_with_its_place_and_nothing_is_lost(tmp_path, page,
             way(tmp_path)
         assert str(raised.value).startswith(f"{tmp_path}/{said}")
     assert (tmp_path / "README.md").read_text() == page
+
+
+def test_some_claims_of_another_profile_are_those_of_that_profile(tmp_path):
+    (tmp_path / "suites").mkdir()
+    (tmp_path / "suites" / "one.yaml").write_text(TINY.replace("  missing:\n", "  gpu:\n"))
+    for profile, verdict in (("cpu", "reproduced"), ("gpu", "refuted")):
+        write(result(claims={"c": claim(verdict)}, profile=profile), tmp_path / KEPT)
+    mark = "<!-- made by repro keep at gpu of made-up: c -->"
+    (tmp_path / "README.md").write_text(f"{mark}\n{END}\n")
+    ((_, text),) = pages(tmp_path)
+    assert "✗ refuted" in text and "✓" not in text
 
 
 def test_a_profile_that_no_suite_has_is_told(tmp_path):

@@ -58,6 +58,19 @@ def test_a_net_whose_parameters_are_counted_draws_none_of_a_normal_distribution(
     assert not [name for name in called if "normal_" in name]
 
 
+def test_the_one_who_executes_says_how_many_share_a_gpu(store, monkeypatch):
+    seen = []
+
+    class Seen(Work):
+        def __init__(self, *given):
+            super().__init__(*given)
+            seen.append(given[-1])
+
+    monkeypatch.setattr("repro.work.execute.Work", Seen)
+    execute(counting("params", data=spec().data), store, per_gpu=3)
+    assert seen == [3]
+
+
 @pytest.mark.parametrize(("per_gpu", "is_known"), [(1, True), (2, False)])
 def test_of_a_gpu_that_others_share_the_share_is_not_known(store, per_gpu, is_known):
     work = Work(store, CPU, per_gpu=per_gpu)
