@@ -67,6 +67,7 @@ class Gpus:
             "NULL_BYTES": str(size),
             "NULL_LEDGER": str(self.ledger),
             "REPRO_HOME": str(folder / f"store-{count}-{size}"),
+            "PYTHONFAULTHANDLER": "1",
         }
 
     def python(self, *arguments: object) -> subprocess.CompletedProcess[str]:

@@ -93,6 +93,7 @@ def test_what_runs_out_of_memory_all_the_same_is_a_line_with_its_batch(gpus):
 
 STEPS = """
 import ctypes
+import os
 import torch
 from kit.tiny import spec, state
 from repro.state.net import build
@@ -110,7 +111,9 @@ for free in (both, both - 1):
     step()
     before = [one.value for one in counts]
     step()
-    print(type(ours.data.train).__name__, *(one.value - then for one, then in zip(counts, before)))
+    row = (type(ours.data.train).__name__, *(one.value - then for one, then in zip(counts, before)))
+    print(*row, flush=True)
+os._exit(0)  # at the end of an interpreter, PyTorch's thread of gradients may ask for it once more, and abort
 """
 
 
