@@ -27,6 +27,11 @@ class Conditions(TypedDict):
     per_gpu: NotRequired[PositiveInt]  # trials that shared a GPU, where several did
 
 
+def device_of(where: Conditions) -> str:
+    """A device, and how many trials shared it."""
+    return where["device"] + (f" shared by {where['per_gpu']} trials" if "per_gpu" in where else "")
+
+
 @with_config(ConfigDict(extra="forbid", strict=True))
 class Facts(TypedDict):
     """Free facts: they do not decide whether two results can be compared."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from repro.errors import ReproError
 from repro.evidence import LOOKS, first_look
-from repro.suite import PILOT
+from repro.suite import CONFIRMING, PILOT
 
 LAST = 2**63 - 1  # seed that a generator, and a result, can have
 
@@ -39,7 +39,7 @@ class Seeds:
             raise ReproError(f"seeds {seeds[0]} to {seeds[-1]}: there are none after {LAST}")
         if self.pilot and seeds[0] < PILOT:
             raise ReproError(f"seed {seeds[0]} may judge; pilots are trained on seeds from {PILOT} up")
-        if not self.pilot and seeds[0] < PILOT <= seeds[-1]:
+        if not self.pilot and seeds[0] < CONFIRMING and seeds[-1] >= PILOT:
             raise ReproError(
                 f"seeds {seeds[0]} to {seeds[-1]}: those from {PILOT} up are for pilots and never judge; "
                 f"begin at {PILOT - len(seeds)} at most, or use `--pilot`"

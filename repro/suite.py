@@ -24,6 +24,7 @@ Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Device = Literal["cpu", "cuda", "mps"]
 SMALLEST_ALPHA = 1e-6  # below, 20 seeds could never be enough
 PILOT = 1000  # seeds from here up are there to try things out, and judge nothing
+CONFIRMING = 2000  # from here up a night is told apart from chance
 
 
 class Paper(Strict):

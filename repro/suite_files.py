@@ -141,6 +141,8 @@ def _file(path: Path) -> Path:
     file, is_claim, claim = str(path).partition("::")
     if is_claim and Path(file).is_file():
         raise ReproError(f"{path}: a claim is asked for by -k: {file} -k {claim}")
+    if path.exists() and not path.is_file():
+        raise ReproError(f"{path}: neither a file nor a folder")
     if not path.is_file():
         near = closest(path.name, (one.name for one in path.parent.glob("*") if one.suffix in SUFFIXES))
         hint = f"; did you mean '{path.with_name(near)}'?" if near else ""

@@ -270,5 +270,5 @@ def test_show_says_which_claims_are_from_an_older_run():
 def test_where_it_was_run_says_how_many_trials_shared_a_gpu():
     shared = stand([result(claims={"c": claim()}, key={**KEY, "per_gpu": 8})])
     alone = stand([result(claims={"c": claim()})])
-    assert "cpu x (fp32, torch 2.9.0, 8 trials at once), " in as_text(shared, {})
+    assert "cpu x shared by 8 trials (fp32, torch 2.9.0), " in as_text(shared, {})
     assert "cpu x (fp32, torch 2.9.0), " in as_text(alone, {})

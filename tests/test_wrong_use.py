@@ -1,5 +1,7 @@
 """A user's mistakes: the command says what is wrong, and ends with 2, without a traceback."""
 
+import os
+
 import click
 import pytest
 from click.testing import CliRunner
@@ -78,6 +80,12 @@ def test_what_was_probably_meant_is_said(words, said):
     run = ended("run", *words.split())
     assert run.exit_code == (2 if "such" in said or "asked for" in said else 4)
     assert run.output.endswith(f"{said}\n")
+
+
+def test_what_is_neither_a_file_nor_a_folder_is_told(tmp_path):
+    os.mkfifo(tmp_path / "pipe.yaml")
+    run = ended("run", str(tmp_path / "pipe.yaml"))
+    assert run.exit_code == 2 and run.output.endswith("pipe.yaml: neither a file nor a folder\n")
 
 
 @pytest.mark.usefixtures("cluttered")

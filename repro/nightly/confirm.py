@@ -23,8 +23,8 @@ from repro.errors import ReproError
 from repro.nightly.measurements import Base
 from repro.nightly.turns import Decision, Turn, decide, direction, fewest_turns, looks, pair
 from repro.nightly.watch import Suspect
+from repro.suite import CONFIRMING
 
-FIRST_SEED = 2000  # fresh ones: neither those that judge (from 0) nor those of pilots (from 1000)
 STARTING = 10.0  # seconds that a run takes beside its training: an interpreter, torch, data
 ORDER = ("lost", "worse", "different", "better")
 
@@ -130,7 +130,7 @@ class Turns:
         for side in self.rng.permutation(2).tolist():
             self.say(f"turn {self.taken + 1}: {self.commands[side]}")
             place = self.folder / f"{self.taken:03}" / ("base", "new")[side]
-            first_seed = FIRST_SEED + self.taken * self.seeds
+            first_seed = CONFIRMING + self.taken * self.seeds
             for run in wanted:
                 command = [self.commands[side], "run", str(self.files[run.suite]), "--profile", run.profile]
                 options = ["-k", run.claim] if run.claim else []

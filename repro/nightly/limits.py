@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from repro.environment import device_of
 from repro.format import ranges
 from repro.nightly.measured import COSTS, PACED, conditions, measured
 from repro.nightly.measurements import Change
@@ -139,7 +140,7 @@ def _ways(result: Result) -> dict[str, dict[str, object]]:
 
 def _differences(base: Result, new: Result) -> str:
     """What differs between two environment keys."""
-    fields = ("device", "driver", "torch", "precision", "per_gpu")
+    fields = ("device", "driver", "torch", "precision")
     sides = [{field: _all(result, field) for field in fields} for result in (base, new)]
     found = [
         f"{field} {sides[0][field]} → {sides[1][field]}"
@@ -151,5 +152,5 @@ def _differences(base: Result, new: Result) -> str:
 
 def _all(result: Result, field: str) -> str:
     """What a field is in the environments that a result was made in."""
-    keys = [{"per_gpu": 1, **key} for key in result.environment.key]
+    keys = [{**key, "device": device_of(key)} for key in result.environment.key]
     return ", ".join(sorted({str(key.get(field)) for key in keys})) or "nothing trained"

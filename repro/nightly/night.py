@@ -14,6 +14,7 @@ A number that has no value now, and had one, is a suspect of `watch`, as every m
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from repro.archive import Key
+from repro.environment import device_of
 from repro.nightly.compare import alike, missing
 from repro.result import Result
 
@@ -82,8 +83,6 @@ def place(result: Result) -> str:
 
 def _devices(result: Result) -> frozenset[str]:
     return frozenset(
-        kind["device"]
-        + (f" (driver {kind['driver']})" if kind["driver"] else "")
-        + (f" shared by {kind['per_gpu']} trials" if "per_gpu" in kind else "")
+        device_of(kind) + (f" (driver {kind['driver']})" if kind["driver"] else "")
         for kind in result.environment.key
     )

@@ -17,17 +17,17 @@ from repro.executors import quota
 from repro.executors.lease import cores, count
 from repro.experiment import Experiment
 from repro.faults import told
-from repro.format import size
 from repro.places import typed
 from repro.plan import arms
 from repro.plan.ahead import too_few
+from repro.plan.amounts import MANY, Amount, Plan, SuitePlan, There, lacking, summed, together
 from repro.plan.arms import PROCESS, Asked
 from repro.plan.course import Course
 from repro.plan.gpus import Gpu, crowded, gpu, like, shared
 from repro.plan.known import Known
 from repro.plan.steps import Step, steps
 from repro.plan.supplies import Supply, supplies
-from repro.recipe import Named, Strict
+from repro.recipe import Named
 from repro.round import Round
 from repro.state import devices
 from repro.store import Store
@@ -38,59 +38,9 @@ from repro.trial import TrialSpec
 from repro.work.execute import give_back
 from repro.work.room import placed
 
-MANY = (5, 10)  # seeds: when verdicts come first, and when most have come
 GIB = 2**30
 Begins = Callable[[int, int, str], None]
 KINDS: tuple[Device, ...] = ("cpu", "mps", "cuda")
-
-
-class Amount(Strict):
-    """What has to be done. Shared trials are those that a suite before this one has asked for, too."""
-
-    trials: int  # for five seeds
-    shared: int
-    done: int
-    missing: int
-    flops: float | None  # of the missing ones; None where some are not known
-    hours: tuple[float | None, float | None]  # of training and evaluation, at 5 seeds and at 10
-    device_memory: int | None  # bytes of one GPU, at most, of all that share it; None on a CPU
-    data_beside_the_net: bool | None  # whether the largest set fits there too
-    host_memory: int | None  # bytes, of all that trains at once
-    disk: int | None  # bytes, at 10 seeds
-    rounds: int  # of timing, whose hours nobody knows beforehand
-    timed: int  # nets in them, each as often as it is timed
-
-
-class SuitePlan(Strict):
-    suite: str
-    file: str
-    amount: Amount
-    supplies: tuple[str, ...]
-    problems: tuple[str, ...] = ()
-
-
-class There(Strict):
-    """What this machine has, or the GPU that is planned for."""
-
-    device: str
-    at_once: int  # trials
-    device_memory: int | None
-    host_memory: int
-    disk: int
-
-
-class Plan(Strict):
-    profile: str
-    there: There
-    suites: tuple[SuitePlan, ...]
-    total: Amount
-    supplies: tuple[Supply, ...]
-    hours: float | None  # that are allowed
-    does_not_fit: tuple[str, ...]  # why
-
-    @property
-    def fits(self) -> bool:
-        return not self.does_not_fit
 
 
 class _Planned(Experiment):
@@ -141,7 +91,7 @@ def plan(
         rows = [planner.suite(path, asked_for[path], course) for path, course in courses.items()]
     finally:
         planner.known.keep()
-    total, found = planner.total(rows), tuple(planner.supplies.values())
+    total, found = together([row.amount for row in rows]), tuple(planner.supplies.values())
     return Plan(
         profile=profile,
         there=planner.there,
@@ -153,7 +103,7 @@ def plan(
             *broken,
             *(f"{row.file}: {problem}" for row in rows for problem in row.problems),
             *planner.too_few,
-            *_lacking(total, planner.there, found, hours),
+            *lacking(total, planner.there, found, hours),
         ),
     )
 
@@ -207,7 +157,7 @@ class _Planner:
         of_all = [one for one in of_trial.values() if one is not None]
 
         def total(digests: list[str], key: str) -> float | None:
-            return _sum([getattr(of_trial[digest], key, None) for digest in digests])
+            return summed([getattr(of_trial[digest], key, None) for digest in digests])
 
         def hours(digests: list[str]) -> float | None:
             """Trials on several places leave room for fewer at once."""
@@ -215,7 +165,7 @@ class _Planner:
             for digest in digests:
                 by_places[last[digest].needs.places].append(digest)
             seconds = {places: total(some, "seconds") for places, some in by_places.items()}
-            all_together = _sum([of and of / self.at_once(places) for places, of in seconds.items()])
+            all_together = summed([of and of / self.at_once(places) for places, of in seconds.items()])
             return None if all_together is None else all_together / 3600
 
         arm_names = {step.arm: last[digest] for digest, step in course.steps.items() if digest in last}
@@ -242,30 +192,6 @@ class _Planner:
             ),
             supplies=tuple(supplied),
             problems=tuple(dict.fromkeys(problems)),
-        )
-
-    def total(self, rows: list[SuitePlan]) -> Amount:
-        amounts = [row.amount for row in rows]
-
-        def largest(values: list[int | None]) -> int | None:
-            known = [value for value in values if value is not None]
-            return max(known, default=None)
-
-        disk = _sum([a.disk for a in amounts])
-        beside = [a.data_beside_the_net for a in amounts if a.data_beside_the_net is not None]
-        return Amount(
-            trials=sum(a.trials - a.shared for a in amounts),
-            shared=0,
-            done=sum(a.done for a in amounts),
-            missing=sum(a.missing for a in amounts),
-            flops=_sum([a.flops for a in amounts]),
-            hours=(_sum([a.hours[0] for a in amounts]), _sum([a.hours[1] for a in amounts])),
-            device_memory=largest([a.device_memory for a in amounts]),
-            data_beside_the_net=all(beside) if beside else None,
-            host_memory=largest([a.host_memory for a in amounts]),
-            disk=None if disk is None else int(disk),
-            rounds=sum(a.rounds for a in amounts),
-            timed=sum(a.timed for a in amounts),
         )
 
     @property
@@ -389,12 +315,6 @@ def _trials(course: Course) -> dict[str, TrialSpec]:
     return {digest: step.job for digest, step in course.steps.items() if isinstance(step.job, TrialSpec)}
 
 
-def _sum(values: Sequence[float | None]) -> float | None:
-    """None where one of them is not known."""
-    known = [value for value in values if value is not None]
-    return sum(known) if len(known) == len(values) else None
-
-
 def _no_pace(spec: TrialSpec, found: Footprint | None) -> None:
     """Where it is known already how long a trial takes."""
 
@@ -405,22 +325,3 @@ def _measured(spec: TrialSpec) -> Pace:
         return pace(spec, placed(spec, arms.form_of(spec.data), device), device)
     finally:
         give_back(device)
-
-
-def _lacking(total: Amount, there: There, found: tuple[Supply, ...], hours: float | None) -> Iterator[str]:
-    """Why it would not go here."""
-    for supply in found:
-        if not (supply.is_here or supply.downloads):
-            yield supply.problem
-    for what, wanted, has in (
-        ("memory of a GPU", total.device_memory, there.device_memory),
-        ("memory of the machine", total.host_memory, there.host_memory),
-        ("room on the store's disk", total.disk, there.disk),
-    ):
-        if wanted is not None and has is not None and wanted > has:
-            yield f"{what}: {size(wanted)} wanted, {size(has)} there"
-    wanted_hours = total.hours[0]
-    if hours is not None and wanted_hours is None:
-        yield f"hours: how many are not known, {hours:g} allowed"
-    elif hours is not None and wanted_hours is not None and wanted_hours > hours:
-        yield f"hours: {wanted_hours:.3g} at {MANY[0]} seeds, {hours:g} allowed"

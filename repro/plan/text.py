@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from repro.format import duration, size, table
+from repro.plan.amounts import MANY, Amount, Plan
 from repro.plan.gpus import TIMED
-from repro.plan.plan import MANY, Amount, Plan
 from repro.plan.supplies import Supply
 
 HEAD = ("suite", "trials", "shared", "done", "missing", "PFLOP", *(f"h, {many} seeds" for many in MANY))

@@ -189,7 +189,8 @@ def pages(root: Path) -> Iterator[tuple[Path, str]]:
             return headlines(mark["of"].split(", "), standing, loaded.values(), up)
         return table(standing, loaded.values(), up)
 
-    def of_the_ledger(_: re.Match[str]) -> str:
+    def of_the_ledger(mark: re.Match[str]) -> str:
+        _without_choice(mark)
         return ledger(read_ledger(suites / LEDGER).values(), loaded, kept(root / KEPT))
 
     ways: tuple[Way, ...] = (partial(made, up=""), partial(made, up="../"), of_the_ledger)
@@ -201,8 +202,16 @@ def pages(root: Path) -> Iterator[tuple[Path, str]]:
 
 def check(root: Path) -> None:
     """Raises `ReproError` where a page has a wrong mark, before anything is made."""
-    for page in _pages(root):
+    *shown, of_the_ledger = _pages(root)
+    for page in shown:
         _filled(page, _text(page), lambda _: "")
+    _filled(of_the_ledger, _text(of_the_ledger), _without_choice)
+
+
+def _without_choice(mark: re.Match[str]) -> str:
+    if mark["at"] or mark["of"]:
+        raise ReproError("the ledger is shown whole, at all profiles: its mark has no `at` and no `of`")
+    return ""
 
 
 def _pages(root: Path) -> tuple[Path, ...]:

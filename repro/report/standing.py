@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from repro.archive import Standing
+from repro.environment import device_of
 from repro.errors import ReproError
 from repro.format import printable
 from repro.report.text import claim_details, promise, verdicts
@@ -37,11 +38,7 @@ def as_text(standing: Standing, folders: Mapping[str, Path], only: str | None = 
 def _origin(result: Result) -> str:
     """Where and when it was run, and of which commit."""
     keys, facts = result.environment.key, result.environment.facts
-    devices = {
-        f"{key['device']} ({key['precision']}, torch {key['torch']}"
-        + (f", {key['per_gpu']} trials at once)" if "per_gpu" in key else ")")
-        for key in keys
-    }
+    devices = {f"{device_of(key)} ({key['precision']}, torch {key['torch']})" for key in keys}
     commit = "no commit"
     if result.commit:
         commit = f"commit {result.commit[:10]}{' with changes' if facts['dirty'] else ''}"

@@ -167,7 +167,8 @@ def test_costs_of_trials_that_shared_a_gpu_are_refused_and_those_of_rounds_are_n
     shared = {**KEY, "per_gpu": 8}
     found = compare([run(seed=1)], [run(seed=2, speed=100.0, key=shared)])
     assert kinds(found) == {("a", "test_error"): "changed"} and not found.regression
-    said = "WHAT TRIALS COST IS NOT COMPARED, they shared GPUs otherwise: per_gpu 1 → 8"
+    change = "device cpu x → cpu x shared by 8 trials"
+    said = f"WHAT TRIALS COST IS NOT COMPARED, they shared GPUs otherwise: {change}"
     assert found.notes == (f"made-up (cpu): {said}",)
     rounds = compare([timed(seed=1)], [timed(latency=50.0, seed=2, key=shared)])
     assert kinds(rounds)["a", "latency"] == "worse" and rounds.regression

@@ -75,6 +75,17 @@ def test_a_wrong_mark_is_told_with_its_place_and_nothing_is_lost(tmp_path, page,
     assert (tmp_path / "README.md").read_text() == page
 
 
+@pytest.mark.parametrize("what", ["at gpu", "of one: a"])
+def test_of_the_ledger_nothing_can_be_chosen(tmp_path, what):
+    page = tmp_path / "suites" / "README.md"
+    page.parent.mkdir()
+    page.write_text(f"\n<!-- made by repro keep {what} -->\n{END}")
+    for way in (check, write_pages):
+        with pytest.raises(ReproError) as raised:
+            way(tmp_path)
+        assert str(raised.value).startswith(f"{page}:2: the ledger is shown whole, at all profiles: ")
+
+
 def test_some_claims_of_another_profile_are_those_of_that_profile(tmp_path):
     (tmp_path / "suites").mkdir()
     (tmp_path / "suites" / "one.yaml").write_text(TINY.replace("  missing:\n", "  gpu:\n"))
