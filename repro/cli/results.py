@@ -126,7 +126,8 @@ def compare(
     folder = new if Path(new).is_dir() else None
     found = compare(before, after, alpha, metrics=metrics, only=only or "", folder=folder)
     if not found.compared:
-        end(NOTHING_RAN, f"nothing to compare: {base} and {new} have no suite and profile in common")
+        whose = f" with a claim like '{only}'" if only else ""
+        end(NOTHING_RAN, f"nothing to compare: {base} and {new} have no suite and profile in common{whose}")
     if form == "json":
         say(as_json(found), whole=True)
     else:

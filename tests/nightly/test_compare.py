@@ -626,7 +626,8 @@ def test_exit_codes_and_formats(tmp_path):
     refuted = write(run(seed=1, night=3, claims={"better": claim("refuted")}), tmp_path / "refuted")
     assert repro("compare", same, refuted).exit_code == 3
     assert repro("compare", same, refuted, "--metrics").exit_code == 0
-    assert repro("compare", same, refuted, "-k", "nothing").exit_code == 4
+    none = repro("compare", same, refuted, "-k", "nothing")
+    assert none.exit_code == 4 and none.output.endswith(" in common with a claim like 'nothing'\n")
 
 
 def test_nothing_to_compare_is_4(tmp_path):
