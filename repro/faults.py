@@ -32,7 +32,8 @@ def told(what: str) -> Iterator[None]:
     except (Fault, BrokenExecutor):  # a process that has died is tried again
         raise
     except ReproError as error:
-        theirs = _written(_calls(error.__cause__ or error.__context__, others()))
+        cause = error.__cause__ or error.__context__
+        theirs = _written(_calls(cause, others())) if cause else ""  # to look for packages takes 4 ms
         if not theirs:
             raise
         raise Fault(f"{error}{theirs}") from error
