@@ -26,6 +26,7 @@ from repro.result import (
     falsely_reproduced,
     read,
 )
+from repro.suite import PILOT
 
 Key = tuple[str, str]  # suite and profile
 RunKey = tuple[str, str, str]  # suite, profile and run id
@@ -164,10 +165,23 @@ def _digests(measured: Mapping[int, TrialResult | TimingResult]) -> set[str]:
     return {one.digest for one in measured.values()}
 
 
+def last_seed(result: Result) -> int:
+    """The largest that claims rest on."""
+    return max((seed for claim in result.claims.values() for seed in claim.evidence.seeds), default=0)
+
+
+def judges(result: Result) -> bool:
+    """Whether it rests on seeds that judge: on others a night's findings are confirmed."""
+    return last_seed(result) < PILOT
+
+
 def stand(results: Iterable[Result]) -> Standing:
-    """Of one suite at one profile; there is one result at least."""
-    used, claims = list[Result](), dict[str, Latest]()
-    for result in sorted(results, key=order, reverse=True):
+    """Of one suite at one profile; there is one result at least. One whose seeds do not judge stands only
+    where there is no other.
+    """
+    used, claims, given = list[Result](), dict[str, Latest](), list(results)
+    judging = [result for result in given if judges(result)]
+    for result in sorted(judging or given, key=order, reverse=True):
         new = result.claims.keys() - claims.keys()
         if new or result.complete or not used:
             used.append(result)
@@ -234,10 +248,10 @@ def find(name: str, folder: Path, damaged: Damaged = raised) -> dict[Path, Resul
     Raises `ReproError` if there is none of that name, or what is named is a file that is no result. Others
     that are none, in a folder or of a suite, are left out where that is `damaged`.
     """
-    if name and Path(name).is_file():
-        return read_all([Path(name)])
     if name and Path(name).is_dir():
         return read_all(files(Path(name)), damaged)
+    if name and Path(name).exists():
+        return read_all([Path(name)])
     known = files(folder) if name else []
     runs = {file.stem: file for file in reversed(known) if file.stem.startswith(name)}
     if len(runs) == 1:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 INTERRUPTED = 130  # what a shell says of a command that Ctrl-C has ended
+GOES_ON = "interrupted: trials that are done are kept, and a run goes on from there"
 
 
 @contextmanager

@@ -4,7 +4,20 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from repro.archive import Damaged, Key, RunKey, Standing, files, find, raised, read_all, run_key, standings
+from repro.archive import (
+    Damaged,
+    Key,
+    RunKey,
+    Standing,
+    files,
+    find,
+    judges,
+    last_seed,
+    raised,
+    read_all,
+    run_key,
+    standings,
+)
 from repro.errors import ReproError
 from repro.format import printable
 from repro.result import Result
@@ -85,9 +98,8 @@ def _refusals(result: Result, dirty: bool) -> Iterable[str]:
         yield "made by no commit; --dirty keeps it all the same"
     elif not dirty and commit and result.environment.facts["dirty"]:
         yield f"made by commit {commit[:10]} with uncommitted changes; delete it, or keep it with --dirty"
-    last = max((seed for claim in result.claims.values() for seed in claim.evidence.seeds), default=0)
-    if last >= PILOT:
-        yield f"rests on seed {last}; seeds from {PILOT} up are there to try things out, and judge nothing"
+    if not judges(result):
+        yield f"rests on seed {last_seed(result)}; those from {PILOT} up judge nothing"
 
 
 def _add(chosen: Found, held: Found, kept: Path) -> Iterable[str]:

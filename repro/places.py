@@ -62,3 +62,9 @@ def home(root: Path) -> Path:
 def shown(path: Path, here: Path | None = None) -> str:
     """A path as it is typed here, or in another folder: as short as can be."""
     return min(os.path.relpath(path, here), str(path), key=len)
+
+
+def is_pipe(path: Path) -> bool:
+    """Or whatever else is there and is neither a file nor a folder: who read it might wait for ever."""
+    there = os.path.exists(path)
+    return there and not os.path.isfile(path) and not os.path.isdir(path)

@@ -11,7 +11,7 @@ LAST = 2**63 - 1  # seed that a generator, and a result, can have
 
 @dataclass(frozen=True)
 class Seeds:
-    """`most` from `first` on, for verdicts at level `alpha`. Those of pilots, from 1000 up, never judge."""
+    """`most` from `first` on, for verdicts at level `alpha`. Those of pilots, 1000 to 1999, never judge."""
 
     first: int
     most: int
@@ -39,8 +39,13 @@ class Seeds:
             raise ReproError(f"seeds {seeds[0]} to {seeds[-1]}: there are none after {LAST}")
         if self.pilot and seeds[0] < PILOT:
             raise ReproError(f"seed {seeds[0]} may judge; pilots are trained on seeds from {PILOT} up")
+        if self.pilot and seeds[-1] >= CONFIRMING:
+            raise ReproError(
+                f"seeds {seeds[0]} to {seeds[-1]}: those from {CONFIRMING} up confirm what a night found; "
+                f"pilots end with seed {CONFIRMING - 1}"
+            )
         if not self.pilot and seeds[0] < CONFIRMING and seeds[-1] >= PILOT:
             raise ReproError(
-                f"seeds {seeds[0]} to {seeds[-1]}: those from {PILOT} up are for pilots and never judge; "
+                f"seeds {seeds[0]} to {seeds[-1]}: those from {PILOT} to {CONFIRMING - 1} are for pilots; "
                 f"begin at {PILOT - len(seeds)} at most, or use `--pilot`"
             )

@@ -13,7 +13,7 @@ from pathlib import Path
 from repro import document
 from repro.document import closest, top_keys
 from repro.errors import ReproError
-from repro.places import SUFFIXES, SUITES, as_typed, bundled, project, shown
+from repro.places import SUFFIXES, SUITES, as_typed, bundled, is_pipe, project, shown
 
 RECIPES = "recipes.yaml"
 # What pytest does not enter (`norecursedirs`), by name; and what is in the folder of an environment.
@@ -73,7 +73,7 @@ def is_suite(path: Path, *, named: bool = False) -> bool:
     """Whether a file says that it is a suite: YAML with the key `suite` at its top, or with `arms` and
     `claims`: then the name was forgotten. Hidden files are none. One that is `named` need not say so.
     """
-    if path.suffix not in SUFFIXES or path.name == RECIPES:
+    if path.suffix not in SUFFIXES or path.name == RECIPES or is_pipe(path):
         return False
     if named or path.name.startswith("."):
         return named
@@ -141,8 +141,10 @@ def _file(path: Path) -> Path:
     file, is_claim, claim = str(path).partition("::")
     if is_claim and Path(file).is_file():
         raise ReproError(f"{path}: a claim is asked for by -k: {file} -k {claim}")
-    if path.exists() and not path.is_file():
+    if is_pipe(path):
         raise ReproError(f"{path}: neither a file nor a folder")
+    if path.is_symlink() and not path.is_file():
+        raise ReproError(f"{path}: a link that leads to no file")
     if not path.is_file():
         near = closest(path.name, (one.name for one in path.parent.glob("*") if one.suffix in SUFFIXES))
         hint = f"; did you mean '{path.with_name(near)}'?" if near else ""
@@ -161,7 +163,7 @@ def _files_below(folder: Path) -> Iterator[Path]:
     for root, folders, files in os.walk(folder, followlinks=True):
         here = Path(root)
         folders[:] = [name for name in folders if _is_entered(here, here / name)]
-        yield from (here / name for name in files)
+        yield from (here / name for name in files if not is_pipe(here / name))
 
 
 def _is_entered(above: Path, folder: Path) -> bool:

@@ -263,6 +263,7 @@ def test_ctrl_c_ends_all_processes_and_the_next_run_goes_on(slow):
     run.send_signal(signal.SIGINT)
     out, _ = run.communicate(timeout=60)
     assert run.returncode == pytest.ExitCode.INTERRUPTED and "KeyboardInterrupt" in out, out
+    assert "interrupted: trials that are done are kept, and a run goes on from there" in out, out
     _, alive = psutil.wait_procs(processes, timeout=10)
     assert not alive
     kept = {path: path.stat().st_mtime for path in slow.path.glob("store/trials/*.json")}

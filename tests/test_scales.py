@@ -48,6 +48,13 @@ def published(source):
 
 
 @pytest.mark.slow
+def test_suites_of_detection_share_the_nets_whose_regions_are_searched():
+    proposals, regions = (load(FOLDER / "detection" / f"{name}.yaml") for name in ("proposals", "regions"))
+    assert proposals.resolve("searched", "gpu") == regions.resolve("shared", "gpu")
+    timed = proposals.resolve("searched_anew", "gpu").model.options["regions"]
+    assert timed == proposals.resolve("faster", "gpu").model.options["train_regions"] == 300
+
+
 @pytest.mark.parametrize("path", SUITES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_every_net_of_a_large_scale_takes_its_weights_its_recipe_and_its_images(path, monkeypatch):
     monkeypatch.setattr(weights, "_weights", lambda source, _: published(source))

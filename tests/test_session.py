@@ -151,6 +151,7 @@ def test_seeds_that_judge_do_not_run_into_those_of_pilots(store):
     ("options", "said"),
     [
         ({"pilot": True, "first_seed": 3}, "seed 3 may judge; pilots are trained on seeds from 1000 up"),
+        ({"pilot": True, "first_seed": 1991}, "seeds 1991 to 2000: .* confirm .*; pilots end with seed 1999"),
         ({"first_seed": 2**63 - 9}, "there are none after 9223372036854775807"),
         ({"first_seed": 10**20, "pilot": True}, "there are none after 9223372036854775807"),
     ],

@@ -35,6 +35,16 @@ def test_a_run_of_some_claims_replaces_those_and_nothing_else():
     assert standing.complete and standing.latest == partial
 
 
+def test_a_run_on_seeds_that_do_not_judge_stands_nowhere_beside_one_on_those_that_do():
+    confirming = claim("refuted")
+    confirming = confirming.model_copy(
+        update={"evidence": confirming.evidence.model_copy(update={"seeds": tuple(range(2000, 2005))})}
+    )
+    runs = [result(claims={"a": claim()}, night=1), result(claims={"a": confirming}, night=2)]
+    assert verdicts(runs) == {"a": "reproduced"} and stand(runs).results == (runs[0],)
+    assert verdicts(runs[1:]) == {"a": "refuted"}
+
+
 def test_a_complete_run_replaces_all_and_what_it_no_longer_asks_is_gone():
     runs = [
         result(claims={"old": claim(), "a": claim()}, night=1),

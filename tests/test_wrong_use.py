@@ -88,6 +88,23 @@ def test_what_is_neither_a_file_nor_a_folder_is_told(tmp_path):
     assert run.exit_code == 2 and run.output.endswith("pipe.yaml: neither a file nor a folder\n")
 
 
+def test_a_pipe_among_suites_and_results_is_not_waited_for(tiny, tmp_path):
+    for name in ("pipe.yaml", "recipes.yaml", "pipe.json"):
+        os.mkfifo(tmp_path / name)
+    assert ended("check", str(tmp_path)).exit_code == 0
+    assert ended("list", str(tmp_path)).exit_code == 0
+    assert ended("run", str(tiny), "-k", "order").exit_code == 0
+    for words in (("show", "pipe.json"), ("compare", ".", ".")):
+        run = ended(*words)
+        assert "pipe.json: not a result: neither a file nor a folder" in run.output
+
+
+def test_a_link_that_leads_nowhere_is_told_as_one(tmp_path):
+    (tmp_path / "link.yaml").symlink_to(tmp_path / "gone.yaml")
+    run = ended("run", str(tmp_path / "link.yaml"))
+    assert run.exit_code == 2 and run.output.endswith("link.yaml: a link that leads to no file\n")
+
+
 @pytest.mark.usefixtures("cluttered")
 @pytest.mark.parametrize("name", RESULTS, ids=lambda name: repr(name)[:20])
 @pytest.mark.parametrize("command", OF_RESULTS, ids=lambda command: " ".join(command)[:20])

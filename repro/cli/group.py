@@ -12,7 +12,7 @@ from repro import streams
 from repro.cli import completion
 from repro.errors import ReproError
 from repro.format import broken, printable
-from repro.interrupt import INTERRUPTED
+from repro.interrupt import GOES_ON, INTERRUPTED
 from repro.places import RESULTS, SUITES, project, shown
 from repro.release import version
 
@@ -144,7 +144,7 @@ class Errors(click.Group):
                 streams.give_up(sys.stdout)
             end(WRONG_USE, f"{error.filename or 'the output'}: {error.strerror or error}")
         except KeyboardInterrupt:
-            end(INTERRUPTED, "\ninterrupted: trials that are done are kept, and a run goes on from there")
+            end(INTERRUPTED, f"\n{GOES_ON}")
 
 
 @click.group(

@@ -18,7 +18,7 @@ class Amount(Strict):
     missing: int
     flops: float | None  # of the missing ones; None where some are not known
     hours: tuple[float | None, float | None]  # of training and evaluation, at 5 seeds and at 10
-    device_memory: int | None  # bytes of one GPU, at most, of all that share it; None on a CPU
+    device_memory: int | None  # bytes of one GPU: an equal part for all that may share it; None on a CPU
     data_beside_the_net: bool | None  # whether the largest set fits there too
     host_memory: int | None  # bytes, of all that trains at once
     disk: int | None  # bytes, at 10 seeds

@@ -304,7 +304,7 @@ class _Planner:
             for one in asked
         )
         return {
-            "device_memory": self.sharing * max(net for net, _ in wanted) if on_gpu else None,
+            "device_memory": self.per_gpu * max(net for net, _ in wanted) if on_gpu else None,
             "data_beside_the_net": beside,
             "host_memory": host,
         }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from repro.interrupt import GOES_ON
 from repro.places import SUFFIXES, project, shown
 from repro.pytest_face.hours import Hours
 from repro.pytest_face.items import ClaimItem
@@ -220,3 +221,5 @@ class Run:
             terminalreporter.section("left for another night")
             terminalreporter.write_line("\n".join(left_for(self.hours.left)))
         self.verdicts.tell(terminalreporter)
+        if exitstatus == pytest.ExitCode.INTERRUPTED and (self.suites or self.verdicts.reports):
+            terminalreporter.write_line(GOES_ON, yellow=True)

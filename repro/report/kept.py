@@ -37,7 +37,8 @@ def headlines(
     names: Iterable[str], standing: Mapping[str, Standing], suites: Iterable[Suite] = (), up: str = ""
 ) -> str:
     """A row for each of some claims, `suite: claim`: what it says, its verdict, and its measurements beside
-    the paper's numbers, or the place in the paper where it gives none.
+    the paper's numbers, or the place in the paper where it gives none. Raises `ReproError` for a claim that
+    its suite has not.
     """
     asked = {suite.suite: suite for suite in suites}
     rows = [
@@ -46,6 +47,8 @@ def headlines(
     ]
     for name in names:
         suite, claim = name.split(": ")
+        if suite in asked and claim not in asked[suite].claims:
+            raise ReproError(f"suite '{suite}' has no claim '{claim}'{nearest(claim, asked[suite].claims)}")
         if suite not in standing or claim not in standing[suite].claims:
             rows.append(f"| {suite}: {claim} | not run yet | | | | |")
             continue
@@ -210,7 +213,7 @@ def check(root: Path) -> None:
 
 def _without_choice(mark: re.Match[str]) -> str:
     if mark["at"] or mark["of"]:
-        raise ReproError("the ledger is shown whole, at all profiles: its mark has no `at` and no `of`")
+        raise ReproError("the ledger is shown whole, and at cpu: its mark has no `at` and no `of`")
     return ""
 
 

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from repro.errors import ReproError
 from repro.lock import remove_if_left
+from repro.places import is_pipe
 from repro.result.run import Result
 from repro.store import write_atomically
 
@@ -41,6 +42,8 @@ def write(result: Result, folder: Path) -> Path:
 
 def read(path: Path) -> Result:
     """Raises `ReproError`, naming the file, if it is not a result."""
+    if is_pipe(path):
+        raise ReproError(f"{path}: not a result: neither a file nor a folder")
     try:
         return Result.model_validate_json(path.read_text(encoding="utf-8"))
     except OSError as error:

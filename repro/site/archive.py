@@ -11,10 +11,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from repro.archive import Key, Standing, files, order, stand
+from repro.archive import Key, Standing, files, judges, order, stand
 from repro.environment import Conditions
 from repro.errors import ReproError
 from repro.evidence import Verdict
+from repro.places import is_pipe
 from repro.result import ClaimResult, Moment, Result, TimedName, read
 from repro.suite import ArmName, Name
 
@@ -151,6 +152,9 @@ def collect(paths: Sequence[Path]) -> Archive:
     """The results among files and folders. `ReproError` if a path does not exist, or none is a result."""
     runs, problems = defaultdict[tuple[str, str], dict[str, Run]](dict), list[str]()
     for path in _files(paths):
+        if is_pipe(path):
+            problems.append(_problem(path))
+            continue
         try:
             glance = LightResult.model_validate_json(path.read_bytes())
             runs[glance.suite, glance.profile].setdefault(glance.id, Run(path, glance))
@@ -193,7 +197,7 @@ def _scale(runs: list[Run], problems: list[str]) -> Scale | None:
             problems.append(" ".join(str(error).split()))
             runs.remove(run)
             continue
-        if run.glance.complete:
+        if run.glance.complete and judges(whole[-1]):
             break
     if not whole:
         return None

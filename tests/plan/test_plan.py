@@ -174,7 +174,8 @@ def test_trials_that_share_a_gpu_take_what_the_host_or_the_gpu_has_to_do(
         assert beside["total"]["hours"] == pytest.approx(alone["hours"])
     else:
         assert beside["total"]["hours"][0] == pytest.approx(alone["hours"][0] * times)
-    assert beside["total"]["device_memory"] == beside["there"]["at_once"] * alone["device_memory"]
+    part_of_each = options[1]  # whether as many run at once or not
+    assert beside["total"]["device_memory"] == part_of_each * alone["device_memory"]
 
 
 def test_a_suite_that_cannot_be_planned_is_named_and_the_others_are_planned(tiny):

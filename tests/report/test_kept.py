@@ -83,7 +83,7 @@ def test_of_the_ledger_nothing_can_be_chosen(tmp_path, what):
     for way in (check, write_pages):
         with pytest.raises(ReproError) as raised:
             way(tmp_path)
-        assert str(raised.value).startswith(f"{page}:2: the ledger is shown whole, at all profiles: ")
+        assert str(raised.value).startswith(f"{page}:2: the ledger is shown whole, and at cpu: ")
 
 
 def test_some_claims_of_another_profile_are_those_of_that_profile(tmp_path):
@@ -95,6 +95,16 @@ def test_some_claims_of_another_profile_are_those_of_that_profile(tmp_path):
     (tmp_path / "README.md").write_text(f"{mark}\n{END}\n")
     ((_, text),) = pages(tmp_path)
     assert "✗ refuted" in text and "✓" not in text
+
+
+def test_a_claim_that_its_suite_has_not_is_told(tmp_path):
+    (tmp_path / "suites").mkdir()
+    (tmp_path / "suites" / "one.yaml").write_text(TINY)
+    (tmp_path / "README.md").write_text(f"<!-- made by repro keep of tiny: oder -->\n{END}")
+    with pytest.raises(
+        ReproError, match=r"README.md:1: suite 'tiny' has no claim 'oder'; did you mean 'order'"
+    ):
+        write_pages(tmp_path)
 
 
 def test_a_profile_that_no_suite_has_is_told(tmp_path):
