@@ -46,6 +46,6 @@ class Seeds:
             )
         if not self.pilot and seeds[0] < CONFIRMING and seeds[-1] >= PILOT:
             raise ReproError(
-                f"seeds {seeds[0]} to {seeds[-1]}: those from {PILOT} to {CONFIRMING - 1} are for pilots; "
+                f"seeds {seeds[0]} to {seeds[-1]}: those from {PILOT} to {CONFIRMING - 1} are for pilots and never judge; "
                 f"begin at {PILOT - len(seeds)} at most, or use `--pilot`"
             )

@@ -102,7 +102,7 @@ def test_results_of_pilots_are_refused_even_of_a_clean_commit():
     claims = {**pilot.claims, "a": pilot.claims["a"].model_copy(update={"evidence": evidence})}
     write(pilot.model_copy(update={"claims": claims}), RUNS)
     run = repro("keep", "--dirty")
-    assert run.exit_code == 2 and "rests on seed 1001; seeds from 1000 up" in run.output
+    assert run.exit_code == 2 and "rests on seed 1001; those from 1000 up judge nothing" in run.output
 
 
 def test_a_dirty_result_is_kept_where_that_is_asked_for():
