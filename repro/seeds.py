@@ -45,7 +45,8 @@ class Seeds:
                 f"pilots end with seed {CONFIRMING - 1}"
             )
         if not self.pilot and seeds[0] < CONFIRMING and seeds[-1] >= PILOT:
+            of_pilots = f"those from {PILOT} to {CONFIRMING - 1} are for pilots and never judge"
             raise ReproError(
-                f"seeds {seeds[0]} to {seeds[-1]}: those from {PILOT} to {CONFIRMING - 1} are for pilots and never judge; "
+                f"seeds {seeds[0]} to {seeds[-1]}: {of_pilots}; "
                 f"begin at {PILOT - len(seeds)} at most, or use `--pilot`"
             )
