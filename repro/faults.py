@@ -33,7 +33,7 @@ def told(what: str) -> Iterator[None]:
         raise
     except ReproError as error:
         cause = error.__cause__ or error.__context__
-        theirs = _written(_calls(cause, others())) if cause else ""  # to look for packages takes 4 ms
+        theirs = _written(_calls(cause, others())) if cause else ""  # to look for packages takes 2 ms
         if not theirs:
             raise
         raise Fault(f"{error}{theirs}") from error
